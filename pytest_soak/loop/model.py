@@ -1,0 +1,225 @@
+"""What one iteration leaves behind, as frozen data. See ``docs/journal.md`` for the entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from pytest_soak.profile.model import Profile
+from pytest_soak.protocol import Lane
+
+Entry = Mapping[str, Any]
+"""One journal entry without its checksum: ``{"seq": n, "type": ..., ...}``, JSON values only."""
+
+GUARD_ORDER = (
+    "panic",
+    "nodata",
+    "invalid",
+    "late",
+    "freeze",
+    "cooldown",
+    "duplicate",
+    "oscillation",
+    "velocity",
+    "bounds",
+    "no_op",
+)
+"""Reasons, the primary one of a key being the first that holds."""
+
+
+class Verdict(StrEnum):
+    """Ordered by ``worst_of``: FAIL > INCONCLUSIVE > WARN > PASS."""
+
+    PASS = "PASS"  # noqa: S105
+    WARN = "WARN"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    FAIL = "FAIL"
+
+    @property
+    def severity(self) -> int:
+        return list(Verdict).index(self)
+
+
+def worst_of(verdicts: Sequence[Verdict], default: Verdict = Verdict.PASS) -> Verdict:
+    """The worst verdict; ``default`` where there is none."""
+    return max(verdicts, key=lambda verdict: verdict.severity, default=default)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One KPI of one iteration."""
+
+    value: float | None
+    """None is NODATA."""
+    source: str
+    """``totals.net_bps``, ``fills_volume``, ``block_reasons``, ``audit``, ``recorded``, …"""
+    numerator: float | None = None
+    denominator: float | None = None
+    """Of a ratio whose sums are known: a window's figure is the ratio of the sums."""
+    placeholder: bool = False
+    """The value is a stand-in that rules and gate take for NODATA."""
+    weak: bool = False
+    """No evidence on one iteration (a weekly rollup): WARN at best in the gate."""
+
+    @property
+    def evidence(self) -> float | None:
+        """The value as rules and gate see it."""
+        return None if self.placeholder else self.value
+
+
+Readings = Mapping[str, Reading]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict of an iteration and the reasons for it."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How far one key may move now: ``down <= move <= up``, with ``down <= 0 <= up``."""
+
+    key: str
+    down: float
+    up: float
+    reason_down: str = ""
+    reason_up: str = ""
+    """The guard that ends the room on either side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One wanted change. ``delta`` is what a proposer said, so it may be anything."""
+
+    key: str
+    delta: Any
+    rule: str
+    kpis: tuple[str, ...] = ()
+    """The KPIs it rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the tuner says of one iteration."""
+
+    proposals: tuple[Proposal, ...] = ()
+    rules: tuple[str, ...] = ()
+    """Every rule that fired, in the profile's order."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """Key to reason: what it wanted and left out, whole or in part."""
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    """Rule to reason: it would fire on this iteration alone, but its evidence, hysteresis or
+    dwell says not yet."""
+    overruled: tuple[str, ...] = ()
+    """``"KEY: RULE +x gives way to RULE +y"``."""
+    stopped: tuple[str, ...] = ()
+    """Rules that their hysteresis has stopped, after this iteration."""
+    log: tuple[str, ...] = ()
+    """Lines for run.log, without the leading ``| iter_watch |``… they carry it themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the guards made of one proposed key."""
+
+    key: str
+    outcome: Literal["APPLIED", "CLIPPED", "SKIPPED"]
+    proposed: Any
+    """A finite number, or the text of what was no such number."""
+    applied: float
+    """The move that is made; 0 when SKIPPED."""
+    before: float | None
+    after: float | None
+    """Values of the key before and after; None for an unknown key."""
+    reason: str = ""
+    """Primary reason, one of GUARD_ORDER; empty when APPLIED."""
+    also: tuple[str, ...] = ()
+    note: str = ""
+    """For people: ``frozen until iteration 9``, ``0.02 of 0.2 per hour left``."""
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panic:
+    revert_to: str
+    moves: Mapping[str, float]
+    """Key to value after the revert, changed keys only."""
+    would: bool
+    """With the tuner off or in a dry run it is recorded only."""
+    held_until: int | None
+    """Last iteration of the hold; None when the safe profile was in force already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """All that is decided after iteration ``iteration``; the values in force from the next on."""
+
+    iteration: int
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    wanted: Wanted
+    outcomes: tuple[Outcome, ...]
+    """One per proposed key, sorted by key."""
+    panic: Panic | None
+    values: Mapping[str, float]
+    """The runtime after it, flat; equal to the one before when nothing was applied."""
+    old_hash: str
+    state_hash: str
+    signature: str | None
+    """Of the applied change; None when nothing was applied."""
+    large: bool = False
+    dry_run: bool = False
+    note: str = ""
+
+    @property
+    def changes(self) -> bool:
+        return self.state_hash != self.old_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One iteration as gate and report see it: a projection of the journal."""
+
+    number: int
+    values: Mapping[str, float]
+    """The runtime in force during the iteration, flat."""
+    state_hash: str
+    readings: Readings
+    report: Mapping[str, Any]
+    decision: Decision | None
+    """None while it is still to be taken."""
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    failed_checks: tuple[str, ...] = ()
+    echo_mismatch: tuple[str, ...] = ()
+    """Keys whose echoed ``effective_params`` differ from the value in force."""
+    external: bool = False
+    """The runtime file was edited from outside before this iteration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    iteration: int
+    kind: Literal["error", "timeout", "contract", "write", "end_of_data"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A whole lane, read from its journal: the input of verify, gate and report."""
+
+    lane: Lane
+    profile: Profile
+    target: str
+    mock: bool
+    tune: bool
+    dry_run: bool
+    start_values: Mapping[str, float]
+    iterations: tuple[Iteration, ...]
+    halt: Halt | None
+    """Why it ended before its plan; None when it did not, or was stopped from outside."""

@@ -1,0 +1,238 @@
+"""What a resolved profile says, as frozen data: parameters, KPIs, rules, guards, gate."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Operator = Literal["<", "<=", ">", ">="]
+
+_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One tunable number and everything that limits it."""
+
+    key: str
+    path: tuple[str, ...]
+    """Where it lives in the runtime, e.g. ``("risk", "base_spread_bps")``."""
+    unit: str
+    start: float
+    minimum: float
+    maximum: float
+    cap_per_hour: float
+    """Largest sum of absolute moves in one hour of target time, in the parameter's unit."""
+    safer: Literal["up", "down"]
+
+    @property
+    def span(self) -> float:
+        return self.maximum - self.minimum
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``"<= 0.40"``, parsed. ``margin`` is how far beyond the limit *evidence* must lie."""
+
+    op: Operator
+    limit: float
+    margin: float = 0.0
+
+    def holds(self, value: float) -> bool:
+        return _OPERATORS[self.op](value, self.limit)
+
+    def holds_with_margin(self, value: float) -> bool:
+        beyond = self.margin if self.op.startswith(">") else -self.margin
+        return _OPERATORS[self.op](value, self.limit + beyond)
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.limit:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """All comparisons of one KPI that must hold together."""
+
+    kpi: str
+    comparisons: tuple[Comparison, ...] = ()
+    share_of_first: tuple[float, int] | None = None
+    """``(share, n)``: at least *share* of the KPI's mean over the first *n* iterations; holds
+    while that mean is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hysteresis:
+    """Once the mean of ``kpi`` passed ``stop``, it must come back to ``start`` to begin again."""
+
+    kpi: str
+    stop: float
+    start: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    over: int = 1
+    """The mean of the last ``over`` iterations must meet the conditions."""
+    fresh: bool = True
+    """All of them came after the rule last acted."""
+    early: bool = False
+    """Before there are ``over`` iterations, those that there are suffice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a rule does to one key, and the limits of one step."""
+
+    key: str
+    kind: Literal["add", "mul", "toward_start"]
+    amount: float
+    min_factor: float | None = None
+    """The new value is at least this many times the old one."""
+    max_factor: float | None = None
+    """The new value is at most this many times the old one …"""
+    max_floor: float | None = None
+    """… or this value, whichever is larger."""
+    not_past_start: bool = False
+    """Never moves beyond the start value, nor away from it."""
+    snap: float = 0.0
+    """``toward_start``: goes the whole way within this share of the range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    name: str
+    when: tuple[Condition, ...]
+    moves: tuple[Move, ...]
+    evidence: Evidence = Evidence()
+    hysteresis: tuple[Hysteresis, ...] = ()
+    dwell: int = 1
+    log: str = ""
+    """Template of its log line: ``{kpi}``, ``{kpi:.2f}`` and ``{deltas}`` are filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """Where a KPI comes from. Exactly one of the three sources is set."""
+
+    name: str
+    unit: str
+    better: Literal["up", "down", "none"]
+    read: tuple[str, ...] = ()
+    """Path in the report, e.g. ``("totals", "net_bps")``."""
+    share_of_blocks: str = ""
+    """The share of this block reason among all blocks."""
+    derive: Literal["", "maker_taker_ratio", "fills_per_hour"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PanicGuard:
+    after: int
+    revert_to: str
+    hold: int
+    values: Mapping[str, float]
+    """The safe profile, resolved: flat, every parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeGuard:
+    after: int
+    stable: tuple[Condition, ...]
+    keys: tuple[str, ...]
+    iterations: int
+
+
+@dataclass(frozen=True, slots=True)
+class CooldownGuard:
+    large: float
+    """Sum of |move| / (max - min) over keys above which a change is large."""
+    iterations: int
+
+
+@dataclass(frozen=True, slots=True)
+class OscillationGuard:
+    forget_after: int
+    exempt: tuple[str, ...]
+    """Names of the rules that may move a key back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    panic: PanicGuard | None
+    hold_last: int
+    freeze: FreezeGuard | None
+    cooldown: CooldownGuard | None
+    oscillation: OscillationGuard | None
+    velocity_window_s: float
+    clip_share: float
+    """A move cut by velocity or bounds is CLIPPED if at least this share is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictLimits:
+    fail: tuple[Condition, ...]
+    warn: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One gated KPI: its mean over the window against a limit."""
+
+    kpi: str
+    production: Comparison
+    mock: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """``proposes_when_needed``: while ``when`` holds, ``rule`` should speak."""
+
+    rule: str
+    when: tuple[Condition, ...]
+    warn_below: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaQuality:
+    full: float
+    relaxed: float
+    """Enough with no stuck signature, and not under ``strict``."""
+    stuck_max: int
+    needed: Needed | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateLimits:
+    window: int
+    pass_from: int
+    """Fewer measured iterations than this, and a KPI without a reference is at best WARN."""
+    confidence: float
+    no_data_share: float
+    """More NODATA than this share of the window fails a KPI."""
+    criteria: tuple[Criterion, ...]
+    pass_count_slack: int
+    """How many iterations of the window may be neither PASS nor WARN."""
+    freeze_ready_pass_count: int
+    delta: DeltaQuality
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    name: str
+    lineage: tuple[str, ...]
+    """The profile and its ancestors, nearest first."""
+    parameters: Mapping[str, Parameter]
+    kpis: Mapping[str, Kpi]
+    verdict: VerdictLimits
+    rules: tuple[Rule, ...]
+    guards: Guards
+    gate: GateLimits
+    document: Mapping[str, Any]
+    """The resolved profile as JSON; ``profile.build(document)`` gives this object again. It holds
+    no path of any machine."""
