@@ -128,7 +128,12 @@ class Kpi:
     """Path in the report, e.g. ``("totals", "net_bps")``."""
     share_of_blocks: str = ""
     """The share of this block reason among all blocks."""
-    derive: Literal["", "maker_taker_ratio", "fills_per_hour"] = ""
+    derive: Literal["", "maker_taker_ratio", "fills_per_hour", "recorded"] = ""
+    """``recorded``: a user's check records it (``soak_iteration.record``)."""
+
+    @property
+    def recorded(self) -> bool:
+        return self.derive == "recorded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,344 @@
+"""Did every change that was decided take effect, and is everything else explained?
+
+A decision is checked against itself (each proposed key has one outcome, the values follow from
+the outcomes) and against the iteration after it (it runs with those values, and says so itself
+where it echoes them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_soak.gate.figures import figure, mean_of
+from pytest_soak.loop.model import (
+    GUARD_ORDER,
+    Decision,
+    History,
+    Iteration,
+    Outcome,
+    Verdict,
+)
+from pytest_soak.profile.model import Condition, DeltaQuality, Needed, Parameter
+
+Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
+
+_SLACK = 1e-9
+"""Share of a key's range below which two values are the same (SPEC §5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaCheck:
+    """The verification of one decision."""
+
+    iteration: int
+    status: Status
+    """``none``: nothing was proposed, and nothing is wrong."""
+    problems: tuple[str, ...]
+    refused: Mapping[str, str]
+    """Key to reason, of what was proposed and not or not wholly applied."""
+    proposed: int
+    explained: int
+    stuck: bool
+    """A change was applied and the state hash did not move."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaReport:
+    """SPEC §12 of one lane. Ratios are None where they would divide by nothing."""
+
+    full: int
+    partial_ok: int
+    fail: int
+    unverified: int
+    full_apply_ratio: float | None
+    signature_stuck_count: int
+    held_ratio: float | None
+    """Of the iterations in which the tuner wanted anything: the share in which it held a key."""
+    explained_ratio: float | None
+    """Of the proposed keys: the share that was applied and seen, or has a reason."""
+    proposes_when_needed: float | None
+    """Of the iterations in need: the share in which the rule spoke, or said why it did not."""
+    failures: tuple[str, ...]
+    """One line each, with the iteration."""
+    verdict: Verdict
+    applicable: bool
+    """False when nothing was proposed, and with the tuner off or in a dry run."""
+    reason: str
+    """One line for people, with the figures and the limits."""
+    checks: tuple[DeltaCheck, ...]
+    """Of the iterations that are not ``none``."""
+
+    @property
+    def counted(self) -> int:
+        return self.full + self.partial_ok + self.fail
+
+
+def verify_deltas(history: History, strict: bool = False) -> DeltaReport:
+    """Verify every decision of a lane and judge them together; ``strict`` knows no relaxed limit.
+
+    An echo that differs, or a value that moved by itself, is a ``fail`` even where nothing was
+    proposed: it belongs to the decision before it, and before the first one to the start.
+    """
+    live = history.tune and not history.dry_run
+    checks = [_start_check(history)]
+    followers = [*history.iterations[1:], None]
+    for iteration, follower in zip(history.iterations, followers, strict=True):
+        if iteration.decision is not None:
+            checks.append(_check(history, iteration, iteration.decision, follower, live))
+    return _report(history, [check for check in checks if check is not None], strict)
+
+
+def _start_check(history: History) -> DeltaCheck | None:
+    if not history.iterations:
+        return None
+    first = history.iterations[0]
+    problems = _echo_problems(first)
+    if not first.external:
+        problems |= _moved(history, history.start_values, first.values, "at the start")
+    if not problems:
+        return None
+    return DeltaCheck(0, "fail", tuple(problems.values()), {}, 0, 0, stuck=False)
+
+
+def _check(
+    history: History,
+    iteration: Iteration,
+    decision: Decision,
+    follower: Iteration | None,
+    live: bool,
+) -> DeltaCheck:
+    outcomes = {outcome.key: outcome for outcome in decision.outcomes} if live else {}
+    problems = _decision_problems(history, iteration, decision) if live else {}
+    problems |= _value_problems(history, iteration, decision)
+    unseen: set[str] = set()
+    if follower is not None:
+        problems |= _echo_problems(follower)
+        moved = _moved(history, decision.values, follower.values, "in the next iteration")
+        if follower.external:
+            unseen = set(moved)  # an operator's edit explains it, and hides whether it was applied
+        else:
+            problems |= moved
+    proposed = set(outcomes) | ({item.key for item in decision.wanted.proposals} if live else set())
+    refused = {key: item.reason for key, item in outcomes.items() if item.outcome != "APPLIED"}
+    refused |= {key: "external" for key in unseen & set(outcomes) if key not in refused}
+    status = _status(problems, proposed, refused, outcomes, follower)
+    return DeltaCheck(
+        iteration.number,
+        status,
+        tuple(problems.values()),
+        refused,
+        len(proposed),
+        len(proposed - set(problems)),
+        _is_stuck(iteration, decision, follower),
+    )
+
+
+def _status(
+    problems: Mapping[str, str],
+    proposed: set[str],
+    refused: Mapping[str, str],
+    outcomes: Mapping[str, Outcome],
+    follower: Iteration | None,
+) -> Status:
+    if problems:
+        return "fail"
+    if not proposed:
+        return "none"
+    if follower is None and any(outcome.applied != 0.0 for outcome in outcomes.values()):
+        return "unverified"
+    return "partial_ok" if refused else "full"
+
+
+def _is_stuck(iteration: Iteration, decision: Decision, follower: Iteration | None) -> bool:
+    changed = not decision.dry_run and any(item.applied != 0.0 for item in decision.outcomes)
+    if not changed:
+        return False
+    if decision.state_hash == decision.old_hash:
+        return True
+    seen = follower is not None and not follower.external
+    return seen and follower is not None and follower.state_hash == iteration.state_hash
+
+
+def _decision_problems(
+    history: History, iteration: Iteration, decision: Decision
+) -> dict[str, str]:
+    """Key to what is wrong with its outcome."""
+    problems: dict[str, str] = {}
+    judged = [outcome.key for outcome in decision.outcomes]
+    for proposal in decision.wanted.proposals:
+        if proposal.key not in judged:
+            problems[proposal.key] = f"{proposal.key}: proposed, but it has no outcome"
+    for outcome in decision.outcomes:
+        text = _outcome_problem(history, iteration, outcome)
+        if judged.count(outcome.key) > 1:
+            text = "it has more than one outcome"
+        if text:
+            problems[outcome.key] = f"{outcome.key}: {text}"
+    return problems
+
+
+def _outcome_problem(history: History, iteration: Iteration, outcome: Outcome) -> str:
+    if outcome.outcome == "SKIPPED":
+        if outcome.applied != 0.0:
+            return f"SKIPPED, but moved by {outcome.applied:g}"
+        return "" if outcome.reason in GUARD_ORDER else "SKIPPED without a reason"
+    parameter = history.profile.parameters.get(outcome.key)
+    if parameter is None or outcome.before is None or outcome.after is None:
+        return f"{outcome.outcome}, but it is no parameter of the profile"
+    slack = _SLACK * parameter.span
+    if abs(outcome.before - iteration.values[outcome.key]) > slack:
+        return f"decided from {outcome.before:g}, in force was {iteration.values[outcome.key]:g}"
+    if abs(outcome.before + outcome.applied - outcome.after) > slack:
+        return f"{outcome.before:g} {outcome.applied:+g} does not give {outcome.after:g}"
+    if not isinstance(outcome.proposed, (int, float)):
+        return f"{outcome.outcome}, but {outcome.proposed!r} was proposed"
+    if outcome.outcome == "APPLIED":
+        whole = abs(outcome.applied - outcome.proposed) <= slack
+        return "" if whole else f"APPLIED {outcome.applied:+g} of {outcome.proposed:+g}"
+    if outcome.reason not in GUARD_ORDER:
+        return "CLIPPED without a reason"
+    smaller = 0.0 < outcome.applied / outcome.proposed <= 1.0 if outcome.proposed else False
+    return "" if smaller else f"CLIPPED {outcome.proposed:+g} to {outcome.applied:+g}"
+
+
+def _value_problems(history: History, iteration: Iteration, decision: Decision) -> dict[str, str]:
+    """Keys whose decided value does not follow from outcomes or panic."""
+    expected = dict(iteration.values)
+    if not decision.dry_run:
+        expected |= {o.key: o.after for o in decision.outcomes if o.applied and o.after is not None}
+        if decision.panic is not None and not decision.panic.would:
+            expected |= decision.panic.moves
+    return _moved(history, expected, decision.values, "with nothing applied that explains it")
+
+
+def _moved(
+    history: History, expected: Mapping[str, float], actual: Mapping[str, float], where: str
+) -> dict[str, str]:
+    problems = {}
+    for key in sorted(set(expected) | set(actual)):
+        before, after = expected.get(key), actual.get(key)
+        if before is None or after is None:
+            problems[key] = f"{key}: missing {where}"
+        elif abs(after - before) > _SLACK * _span(history.profile.parameters.get(key)):
+            problems[key] = f"{key}: {before:g} expected, {after:g} found {where}"
+    return problems
+
+
+def _span(parameter: Parameter | None) -> float:
+    return parameter.span if parameter is not None else 0.0
+
+
+def _echo_problems(iteration: Iteration) -> dict[str, str]:
+    return {
+        key: f"{key}: iteration {iteration.number} says that it ran with another value than "
+        f"{iteration.values.get(key, float('nan')):g}"
+        for key in iteration.echo_mismatch
+    }
+
+
+def _report(history: History, checks: list[DeltaCheck], strict: bool) -> DeltaReport:
+    limits = history.profile.gate.delta
+    counts = dict.fromkeys(("full", "partial_ok", "fail", "unverified", "none"), 0)
+    for check in checks:
+        counts[check.status] += 1
+    counted = counts["full"] + counts["partial_ok"] + counts["fail"]
+    ratio = counts["full"] / counted if counted else None
+    stuck = sum(check.stuck for check in checks)
+    needed = _proposes_when_needed(history, limits.needed) if limits.needed else None
+    judged = [check for check in checks if check.status in ("full", "partial_ok", "fail")]
+    keys = sum(check.proposed for check in judged)
+    verdict, reason = _verdict(limits, ratio, counts["fail"], stuck, needed, strict)
+    return DeltaReport(
+        full=counts["full"],
+        partial_ok=counts["partial_ok"],
+        fail=counts["fail"],
+        unverified=counts["unverified"],
+        full_apply_ratio=ratio,
+        signature_stuck_count=stuck,
+        held_ratio=_held_ratio(history),
+        explained_ratio=sum(check.explained for check in judged) / keys if keys else None,
+        proposes_when_needed=needed,
+        failures=tuple(_failure(check, text) for check in checks for text in check.problems),
+        verdict=verdict,
+        applicable=ratio is not None,
+        reason=reason,
+        checks=tuple(check for check in checks if check.status != "none"),
+    )
+
+
+def _failure(check: DeltaCheck, text: str) -> str:
+    where = f"after iteration {check.iteration}" if check.iteration else "before iteration 1"
+    return f"{where}: {text}"
+
+
+def _verdict(
+    limits: DeltaQuality,
+    ratio: float | None,
+    fail: int,
+    stuck: int,
+    needed: float | None,
+    strict: bool,
+) -> tuple[Verdict, str]:
+    relaxed = stuck == 0 and not strict
+    least = limits.relaxed if relaxed else limits.full
+    facts = [
+        "nothing was proposed, so it is not applicable"
+        if ratio is None
+        else f"full_apply_ratio is {figure(ratio)}, limit >= {limits.full:g}"
+        + (f" (>= {limits.relaxed:g} with no stuck signature)" if relaxed else "")
+    ]
+    verdict = Verdict.PASS if ratio is None or ratio >= least else Verdict.FAIL
+    if fail:
+        verdict = Verdict.FAIL
+        facts.append(f"{fail} unexplained, limit 0")
+    if stuck:
+        verdict = Verdict.FAIL if stuck > limits.stuck_max else verdict
+        facts.append(f"signature stuck {stuck} times, limit <= {limits.stuck_max}")
+    if limits.needed is not None and needed is not None and needed < limits.needed.warn_below:
+        verdict = Verdict.WARN if verdict is Verdict.PASS else verdict
+        facts.append(
+            f"proposes_when_needed is {figure(needed)}, limit >= {limits.needed.warn_below:g} "
+            f"({limits.needed.rule})"
+        )
+    return verdict, "delta_quality: " + "; ".join(facts)
+
+
+def _held_ratio(history: History) -> float | None:
+    decisions = [item.decision for item in history.iterations if item.decision is not None]
+    wanting = [d for d in decisions if d.wanted.held or d.wanted.proposals or d.outcomes]
+    return sum(bool(d.wanted.held) for d in wanting) / len(wanting) if wanting else None
+
+
+def _proposes_when_needed(history: History, needed: Needed) -> float | None:
+    if not history.tune:
+        return None
+    rule = next((rule for rule in history.profile.rules if rule.name == needed.rule), None)
+    keys = {move.key for move in rule.moves} if rule is not None else set()
+    spoke = []
+    for iteration in history.iterations:
+        decision = iteration.decision
+        if decision is None or not _in_need(history, iteration, needed.when):
+            continue
+        wanted = decision.wanted
+        rules = {item.rule for item in wanted.proposals} | {o.rule for o in decision.outcomes}
+        proposed = needed.rule in rules.union(wanted.rules)
+        explained = bool(keys & set(wanted.held)) or needed.rule in wanted.waiting
+        spoke.append(proposed or explained or decision.panic is not None)
+    return sum(spoke) / len(spoke) if spoke else None
+
+
+def _in_need(history: History, iteration: Iteration, when: tuple[Condition, ...]) -> bool:
+    for condition in when:
+        reading = iteration.readings.get(condition.kpi)
+        if reading is None or reading.evidence is None:
+            return False
+        if not all(comparison.holds(reading.evidence) for comparison in condition.comparisons):
+            return False
+        if condition.share_of_first is not None:
+            share, first = condition.share_of_first
+            begin = mean_of(history.iterations[:first], condition.kpi)
+            if begin is not None and reading.evidence < share * begin:
+                return False
+    return True

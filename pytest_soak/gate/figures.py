@@ -1,0 +1,64 @@
+"""The figures of a KPI over a stretch of iterations, and how a figure is written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pytest_soak.loop.model import History, Iteration, Reading
+
+
+def measured_iterations(history: History) -> tuple[Iteration, ...]:
+    """Those that were observed *and* decided on: one that a crash cut short is not measured."""
+    return tuple(iteration for iteration in history.iterations if iteration.decision is not None)
+
+
+def series_of(iterations: Sequence[Iteration], kpi: str) -> list[float | None]:
+    """The KPI's evidence, one item an iteration; None is NODATA (a placeholder is, too)."""
+    readings = [iteration.readings.get(kpi) for iteration in iterations]
+    return [None if reading is None else reading.evidence for reading in readings]
+
+
+def mean_of(iterations: Sequence[Iteration], kpi: str) -> float | None:
+    """The KPI over these iterations, None without any data.
+
+    A ratio whose sums are known throughout is the ratio of the sums: an iteration with few fills
+    must not weigh as much as one with many. The sums must be of one kind, so all readings have to
+    come from the same source (volumes are not added to counts).
+    """
+    readings = [
+        reading
+        for iteration in iterations
+        if (reading := iteration.readings.get(kpi)) is not None and reading.evidence is not None
+    ]
+    if not readings:
+        return None
+    ratio = _ratio_of_sums(readings)
+    if ratio is not None:
+        return ratio
+    values = [reading.evidence for reading in readings if reading.evidence is not None]
+    return math.fsum(values) / len(values)
+
+
+def _ratio_of_sums(readings: Sequence[Reading]) -> float | None:
+    numerators = [r.numerator for r in readings if r.numerator is not None]
+    denominators = [r.denominator for r in readings if r.denominator is not None]
+    known = len(numerators) == len(denominators) == len(readings)
+    if not known or len({reading.source for reading in readings}) > 1:
+        return None
+    whole = math.fsum(denominators)
+    return math.fsum(numerators) / whole if whole != 0.0 else None
+
+
+def figure(value: float | None) -> str:
+    """A number for people: three decimals in the usual range, an exponent far outside of it."""
+    if value is None:
+        return "-"
+    if not math.isfinite(value):
+        return "inf" if value > 0 else "-inf" if value < 0 else "nan"
+    size = abs(value)
+    if size != 0.0 and size < 0.001:
+        return f"{value:.2e}"
+    if size < 100.0:
+        return f"{value:.3f}"
+    return f"{value:.1f}" if size < 1e6 else f"{value:.2e}"

@@ -1,0 +1,1 @@
+"""One iteration as pure functions: observe, judge, propose, guard, decide, and the fold over it."""

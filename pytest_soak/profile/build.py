@@ -1,0 +1,330 @@
+"""A resolved profile document, checked as a whole, as the frozen :class:`Profile`.
+
+The document is JSON: ``name``, ``lineage``, the sections ``parameters``, ``kpis``, ``verdict``,
+``rules``, ``guards``, ``gate``, and ``order``, the order of those whose order is shown to people,
+because canonical JSON sorts its keys. docs/profiles.md describes every field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, TypeVar
+
+from pytest_soak.profile.comparisons import comparison, conditions
+from pytest_soak.profile.errors import Invalid, nearest, shown
+from pytest_soak.profile.model import (
+    CooldownGuard,
+    Criterion,
+    DeltaQuality,
+    FreezeGuard,
+    GateLimits,
+    Guards,
+    Kpi,
+    Needed,
+    OscillationGuard,
+    PanicGuard,
+    Parameter,
+    Profile,
+    Rule,
+    VerdictLimits,
+)
+from pytest_soak.profile.reading import IDENTIFIER, NAME, Node, plain
+from pytest_soak.profile.rules import rule
+
+SECTIONS = ("parameters", "kpis", "verdict", "rules", "guards", "gate")
+"""What a profile consists of. Every one is required of a resolved profile."""
+
+READ_ONLY_SECTION = "tuner"
+"""The section of the runtime that only shows copies; no parameter lives there."""
+
+_DIRECTIONS: tuple[Literal["up", "down"], ...] = ("up", "down")
+_BETTER: tuple[Literal["up", "down", "none"], ...] = ("up", "down", "none")
+_DERIVED: tuple[Literal["maker_taker_ratio", "fills_per_hour"], ...] = (
+    "maker_taker_ratio",
+    "fills_per_hour",
+)
+_SOURCES = ("read", "share_of_blocks", "derive")
+
+_Entry = TypeVar("_Entry")
+_Guard = TypeVar("_Guard")
+
+
+def build(document: Mapping[str, Any], label: str = "profile") -> Profile:
+    """The profile that ``document`` describes; ``build(profile.document) == profile``.
+
+    Raises ProfileError, with ``label`` in front, for whatever is wrong in it.
+    """
+    try:
+        return checked(document)
+    except Invalid as finding:
+        raise finding.at(label) from None
+
+
+def checked(document: Mapping[str, Any]) -> Profile:
+    """As :func:`build`, but raises Invalid, which names no file yet."""
+    root = Node(plain(document))
+    root.fields(("name", *SECTIONS), ("lineage", "order"))
+    name = root.child("name").name()
+    lineage = (
+        tuple(each.name() for each in root.child("lineage").items())
+        if root.has("lineage")
+        else (name,)
+    )
+    if not lineage or lineage[0] != name:
+        raise root.child("lineage").wrong(f"begins with the profile's own name, {name!r}")
+    parameters = _ordered(root, "parameters", _parameter)
+    _check_paths(root.child("parameters"), parameters)
+    kpis = _ordered(root, "kpis", _kpi)
+    rules = _ordered(root, "rules", lambda key, node: rule(key, node, parameters, kpis))
+    gate = root.child("gate")
+    criteria = _ordered(gate, "criteria", lambda key, node: _criterion(key, node, kpis), root)
+    order = {
+        "parameters": list(parameters),
+        "kpis": list(kpis),
+        "rules": list(rules),
+        "criteria": list(criteria),
+    }
+    return Profile(
+        name=name,
+        lineage=lineage,
+        parameters=parameters,
+        kpis=kpis,
+        verdict=_verdict(root.child("verdict"), kpis),
+        rules=tuple(rules.values()),
+        guards=_guards(root.child("guards"), parameters, kpis),
+        gate=_gate(gate, tuple(criteria.values()), rules, kpis),
+        document={**root.mapping(), "lineage": list(lineage), "order": order},
+    )
+
+
+def _ordered(
+    parent: Node, section: str, make: Callable[[str, Node], _Entry], root: Node | None = None
+) -> dict[str, _Entry]:
+    """The entries of a section, made, in the document's declared order or else in its own."""
+    made = {key: make(key, node) for key, node in parent.child(section).entries()}
+    top = root or parent
+    if not top.has("order"):
+        return made
+    declared = top.child("order")
+    declared.fields(("parameters", "kpis", "rules", "criteria"))
+    names = [item.text() for item in declared.child(section).items()]
+    if sorted(names) != sorted(made):
+        raise declared.child(section).wrong(f"does not list the entries of {section}, each once")
+    return {name: made[name] for name in names}
+
+
+def _parameter(key: str, node: Node) -> Parameter:
+    node.fields(("path", "unit", "start", "min", "max", "cap_per_hour", "safer"))
+    if key in (*SECTIONS, "extends") or key.endswith("_delta"):
+        raise node.wrong("this name has a meaning of its own in profiles; choose another")
+    path = tuple(node.child("path").text().split("."))
+    if not all(IDENTIFIER.fullmatch(part) for part in path):
+        raise node.child("path").wrong(
+            f"{shown(node.child('path').value)} is no path; it names the section, as in 'engine'"
+        )
+    if path[0] == READ_ONLY_SECTION:
+        raise node.child("path").wrong(f"the section {READ_ONLY_SECTION!r} is read-only")
+    minimum, maximum = node.child("min").number(), node.child("max").number()
+    if minimum >= maximum:
+        raise node.child("min").wrong(f"min {minimum:g} is not below max {maximum:g}")
+    start = node.child("start").number()
+    if not minimum <= start <= maximum:
+        raise node.child("start").wrong(f"{start:g} is outside {minimum:g} to {maximum:g}")
+    return Parameter(
+        key=key,
+        path=(*path, key),
+        unit=node.child("unit").text(),
+        start=start,
+        minimum=minimum,
+        maximum=maximum,
+        cap_per_hour=node.child("cap_per_hour").positive(),
+        safer=node.child("safer").choice(_DIRECTIONS),
+    )
+
+
+def _check_paths(node: Node, parameters: Mapping[str, Parameter]) -> None:
+    # A runtime is told to be nested or flat by its top-level names, so they must not overlap.
+    for key, parameter in parameters.items():
+        for part in parameter.path[:-1]:
+            if part in parameters:
+                raise node.child(key).child("path").wrong(f"{part!r} is a parameter, no section")
+
+
+def _kpi(name: str, node: Node) -> Kpi:
+    node.fields(("unit", "better"), _SOURCES)
+    sources = [source for source in _SOURCES if node.has(source)]
+    if len(sources) != 1:
+        raise node.wrong(f"a KPI has one of {', '.join(_SOURCES)}; here is "
+                         f"{' and '.join(sources) or 'none'}")
+    if name == "deltas":
+        raise node.wrong("{deltas} has a meaning of its own in log lines; choose another name")
+    read: tuple[str, ...] = ()
+    if node.has("read"):
+        read = tuple(node.child("read").text().split("."))
+        if not all(IDENTIFIER.fullmatch(part) for part in read):
+            raise node.child("read").wrong(
+                f"{shown(node.child('read').value)} is no path in the report, such as 'totals.p95'"
+            )
+    reason = node.child("share_of_blocks").text() if node.has("share_of_blocks") else ""
+    if node.has("share_of_blocks") and IDENTIFIER.fullmatch(reason) is None:
+        raise node.child("share_of_blocks").wrong(f"{shown(reason)} is no block reason")
+    return Kpi(
+        name=name,
+        unit=node.child("unit").text(),
+        better=node.child("better").choice(_BETTER),
+        read=read,
+        share_of_blocks=reason,
+        derive=node.child("derive").choice(_DERIVED) if node.has("derive") else "",
+    )
+
+
+def _verdict(node: Node, kpis: Collection[str]) -> VerdictLimits:
+    node.fields(("fail",), ("warn",))
+    return VerdictLimits(
+        fail=conditions(node.child("fail"), kpis),
+        warn=conditions(node.child("warn"), kpis) if node.has("warn") else (),
+    )
+
+
+def _guards(node: Node, parameters: Mapping[str, Parameter], kpis: Collection[str]) -> Guards:
+    node.fields(
+        ("hold_last", "velocity_window_s", "clip_share"),
+        ("panic", "freeze", "cooldown", "oscillation"),
+    )
+
+    def optional(name: str, make: Callable[[Node], _Guard]) -> _Guard | None:
+        return make(node.child(name)) if node.has(name) else None
+
+    return Guards(
+        panic=optional("panic", lambda given: _panic(given, parameters)),
+        hold_last=node.child("hold_last").count(least=0),
+        freeze=optional("freeze", lambda given: _freeze(given, parameters, kpis)),
+        cooldown=optional("cooldown", _cooldown),
+        oscillation=optional("oscillation", _oscillation),
+        velocity_window_s=node.child("velocity_window_s").positive(),
+        clip_share=node.child("clip_share").share(),
+    )
+
+
+def _panic(node: Node, parameters: Mapping[str, Parameter]) -> PanicGuard:
+    node.fields(("after", "revert_to", "hold", "values"))
+    given = node.child("values")
+    given.fields(tuple(parameters))
+    values = {key: given.child(key).number() for key in parameters}
+    for key, value in values.items():
+        low, high = parameters[key].minimum, parameters[key].maximum
+        if not low <= value <= high:
+            raise node.child("revert_to").wrong(
+                f"{shown(node.child('revert_to').value)} has {key} = {value:g}, outside this "
+                f"profile's {low:g} to {high:g}"
+            )
+    return PanicGuard(
+        after=node.child("after").count(),
+        revert_to=node.child("revert_to").name(),
+        hold=node.child("hold").count(least=0),
+        values=values,
+    )
+
+
+def _freeze(node: Node, parameters: Collection[str], kpis: Collection[str]) -> FreezeGuard:
+    node.fields(("after", "stable", "keys", "iterations"))
+    stable = conditions(node.child("stable"), kpis)
+    if not stable:
+        raise node.child("stable").wrong("there is no condition, so every iteration were stable")
+    keys = tuple(item.known(parameters, "parameter") for item in node.child("keys").items())
+    if not keys:
+        raise node.child("keys").wrong("the list is empty; to switch the freeze off: freeze: null")
+    return FreezeGuard(
+        after=node.child("after").count(),
+        stable=stable,
+        keys=keys,
+        iterations=node.child("iterations").count(),
+    )
+
+
+def _cooldown(node: Node) -> CooldownGuard:
+    node.fields(("large", "iterations"))
+    return CooldownGuard(
+        large=node.child("large").positive(), iterations=node.child("iterations").count()
+    )
+
+
+def _oscillation(node: Node) -> OscillationGuard:
+    node.fields(("forget_after", "exempt"))
+    # The names are not checked against the rules: a user's own proposer may be exempt as well.
+    return OscillationGuard(
+        forget_after=node.child("forget_after").count(),
+        exempt=tuple(item.name() for item in node.child("exempt").items()),
+    )
+
+
+def _criterion(kpi: str, node: Node, kpis: Collection[str]) -> Criterion:
+    if kpi not in kpis:
+        raise node.wrong(f"unknown KPI {kpi!r}{nearest(kpi, kpis)}")
+    if not isinstance(node.value, dict):
+        limit = comparison(node)
+        return Criterion(kpi=kpi, production=limit, mock=limit)
+    node.fields(("production", "mock"))
+    production, mock = comparison(node.child("production")), comparison(node.child("mock"))
+    if production.op[0] != mock.op[0]:
+        raise node.child("mock").wrong(f"{mock} looks the other way than production, {production}")
+    return Criterion(kpi=kpi, production=production, mock=mock)
+
+
+def _gate(
+    node: Node, criteria: tuple[Criterion, ...], rules: Mapping[str, Rule], kpis: Collection[str]
+) -> GateLimits:
+    node.fields(
+        ("window", "pass_from", "confidence", "no_data_share", "criteria", "pass_count_slack",
+         "freeze_ready_pass_count", "delta")
+    )
+    if not criteria:
+        raise node.child("criteria").wrong("the gate is empty; it needs a criterion at least")
+    window = node.child("window").count()
+    confidence = node.child("confidence").share()
+    if not 0.5 <= confidence < 1:
+        raise node.child("confidence").wrong(f"{confidence:g} is not from 0.5 to below 1")
+    return GateLimits(
+        window=window,
+        pass_from=node.child("pass_from").count(),
+        confidence=confidence,
+        no_data_share=node.child("no_data_share").share(),
+        criteria=criteria,
+        pass_count_slack=_within(node.child("pass_count_slack"), window),
+        freeze_ready_pass_count=_within(node.child("freeze_ready_pass_count"), window),
+        delta=_delta_quality(node.child("delta"), rules, kpis),
+    )
+
+
+def _within(node: Node, window: int) -> int:
+    count = node.count(least=0)
+    if count > window:
+        raise node.wrong(f"{count} is more than the window of {window} iterations")
+    return count
+
+
+def _delta_quality(
+    node: Node, rules: Mapping[str, Rule], kpis: Collection[str]
+) -> DeltaQuality:
+    node.fields(("full", "relaxed", "stuck_max"), ("needed",))
+    full, relaxed = node.child("full").share(), node.child("relaxed").share()
+    if relaxed > full:
+        raise node.child("relaxed").wrong(f"{relaxed:g} is above full, {full:g}")
+    return DeltaQuality(
+        full=full,
+        relaxed=relaxed,
+        stuck_max=node.child("stuck_max").count(least=0),
+        needed=_needed(node.child("needed"), rules, kpis) if node.has("needed") else None,
+    )
+
+
+def _needed(node: Node, rules: Mapping[str, Rule], kpis: Collection[str]) -> Needed:
+    node.fields(("rule", "when", "warn_below"))
+    return Needed(
+        rule=node.child("rule").known(rules, "rule"),
+        when=conditions(node.child("when"), kpis),
+        warn_below=node.child("warn_below").share(),
+    )
+
+
+__all__ = ["NAME", "READ_ONLY_SECTION", "SECTIONS", "build", "checked"]

@@ -1,0 +1,81 @@
+"""DELTA_VERIFY: the verification of every change, as an object and for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_soak.gate.delta import DeltaReport
+from pytest_soak.gate.figures import figure
+
+
+def delta_verify(delta: DeltaReport) -> dict[str, Any]:
+    """The object of ``DELTA_VERIFY.json``."""
+    return {
+        **delta_figures(delta),
+        "verdict": str(delta.verdict),
+        "reason": delta.reason,
+        "failures": list(delta.failures),
+        "iterations": [
+            {
+                "iteration": check.iteration,
+                "status": check.status,
+                "proposed": check.proposed,
+                "refused": dict(check.refused),
+                "problems": list(check.problems),
+                "stuck": check.stuck,
+            }
+            for check in delta.checks
+        ],
+    }
+
+
+def delta_figures(delta: DeltaReport) -> dict[str, Any]:
+    """The counts and ratios alone; ratios that would divide by nothing are null."""
+    return {
+        "applicable": delta.applicable,
+        "full_apply_ratio": delta.full_apply_ratio,
+        "full_count": delta.full,
+        "partial_ok_count": delta.partial_ok,
+        "fail_count": delta.fail,
+        "unverified_count": delta.unverified,
+        "signature_stuck_count": delta.signature_stuck_count,
+        "held_ratio": delta.held_ratio,
+        "explained_ratio": delta.explained_ratio,
+        "proposes_when_needed": delta.proposes_when_needed,
+    }
+
+
+def delta_report(lane_id: str, delta: DeltaReport) -> str:
+    """The text of ``DELTA_VERIFY_REPORT.md``."""
+    lines = [
+        f"# Delta verification of {lane_id}: {delta.verdict}",
+        "",
+        delta.reason,
+        "",
+        "| figure | value |",
+        "|---|---|",
+        *(f"| {name} | {_cell(value)} |" for name, value in delta_figures(delta).items()),
+        "",
+        "## Unexplained",
+        "",
+        *([f"- {text}" for text in delta.failures] or ["Nothing: every key is explained."]),
+        "",
+        "## Refused in part or in whole",
+        "",
+    ]
+    refused = [check for check in delta.checks if check.refused]
+    if not refused:
+        return "\n".join([*lines, "Nothing.", ""])
+    rows = [
+        f"| {check.iteration} | {check.status} | "
+        + ", ".join(f"{key}: {reason}" for key, reason in check.refused.items())
+        + " |"
+        for check in refused
+    ]
+    return "\n".join([*lines, "| iteration | status | keys |", "|---|---|---|", *rows, ""])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "not applicable"
+    return figure(value) if isinstance(value, float) else str(value)

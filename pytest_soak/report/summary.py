@@ -1,0 +1,158 @@
+"""ITER_SUMMARY and TUNING_REPORT: what one iteration was, and what was changed after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_soak.canonical import to_json
+from pytest_soak.loop.model import GUARD_ORDER, Decision, History, Iteration, Outcome
+
+_TEXT_OF_REASON: Mapping[str, str] = {"freeze": "frozen", "cooldown": "cooldown_active"}
+
+
+def iteration_summary(iteration: Iteration, wall_utc: str | None) -> dict[str, Any]:
+    """The object of ``ITER_SUMMARY_{n}.json``; ``wall_utc`` (ISO 8601) is not of the journal."""
+    source = iteration.readings.get("maker_taker_ratio")
+    return {
+        "iteration": iteration.number,
+        "summary": {
+            **{name: reading.value for name, reading in iteration.readings.items()},
+            "runtime_utc": wall_utc,
+            "state_hash": iteration.state_hash,
+            "maker_taker_source": source.source if source is not None else None,
+            "kpi_verdict": str(iteration.verdict),
+            "kpi_reasons": list(iteration.reasons),
+        },
+        "tuning": tuning(iteration),
+    }
+
+
+def tuning(iteration: Iteration) -> dict[str, Any]:
+    """What was proposed, decided and applied after an iteration; its empty form before that."""
+    decision = iteration.decision
+    if decision is None:
+        return {
+            "proposed_deltas": {},
+            "deltas": {},
+            "applied": False,
+            "outcomes": {},
+            "held": {},
+            "waiting": {},
+            "overruled": [],
+            "rules": [],
+            "panic": None,
+            "skip_reason": None,
+            "skipped_reason": "",
+            "note": "",
+            "signature": None,
+            "old_hash": iteration.state_hash,
+            "state_hash": iteration.state_hash,
+        }
+    return {
+        "proposed_deltas": {item.key: to_json(item.proposed) for item in decision.outcomes},
+        "deltas": deltas_of(decision),
+        "applied": decision.changes,
+        "outcomes": {item.key: _outcome(item) for item in decision.outcomes},
+        "held": dict(decision.wanted.held),
+        "waiting": dict(decision.wanted.waiting),
+        "overruled": list(decision.wanted.overruled),
+        "rules": list(decision.wanted.rules),
+        "panic": _panic(decision),
+        "skip_reason": skip_reason(decision),
+        "skipped_reason": skipped_reason(decision),
+        "note": decision.note,
+        "signature": decision.signature,
+        "old_hash": decision.old_hash,
+        "state_hash": decision.state_hash,
+    }
+
+
+def deltas_of(decision: Decision) -> dict[str, float]:
+    """Key to the move that was made; in a dry run none was."""
+    if decision.dry_run:
+        return {}
+    return {item.key: item.applied for item in decision.outcomes if item.applied != 0.0}
+
+
+def skip_reason(decision: Decision) -> dict[str, Any] | None:
+    """A flag for each guard that refused all or a part of a move, or None when none did."""
+    refused = _refused(decision)
+    if not refused:
+        return None
+    named = {name for item in refused for name in (item.reason, *item.also)}
+    flags: dict[str, Any] = {name: name in named for name in GUARD_ORDER}
+    return {**flags, "note": skipped_reason(decision)}
+
+
+def skipped_reason(decision: Decision) -> str:
+    """Why less was applied than wanted, for people; empty when all of it was.
+
+    Where nothing was proposed because the tuner knew that it would be refused, what it held.
+    """
+    refused = [(item.key, item.reason, item.note) for item in _refused(decision)]
+    if refused:
+        return "; ".join(_because(*item) for item in refused)
+    if decision.outcomes:
+        return ""
+    return "; ".join(
+        f"{_first_word(reason)} {key}".rstrip() + _rest(reason)
+        for key, reason in decision.wanted.held.items()
+    )
+
+
+def _because(key: str, reason: str, note: str) -> str:
+    text = f"{_TEXT_OF_REASON.get(reason, reason)} {key}"
+    return f"{text} ({note})" if note else text
+
+
+def _first_word(reason: str) -> str:
+    word = reason.partition(" ")[0].rstrip(":,")
+    return _TEXT_OF_REASON.get(word, word)
+
+
+def _rest(reason: str) -> str:
+    rest = reason.partition(" ")[2]
+    return f" ({rest})" if rest else ""
+
+
+def _refused(decision: Decision) -> list[Outcome]:
+    return [item for item in decision.outcomes if item.outcome != "APPLIED"]
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "outcome": outcome.outcome,
+        "proposed": to_json(outcome.proposed),
+        "applied": outcome.applied,
+        "before": outcome.before,
+        "after": outcome.after,
+        "reason": outcome.reason,
+        "also": list(outcome.also),
+        "note": outcome.note,
+        "rule": outcome.rule,
+    }
+
+
+def _panic(decision: Decision) -> dict[str, Any] | None:
+    panic = decision.panic
+    if panic is None:
+        return None
+    return {
+        "revert_to": panic.revert_to,
+        "moves": dict(panic.moves),
+        "would": panic.would,
+        "held_until": panic.held_until,
+    }
+
+
+def tuning_report(history: History) -> dict[str, Any]:
+    """The object of ``TUNING_REPORT.json``: every iteration's ``tuning``."""
+    return {
+        "lane": history.lane.id,
+        "start": dict(history.start_values),
+        "iterations": [
+            {"iteration": item.number, "kpi_verdict": str(item.verdict), "tuning": tuning(item)}
+            for item in history.iterations
+        ],
+    }

@@ -1,0 +1,50 @@
+"""Plugins and options that would run an iteration twice, or tear a lane apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pytest
+
+_RUN_AGAIN: Final[Mapping[str, str]] = {
+    "reruns": "--reruns",
+    "force_reruns": "--force-reruns",
+    "count": "--count",
+    "flake_finder_enable": "--flake-finder",
+    "force_flaky": "--force-flaky",
+    "retries": "--retries",
+    "rerun_except": "",
+}
+"""Option's destination to its name, of pytest-rerunfailures, -repeat, -flakefinder, -retry, flaky."""
+
+_IDLE = (None, False, 0, 1, "0", "1", "", [], "no")
+
+
+def refuse(config: pytest.Config) -> None:
+    """Raise pytest.UsageError for an option that a soak cannot live with."""
+    for destination, option in _RUN_AGAIN.items():
+        value = config.getoption(destination, None)
+        if option and value not in _IDLE:
+            raise pytest.UsageError(
+                f"soak: {option}={value} would run an iteration again on changed state; leave it "
+                "out of a soak"
+            )
+    for name in ("reruns", "retries"):
+        value = _ini(config, name)
+        if value not in _IDLE and config.getoption(name, None) is None:
+            raise pytest.UsageError(
+                f"soak: ini {name}={value} would run an iteration again on changed state; give "
+                f"--{name}=0 or take it out"
+            )
+    if config.getoption("dist", "no") == "each":
+        raise pytest.UsageError(
+            "soak: --dist=each would run every lane on every worker; use -n N alone"
+        )
+
+
+def _ini(config: pytest.Config, name: str) -> object:
+    try:
+        return config.getini(name)
+    except (ValueError, KeyError):
+        return None

@@ -1,0 +1,109 @@
+"""The soak of the whole session: header, gate, artifacts, summary. Not on xdist workers."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_soak.options import Settings
+from pytest_soak.session import terminal
+from pytest_soak.session.gate_reports import gate_reports, status_of_gate, trouble_report
+from pytest_soak.session.judging import Judged, judge_and_write
+from pytest_soak.session.plan import Plan, collect_only_plan, make_plan
+from pytest_soak.session.progress import carried
+from pytest_soak.session.soak import Soak
+from pytest_soak.store.lock import DirectoryLock
+
+
+class Controller:
+    """Made in ``pytest_configure``; the run itself is made in ``pytest_sessionstart``."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self._config = config
+        self._settings = settings
+        self._plan: Plan | None = None
+        self._lock: DirectoryLock | None = None
+        self._soak: Soak | None = None
+        self._distribution: Any = None
+        self._judged: Judged | None = None
+
+    # -- before --------------------------------------------------------------------------------
+
+    def pytest_sessionstart(self) -> None:
+        manager = self._config.pluginmanager
+        if self._config.option.collectonly:
+            self._plan = collect_only_plan(self._settings)
+        else:
+            answers = bool(self._config.hook.pytest_soak_target.get_hookimpls())
+            self._plan, self._lock = make_plan(self._settings, answers)
+        if manager.hasplugin("dsession"):
+            from pytest_soak.session.distributed import Distribution
+
+            self._distribution = Distribution(self._plan)
+            manager.register(self._distribution, "soak-distribution")
+        else:
+            self._soak = Soak(self._config, self._plan)
+            manager.register(self._soak, "soak-session")
+
+    def pytest_report_header(self) -> list[str]:
+        return terminal.header(self._plan) if self._plan else []
+
+    # -- during --------------------------------------------------------------------------------
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        progress = carried(report)
+        if reporter and progress and progress["line"] and reporter.verbosity > 0:
+            reporter.ensure_newline()
+            reporter.write_line(f"  {progress['line']}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(
+        self, report: pytest.CollectReport | pytest.TestReport
+    ) -> tuple[str, str, Any] | None:
+        if not isinstance(report, pytest.TestReport):
+            return None
+        return status_of_gate(report) or terminal.status_of_item(report)
+
+    # -- after ---------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        finally:
+            # In finally: the gate is due after Ctrl-C, -x and --maxfail as well.
+            if self._plan and not session.config.option.collectonly:
+                self._close(session, self._plan)
+
+    def _close(self, session: pytest.Session, plan: Plan) -> None:
+        try:
+            if self._soak:
+                self._soak.stop()
+            lost = self._distribution.lost if self._distribution else {}
+            self._judged = judge_and_write(self._config, plan, lost)
+            reports = gate_reports(self._judged.run, plan.settings.strict)
+        except Exception as error:
+            # A gate that could not be judged must not look like one that passed.
+            reports = [trouble_report(error)]
+        names = sorted({report.nodeid for report in reports})
+        session.testscollected += len(names)
+        for report in reports:
+            hook = session.config.hook
+            if report.when == "call":
+                hook.pytest_runtest_logstart(nodeid=report.nodeid, location=report.location)
+            hook.pytest_runtest_logreport(report=report)
+            if report.when == "teardown":
+                hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._plan and self._judged:
+            terminal.summary(terminalreporter, self._plan, self._judged)
+
+    def pytest_unconfigure(self) -> None:
+        if self._soak:
+            self._soak.stop()
+        if self._lock:
+            self._lock.release()

@@ -1,0 +1,74 @@
+"""pytest-xdist: whole lanes on one worker each, and what becomes of the lane of a crashed one.
+
+Registered only in a controller that distributes; this module imports xdist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+from pytest_soak.session.items import lane_of_nodeid
+from pytest_soak.session.plan import Plan
+
+WORKER_INPUT = "soak"
+
+
+class LaneScheduling(LoadScopeScheduling):
+    """One lane is one unit of work: never split, never handed to a second worker."""
+
+    def __init__(self, config: pytest.Config, log: Producer, lane_ids: Iterable[str]) -> None:
+        super().__init__(config, log)
+        self._lane_ids = tuple(lane_ids)
+        self.lost: dict[str, str] = {}
+        """Lane to the item during which its worker died."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return lane_of_nodeid(nodeid, self._lane_ids)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Give up the lane that a dead worker was in, and hand on those it had not begun.
+
+        The lane's journal holds what was acknowledged; a session resumes it, another worker does
+        not: the target that died may have left the world in any state.
+        """
+        workload = self.assigned_work[node]
+        for lane_id, unit in list(workload.items()):
+            begun = next((item for item, over in unit.items() if not over), None)
+            if begun is None:
+                continue
+            crashed = begun
+            self.lost[lane_id] = crashed
+            # Only the crashed item stays pending, so that the base class names it; the rest of
+            # the unit is not run by anybody.
+            workload[lane_id] = {crashed: False}
+            result = super().remove_node(node)
+            self.workqueue.pop(lane_id, None)
+            return result
+        return super().remove_node(node)
+
+
+class Distribution:
+    """The controller's side: sends the plan to workers, and schedules lanes."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._scheduler: LaneScheduling | None = None
+
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[WORKER_INPUT] = self._plan.as_data()
+
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> LaneScheduling:
+        lane_ids = [item.lane.id for item in self._plan.lanes]
+        self._scheduler = LaneScheduling(config, log, lane_ids)
+        return self._scheduler
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """Lane to the item during which its worker died."""
+        return dict(self._scheduler.lost) if self._scheduler else {}

@@ -1,0 +1,68 @@
+"""The gate as test reports, so that exit code, summary line, -rf and JUnit XML agree."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Final
+
+import pytest
+
+from pytest_soak.gate.judge import CriterionResult, RunJudgement
+from pytest_soak.loop.model import Verdict
+
+GATE_ATTRIBUTE = "soak_gate"
+_LETTERS: Final = {
+    Verdict.PASS: ("passed", ".", ("PASS", {"green": True})),
+    Verdict.WARN: ("warned", "w", ("WARN", {"yellow": True})),
+    Verdict.INCONCLUSIVE: ("inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})),
+    Verdict.FAIL: ("failed", "F", ("FAIL", {"red": True})),
+}
+
+
+def gate_reports(run: RunJudgement, strict: bool) -> list[pytest.TestReport]:
+    """A call and a teardown report per lane and criterion, in the order of the lanes."""
+    reports: list[pytest.TestReport] = []
+    for lane in run.lanes:
+        for result in lane.criteria:
+            reports.extend(_pair(f"{lane.lane_id}/{result.name}", result, strict))
+    return reports
+
+
+def trouble_report(error: BaseException) -> pytest.TestReport:
+    """A failed report for a gate that could not be judged at all."""
+    text = "".join(traceback.format_exception(error))
+    return _report("run/judged", "failed", f"the gate could not be judged\n{text}", "call")
+
+
+def _pair(name: str, result: CriterionResult, strict: bool) -> list[pytest.TestReport]:
+    fails = result.verdict is Verdict.FAIL or (strict and result.verdict is not Verdict.PASS)
+    text = f"{result.verdict}: {result.reason}"
+    call = _report(name, "failed" if fails else "passed", text if fails else None, "call")
+    if not fails:
+        call.sections.append(("soak gate", text))
+    setattr(call, GATE_ATTRIBUTE, str(result.verdict))
+    call.user_properties.append(("soak_gate", text))
+    teardown = _report(name, "passed", None, "teardown")
+    teardown.user_properties.append(("soak_gate", text))
+    return [call, teardown]
+
+
+def _report(name: str, outcome: Any, longrepr: str | None, when: Any) -> pytest.TestReport:
+    return pytest.TestReport(
+        nodeid=f"soak::gate[{name}]",
+        location=("soak", None, f"gate[{name}]"),
+        keywords={},
+        outcome=outcome,
+        longrepr=longrepr,
+        when=when,
+    )
+
+
+def status_of_gate(report: pytest.TestReport) -> tuple[str, str, Any] | None:
+    """Category, letter and word of a gate report; None for any other report."""
+    verdict = getattr(report, GATE_ATTRIBUTE, None)
+    if verdict is None or report.when != "call":
+        return None
+    if report.failed and verdict != Verdict.FAIL:
+        return "failed", "F", (f"{verdict} (strict)", {"red": True})
+    return _LETTERS[Verdict(verdict)]

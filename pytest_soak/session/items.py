@@ -1,0 +1,131 @@
+"""Which items there are: one per check and iteration, in the order of the lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_soak.session.plan import Plan
+
+SLOT_FIXTURE = "_soak_slot"
+CHECK_FIXTURE = "soak_iteration"
+SUITE_NODE = "soak"
+_SLOT = pytest.StashKey["Slot"]()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of an item: which iteration of which lane."""
+
+    lane_index: int
+    lane_id: str
+    number: int
+
+
+def slot_id(plan: Plan, slot: Slot) -> str:
+    """``steady-BTCUSDT-1/0003``: ASCII, padded so that text order is run order."""
+    width = max(4, len(str(plan.settings.iterations)))
+    return f"{slot.lane_id}/{slot.number:0{width}d}"
+
+
+def lane_of_nodeid(nodeid: str, lane_ids: Iterable[str]) -> str:
+    """The lane that an item id names, for the scheduler, which has nothing but ids."""
+    _, _, parameters = nodeid.rpartition("[")
+    lane_id, slash, _ = parameters.partition("/")
+    if slash and lane_id in lane_ids:
+        return lane_id
+    # A check may be parametrized besides: the lane's part then follows the user's own.
+    return next((known for known in lane_ids if f"{known}/" in parameters), nodeid)
+
+
+def slots_of(plan: Plan) -> list[Slot]:
+    """All iterations of all lanes, lane by lane."""
+    return [
+        Slot(index, item.lane.id, number)
+        for index, item in enumerate(plan.lanes)
+        for number in range(1, plan.settings.iterations + 1)
+    ]
+
+
+def generate(metafunc: pytest.Metafunc, plan: Plan) -> None:
+    """Make one item per iteration of every function that asks for ``soak_iteration``."""
+    if CHECK_FIXTURE in metafunc.fixturenames:
+        slots = slots_of(plan)
+        metafunc.parametrize(
+            SLOT_FIXTURE, slots, indirect=True, ids=[slot_id(plan, slot) for slot in slots]
+        )
+
+
+def slot_of(item: pytest.Item) -> Slot | None:
+    """The item's place, or None for an item that takes no part."""
+    slot = item.stash.get(_SLOT, None)
+    if slot is None:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        slot = parameters.get(SLOT_FIXTURE)
+        if isinstance(slot, Slot):
+            item.stash[_SLOT] = slot
+    return slot
+
+
+class BuiltInSuite(pytest.Module):
+    """The module of the built-in check, collected whatever names the user's ini asks for."""
+
+    def funcnamefilter(self, name: str) -> bool:
+        return name == "iteration"
+
+
+def built_in_items(session: pytest.Session) -> list[pytest.Item]:
+    """Items of the package's own check, for a session in which the user has none."""
+    suite = Path(__file__).parents[1] / "suite.py"
+    module = BuiltInSuite.from_parent(session, path=suite, nodeid=SUITE_NODE)
+    return list(session.genitems(module))
+
+
+def take_part(
+    session: pytest.Session, items: list[pytest.Item], plan: Plan
+) -> None:
+    """Keep the checks (or supply one), and deselect whatever takes no part."""
+    checks = [item for item in items if slot_of(item)]
+    others = [item for item in items if not slot_of(item)]
+    if not checks:
+        checks = built_in_items(session)
+    done = {item.lane.id: item for item in plan.lanes}
+    to_run: list[pytest.Item] = []
+    for item in checks:
+        slot = slot_of(item)
+        if slot is None:
+            continue
+        lane = done[slot.lane_id]
+        (others if lane.over or slot.number <= lane.done else to_run).append(item)
+    if others:
+        session.config.hook.pytest_deselected(items=others)
+    items[:] = to_run
+
+
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Lane by lane, iteration by iteration; checks in the order in which they are defined.
+
+    Whatever a plugin shuffled is undone: a lane's iterations follow one another or mean nothing.
+    """
+
+    def place(item: pytest.Item) -> tuple[int, int, str, int, str]:
+        slot = slot_of(item)
+        line = item.location[1] or 0
+        if slot is None:
+            return (len(items), 0, item.location[0], line, item.nodeid)
+        return (slot.lane_index, slot.number, item.location[0], line, item.nodeid)
+
+    return sorted(items, key=place)
+
+
+def last_items(items: Sequence[pytest.Item]) -> frozenset[str]:
+    """Node ids of the items after which their iteration is decided."""
+    last: dict[tuple[str, int], str] = {}
+    for item in items:
+        slot = slot_of(item)
+        if slot:
+            last[slot.lane_id, slot.number] = item.nodeid
+    return frozenset(last.values())

@@ -1,0 +1,239 @@
+"""The soak of one process: registered as a plugin when a soak was asked for, never before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from pytest_soak.loop.model import Iteration, Readings, Room, Wanted
+from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.tuner import wanted_from
+from pytest_soak.profile.parameters import nest, tuner_copies
+from pytest_soak.protocol import Lane, Target
+from pytest_soak.session import items as soak_items
+from pytest_soak.session.checks import RuntimeView, SoakIteration
+from pytest_soak.session.items import Slot, slot_of
+from pytest_soak.session.plan import LanePlan, Plan
+from pytest_soak.session.progress import ItemProgress, progress_of
+from pytest_soak.session.runner import LaneHalted, LaneRunner
+from pytest_soak.session.targets import factory_of
+
+_PROGRESS = pytest.StashKey[ItemProgress]()
+
+
+class OutOfTurn(Exception):  # noqa: N818 - told to the user as the reason of an error
+    """An item came up whose iteration is not the lane's next one."""
+
+
+class Soak:
+    """Runs the lanes of this process, item by item.
+
+    Lives in the controller of a plain session and in every xdist worker. The cursor of a lane is
+    its journal: ``runner.state.done + 1`` is the next iteration, whoever asks.
+    """
+
+    def __init__(self, config: pytest.Config, plan: Plan) -> None:
+        self.config = config
+        self.plan = plan
+        self._lanes: Mapping[str, LanePlan] = {item.lane.id: item for item in plan.lanes}
+        self._runners: dict[str, LaneRunner] = {}
+        self._last: frozenset[str] = frozenset()
+        self._recorded: dict[str, Any] = {}
+        self._failed: list[str] = []
+        self._current: tuple[str, int] | None = None
+
+    # -- collection ----------------------------------------------------------------------------
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        soak_items.generate(metafunc, self.plan)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        refuse_rerun_markers(items)
+        soak_items.take_part(session, items, self.plan)
+        yield
+        items[:] = soak_items.in_order(items)
+        self._last = soak_items.last_items(items)
+
+    # -- one item ------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        slot = slot_of(item)
+        if slot:
+            self._begin(item, slot)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
+        slot = slot_of(item)
+        try:
+            yield
+        finally:
+            if slot and self._current == (slot.lane_id, slot.number):
+                self._end(item, slot)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        progress = item.stash.get(_PROGRESS, None)
+        if progress:
+            if report.failed and call.when != "teardown":
+                self._failed.append(_check_name(item))
+            progress.attach(report)
+        return report
+
+    def _begin(self, item: pytest.Item, slot: Slot) -> None:
+        runner = self._runner(slot.lane_id)
+        halt = runner.state.halt
+        if halt:
+            kind = "its data ended" if halt.kind == "end_of_data" else "it halted"
+            pytest.skip(f"lane {slot.lane_id}: {kind} at iteration {halt.iteration}: {halt.text}")
+        expected = runner.state.done + 1
+        if slot.number != expected:
+            raise OutOfTurn(
+                f"iteration {slot.number} of lane {slot.lane_id} is not the next one: that is "
+                f"{expected}. Every iteration builds on the one before; was the session cut by "
+                "-k, --lf, --deselect, a skip mark, or put in another order?"
+            )
+        if self._current != (slot.lane_id, slot.number):
+            self._recorded, self._failed = {}, []
+        try:
+            iteration = runner.observe(slot.number)
+        except LaneHalted as halted:
+            if halted.halt.kind == "end_of_data":
+                self._end_lane(slot)
+                pytest.skip(f"lane {slot.lane_id}: its data ended: {halted}")
+            self._end_lane(slot)
+            raise
+        self._current = (slot.lane_id, slot.number)
+        progress = progress_of(self._lanes[slot.lane_id].lane, iteration)
+        item.stash[_PROGRESS] = progress
+        if self.config.getoption("xmlpath", None):
+            item.user_properties.extend(progress.properties())
+
+    def _end(self, item: pytest.Item, slot: Slot) -> None:
+        """After the last check of an iteration: decide and apply; after the last one: stop."""
+        if item.nodeid not in self._last:
+            return
+        self._current = None
+        runner = self._runner(slot.lane_id)
+        try:
+            iteration = runner.decide(self._recorded, tuple(dict.fromkeys(self._failed)))
+            item.stash[_PROGRESS] = progress_of(runner.lane, iteration)
+            self.config.hook.pytest_soak_iteration(lane=runner.lane, iteration=iteration)
+        finally:
+            self._end_lane(slot)
+
+    def _end_lane(self, slot: Slot) -> None:
+        runner = self._runner(slot.lane_id)
+        if runner.state.halt or runner.state.done >= self.plan.settings.iterations:
+            runner.stop()
+
+    def _runner(self, lane_id: str) -> LaneRunner:
+        runner = self._runners.get(lane_id)
+        if runner is None:
+            planned = self._lanes[lane_id]
+            runner = LaneRunner(
+                planned.lane,
+                planned.directory,
+                self._factory(),
+                timeout_s=self.plan.settings.timeout_s,
+                proposer=self._proposer(),
+            )
+            self._runners[lane_id] = runner
+        return runner
+
+    def _factory(self) -> Callable[[Lane], Target]:
+        name = self.plan.settings.target
+        return factory_of(name) if name is not None else self._ask_conftest
+
+    def _ask_conftest(self, lane: Lane) -> Target:
+        target: Target | None = self.config.hook.pytest_soak_target(lane=lane)
+        if target is None:
+            raise LookupError(
+                f"no hook pytest_soak_target(lane) made a target for lane {lane.id!r}; "
+                "give --soak-target or --soak-mock, or answer the hook in conftest.py"
+            )
+        return target
+
+    def _proposer(
+        self,
+    ) -> (
+        Callable[[LaneState, Readings, Mapping[str, Room], Sequence[Iteration]], Wanted | None]
+        | None
+    ):
+        """The user's proposer, or None (the common case) where no conftest has one."""
+        hook = self.config.hook.pytest_soak_propose
+        return partial(_ask_proposer, hook) if hook.get_hookimpls() else None
+
+    def stop(self) -> None:
+        """Stop every lane that this process still has open."""
+        for runner in self._runners.values():
+            runner.stop()
+
+    # -- what the fixtures give ----------------------------------------------------------------
+
+    def lane(self, item: pytest.Item) -> Lane:
+        return self._lanes[self._slot(item).lane_id].lane
+
+    def target(self, item: pytest.Item) -> Target | None:
+        return self._runner(self._slot(item).lane_id).target
+
+    def runtime(self, item: pytest.Item) -> RuntimeView:
+        state = self._runner(self._slot(item).lane_id).state
+        profile = state.profile
+        return RuntimeView(
+            state.values, nest(state.values, profile.parameters, tuner_copies(profile))
+        )
+
+    def iteration(self, item: pytest.Item) -> SoakIteration:
+        runner = self._runner(self._slot(item).lane_id)
+        observed = runner.state.observed
+        if observed is None:
+            raise OutOfTurn(f"{item.nodeid}: its iteration was not observed")
+        return SoakIteration(
+            observed, self.runtime(item), runner.previous, self._recorded, runner.state.profile
+        )
+
+    def _slot(self, item: pytest.Item) -> Slot:
+        slot = slot_of(item)
+        if slot is None:
+            raise OutOfTurn(f"{item.nodeid} takes no part in the soak")
+        return slot
+
+
+def _ask_proposer(
+    hook: Any,
+    state: LaneState,
+    readings: Readings,
+    room: Mapping[str, Room],
+    history: Sequence[Iteration],
+) -> Wanted | None:
+    kpis = {name: reading.evidence for name, reading in readings.items()}
+    answer = hook(lane=state.lane, kpis=kpis, room=room, history=history)
+    return None if answer is None else wanted_from(answer)
+
+
+def _check_name(item: pytest.Item) -> str:
+    """The check without the iteration: ``test_bot.py::test_edge``."""
+    return item.nodeid.partition("[")[0]
+
+
+def refuse_rerun_markers(items: Sequence[pytest.Item]) -> None:
+    """A marker that runs an item again would run an iteration on changed state."""
+    for item in items:
+        if not slot_of(item):
+            continue
+        for name in ("flaky", "repeat"):
+            if item.get_closest_marker(name):
+                raise pytest.UsageError(
+                    f"soak: {_check_name(item)}: the marker {name!r} would run an iteration "
+                    "again on changed state; take it off the check"
+                )

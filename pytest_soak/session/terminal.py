@@ -1,0 +1,96 @@
+"""What the session prints: header, letters, summary. Fits 100 columns, reads without colour."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any, Final
+
+import pytest
+
+from pytest_soak.loop.model import Verdict
+from pytest_soak.report.table import final_table
+from pytest_soak.session.judging import Judged
+from pytest_soak.session.plan import Plan
+from pytest_soak.session.progress import carried
+
+WIDTH: Final = 100
+_LETTERS: Final = {
+    Verdict.PASS: (".", "PASSED", {"green": True}),
+    Verdict.WARN: ("w", "PASSED (warn)", {"yellow": True}),
+    Verdict.INCONCLUSIVE: ("i", "PASSED (inconclusive)", {"yellow": True}),
+    Verdict.FAIL: ("f", "PASSED (soft fail)", {"yellow": True}),
+}
+_COLOUR: Final = {
+    Verdict.PASS: {"green": True},
+    Verdict.WARN: {"yellow": True},
+    Verdict.INCONCLUSIVE: {"yellow": True},
+    Verdict.FAIL: {"red": True},
+}
+
+
+def header(plan: Plan) -> list[str]:
+    """What was resolved, as the first lines of the session."""
+    settings = plan.settings
+    hours = settings.iterations * settings.interval_s / 3600
+    modes = [
+        name
+        for name, on in (
+            ("mock limits", settings.mock),
+            ("tuner off", not settings.tune),
+            ("dry run", settings.dry_run),
+            ("strict", settings.strict),
+        )
+        if on
+    ]
+    lines = [
+        f"soak: {settings.iterations} iterations x {settings.interval_s:g} s ({hours:g} h) "
+        f"of target {plan.target}" + "".join(f", {mode}" for mode in modes)
+    ]
+    lanes = ", ".join(item.lane.id for item in plan.lanes)
+    lines += textwrap.wrap(
+        f"soak: {len(plan.lanes)} lane{'s' * (len(plan.lanes) > 1)}: {lanes}",
+        WIDTH,
+        subsequent_indent="      ",
+        break_on_hyphens=False,
+    )
+    if plan.run_id:
+        lines.append(f"soak: run {plan.run_id}" + (" (resumed)" if settings.resume else ""))
+    return lines
+
+
+def status_of_item(report: pytest.TestReport) -> tuple[str, str, Any] | None:
+    """Colours a passed check by the verdict of its iteration; it does not fail the item."""
+    progress = carried(report)
+    if progress is None or report.when != "call" or not report.passed:
+        return None
+    letter, word, markup = _LETTERS[Verdict(progress["verdict"])]
+    return "passed", letter, (word, markup)
+
+
+def summary(reporter: pytest.TerminalReporter, plan: Plan, judged: Judged) -> None:
+    """The final table, the verdict, and where the artifacts are."""
+    reporter.write_sep("=", "soak")
+    for line in final_table(judged.run):
+        reporter.write_line(line)
+    verdict = judged.run.verdict
+    reporter.write_line("")
+    reporter.write_line(f"soak verdict: {verdict}{_meaning(verdict, plan)}", **_COLOUR[verdict])
+    reporter.write_line(f"artifacts: {_shown(plan)}")
+
+
+def _meaning(verdict: Verdict, plan: Plan) -> str:
+    if verdict in (Verdict.PASS, Verdict.FAIL):
+        return ""
+    why = {
+        Verdict.WARN: "no limit is broken, but not every KPI is beyond it with 95 % certainty",
+        Verdict.INCONCLUSIVE: "this run is too short, or lacks the data, to pass or to fail",
+    }[verdict]
+    end = "fails the session (--soak-strict)" if plan.settings.strict else "does not fail it"
+    return f" - {why}; {end}"
+
+
+def _shown(plan: Plan) -> str:
+    try:
+        return str(plan.run_path.relative_to(plan.run_path.cwd()))
+    except ValueError:
+        return str(plan.run_path)

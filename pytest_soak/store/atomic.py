@@ -1,0 +1,169 @@
+"""Files that are replaced as a whole: a reader finds the old content or the new, nothing between.
+
+The order that survives a loss of power is: write a temporary file in the same directory, fsync it,
+replace, fsync the directory. Nothing that failed is tried again: a second fsync may succeed
+although the kernel has dropped the data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pytest_soak.canonical import canonical_json
+from pytest_soak.store.errors import StoreError, describe_os_error
+from pytest_soak.store.reading import (
+    check_json_depth,
+    describe_value_error,
+    read_json_with_hash,
+    read_regular_file,
+)
+
+__all__ = [
+    "atomic_write_bytes",
+    "atomic_write_json",
+    "atomic_write_text",
+    "encode_json",
+    "read_json_with_hash",
+    "sync_directory",
+    "write_all",
+]
+
+_NEW_FILE = (
+    os.O_WRONLY
+    | os.O_CREAT
+    | os.O_TRUNC
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def atomic_write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bool = True) -> None:
+    """Replaces ``path`` by a file that holds ``data``.
+
+    ``durable=False`` leaves out both fsyncs: for what can be rebuilt from the journal. Raises
+    StoreError; the old file is then intact and no temporary file is left. The one exception is a
+    failing fsync of the directory: the new file is in place, but may be the old one again after a
+    loss of power, and the text says so.
+    """
+    path = Path(path)
+    # Unique among all running threads of the machine; a killed process leaves one file at most,
+    # which the next writer with that id takes over.
+    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")
+    try:
+        if durable:
+            # Opened first, so that nothing but its fsync can fail once the file is replaced.
+            with _open_directory(path.parent) as directory:
+                _replace(temporary, path, data, durable=True)
+                _sync_replaced(directory, path)
+        else:
+            _replace(temporary, path, data, durable=False)
+    except OSError as error:
+        raise describe_os_error("write", path, error) from error
+
+
+def atomic_write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
+    """Replaces ``path`` by ``text`` in UTF-8. Raises StoreError as :func:`atomic_write_bytes`."""
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"cannot write {os.fspath(path)}: {describe_value_error(error)}"
+        ) from error
+    atomic_write_bytes(path, data, durable=durable)
+
+
+def atomic_write_json(path: str | os.PathLike[str], obj: Any) -> tuple[str, int]:
+    """Replaces ``path`` durably by the canonical JSON of ``obj``: ``(state_hash, size in bytes)``.
+
+    The barrier: the file is read back, and its hash must be the one of what was to be written.
+    Raises StoreError, also for what is no JSON value; nothing is written then.
+    """
+    data = encode_json(path, obj)
+    atomic_write_bytes(path, data)
+    written = hashlib.sha256(read_regular_file(path, max_bytes=len(data))).hexdigest()
+    expected = hashlib.sha256(data).hexdigest()
+    if written != expected:
+        raise StoreError(
+            f"{os.fspath(path)} was read back with the hash {written[:12]}…, {expected[:12]}… was "
+            "written: somebody else writes this file, or the disk is faulty"
+        )
+    return expected, len(data)
+
+
+def encode_json(path: str | os.PathLike[str], obj: Any) -> bytes:
+    """Canonical JSON of ``obj`` for ``path``. Raises StoreError for what is no JSON value."""
+    try:
+        check_json_depth(obj)
+        return canonical_json(obj)
+    except (ValueError, TypeError) as error:
+        why = describe_value_error(error) if isinstance(error, ValueError) else str(error)
+        raise StoreError(f"cannot write {os.fspath(path)}: {why}") from error
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Writes all of ``data``; a short write goes on with the rest. Raises OSError."""
+    rest = memoryview(data)
+    while rest:
+        count = os.write(descriptor, rest)
+        if count <= 0:
+            raise OSError(f"{len(rest)} bytes were not written")
+        rest = rest[count:]
+
+
+def sync_directory(path: Path) -> None:
+    """Makes the names in the directory ``path`` durable. Raises StoreError."""
+    try:
+        with _open_directory(path) as descriptor:
+            if descriptor is not None:
+                os.fsync(descriptor)
+    except OSError as error:
+        raise describe_os_error("sync the directory", path, error) from error
+
+
+@contextlib.contextmanager
+def _open_directory(path: Path) -> Iterator[int | None]:
+    """A descriptor to sync; None on Windows, where a directory cannot be opened."""
+    if os.name == "nt":
+        yield None
+        return
+    descriptor = os.open(path, os.O_RDONLY | _DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _replace(temporary: Path, path: Path, data: bytes, *, durable: bool) -> None:
+    try:
+        descriptor = os.open(temporary, _NEW_FILE, 0o666)
+        try:
+            write_all(descriptor, data)
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _sync_replaced(directory: int | None, path: Path) -> None:
+    if directory is None:
+        return
+    try:
+        os.fsync(directory)
+    except OSError as error:
+        why = describe_os_error("make", path, error)
+        raise StoreError(
+            f"{why} (durable: its new content is in place, but may not survive a loss of power)"
+        ) from error

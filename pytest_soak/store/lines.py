@@ -1,0 +1,55 @@
+"""Files that grow by a line at a time and decide nothing: ``run.log``, ``timing.jsonl``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_soak.store.atomic import encode_json, write_all
+from pytest_soak.store.errors import StoreError, describe_os_error
+from pytest_soak.store.reading import open_regular_file
+
+
+class LineFile:
+    """Appends whole lines, each handed to the system at once, none of them synced."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Opens or makes ``path``; a line that a killed process left unended is ended."""
+        self.path = Path(path)
+        self._descriptor: int | None = open_regular_file(
+            self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND
+        )
+        try:
+            size = os.lseek(self._descriptor, 0, os.SEEK_END)
+            if size:
+                os.lseek(self._descriptor, -1, os.SEEK_END)
+                if os.read(self._descriptor, 1) != b"\n":
+                    write_all(self._descriptor, b"\n")
+        except OSError as error:
+            os.close(self._descriptor)
+            raise describe_os_error("append to", self.path, error) from error
+
+    def write(self, text: str) -> None:
+        """Appends one line; line breaks inside ``text`` become ``\\n``. Raises StoreError."""
+        line = text.replace("\r", "\\r").replace("\n", "\\n")
+        self._append(line.encode("utf-8", "backslashreplace"))
+
+    def write_json(self, value: Mapping[str, Any]) -> None:
+        """Appends one line of canonical JSON. Raises StoreError, also for what is no JSON."""
+        self._append(encode_json(self.path, value))
+
+    def close(self) -> None:
+        """Ends the writing; a second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _append(self, line: bytes) -> None:
+        if self._descriptor is None:
+            raise StoreError(f"cannot append to {self.path}: it is closed")
+        try:
+            write_all(self._descriptor, line + b"\n")
+        except OSError as error:
+            raise describe_os_error("append to", self.path, error) from error

@@ -1,0 +1,118 @@
+"""One session at a time in a soak directory.
+
+The lock is the operating system's, on an open file, so it ends with the process, however that ends.
+Who holds it is told by a file beside it, which is no lock: it is believed only while the lock is
+held by somebody and the process it names is alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pytest_soak.store import names
+from pytest_soak.store.atomic import atomic_write_bytes, encode_json
+from pytest_soak.store.errors import StoreError, describe_os_error
+from pytest_soak.store.reading import read_json_object
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+
+class LockHeld(StoreError):  # noqa: N818 - no fault: somebody else is at work
+    """Another session works in the directory; the text says which."""
+
+
+class DirectoryLock:
+    """A held lock; :meth:`release` it, or use it as a context manager."""
+
+    def __init__(self, directory: Path, lock: BaseFileLock) -> None:
+        self.directory = directory
+        self._lock = lock
+
+    @classmethod
+    def acquire(cls, directory: str | os.PathLike[str], run_id: str) -> Self:
+        """Locks ``directory``, which must exist, for ``run_id``, without waiting.
+
+        Raises LockHeld if a session (of this process too) holds it, StoreError if it cannot be
+        locked.
+        """
+        from filelock import FileLock, Timeout
+
+        directory = Path(directory)
+        path = directory / names.LOCK
+        # Not bound to a thread: who releases it need not be who acquired it.
+        lock = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise LockHeld(_describe_holder(directory)) from None
+        except OSError as error:
+            raise describe_os_error("lock", path, error) from error
+        except NotImplementedError as error:
+            raise StoreError(
+                f"cannot lock {path}: its file system has no locks; choose a local directory"
+            ) from error
+        held = cls(directory, lock)
+        try:
+            holder = directory / names.LOCK_HOLDER
+            atomic_write_bytes(holder, encode_json(holder, _this_process(run_id)), durable=False)
+        except BaseException:
+            held.release()
+            raise
+        return held
+
+    def release(self) -> None:
+        """Gives the lock back; a second call does nothing."""
+        if self._lock.is_locked:
+            # Removed first: once the lock is free the file may be somebody else's.
+            with contextlib.suppress(OSError):
+                (self.directory / names.LOCK_HOLDER).unlink()
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _this_process(run_id: str) -> dict[str, Any]:
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "run_id": run_id,
+    }
+
+
+def _describe_holder(directory: Path) -> str:
+    advice = "wait until it ends, stop it, or give another directory"
+    try:
+        holder = read_json_object(directory / names.LOCK_HOLDER)
+        pid, host = int(holder["pid"]), str(holder["host"])
+        since, run_id = str(holder["since"]), str(holder["run_id"])
+    except (StoreError, KeyError, TypeError, ValueError):
+        return f"{directory} is in use by a process that did not say who it is; {advice}"
+    if host == socket.gethostname() and not _is_alive(pid):
+        # It was killed, and who holds the lock now has not yet said so (or is a child it left).
+        return f"{directory} is in use by a process that did not say who it is; {advice}"
+    return (
+        f"{directory} is in use by run {run_id} (process {pid} on {host}, since {since}); {advice}"
+    )
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # signal 0 is no question there, it would end the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,53 @@
+"""The names of files and directories of a run, in one place."""
+
+from __future__ import annotations
+
+import re
+
+from pytest_soak.store.errors import StoreError
+
+LATEST = "latest"
+RUNS = "runs"
+RUN = "run.json"
+JOURNAL = "journal.jsonl"
+TIMING = "timing.jsonl"
+RESOURCES = "resources.jsonl"
+RUNTIME = "runtime_overrides.json"
+APPLIED_PROFILE = "applied_profile.json"
+TUNING_REPORT = "TUNING_REPORT.json"
+TUNING_STATE = "TUNING_STATE.json"
+DELTA_VERIFY = "DELTA_VERIFY.json"
+DELTA_VERIFY_REPORT = "DELTA_VERIFY_REPORT.md"
+SNAPSHOT = "POST_SOAK_SNAPSHOT.json"
+SNAPSHOT_PRETTY = "POST_SOAK_SNAPSHOT_PRETTY.json"
+AUDIT = "POST_SOAK_AUDIT.md"
+RECOMMENDATIONS = "RECOMMENDATIONS.md"
+FAILURES = "FAILURES.md"
+METRICS = "POST_SOAK_METRICS.prom"
+LOG = "run.log"
+LOCK = ".lock"
+LOCK_HOLDER = ".lock-holder.json"
+
+FILES_OF_A_RUN = frozenset(
+    {
+        *(RUN, JOURNAL, TIMING, RESOURCES, RUNTIME, APPLIED_PROFILE, LOG),
+        *(TUNING_REPORT, TUNING_STATE, DELTA_VERIFY, DELTA_VERIFY_REPORT),
+        *(SNAPSHOT, SNAPSHOT_PRETTY, AUDIT, RECOMMENDATIONS, FAILURES, METRICS),
+    }
+)
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def iteration_summary(iteration: int) -> str:
+    return f"ITER_SUMMARY_{iteration}.json"
+
+
+def checked_identifier(kind: str, value: object) -> str:
+    """``value`` if it can name a directory (``kind`` is for the message); else StoreError."""
+    if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
+        return value
+    raise StoreError(
+        f"the {kind} {value!r} cannot name a directory: it must be 1 to 100 ASCII letters, digits, "
+        "'_', '.' or '-', and begin with a letter or a digit"
+    )

@@ -1,0 +1,159 @@
+"""Reading what somebody else may have written: regular files only, of bounded size, strict JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pytest_soak.canonical import canonical_json
+from pytest_soak.store.errors import StoreError, describe_os_error
+
+MAX_JSON_BYTES = 16 * 2**20
+MAX_JSON_DEPTH = 100
+
+# A FIFO would hang a plain open, and a link may lead anywhere.
+_CAREFUL = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def open_regular_file(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
+    """A file descriptor of the regular file ``path``, opened with ``flags``.
+
+    Raises StoreError if it is absent, or a link, a FIFO, a device or a directory.
+    """
+    try:
+        descriptor = os.open(path, flags | _CAREFUL, 0o666)
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError as error:
+        raise describe_os_error("open", path, error) from error
+    if not regular:
+        os.close(descriptor)
+        raise StoreError(f"cannot open {os.fspath(path)}: it is no regular file; remove it")
+    return descriptor
+
+
+def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
+    """All bytes of ``path``.
+
+    Raises StoreError as :func:`open_regular_file`, and if there are more than ``max_bytes``.
+    """
+    descriptor = open_regular_file(path)
+    try:
+        with os.fdopen(descriptor, "rb") as stream:
+            size = os.fstat(descriptor).st_size
+            # One byte more than allowed: the file may grow while it is read.
+            data = stream.read(max_bytes + 1) if size <= max_bytes else b""
+    except OSError as error:
+        raise describe_os_error("read", path, error) from error
+    if size > max_bytes or len(data) > max_bytes:
+        raise StoreError(
+            f"cannot read {os.fspath(path)}: it has {max(size, len(data))} bytes or more, "
+            f"at most {max_bytes} are allowed"
+        )
+    return data
+
+
+def read_json_with_hash(
+    path: str | os.PathLike[str], *, max_bytes: int = MAX_JSON_BYTES
+) -> tuple[Any, str]:
+    """The JSON value in ``path`` and its state hash: SHA-256 of its canonical JSON, in hex.
+
+    The hash is of the value, so a hand-edited file with other spaces has the same one. Raises
+    StoreError for a file that :func:`read_regular_file` refuses and for what is no strict JSON:
+    a byte order mark, bytes that are not UTF-8, NaN, infinities, numbers too large for a float,
+    duplicate keys, lone surrogates, more than ``MAX_JSON_DEPTH`` levels.
+    """
+    data = read_regular_file(path, max_bytes=max_bytes)
+    try:
+        value = parse_json_strictly(data)
+        return value, hashlib.sha256(canonical_json(value)).hexdigest()
+    except ValueError as error:
+        raise StoreError(
+            f"{os.fspath(path)} is no valid JSON: {describe_value_error(error)}; "
+            "correct the file or remove it"
+        ) from error
+
+
+def parse_json_strictly(data: bytes) -> Any:
+    """The JSON value in ``data``. Raises ValueError with the reason; see above for the refusals."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise ValueError("it begins with a byte order mark")
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+    except RecursionError:
+        raise ValueError(f"it has more than {MAX_JSON_DEPTH} levels") from None
+    check_json_depth(value)
+    return value
+
+
+def check_json_depth(value: Any) -> None:
+    """Raises ValueError if ``value`` has more than ``MAX_JSON_DEPTH`` levels."""
+    level = _containers([value])
+    for _ in range(MAX_JSON_DEPTH):
+        if not level:
+            return
+        level = _containers(
+            item
+            for parent in level
+            for item in (parent.values() if isinstance(parent, Mapping) else parent)
+        )
+    if level:
+        raise ValueError(f"it has more than {MAX_JSON_DEPTH} levels")
+
+
+def _containers(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, (Mapping, list, tuple))]
+
+
+def describe_value_error(error: ValueError) -> str:
+    """The reason in words: Python's own text is no help for a surrogate."""
+    if isinstance(error, UnicodeEncodeError):
+        return f"it has the lone surrogate {error.object[error.start]!r} in a text"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    return str(error)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {key!r} is there twice")
+            seen.add(key)
+    return value
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    return number
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``. Raises StoreError as :func:`read_json_with_hash`."""
+    value, _ = read_json_with_hash(path)
+    if not isinstance(value, dict):
+        raise StoreError(f"{path} must hold a JSON object, not {type(value).__name__}")
+    return value

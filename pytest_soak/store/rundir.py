@@ -1,0 +1,327 @@
+"""The directory of a run, and of each lane in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pytest_soak.protocol import Lane
+from pytest_soak.store import names
+from pytest_soak.store.atomic import (
+    atomic_write_bytes,
+    atomic_write_json,
+    atomic_write_text,
+    encode_json,
+    sync_directory,
+)
+from pytest_soak.store.errors import StoreError, describe_os_error
+from pytest_soak.store.reading import read_json_object
+
+_KINDS = {"link": "a link", "file": "no directory"}
+_OWN_FIELDS = ("run_id", "lanes")
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactDirectory:
+    """A directory of projections: what is written into it can be rebuilt, and is not synced."""
+
+    path: Path
+
+    def write_json(self, name: str, obj: Any) -> None:
+        """Replaces the file ``name`` by canonical JSON. Raises StoreError."""
+        path = self.file(name)
+        atomic_write_bytes(path, encode_json(path, obj), durable=False)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replaces the file ``name`` by ``text``. Raises StoreError."""
+        atomic_write_text(self.file(name), text, durable=False)
+
+    def file(self, name: str) -> Path:
+        """The path of the file ``name``. Raises StoreError for a name that leads elsewhere."""
+        if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+            raise StoreError(f"{name!r} is no file name inside {self.path}")
+        return self.path / name
+
+
+@dataclass(frozen=True, slots=True)
+class LaneDirectory(ArtifactDirectory):
+    """Where a lane's journal, runtime and projections are."""
+
+    @property
+    def journal_path(self) -> Path:
+        return self.path / names.JOURNAL
+
+    @property
+    def runtime_path(self) -> Path:
+        return self.path / names.RUNTIME
+
+    @property
+    def applied_profile_path(self) -> Path:
+        return self.path / names.APPLIED_PROFILE
+
+    @property
+    def timing_path(self) -> Path:
+        return self.path / names.TIMING
+
+    @property
+    def resources_path(self) -> Path:
+        return self.path / names.RESOURCES
+
+    @property
+    def log_path(self) -> Path:
+        return self.path / names.LOG
+
+    def summary_path(self, iteration: int) -> Path:
+        return self.path / names.iteration_summary(iteration)
+
+    def write_runtime(self, runtime: Mapping[str, Any]) -> tuple[str, int]:
+        """Replaces the runtime file, durably and read back: ``(state_hash, size in bytes)``.
+
+        Raises StoreError as :func:`pytest_soak.store.atomic.atomic_write_json`.
+        """
+        return atomic_write_json(self.runtime_path, runtime)
+
+
+class RunDirectory:
+    """A run on disk: ``run.json``, and a directory for each lane (with one lane, this one).
+
+    What makes one (:meth:`create`, :meth:`resume`) must hold the lock of the soak directory.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, Any], *, writable: bool) -> None:
+        self.path = path
+        self._about = dict(about)
+        self._writable = writable
+        self._lanes = tuple(dict(record) for record in about["lanes"])
+
+    @classmethod
+    def create(
+        cls,
+        base: str | os.PathLike[str],
+        run_id: str,
+        lanes: Sequence[Lane],
+        about: Mapping[str, Any],
+    ) -> Self:
+        """A new ``base/latest``; the run that was there moves to ``base/runs/<its run_id>``.
+
+        Nothing is overwritten: if that name is taken the run gets ``-2``, ``-3`` … behind it, and
+        one without a readable ``run.json`` becomes ``unnamed-1`` …. ``about`` is what else
+        ``run.json`` says. Raises StoreError.
+        """
+        base = Path(base)
+        names.checked_identifier("run id", run_id)
+        taken = [field for field in _OWN_FIELDS if field in about]
+        if taken:
+            raise StoreError(f"{names.RUN} has its own {taken[0]!r}, it cannot be set")
+        document = {**about, "run_id": run_id, "lanes": _lane_records(lanes)}
+        latest = base / names.LATEST
+        encode_json(latest / names.RUN, document)  # refused before anything is moved
+        _make_directory(base)
+        _retire(base)
+        _make_directory(latest)
+        for record in document["lanes"]:
+            _make_directory(latest / record["dir"])
+        atomic_write_json(latest / names.RUN, document)
+        return cls(latest, document, writable=True)
+
+    @classmethod
+    def resume(cls, base: str | os.PathLike[str]) -> Self:
+        """``base/latest`` as it is, to go on with. Raises StoreError if there is none."""
+        latest = Path(base) / names.LATEST
+        if _kind(latest / names.RUN) == "absent":
+            raise StoreError(
+                f"there is no run to resume in {base}: {latest / names.RUN} does not exist; "
+                "start one without resuming, or give the directory of the earlier run"
+            )
+        run = cls(latest, _read_about(latest), writable=True)
+        for record in run.lanes:
+            _check_lane_directory(latest, record["dir"])
+        return run
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """A stored run, to read: ``path`` is a soak directory, a run's, or a lane's inside one.
+
+        Of a lane's directory the run has that lane only. Raises StoreError.
+        """
+        path = Path(path)
+        for directory in (path, path / names.LATEST):
+            if _kind(directory / names.RUN) != "absent":
+                return cls(directory, _read_about(directory), writable=False)
+        parent = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() follows links
+        if _kind(parent / names.RUN) != "absent":
+            run = cls(parent, _read_about(parent), writable=False)
+            run._lanes = tuple(record for record in run.lanes if record["dir"] == path.name)
+            if run.lanes:
+                return run
+        what = "does not exist" if _kind(path) == "absent" else f"has no {names.RUN}"
+        raise StoreError(
+            f"{path} is no run: it {what}; give a soak directory, one of its runs/…, or a lane "
+            "directory inside a run"
+        )
+
+    @property
+    def run_id(self) -> str:
+        return str(self._about["run_id"])
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """The whole of ``run.json``."""
+        return self._about
+
+    @property
+    def lanes(self) -> tuple[Mapping[str, Any], ...]:
+        """``{"id", "profile", "symbol", "seed", "dir"}`` of each lane."""
+        return self._lanes
+
+    @property
+    def top(self) -> ArtifactDirectory:
+        """For the artifacts of the run as a whole."""
+        return ArtifactDirectory(self.path)
+
+    def lane_directory(self, lane_id: str) -> LaneDirectory:
+        """Raises StoreError if the run has no such lane, or its directory is gone or a link."""
+        for record in self._lanes:
+            if record["id"] == lane_id:
+                return LaneDirectory(_check_lane_directory(self.path, record["dir"]))
+        known = ", ".join(record["id"] for record in self._lanes)
+        raise StoreError(f"{self.path} has no lane {lane_id!r}; it has {known}")
+
+    def update(self, **fields: Any) -> None:
+        """Sets ``fields`` in ``run.json``, durably. Raises StoreError."""
+        path = self.path / names.RUN
+        if not self._writable:
+            raise StoreError(f"cannot write {path}: the run was opened to be read")
+        taken = [field for field in _OWN_FIELDS if field in fields]
+        if taken:
+            raise StoreError(f"{names.RUN} has its own {taken[0]!r}, it cannot be set")
+        about = {**self._about, **fields}
+        atomic_write_json(path, about)
+        self._about = about
+
+
+def _lane_records(lanes: Sequence[Lane]) -> list[dict[str, Any]]:
+    reserved = {name.casefold() for name in names.FILES_OF_A_RUN}
+    seen: set[str] = set()
+    for lane in lanes:
+        names.checked_identifier("lane id", lane.id)
+        # Some file systems do not tell cases apart.
+        folded = lane.id.casefold()
+        if folded in seen or folded in reserved:
+            why = "there is another of that name" if folded in seen else "a file has that name"
+            raise StoreError(f"the lane id {lane.id!r} cannot name a directory: {why}")
+        seen.add(folded)
+    if not lanes:
+        raise StoreError("a run has at least one lane")
+    return [
+        {
+            "id": lane.id,
+            "profile": lane.profile,
+            "symbol": lane.symbol,
+            "seed": lane.seed,
+            "dir": "." if len(lanes) == 1 else lane.id,
+        }
+        for lane in lanes
+    ]
+
+
+def _read_about(directory: Path) -> dict[str, Any]:
+    path = directory / names.RUN
+    about = read_json_object(path)
+    try:
+        names.checked_identifier("run id", about.get("run_id"))
+        _check_records(about.get("lanes"))
+    except StoreError as error:
+        raise StoreError(f"{path} cannot be used: {error}") from None
+    return about
+
+
+def _check_records(records: Any) -> None:
+    if not isinstance(records, list) or not records:
+        raise StoreError(f"`lanes` must be a list with at least one lane, not {records!r}")
+    for number, record in enumerate(records):
+        where = f"lanes[{number}]"
+        if not isinstance(record, dict):
+            raise StoreError(f"{where} must be an object, not {record!r}")
+        names.checked_identifier(f"{where}.id", record.get("id"))
+        for key in ("profile", "symbol"):
+            if not isinstance(record.get(key), str):
+                raise StoreError(f"{where}.{key} must be a text, not {record.get(key)!r}")
+        if type(record.get("seed")) is not int:
+            raise StoreError(f"{where}.seed must be a whole number, not {record.get('seed')!r}")
+        expected = "." if len(records) == 1 else record["id"]
+        if record.get("dir") != expected:
+            raise StoreError(f"{where}.dir must be {expected!r}, not {record.get('dir')!r}")
+    identifiers = [record["id"] for record in records]
+    if len(set(identifiers)) < len(identifiers):
+        raise StoreError(f"`lanes` has an id twice: {', '.join(identifiers)}")
+
+
+def _check_lane_directory(run: Path, name: str) -> Path:
+    path = run / name
+    kind = "directory" if name == "." else _kind(path)
+    if kind == "absent":
+        raise StoreError(f"the lane directory {path} does not exist; restore it from a copy")
+    if kind != "directory":
+        raise StoreError(f"{path} is {_KINDS[kind]}; put the lane's directory itself there")
+    return path
+
+
+def _make_directory(path: Path) -> None:
+    """``path`` and its missing parents, durably."""
+    try:
+        if path.is_dir():
+            return
+        if path.parent != path:
+            _make_directory(path.parent)
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise describe_os_error("make the directory", path, error) from error
+    sync_directory(path.parent)
+
+
+def _retire(base: Path) -> None:
+    """Moves ``base/latest``, if there is one, to a free name in ``base/runs``."""
+    latest = base / names.LATEST
+    kind = _kind(latest)
+    if kind == "absent":
+        return
+    if kind != "directory":
+        raise StoreError(f"{latest} is {_KINDS[kind]}; move it away, the newest run goes there")
+    try:
+        wanted = str(_read_about(latest)["run_id"])
+    except StoreError:
+        wanted = ""
+    runs = base / names.RUNS
+    _make_directory(runs)
+    target = _free_name(runs, wanted)
+    try:
+        latest.rename(target)
+    except OSError as error:
+        raise describe_os_error(f"move the earlier run to {target} from", latest, error) from error
+    sync_directory(runs)
+    sync_directory(base)
+
+
+def _free_name(runs: Path, wanted: str) -> Path:
+    stem, number = (wanted, 2) if wanted else ("unnamed", 1)
+    path = runs / (wanted or "unnamed-1")
+    while _kind(path) != "absent":
+        path = runs / f"{stem}-{number}"
+        number += 1
+    return path
+
+
+def _kind(path: Path) -> Literal["absent", "link", "directory", "file"]:
+    """What is at ``path`` itself. Raises StoreError if that cannot be seen."""
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "absent"
+    except OSError as error:
+        raise describe_os_error("look at", path, error) from error
+    return "link" if stat.S_ISLNK(mode) else "directory" if stat.S_ISDIR(mode) else "file"

@@ -1,0 +1,388 @@
+"""The exogenous market of one iteration: everything but what the bot does to it.
+
+Generated vectorised on a grid of 0.1 s from four random streams of its own, so it is the same
+whatever the bot's parameters are. Prices are bps of a fixed reference, sizes lots, times seconds
+from the start of the iteration.
+
+The mechanism is that of ``docs/mock.md``: a Markov regime and three Ornstein–Uhlenbeck processes
+make the volatility (Cont 2001: clustering over minutes to hours), jumps and flash crashes the
+tails, a marked Hawkes process by cluster expansion the takers (Bacry, Mastromatteo and Muzy 2015;
+branching ratio .75 plus regimes, Filimonov and Sornette 2013), with an exponential reach into the
+book (Avellaneda and Stoikov 2008).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+DT = 0.1
+"""Grid of the market, seconds."""
+TICKS_PER_SECOND = 10
+FINE_PER_TICK = 5
+"""The gateway's and the venue's own noise comes on a grid of 20 ms."""
+
+PRICE, FLOW, LATENCY, EVENTS = range(4)
+"""The random streams of an iteration."""
+
+REGIMES = ("calm", "normal", "stressed")
+_BASE_VOLATILITY = (0.5, 1.0, 2.6)
+_MEAN_STAY_S = (780.0, 780.0, 138.0)
+_NEXT_REGIME = ((0.0, 0.9, 0.1), (0.6, 0.0, 0.4), (0.2, 0.8, 0.0))
+_REGIME_SHARE = (0.390, 0.563, 0.047)  # stationary, from the two lines above
+_REGIME_LATENCY = (0.98, 1.0, 1.06)
+_JUMPS_PER_S = (1 / 3600, 4 / 3600, 25 / 3600)
+_OU_TIME_S = (60.0, 1200.0, 21600.0)
+_OU_SD = (0.35, 0.45, 0.45)
+_LOG_SHIFT = -0.3
+_DIFFUSION = 0.8 * 1.28
+_JUMP_BPS, _JUMP_CLIP_BPS = 5.0, 80.0
+_FLICKER_TIME_S, _FLICKER_SD = 0.3, 0.42
+_CRASH_PER_S, _CRASH_FALL_S, _CRASH_RETRACE_S, _CRASH_SPAN_S = 1 / 86400, 8.0, 90.0, 60.0
+_CRASH_FORGET_S = 600.0
+_GAP_PER_S, _GAP_MEAN_S = 3 / 3600, 20.0
+_DEPTH_NOISE_SD, _DEPTH_NOISE_TIME_S = 0.3, 10.0
+_IMMIGRANTS_PER_S, _BRANCHING, _SAME_SIDE, _WARM_UP_S = 1.5, 0.75, 0.85, 20.0
+_REACH_MEAN_BPS = 1 / 0.94
+_SWEEP_SHARE, _SWEEP_MEAN_BPS = 0.15, 5.0
+_IMPACT_BPS, _INFORMED_SHARE, _INFORMED, _UNINFORMED = 0.08, 0.3, 3.0, 0.4
+_IMBALANCE_TIME_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class MarketState:
+    """What the market carries from one iteration to the next."""
+
+    price: float
+    """Efficient price, bps."""
+    flicker: float
+    """What the quoted mid is off the efficient price, bps."""
+    regime: int
+    ou: tuple[float, float, float]
+    depth_noise: float
+    gap_left_s: float
+    crash_age_s: float
+    """Seconds since the last flash crash began; past ``_CRASH_FORGET_S`` there is none."""
+    crash_depth: float
+    crash_retrace: float
+
+    def to_json(self) -> list[Any]:
+        return [
+            self.price,
+            self.flicker,
+            self.regime,
+            list(self.ou),
+            self.depth_noise,
+            self.gap_left_s,
+            self.crash_age_s,
+            self.crash_depth,
+            self.crash_retrace,
+        ]
+
+    @classmethod
+    def from_json(cls, value: Sequence[Any]) -> MarketState:
+        price, flicker, regime, ou, depth_noise, gap, age, depth, retrace = value
+        fast, middle, slow = ou
+        return cls(
+            float(price),
+            float(flicker),
+            int(regime),
+            (float(fast), float(middle), float(slow)),
+            float(depth_noise),
+            float(gap),
+            float(age),
+            float(depth),
+            float(retrace),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One iteration of it. Arrays of ``ticks`` are one value per 0.1 s."""
+
+    ticks: int
+    mid: Floats
+    """(ticks,) quoted mid, bps, without the bot's own impact."""
+    spread: Floats
+    """(ticks,) bps between best bid and best ask."""
+    depth: Floats
+    """(ticks,) size shown at the touch by others, in units of a normal one."""
+    volatility: Floats
+    """(ticks,) factor on a normal one."""
+    latency: Floats
+    """(ticks,) factor on the gateway's latency."""
+    imbalance: Floats
+    """(ticks,) recent taker flow, -1 (all sells) … +1 (all buys)."""
+    taker_time: Floats
+    taker_side: Floats
+    taker_size: Floats
+    taker_reach: Floats
+    """(takers,) seconds, +1 buys / -1 sells, lots, bps beyond the mid that the order reaches."""
+    latency_noise: Floats
+    venue_noise: Floats
+    dither: Floats
+    """(5 · ticks,) standard normals of gateway and venue, uniforms for a fractional limit."""
+    jumps: int
+    crashes: int
+    gap_s: float
+    regime_share: tuple[float, float, float]
+
+
+def first_state(seed: int) -> MarketState:
+    """Where a lane's market begins: drawn from the stationary law, as iteration 0."""
+    rng = _streams(seed, 0)[EVENTS]
+    regime = int(rng.choice(3, p=_REGIME_SHARE))
+    fast, middle, slow = (float(sd * rng.standard_normal()) for sd in _OU_SD)
+    return MarketState(0.0, 0.0, regime, (fast, middle, slow), 0.0, 0.0, _CRASH_FORGET_S, 0.0, 0.0)
+
+
+def next_market(
+    state: MarketState, seed: int, iteration: int, interval_s: float
+) -> tuple[Market, MarketState]:
+    """The market of ``iteration``, and the state after it."""
+    ticks = max(1, round(interval_s / DT))
+    seconds = -(-ticks // TICKS_PER_SECOND)
+    streams = _streams(seed, iteration)
+    regime = _regimes(state.regime, seconds, streams[EVENTS])
+    ou, ou_end = _log_volatility(state.ou, seconds, streams[EVENTS])
+    in_gap, gap_left = _gaps(state.gap_left_s, seconds, streams[EVENTS])
+    crash_path, in_crash, crash = _crash(state, seconds, streams[EVENTS])
+    volatility = np.take(_BASE_VOLATILITY, regime) * np.exp(ou + _LOG_SHIFT)
+    noise, depth_noise = _autoregression(
+        streams[EVENTS].standard_normal(seconds),
+        state.depth_noise,
+        _DEPTH_NOISE_SD,
+        1.0 / _DEPTH_NOISE_TIME_S,
+    )
+    depth = np.exp(noise) / np.sqrt(volatility)
+    depth = depth * np.where(in_gap, 0.2, 1.0) * np.where(in_crash, 0.12, 1.0)
+    spread = 0.5 * volatility**0.7 * np.where(in_gap, 4.0, 1.0) * np.where(in_crash, 8.0, 1.0)
+    volatility = volatility * np.where(in_crash, 2.0, 1.0)
+    latency = np.take(_REGIME_LATENCY, regime) * np.where(in_crash, 3.0, 1.0)
+    jump_bps, jumps = _jumps(regime, ticks, streams[EVENTS])
+
+    by_tick = [
+        np.repeat(values, TICKS_PER_SECOND)[:ticks]
+        for values in (volatility, depth, spread, latency)
+    ]
+    takers = _takers(by_tick[0], by_tick[2], streams[FLOW])
+    impact = _impact_bps(takers, by_tick[1], ticks, streams[FLOW])
+    price_rng = streams[PRICE]
+    steps = _DIFFUSION * by_tick[0] * math.sqrt(DT) * price_rng.standard_normal(ticks)
+    crash_steps = np.diff(crash_path, prepend=0.0)[:ticks]
+    price = state.price + np.cumsum(steps + jump_bps + impact + crash_steps)
+    flicker, flicker_end = _autoregression(
+        price_rng.laplace(0.0, math.sqrt(0.5), ticks),
+        state.flicker,
+        _FLICKER_SD,
+        DT / _FLICKER_TIME_S,
+    )
+    after = MarketState(
+        float(price[-1]), flicker_end, int(regime[-1]), ou_end, depth_noise, gap_left, *crash
+    )
+    fine = FINE_PER_TICK * ticks
+    latency_rng = streams[LATENCY]
+    market = Market(
+        ticks=ticks,
+        mid=price + flicker,
+        spread=by_tick[2],
+        depth=by_tick[1],
+        volatility=by_tick[0],
+        latency=by_tick[3],
+        imbalance=_imbalance(takers, ticks),
+        taker_time=takers[0],
+        taker_side=takers[1],
+        taker_size=takers[2],
+        taker_reach=takers[3],
+        latency_noise=latency_rng.standard_normal(fine),
+        venue_noise=latency_rng.standard_normal(fine),
+        dither=latency_rng.random(fine),
+        jumps=jumps,
+        crashes=int(crash[0] < seconds),
+        gap_s=float(np.count_nonzero(in_gap)),
+        regime_share=_shares(regime),
+    )
+    return market, after
+
+
+def _streams(seed: int, iteration: int) -> list[np.random.Generator]:
+    # A seed may be negative on the command line, SeedSequence takes none.
+    return [
+        np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed % 2**64, iteration, one])))
+        for one in (PRICE, FLOW, LATENCY, EVENTS)
+    ]
+
+
+def _shares(regime: NDArray[np.int64]) -> tuple[float, float, float]:
+    calm, normal, stressed = (float(np.mean(regime == one)) for one in range(3))
+    return calm, normal, stressed
+
+
+def _autoregression(
+    innovations: Floats, first: float, sd: float, speed: float
+) -> tuple[Floats, float]:
+    # An OU process sampled on its grid: stationary sd, decay exp(-speed) a step.
+    keep = math.exp(-speed)
+    scale = sd * math.sqrt(1.0 - keep * keep)
+    path = list(
+        accumulate((scale * innovations).tolist(), lambda x, e: keep * x + e, initial=first)
+    )
+    return np.array(path[1:]), float(path[-1])
+
+
+def _regimes(first: int, seconds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    leave, which = rng.random(seconds).tolist(), rng.random(seconds).tolist()
+    path = np.empty(seconds, dtype=np.int64)
+    regime = first
+    for second in range(seconds):
+        if leave[second] < 1.0 / _MEAN_STAY_S[regime]:
+            share = 0.0
+            for candidate, probability in enumerate(_NEXT_REGIME[regime]):
+                share += probability
+                if which[second] < share:
+                    regime = candidate
+                    break
+        path[second] = regime
+    return path
+
+
+def _log_volatility(
+    first: tuple[float, float, float], seconds: int, rng: np.random.Generator
+) -> tuple[Floats, tuple[float, float, float]]:
+    total = np.zeros(seconds)
+    ends = []
+    for start, sd, time_s in zip(first, _OU_SD, _OU_TIME_S, strict=True):
+        path, end = _autoregression(rng.standard_normal(seconds), start, sd, 1.0 / time_s)
+        total += path
+        ends.append(end)
+    fast, middle, slow = ends
+    return total, (fast, middle, slow)
+
+
+def _gaps(left: float, seconds: int, rng: np.random.Generator) -> tuple[NDArray[np.bool_], float]:
+    begins = rng.random(seconds) < _GAP_PER_S
+    lasts = rng.exponential(_GAP_MEAN_S, seconds)
+    in_gap = np.zeros(seconds, dtype=np.bool_)
+    for second in range(seconds):
+        if begins[second]:
+            left = max(left, float(lasts[second]))
+        in_gap[second] = left > 0.0
+        left = max(0.0, left - 1.0)
+    return in_gap, left
+
+
+def _crash(
+    state: MarketState, seconds: int, rng: np.random.Generator
+) -> tuple[Floats, NDArray[np.bool_], tuple[float, float, float]]:
+    """Path of the crash on the grid (bps since the iteration began), where it lasts, its state."""
+    begins, draws = rng.random(seconds), rng.random((seconds, 2))
+    age, depth, retrace = state.crash_age_s, state.crash_depth, state.crash_retrace
+    level = np.zeros(seconds * TICKS_PER_SECOND)
+    lasts = np.zeros(seconds, dtype=np.bool_)
+    if age >= _CRASH_FORGET_S and begins.min() >= _CRASH_PER_S:
+        return level, lasts, (_CRASH_FORGET_S, depth, retrace)
+    value = 0.0
+    previous = _crash_level(age, depth, retrace)
+    for second in range(seconds):
+        if age >= _CRASH_FORGET_S and begins[second] < _CRASH_PER_S:
+            age, previous = 0.0, 0.0
+            depth = 80.0 + 270.0 * float(draws[second, 0])
+            retrace = 0.4 + 0.2 * float(draws[second, 1])
+        lasts[second] = age < _CRASH_SPAN_S
+        for tick in range(TICKS_PER_SECOND):
+            now = _crash_level(age + (tick + 1) * DT, depth, retrace)
+            value += now - previous
+            previous = now
+            level[second * TICKS_PER_SECOND + tick] = value
+        age = min(_CRASH_FORGET_S, age + 1.0)
+    return level, lasts, (age, depth, retrace)
+
+
+def _crash_level(age: float, depth: float, retrace: float) -> float:
+    if age >= _CRASH_FORGET_S:
+        return -depth * (1.0 - retrace)
+    if age < _CRASH_FALL_S:
+        return -depth * age / _CRASH_FALL_S
+    back = 1.0 - math.exp(-(age - _CRASH_FALL_S) / _CRASH_RETRACE_S)
+    return -depth * (1.0 - retrace * back)
+
+
+def _jumps(
+    regime: NDArray[np.int64], ticks: int, rng: np.random.Generator
+) -> tuple[Floats, int]:
+    chance = np.repeat(np.take(_JUMPS_PER_S, regime), TICKS_PER_SECOND)[:ticks] * DT
+    at = np.flatnonzero(rng.random(ticks) < chance)
+    jumps = np.zeros(ticks)
+    size = _JUMP_BPS * rng.standard_t(3, len(at))
+    jumps[at] = np.clip(size, -_JUMP_CLIP_BPS, _JUMP_CLIP_BPS)
+    return jumps, len(at)
+
+
+def _takers(
+    volatility: Floats, spread: Floats, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Times, sides, sizes and reaches of all takers, in the order of time."""
+    ticks = len(volatility)
+    # Clusters that began before the iteration are drawn anew from a warm-up, not carried over.
+    warm = round(_WARM_UP_S / DT)
+    rate = np.concatenate([np.full(warm, volatility[0]), volatility]) * (_IMMIGRANTS_PER_S * DT)
+    counts = rng.poisson(rate)
+    at = np.repeat(np.arange(-warm, ticks), counts)
+    time = (at + rng.random(len(at))) * DT
+    side = np.where(rng.random(len(at)) < 0.5, 1.0, -1.0)
+    times, sides = [time], [side]
+    while len(time):
+        children = rng.poisson(_BRANCHING, len(time))
+        time, side = np.repeat(time, children), np.repeat(side, children)
+        count = len(time)
+        delay = np.where(rng.random(count) < 0.6, 0.15, 3.0) * rng.standard_exponential(count)
+        time = time + delay
+        side = np.where(rng.random(count) < _SAME_SIDE, side, -side)
+        times.append(time)
+        sides.append(side)
+    time, side = np.concatenate(times), np.concatenate(sides)
+    inside = (time >= 0.0) & (time < ticks * DT)
+    time, side = time[inside], side[inside]
+    order = np.argsort(time, kind="stable")
+    time, side = time[order], side[order]
+    count = len(time)
+    tick = np.minimum((time / DT).astype(np.int64), ticks - 1)
+    size = np.exp(-1.2 + 1.3 * rng.standard_normal(count))
+    mean = np.where(rng.random(count) < _SWEEP_SHARE, _SWEEP_MEAN_BPS, _REACH_MEAN_BPS)
+    reach = mean * rng.standard_exponential(count) * (0.6 + 0.4 * volatility[tick])
+    return time, side, size, reach + 0.5 * spread[tick]
+
+
+def _impact_bps(
+    takers: tuple[Floats, Floats, Floats, Floats],
+    depth: Floats,
+    ticks: int,
+    rng: np.random.Generator,
+) -> Floats:
+    time, side, size, _ = takers
+    tick = np.minimum((time / DT).astype(np.int64), ticks - 1)
+    informed = np.where(rng.random(len(time)) < _INFORMED_SHARE, _INFORMED, _UNINFORMED)
+    moves = _IMPACT_BPS * np.sqrt(size) * side * informed / np.sqrt(depth[tick])
+    # Felt from the next tick on: the taker itself trades before the mid has moved.
+    later = np.bincount(tick, weights=moves, minlength=ticks)
+    return np.concatenate([[0.0], later[:-1]])
+
+
+def _imbalance(takers: tuple[Floats, Floats, Floats, Floats], ticks: int) -> Floats:
+    time, side, size, _ = takers
+    tick = np.minimum((time / DT).astype(np.int64), ticks - 1)
+    weight = np.sqrt(size)
+    signed = np.bincount(tick, weights=weight * side, minlength=ticks).tolist()
+    total = np.bincount(tick, weights=weight, minlength=ticks).tolist()
+    keep = math.exp(-DT / _IMBALANCE_TIME_S)
+    recent = np.array(list(accumulate(signed, lambda x, e: keep * x + e, initial=0.0)))
+    scale = np.array(list(accumulate(total, lambda x, e: keep * x + e, initial=5.0)))
+    return (recent / scale)[:-1]

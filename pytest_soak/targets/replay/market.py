@@ -1,0 +1,55 @@
+"""What the recorded market did: its mid-prices on a grid, read in a pass of the engine's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_soak.protocol import EndOfData
+from pytest_soak.targets.replay.engine import Engine
+from pytest_soak.targets.replay.recording import Recording
+
+STEP_NS = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedMids:
+    """Mid-prices as received, every 0.1 s, in ticks (halves occur)."""
+
+    start_ns: int
+    ticks: tuple[float, ...]
+
+    def at(self, time_ns: int) -> float:
+        """The mid at the grid point at or before ``time_ns``; outside the recording, its edge."""
+        index = (time_ns - self.start_ns) // STEP_NS
+        return self.ticks[min(max(index, 0), len(self.ticks) - 1)]
+
+
+def recorded_mids(recording: Recording) -> RecordedMids:
+    """Mids from the first moment with a whole book; a broken book keeps the mid before it.
+
+    Raises ValueError for a recording whose book is never whole.
+    """
+    engine = Engine(recording)
+    start = 0
+    mids: list[float] = []
+    time_ns = recording.start_ns
+    try:
+        while time_ns <= recording.end_ns:
+            engine.advance_to(time_ns)
+            book = engine.book()
+            if book.whole:
+                start = start or time_ns
+                mids.append((book.bid_tick + book.ask_tick) / 2)
+            elif mids:
+                mids.append(mids[-1])
+            time_ns += STEP_NS
+    except EndOfData:
+        pass
+    finally:
+        engine.close()
+    if not mids:
+        raise ValueError(
+            f"replay: the order book of {recording.name} is never two-sided and uncrossed; depth "
+            "events of both sides are needed"
+        )
+    return RecordedMids(start, tuple(mids))
