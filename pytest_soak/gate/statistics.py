@@ -106,7 +106,7 @@ def ar1_coefficient(series: Sequence[float | None]) -> float:
     n = len(points)
     if n < _FEWEST_FOR_PHI:
         return PHI_MAX
-    residuals = dict(zip((t for t, _ in points), _detrended(points), strict=True))
+    residuals = dict(zip((t for t, _ in points), detrended(points), strict=True))
     pairs = [(residuals[t - 1.0], e) for t, e in residuals.items() if t - 1.0 in residuals]
     energy = math.fsum(a * a + b * b for a, b in pairs)
     if energy == 0.0:
@@ -117,8 +117,8 @@ def ar1_coefficient(series: Sequence[float | None]) -> float:
     return min(max(corrected, 0.0), PHI_MAX)
 
 
-def _detrended(points: Sequence[tuple[float, float]]) -> list[float]:
-    """Residuals from the least-squares line through ``(t, value)`` points."""
+def detrended(points: Sequence[tuple[float, float]]) -> list[float]:
+    """Residuals from the least-squares line through at least two ``(t, value)`` points."""
     n = len(points)
     mean_t = math.fsum(t for t, _ in points) / n
     mean_v = math.fsum(v for _, v in points) / n

@@ -15,6 +15,8 @@ PLACEHOLDER_SOURCES = ("mock_default", "fallback")
 """Sources of a maker/taker ratio that stand in for one; ``mock_default`` is data in mock."""
 
 _SECONDS_PER_HOUR = 3600.0
+_SLACK = 1e-9
+_SILENT = object()
 
 
 def read_kpis(
@@ -37,7 +39,9 @@ def read_kpis(
         name: Reading(number(value), "recorded") for name, value in (recorded or {}).items()
     }
     for name, kpi in profile.kpis.items():
-        if kpi.share_of_blocks:
+        if kpi.recorded:
+            readings.setdefault(name, Reading(None, "recorded"))
+        elif kpi.share_of_blocks:
             readings[name] = _block_share(blocks, block_source, kpi.share_of_blocks)
         elif kpi.derive == "maker_taker_ratio":
             readings[name] = maker_taker_reading(report, mock=mock)
@@ -92,7 +96,9 @@ def mean(values: Sequence[float]) -> float:
     """The arithmetic mean, never outside the values, without overflow. ``values`` is not empty."""
     total = _sum(values)
     # Huge values: dividing first loses a digit, but stays finite.
-    middle = total / len(values) if math.isfinite(total) else _sum([v / len(values) for v in values])
+    middle = (
+        total / len(values) if math.isfinite(total) else _sum([v / len(values) for v in values])
+    )
     return min(max(middle, min(values)), max(values))
 
 
@@ -197,6 +203,27 @@ def _block_share(blocks: Mapping[str, float] | None, source: str, reason: str) -
     total, count = _sum(list(blocks.values())), blocks.get(reason, 0.0)
     # Counted and none: that is a share of zero, not missing data.
     return Reading(count / total if total else 0.0, source, count, total)
+
+
+def echo_mismatch(profile: Profile, values: Mapping[str, float], echo: Any) -> tuple[str, ...]:
+    """Keys that the target says it runs with other values than ``values`` (flat).
+
+    ``echo`` is the report's ``effective_params``, flat or nested; a key that it leaves out is no
+    mismatch, one that is no number is.
+    """
+    if not isinstance(echo, Mapping):
+        return ()
+    different = []
+    for key, parameter in profile.parameters.items():
+        said: Any = echo
+        for step in (key,) if key in echo else parameter.path:
+            said = said.get(step, _SILENT) if isinstance(said, Mapping) else _SILENT
+        if said is _SILENT:
+            continue
+        value = number(said)
+        if value is None or abs(value - values[key]) > _SLACK * parameter.span:
+            different.append(key)
+    return tuple(different)
 
 
 def ensure_maker_taker_ratio(

@@ -121,6 +121,8 @@ class Wanted:
     """Rules that their hysteresis has stopped, after this iteration."""
     log: tuple[str, ...] = ()
     """Lines for run.log, without the leading ``| iter_watch |``… they carry it themselves."""
+    note: str = ""
+    """What was odd about a proposer's answer; it goes into the decision's note."""
 
 
 @dataclass(frozen=True, slots=True)

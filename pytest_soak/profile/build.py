@@ -39,9 +39,10 @@ READ_ONLY_SECTION = "tuner"
 
 _DIRECTIONS: tuple[Literal["up", "down"], ...] = ("up", "down")
 _BETTER: tuple[Literal["up", "down", "none"], ...] = ("up", "down", "none")
-_DERIVED: tuple[Literal["maker_taker_ratio", "fills_per_hour"], ...] = (
+_DERIVED: tuple[Literal["maker_taker_ratio", "fills_per_hour", "recorded"], ...] = (
     "maker_taker_ratio",
     "fills_per_hour",
+    "recorded",
 )
 _SOURCES = ("read", "share_of_blocks", "derive")
 
@@ -115,8 +116,8 @@ def _ordered(
 
 def _parameter(key: str, node: Node) -> Parameter:
     node.fields(("path", "unit", "start", "min", "max", "cap_per_hour", "safer"))
-    if key in (*SECTIONS, "extends") or key.endswith("_delta"):
-        raise node.wrong("this name has a meaning of its own in profiles; choose another")
+    if key in (*SECTIONS, "extends", READ_ONLY_SECTION) or key.endswith("_delta"):
+        raise node.wrong("this name has a meaning of its own; choose another")
     path = tuple(node.child("path").text().split("."))
     if not all(IDENTIFIER.fullmatch(part) for part in path):
         raise node.child("path").wrong(
@@ -154,8 +155,9 @@ def _kpi(name: str, node: Node) -> Kpi:
     node.fields(("unit", "better"), _SOURCES)
     sources = [source for source in _SOURCES if node.has(source)]
     if len(sources) != 1:
-        raise node.wrong(f"a KPI has one of {', '.join(_SOURCES)}; here is "
-                         f"{' and '.join(sources) or 'none'}")
+        raise node.wrong(
+            f"a KPI has one of {', '.join(_SOURCES)}; here is {' and '.join(sources) or 'none'}"
+        )
     if name == "deltas":
         raise node.wrong("{deltas} has a meaning of its own in log lines; choose another name")
     read: tuple[str, ...] = ()
@@ -275,8 +277,16 @@ def _gate(
     node: Node, criteria: tuple[Criterion, ...], rules: Mapping[str, Rule], kpis: Collection[str]
 ) -> GateLimits:
     node.fields(
-        ("window", "pass_from", "confidence", "no_data_share", "criteria", "pass_count_slack",
-         "freeze_ready_pass_count", "delta")
+        (
+            "window",
+            "pass_from",
+            "confidence",
+            "no_data_share",
+            "criteria",
+            "pass_count_slack",
+            "freeze_ready_pass_count",
+            "delta",
+        )
     )
     if not criteria:
         raise node.child("criteria").wrong("the gate is empty; it needs a criterion at least")
@@ -303,9 +313,7 @@ def _within(node: Node, window: int) -> int:
     return count
 
 
-def _delta_quality(
-    node: Node, rules: Mapping[str, Rule], kpis: Collection[str]
-) -> DeltaQuality:
+def _delta_quality(node: Node, rules: Mapping[str, Rule], kpis: Collection[str]) -> DeltaQuality:
     node.fields(("full", "relaxed", "stuck_max"), ("needed",))
     full, relaxed = node.child("full").share(), node.child("relaxed").share()
     if relaxed > full:

@@ -22,8 +22,9 @@ class Invalid(Exception):  # noqa: N818 - a finding on its way to becoming a Pro
 
     def at(self, label: str) -> ProfileError:
         where = ".".join(self.path)
-        return ProfileError(f"{label}: {where}: {self.problem}" if where else
-                            f"{label}: {self.problem}")
+        return ProfileError(
+            f"{label}: {where}: {self.problem}" if where else f"{label}: {self.problem}"
+        )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

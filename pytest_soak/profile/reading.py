@@ -37,8 +37,11 @@ def plain(value: Any, path: tuple[str, ...] = ()) -> Any:
         return [plain(item, (*path, str(index))) for index, item in enumerate(value)]
     if value is None or type(value) in (bool, int, float, str):
         return value
-    raise Invalid(path, f"{shown(value)} is a {type(value).__name__}; a profile holds numbers, "
-                        "texts, true/false, lists and mappings")
+    raise Invalid(
+        path,
+        f"{shown(value)} is a {type(value).__name__}; a profile holds numbers, "
+        "texts, true/false, lists and mappings",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,11 @@ class Node:
         """The entries of a mapping whose keys the author chose, each name checked."""
         for key, value in self.mapping().items():
             if IDENTIFIER.fullmatch(key) is None:
-                raise Invalid((*self.path, key[:64]), f"{shown(key)} is no name; a name has up to "
-                              "64 letters, digits and underscores and begins with no digit")
+                raise Invalid(
+                    (*self.path, key[:64]),
+                    f"{shown(key)} is no name; a name has up to "
+                    "64 letters, digits and underscores and begins with no digit",
+                )
             yield key, Node(value, (*self.path, key))
 
     def text(self) -> str:
@@ -92,16 +98,20 @@ class Node:
     def name(self) -> str:
         text = self.text()
         if NAME.fullmatch(text) is None:
-            raise self.wrong(f"{shown(text)} is no name; a name has up to 64 letters, digits, "
-                             "'_', '.', '-' and begins with a letter or digit")
+            raise self.wrong(
+                f"{shown(text)} is no name; a name has up to 64 letters, digits, "
+                "'_', '.', '-' and begins with a letter or digit"
+            )
         return text
 
     def choice(self, known: Collection[_Choice]) -> _Choice:
         for candidate in known:
             if candidate == self.value:
                 return candidate
-        raise self.wrong(f"{shown(self.value)} is none of {', '.join(map(repr, known))}"
-                         f"{nearest(self.value, known) if isinstance(self.value, str) else ''}")
+        raise self.wrong(
+            f"{shown(self.value)} is none of {', '.join(map(repr, known))}"
+            f"{nearest(self.value, known) if isinstance(self.value, str) else ''}"
+        )
 
     def known(self, names: Collection[str], what: str) -> str:
         text = self.text()
@@ -149,6 +159,4 @@ class Node:
     def items(self) -> tuple[Node, ...]:
         if not isinstance(self.value, list):
             raise self.wrong(f"{shown(self.value)} is not a list")
-        return tuple(
-            Node(item, (*self.path, str(index))) for index, item in enumerate(self.value)
-        )
+        return tuple(Node(item, (*self.path, str(index))) for index, item in enumerate(self.value))

@@ -17,7 +17,9 @@ _LIMITS = ("min_factor", "max_factor", "max_floor", "not_past_start", "snap")
 _FORMAT = re.compile(r"(\.[0-9]{1,2})?[fge%]?")
 
 
-def rule(name: str, node: Node, parameters: Mapping[str, Parameter], kpis: Mapping[str, Kpi]) -> Rule:
+def rule(
+    name: str, node: Node, parameters: Mapping[str, Parameter], kpis: Mapping[str, Kpi]
+) -> Rule:
     """The rule ``name``. Raises Invalid."""
     node.fields(("when", "moves"), ("evidence", "hysteresis", "dwell", "log"))
     evidence, margins = _evidence(node)

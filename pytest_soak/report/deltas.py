@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pytest_soak.gate.delta import DeltaReport
 from pytest_soak.gate.figures import figure
+from pytest_soak.loop.model import worst_of
+from pytest_soak.report.markdown import cell
 
 
 def delta_verify(delta: DeltaReport) -> dict[str, Any]:
@@ -26,6 +29,14 @@ def delta_verify(delta: DeltaReport) -> dict[str, Any]:
             }
             for check in delta.checks
         ],
+    }
+
+
+def run_delta_verify(judged: Sequence[tuple[str, DeltaReport]]) -> dict[str, Any]:
+    """Of a run, as ``(lane id, report)``: the worst verdict, and its lanes one by one."""
+    return {
+        "verdict": str(worst_of([delta.verdict for _, delta in judged])),
+        "lanes": [{"lane": lane_id, **delta_verify(delta)} for lane_id, delta in judged],
     }
 
 
@@ -58,7 +69,7 @@ def delta_report(lane_id: str, delta: DeltaReport) -> str:
         "",
         "## Unexplained",
         "",
-        *([f"- {text}" for text in delta.failures] or ["Nothing: every key is explained."]),
+        *([f"- {cell(text)}" for text in delta.failures] or ["Nothing: every key is explained."]),
         "",
         "## Refused in part or in whole",
         "",
@@ -68,7 +79,7 @@ def delta_report(lane_id: str, delta: DeltaReport) -> str:
         return "\n".join([*lines, "Nothing.", ""])
     rows = [
         f"| {check.iteration} | {check.status} | "
-        + ", ".join(f"{key}: {reason}" for key, reason in check.refused.items())
+        + ", ".join(cell(f"{key}: {reason}") for key, reason in check.refused.items())
         + " |"
         for check in refused
     ]

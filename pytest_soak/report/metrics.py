@@ -94,7 +94,9 @@ def _kpi_names(lane: LaneJudgement) -> dict[str, str]:
     """KPI to its part of a metric's name; two that would get the same one are numbered."""
     names: dict[str, str] = {}
     for kpi in lane.windows:
-        name = re.sub(r"[^a-zA-Z0-9_]", "_", _SHORT_NAMES.get(kpi, kpi))
-        taken = sum(re.sub(r"_\d+$", "", other) == name or other == name for other in names.values())
-        names[kpi] = f"{name}_{taken + 1}" if taken else name
+        stem = re.sub(r"[^a-zA-Z0-9_]", "_", _SHORT_NAMES.get(kpi, kpi))
+        name, number = stem, 2
+        while name in names.values():
+            name, number = f"{stem}_{number}", number + 1
+        names[kpi] = name
     return names

@@ -13,8 +13,12 @@ from typing import Any
 from pytest_soak.canonical import canonical_json, compute_json_hash
 from pytest_soak.gate.criteria import CriterionResult, Window
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
+from pytest_soak.gate.statistics import Interval
 from pytest_soak.loop.model import History
 from pytest_soak.report.deltas import delta_figures
+from pytest_soak.report.summary import final_values
+
+_UNKNOWN = Interval(math.nan, math.nan, math.nan, math.nan, 0, math.nan, math.nan)
 
 
 def snapshot(
@@ -34,7 +38,7 @@ def snapshot(
             **delta_figures(judgement.delta),
             "verdict": str(judgement.delta.verdict),
         },
-        "parameters": dict(_final_values(history)),
+        "parameters": final_values(history),
         "fingerprint": fingerprint(history, versions),
     }
 
@@ -52,6 +56,23 @@ def run_snapshot(lanes: Sequence[Mapping[str, Any]], judgement: RunJudgement) ->
         "freeze_ready": bool(lanes) and all(lane["freeze_ready"] for lane in lanes),
         "pass_count_last8": min((lane["pass_count_last8"] for lane in lanes), default=0),
         "lanes": [dict(lane) for lane in lanes],
+    }
+
+
+def gate_object(judgement: RunJudgement) -> dict[str, Any]:
+    """The gate alone: verdict and criteria of every lane."""
+    return {
+        "verdict": str(judgement.verdict),
+        "lanes": [
+            {
+                "lane": lane.lane_id,
+                "verdict": str(lane.verdict),
+                "freeze_ready": lane.freeze_ready,
+                "limits": "mock" if lane.mock else "production",
+                "criteria": [criterion_object(result) for result in lane.criteria],
+            }
+            for lane in judgement.lanes
+        ],
     }
 
 
@@ -98,18 +119,17 @@ def criterion_object(result: CriterionResult) -> dict[str, Any]:
 
 
 def _window(window: Window) -> dict[str, Any]:
-    interval = window.interval
-    known = interval is not None
+    interval = window.interval or _UNKNOWN
     return {
         "iterations": window.iterations,
         "no_data": window.no_data,
-        "mean": _finite(interval.mean) if known else None,
-        "low": _finite(interval.low) if known else None,
-        "high": _finite(interval.high) if known else None,
-        "sd": _finite(interval.sd) if known else None,
-        "n": interval.n if known else 0,
-        "n_eff": _finite(interval.n_eff) if known else None,
-        "phi": _finite(interval.phi) if known else None,
+        "mean": _finite(interval.mean),
+        "low": _finite(interval.low),
+        "high": _finite(interval.high),
+        "sd": _finite(interval.sd),
+        "n": interval.n,
+        "n_eff": _finite(interval.n_eff),
+        "phi": _finite(interval.phi),
         "weak": window.weak,
     }
 
@@ -117,10 +137,3 @@ def _window(window: Window) -> dict[str, Any]:
 def _finite(value: float | None) -> float | None:
     # An unbounded side has no number in JSON: it is null, as "not known" is.
     return value if value is not None and math.isfinite(value) else None
-
-
-def _final_values(history: History) -> Mapping[str, float]:
-    if not history.iterations:
-        return history.start_values
-    last = history.iterations[-1]
-    return last.values if last.decision is None else last.decision.values

@@ -90,30 +90,19 @@ def skipped_reason(decision: Decision) -> str:
 
     Where nothing was proposed because the tuner knew that it would be refused, what it held.
     """
-    refused = [(item.key, item.reason, item.note) for item in _refused(decision)]
-    if refused:
-        return "; ".join(_because(*item) for item in refused)
-    if decision.outcomes:
-        return ""
-    return "; ".join(
-        f"{_first_word(reason)} {key}".rstrip() + _rest(reason)
-        for key, reason in decision.wanted.held.items()
-    )
+    because: dict[str, list[str]] = {}
+    for item in _refused(decision):
+        because.setdefault(_because(item.reason, item.note), []).append(item.key)
+    if not decision.outcomes:
+        for key, reason in decision.wanted.held.items():
+            word, _, note = reason.partition(" ")
+            because.setdefault(_because(word.rstrip(":,"), note), []).append(key)
+    return "; ".join(f"{text}: {', '.join(keys)}" for text, keys in because.items())
 
 
-def _because(key: str, reason: str, note: str) -> str:
-    text = f"{_TEXT_OF_REASON.get(reason, reason)} {key}"
-    return f"{text} ({note})" if note else text
-
-
-def _first_word(reason: str) -> str:
-    word = reason.partition(" ")[0].rstrip(":,")
-    return _TEXT_OF_REASON.get(word, word)
-
-
-def _rest(reason: str) -> str:
-    rest = reason.partition(" ")[2]
-    return f" ({rest})" if rest else ""
+def _because(reason: str, note: str) -> str:
+    text = _TEXT_OF_REASON.get(reason, reason)
+    return note if note.startswith(text) else f"{text} {note}".rstrip()
 
 
 def _refused(decision: Decision) -> list[Outcome]:
@@ -156,3 +145,11 @@ def tuning_report(history: History) -> dict[str, Any]:
             for item in history.iterations
         ],
     }
+
+
+def final_values(history: History) -> dict[str, float]:
+    """The runtime that the run ended with, flat."""
+    if not history.iterations:
+        return dict(history.start_values)
+    last = history.iterations[-1]
+    return dict(last.values if last.decision is None else last.decision.values)

@@ -53,11 +53,9 @@ class Controller:
     # -- during --------------------------------------------------------------------------------
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        reporter = self._config.pluginmanager.getplugin("terminalreporter")
         progress = carried(report)
-        if reporter and progress and progress["line"] and reporter.verbosity > 0:
-            reporter.ensure_newline()
-            reporter.write_line(f"  {progress['line']}")
+        if progress and progress["line"]:
+            terminal.iteration(self._config, progress["line"])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(

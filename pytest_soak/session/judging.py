@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
-from pytest_soak.gate.baseline import Reference, reference_of
 from pytest_soak.gate.judge import (
     CriterionResult,
     LaneJudgement,
@@ -20,7 +18,7 @@ from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import History
 from pytest_soak.session.artifacts import write_artifacts
 from pytest_soak.session.plan import Plan
-from pytest_soak.store.errors import StoreError
+from pytest_soak.session.references import read_references, reference_for
 from pytest_soak.store.journal import read_journal
 from pytest_soak.store.rundir import RunDirectory
 
@@ -43,46 +41,22 @@ def judge_and_write(config: pytest.Config, plan: Plan, lost: Mapping[str, str]) 
         for item in plan.lanes
     )
     references = read_references(settings.compare) if settings.compare else {}
-    judgements = []
-    for history in histories:
-        judgement = judge_lane(
-            history,
-            mock=settings.mock,
-            strict=settings.strict,
-            reference=reference_for(history, references),
-            extra=_from_hooks(config, history),
+    judgements = tuple(
+        _naming_the_crash(
+            judge_lane(
+                history,
+                mock=settings.mock,
+                strict=settings.strict,
+                reference=reference_for(history, references),
+                extra=_from_hooks(config, history),
+            ),
+            lost,
         )
-        judgements.append(_naming_the_crash(judgement, lost))
+        for history in histories
+    )
     judged = Judged(judge_run(judgements), histories)
     write_artifacts(run, judged.run, histories, settings)
     return judged
-
-
-def read_references(path: Path) -> dict[str, Reference]:
-    """The noise of every tuner-off lane of a stored run, by lane id and by profile.
-
-    Raises StoreError when there is no such run or none of its lanes ran with the tuner off.
-    """
-    run = RunDirectory.open(path)
-    references: dict[str, Reference] = {}
-    for record in run.lanes:
-        directory = run.lane_directory(str(record["id"]))
-        history = read_history(read_journal(directory.journal_path).entries)
-        if not history.tune:
-            reference = reference_of(history)
-            references[history.lane.id] = reference
-            references.setdefault(history.lane.profile, reference)
-    if not references:
-        raise StoreError(
-            f"{path}: no lane of this run had the tuner off; a reference is a run with "
-            "--soak-no-tune"
-        )
-    return references
-
-
-def reference_for(history: History, references: Mapping[str, Reference]) -> Reference | None:
-    """The reference of the same lane, else of the same profile."""
-    return references.get(history.lane.id) or references.get(history.lane.profile)
 
 
 def _from_hooks(config: pytest.Config, history: History) -> tuple[CriterionResult, ...]:

@@ -23,6 +23,7 @@ from pytest_soak.profile.start import StartValues, start_values
 from pytest_soak.protocol import Lane
 from pytest_soak.session import targets
 from pytest_soak.session.fingerprint import versions
+from pytest_soak.session.references import read_references
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
@@ -123,6 +124,11 @@ def make_plan(settings: Settings, hook_answers: bool) -> tuple[Plan, DirectoryLo
     prepared = _prepare_lanes(settings)
     if settings.target is not None:
         targets.check(settings.target, prepared[0].lane)
+    if settings.compare is not None:
+        try:
+            read_references(settings.compare)
+        except (StoreError, ValueError) as error:
+            raise pytest.UsageError(f"soak: --soak-compare: {error}") from error
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     try:
         lock = DirectoryLock.acquire(settings.directory, run_id)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from pytest_soak.canonical import compute_json_hash, to_json
 from pytest_soak.loop import entries
@@ -17,6 +17,7 @@ from pytest_soak.loop.history import read_history
 from pytest_soak.loop.kpis import count_blocks
 from pytest_soak.loop.model import Decision, Entry, Halt, Iteration, Readings, Room, Wanted
 from pytest_soak.loop.state import LaneState, advance, fold, tuning_state
+from pytest_soak.loop.tuner import propose
 from pytest_soak.profile.parameters import ParameterError, flatten, nest, tuner_copies
 from pytest_soak.protocol import EndOfData, FastForwardTarget, Lane, SnapshotTarget, Target
 from pytest_soak.report.summary import iteration_summary
@@ -33,6 +34,7 @@ HISTORY_FOR_HOOKS = 50
 """How many iterations a user's proposer is shown: bounded, so that no iteration costs more."""
 
 Proposer = Callable[[LaneState, Readings, Mapping[str, Room], Sequence[Iteration]], Wanted | None]
+"""A user's proposer; None leaves the matter to the profile's rules."""
 
 
 class LaneHalted(Exception):  # noqa: N818 - a state of the lane, told to pytest
@@ -65,6 +67,9 @@ class LaneRunner:
         self._journal = Journal.open(directory / names.JOURNAL)
         stored = self._journal.entries
         self.state = fold(stored)
+        # A lane that halted in an earlier session tries its iteration again; one whose data ended
+        # has ended for good.
+        self.halt = self.state.halt if _ended(self.state.halt) else None
         history = read_history(stored).iterations
         self._past: deque[Iteration] = deque(
             (item for item in history if item.decision), maxlen=HISTORY_FOR_HOOKS
@@ -130,7 +135,7 @@ class LaneRunner:
         stop = getattr(self.target, "stop", None)
         try:
             # A target that missed its deadline may still be running; it must not be called.
-            if callable(stop) and not (self.state.halt and self.state.halt.kind == "timeout"):
+            if callable(stop) and not (self.halt and self.halt.kind == "timeout"):
                 stop()
         finally:
             self._journal.close()
@@ -213,18 +218,18 @@ class LaneRunner:
             self._fail(number, error, "snapshot() raised")
         return entries.observation_entry(number, to_json(plain), counts, state)
 
-    def _fail(self, number: int, error: BaseException, doing: str) -> None:
+    def _fail(self, number: int, error: BaseException, doing: str) -> NoReturn:
         text = to_json(f"{doing}: {type(error).__name__}: {error}")
-        halt = Halt(number, "error", str(text))
-        self._append(entries.halt_entry(halt))
-        raise LaneHalted(halt) from error
+        self.halt = Halt(number, "error", str(text))
+        self._append(entries.halt_entry(self.halt))
+        raise LaneHalted(self.halt) from error
 
     def _halt(
         self, number: int, kind: Literal["timeout", "contract", "end_of_data", "write"], text: str
-    ) -> None:
-        halt = Halt(number, kind, text)
-        self._append(entries.halt_entry(halt))
-        raise LaneHalted(halt)
+    ) -> NoReturn:
+        self.halt = Halt(number, kind, text)
+        self._append(entries.halt_entry(self.halt))
+        raise LaneHalted(self.halt)
 
     # -- the runtime file ----------------------------------------------------------------------
 
@@ -258,12 +263,11 @@ class LaneRunner:
         intent = self.state.intent
         if intent is None:
             return
-        _, found = read_json_with_hash(self._runtime_path)
-        if found == intent.old_hash or found == intent.state_hash:
+        runtime, found = read_json_with_hash(self._runtime_path)
+        if found in (intent.old_hash, intent.state_hash):
             self._apply(intent)
         else:
-            self._append(entries.done_entry(intent))
-            # What the file holds now is nobody's decision: the next observation journals it.
+            self._take_external_edit(runtime)
 
     def _apply(self, decision: Decision) -> None:
         number = decision.iteration
@@ -289,8 +293,9 @@ class LaneRunner:
 
     def _propose(
         self, state: LaneState, readings: Readings, room: Mapping[str, Room]
-    ) -> Wanted | None:
-        return self._proposer(state, readings, room, tuple(self._past)) if self._proposer else None
+    ) -> Wanted:
+        asked = self._proposer(state, readings, room, tuple(self._past)) if self._proposer else None
+        return propose(state, readings, room) if asked is None else asked
 
     def _record(self, iteration: Iteration) -> None:
         """Projections and logs: nothing here is read again by the lane."""
@@ -310,6 +315,10 @@ class LaneRunner:
         if iteration.decision:
             for line in iteration.decision.wanted.log:
                 self._log.write(line)
+
+
+def _ended(halt: Halt | None) -> bool:
+    return halt is not None and halt.kind == "end_of_data"
 
 
 def _name(value: object) -> str:

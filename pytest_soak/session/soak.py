@@ -91,7 +91,7 @@ class Soak:
 
     def _begin(self, item: pytest.Item, slot: Slot) -> None:
         runner = self._runner(slot.lane_id)
-        halt = runner.state.halt
+        halt = runner.halt
         if halt:
             kind = "its data ended" if halt.kind == "end_of_data" else "it halted"
             pytest.skip(f"lane {slot.lane_id}: {kind} at iteration {halt.iteration}: {halt.text}")
@@ -133,7 +133,7 @@ class Soak:
 
     def _end_lane(self, slot: Slot) -> None:
         runner = self._runner(slot.lane_id)
-        if runner.state.halt or runner.state.done >= self.plan.settings.iterations:
+        if runner.halt or runner.state.done >= self.plan.settings.iterations:
             runner.stop()
 
     def _runner(self, lane_id: str) -> LaneRunner:
@@ -218,7 +218,7 @@ def _ask_proposer(
 ) -> Wanted | None:
     kpis = {name: reading.evidence for name, reading in readings.items()}
     answer = hook(lane=state.lane, kpis=kpis, room=room, history=history)
-    return None if answer is None else wanted_from(answer)
+    return None if answer is None else wanted_from(answer, room)
 
 
 def _check_name(item: pytest.Item) -> str:

@@ -67,6 +67,16 @@ def status_of_item(report: pytest.TestReport) -> tuple[str, str, Any] | None:
     return "passed", letter, (word, markup)
 
 
+def iteration(config: pytest.Config, line: str) -> None:
+    """Print the line of one iteration below its item, under ``-v``."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None and reporter.verbosity > 0:
+        reporter.ensure_newline()
+        reporter.write(f"  {line}")
+        # The reporter then begins the next item on a line of its own, without an empty one.
+        reporter.currentfspath = -2
+
+
 def summary(reporter: pytest.TerminalReporter, plan: Plan, judged: Judged) -> None:
     """The final table, the verdict, and where the artifacts are."""
     reporter.write_sep("=", "soak")
@@ -74,7 +84,9 @@ def summary(reporter: pytest.TerminalReporter, plan: Plan, judged: Judged) -> No
         reporter.write_line(line)
     verdict = judged.run.verdict
     reporter.write_line("")
-    reporter.write_line(f"soak verdict: {verdict}{_meaning(verdict, plan)}", **_COLOUR[verdict])
+    reporter.write_line(f"soak verdict: {verdict}", **_COLOUR[verdict], bold=True)
+    for line in textwrap.wrap(_meaning(verdict, plan), WIDTH - 2):
+        reporter.write_line(f"  {line}")
     reporter.write_line(f"artifacts: {_shown(plan)}")
 
 
@@ -85,8 +97,8 @@ def _meaning(verdict: Verdict, plan: Plan) -> str:
         Verdict.WARN: "no limit is broken, but not every KPI is beyond it with 95 % certainty",
         Verdict.INCONCLUSIVE: "this run is too short, or lacks the data, to pass or to fail",
     }[verdict]
-    end = "fails the session (--soak-strict)" if plan.settings.strict else "does not fail it"
-    return f" - {why}; {end}"
+    end = "fails the session (--soak-strict)" if plan.settings.strict else "does not fail the session"
+    return f"{why}; {end}"
 
 
 def _shown(plan: Plan) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "atomic_write_json",
     "atomic_write_text",
     "encode_json",
+    "make_directory",
     "read_json_with_hash",
     "sync_directory",
     "write_all",
@@ -126,6 +127,19 @@ def sync_directory(path: Path) -> None:
                 os.fsync(descriptor)
     except OSError as error:
         raise describe_os_error("sync the directory", path, error) from error
+
+
+def make_directory(path: Path) -> None:
+    """Makes ``path`` and its missing parents, durably. Raises StoreError."""
+    try:
+        if path.is_dir():
+            return
+        if path.parent != path:
+            make_directory(path.parent)
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise describe_os_error("make the directory", path, error) from error
+    sync_directory(path.parent)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_soak.store import names
-from pytest_soak.store.atomic import atomic_write_bytes, encode_json
+from pytest_soak.store.atomic import atomic_write_bytes, encode_json, make_directory
 from pytest_soak.store.errors import StoreError, describe_os_error
 from pytest_soak.store.reading import read_json_object
 
@@ -36,7 +36,7 @@ class DirectoryLock:
 
     @classmethod
     def acquire(cls, directory: str | os.PathLike[str], run_id: str) -> Self:
-        """Locks ``directory``, which must exist, for ``run_id``, without waiting.
+        """Locks ``directory``, which is made if need be, for ``run_id``, without waiting.
 
         Raises LockHeld if a session (of this process too) holds it, StoreError if it cannot be
         locked.
@@ -44,6 +44,7 @@ class DirectoryLock:
         from filelock import FileLock, Timeout
 
         directory = Path(directory)
+        make_directory(directory)
         path = directory / names.LOCK
         # Not bound to a thread: who releases it need not be who acquired it.
         lock = FileLock(path, thread_local=False)

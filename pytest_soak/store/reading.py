@@ -85,7 +85,7 @@ def read_json_with_hash(
 
 
 def parse_json_strictly(data: bytes) -> Any:
-    """The JSON value in ``data``. Raises ValueError with the reason; see above for the refusals."""
+    """The JSON value in ``data``; ValueError for what :func:`read_json_with_hash` refuses."""
     if data.startswith(b"\xef\xbb\xbf"):
         raise ValueError("it begins with a byte order mark")
     try:
@@ -98,6 +98,8 @@ def parse_json_strictly(data: bytes) -> Any:
     except RecursionError:
         raise ValueError(f"it has more than {MAX_JSON_DEPTH} levels") from None
     check_json_depth(value)
+    if b"\\ud" in data.lower():  # only an escape can make a lone surrogate
+        canonical_json(value)
     return value
 
 

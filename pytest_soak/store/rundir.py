@@ -16,6 +16,7 @@ from pytest_soak.store.atomic import (
     atomic_write_json,
     atomic_write_text,
     encode_json,
+    make_directory,
     sync_directory,
 )
 from pytest_soak.store.errors import StoreError, describe_os_error
@@ -89,14 +90,17 @@ class LaneDirectory(ArtifactDirectory):
 class RunDirectory:
     """A run on disk: ``run.json``, and a directory for each lane (with one lane, this one).
 
-    What makes one (:meth:`create`, :meth:`resume`) must hold the lock of the soak directory.
+    What makes one (:meth:`create`, :meth:`resume`) must hold the lock of the soak directory. Its
+    paths are absolute: what is tested may change the working directory.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any], *, writable: bool) -> None:
         self.path = path
         self._about = dict(about)
         self._writable = writable
-        self._lanes = tuple(dict(record) for record in about["lanes"])
+        self._lanes: tuple[Mapping[str, Any], ...] = tuple(
+            dict(record) for record in about["lanes"]
+        )
 
     @classmethod
     def create(
@@ -112,7 +116,7 @@ class RunDirectory:
         one without a readable ``run.json`` becomes ``unnamed-1`` …. ``about`` is what else
         ``run.json`` says. Raises StoreError.
         """
-        base = Path(base)
+        base = Path(base).absolute()
         names.checked_identifier("run id", run_id)
         taken = [field for field in _OWN_FIELDS if field in about]
         if taken:
@@ -120,18 +124,18 @@ class RunDirectory:
         document = {**about, "run_id": run_id, "lanes": _lane_records(lanes)}
         latest = base / names.LATEST
         encode_json(latest / names.RUN, document)  # refused before anything is moved
-        _make_directory(base)
+        make_directory(base)
         _retire(base)
-        _make_directory(latest)
+        make_directory(latest)
         for record in document["lanes"]:
-            _make_directory(latest / record["dir"])
+            make_directory(latest / record["dir"])
         atomic_write_json(latest / names.RUN, document)
         return cls(latest, document, writable=True)
 
     @classmethod
     def resume(cls, base: str | os.PathLike[str]) -> Self:
         """``base/latest`` as it is, to go on with. Raises StoreError if there is none."""
-        latest = Path(base) / names.LATEST
+        latest = Path(base).absolute() / names.LATEST
         if _kind(latest / names.RUN) == "absent":
             raise StoreError(
                 f"there is no run to resume in {base}: {latest / names.RUN} does not exist; "
@@ -148,13 +152,12 @@ class RunDirectory:
 
         Of a lane's directory the run has that lane only. Raises StoreError.
         """
-        path = Path(path)
+        path = Path(path).absolute()
         for directory in (path, path / names.LATEST):
             if _kind(directory / names.RUN) != "absent":
                 return cls(directory, _read_about(directory), writable=False)
-        parent = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() follows links
-        if _kind(parent / names.RUN) != "absent":
-            run = cls(parent, _read_about(parent), writable=False)
+        if _kind(path.parent / names.RUN) != "absent":
+            run = cls(path.parent, _read_about(path.parent), writable=False)
             run._lanes = tuple(record for record in run.lanes if record["dir"] == path.name)
             if run.lanes:
                 return run
@@ -271,19 +274,6 @@ def _check_lane_directory(run: Path, name: str) -> Path:
     return path
 
 
-def _make_directory(path: Path) -> None:
-    """``path`` and its missing parents, durably."""
-    try:
-        if path.is_dir():
-            return
-        if path.parent != path:
-            _make_directory(path.parent)
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise describe_os_error("make the directory", path, error) from error
-    sync_directory(path.parent)
-
-
 def _retire(base: Path) -> None:
     """Moves ``base/latest``, if there is one, to a free name in ``base/runs``."""
     latest = base / names.LATEST
@@ -297,7 +287,7 @@ def _retire(base: Path) -> None:
     except StoreError:
         wanted = ""
     runs = base / names.RUNS
-    _make_directory(runs)
+    make_directory(runs)
     target = _free_name(runs, wanted)
     try:
         latest.rename(target)

@@ -45,16 +45,17 @@ _OU_SD = (0.35, 0.45, 0.45)
 _LOG_SHIFT = -0.3
 _DIFFUSION = 0.8 * 1.28
 _JUMP_BPS, _JUMP_CLIP_BPS = 5.0, 80.0
-_FLICKER_TIME_S, _FLICKER_SD = 0.3, 0.42
+_FLICKER_TIME_S, _FLICKER_SD, _FLICKER_BASE = 0.3, 0.42, 0.6
 _CRASH_PER_S, _CRASH_FALL_S, _CRASH_RETRACE_S, _CRASH_SPAN_S = 1 / 86400, 8.0, 90.0, 60.0
 _CRASH_FORGET_S = 600.0
 _GAP_PER_S, _GAP_MEAN_S = 3 / 3600, 20.0
 _DEPTH_NOISE_SD, _DEPTH_NOISE_TIME_S = 0.3, 10.0
-_IMMIGRANTS_PER_S, _BRANCHING, _SAME_SIDE, _WARM_UP_S = 1.5, 0.75, 0.85, 20.0
+_IMMIGRANTS_PER_S, _BRANCHING, _SAME_SIDE, _WARM_UP_S = 3.0, 0.75, 0.85, 20.0
+_QUIET = 0.4
 _REACH_MEAN_BPS = 1 / 0.94
 _SWEEP_SHARE, _SWEEP_MEAN_BPS = 0.15, 5.0
 _IMPACT_BPS, _INFORMED_SHARE, _INFORMED, _UNINFORMED = 0.08, 0.3, 3.0, 0.4
-_IMBALANCE_TIME_S = 2.0
+_IMBALANCE_TIME_S, _IMBALANCE_PRIOR = 2.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def next_market(
     crash_steps = np.diff(crash_path, prepend=0.0)[:ticks]
     price = state.price + np.cumsum(steps + jump_bps + impact + crash_steps)
     flicker, flicker_end = _autoregression(
-        price_rng.laplace(0.0, math.sqrt(0.5), ticks),
+        price_rng.laplace(0.0, math.sqrt(0.5), ticks) * (_FLICKER_BASE + (1.0-_FLICKER_BASE) * by_tick[0]**0.7),
         state.flicker,
         _FLICKER_SD,
         DT / _FLICKER_TIME_S,
@@ -333,7 +334,8 @@ def _takers(
     ticks = len(volatility)
     # Clusters that began before the iteration are drawn anew from a warm-up, not carried over.
     warm = round(_WARM_UP_S / DT)
-    rate = np.concatenate([np.full(warm, volatility[0]), volatility]) * (_IMMIGRANTS_PER_S * DT)
+    activity = _QUIET + (1.0 - _QUIET) * volatility
+    rate = np.concatenate([np.full(warm, activity[0]), activity]) * (_IMMIGRANTS_PER_S * DT)
     counts = rng.poisson(rate)
     at = np.repeat(np.arange(-warm, ticks), counts)
     time = (at + rng.random(len(at))) * DT
@@ -356,8 +358,9 @@ def _takers(
     count = len(time)
     tick = np.minimum((time / DT).astype(np.int64), ticks - 1)
     size = np.exp(-1.2 + 1.3 * rng.standard_normal(count))
-    mean = np.where(rng.random(count) < _SWEEP_SHARE, _SWEEP_MEAN_BPS, _REACH_MEAN_BPS)
-    reach = mean * rng.standard_exponential(count) * (0.6 + 0.4 * volatility[tick])
+    usual = _REACH_MEAN_BPS * (0.6 + 0.4 * volatility[tick])
+    mean = np.where(rng.random(count) < _SWEEP_SHARE, _SWEEP_MEAN_BPS, usual)
+    reach = mean * rng.standard_exponential(count)
     return time, side, size, reach + 0.5 * spread[tick]
 
 
@@ -384,5 +387,5 @@ def _imbalance(takers: tuple[Floats, Floats, Floats, Floats], ticks: int) -> Flo
     total = np.bincount(tick, weights=weight, minlength=ticks).tolist()
     keep = math.exp(-DT / _IMBALANCE_TIME_S)
     recent = np.array(list(accumulate(signed, lambda x, e: keep * x + e, initial=0.0)))
-    scale = np.array(list(accumulate(total, lambda x, e: keep * x + e, initial=5.0)))
-    return (recent / scale)[:-1]
+    scale = np.array(list(accumulate(total, lambda x, e: keep * x + e, initial=0.0)))
+    return (recent / (scale + _IMBALANCE_PRIOR))[:-1]

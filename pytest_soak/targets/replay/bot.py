@@ -9,66 +9,77 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_soak.targets import quoting
 from pytest_soak.targets.quoting import Params
-from pytest_soak.targets.replay.engine import (
-    BUY,
-    CANCELED,
-    EXPIRED,
-    FILLED,
-    SELL,
-    Book,
-    Engine,
-)
+from pytest_soak.targets.replay.engine import BUY, CANCELED, EXPIRED, FILLED, SELL, Engine
 from pytest_soak.targets.replay.gateway import Gateway
-from pytest_soak.targets.replay.recording import Recording
+from pytest_soak.targets.replay.signals import Signals
 
 DECISION_NS = 5_000_000
 """Recorded time between two looks of the bot: the smallest ``min_interval_ms`` there is."""
 
 LEVELS = 3
 LEVEL_GROWTH = 0.5
+"""Each level out is this much larger, in sizes of the innermost (``quoting.level_size``)."""
+
 VOLATILITY_COEF = 0.2
+"""Half spread per unit of volatility (``quoting.half_spread_bps``), √seconds."""
+
 INVENTORY_CAP_TOUCHES = 1.0
 """The inventory limit, in sizes visible at the touch (averaged over a minute): what the bot could
 hope to get rid of at once."""
 
-HEDGE_AT = 1.25
-"""Inventory, in limits, from which it is reduced by taking."""
+QUOTE_UP_TO = 0.75
+"""Inventory, in limits, from which the side that would add to it is no longer quoted. What rests
+already may still fill: above the limit itself, inventory is taken off at market, down to here."""
 
 HEDGE_REACH_BPS = 1.0
-"""How far through the touch a hedge may reach without ``slippage_penalty_coef``."""
+"""How far through the touch a hedge may reach; divided by 1 + ``slippage_penalty_coef``."""
 
 ADVERSE_SIGMAS = 2.0
-"""A side is not quoted while the mid of the last second moved against it by this many σ."""
+"""A side is not quoted while the last second's move against it exceeds this many σ."""
+
+RISK_PAUSE_NS = 1_000_000_000
+"""A quote that risk refused is not tried again before this: what it looked at is a second long."""
 
 _MS = 1_000_000
-_SECOND_NS = 1_000_000_000
-_SAMPLE_NS = 250_000_000
-_SAMPLES_PER_S = 4
-_VARIANCE_MEMORY_S = 20.0
-_VISIBLE_MEMORY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One of the bot's own, as its answer told it. Times in ns, prices in ticks."""
+    """One of the bot's own fills, as its answer told it. Times in ns, prices in ticks."""
 
     time_ns: int
     """When the venue executed it."""
     side: int
     tick: int
-    quantity: float
+    lots: int
     maker: bool
-    expected_tick: float
-    """The mid when the order was sent."""
+    mid_tick: float
+    """The mid as seen with the answer. Answers take as long as the feed, so it is the venue's mid
+    of the execution, within the 5 ms of a look."""
+    hedged_from: float | None
+    """A hedge: the mid when it was sent."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an iteration adds up to."""
+
+    fills: list[Fill] = field(default_factory=list)
+    quotes: int = 0
+    hedges: int = 0
+    hedges_filled: int = 0
+    hedges_expired: int = 0
+    inventory_ratios: list[float] = field(default_factory=list)
+    """Inventory over its limit, four times a second."""
 
 
 @dataclass(slots=True)
 class _Quote:
-    """One place in the ladder and the order that rests (or is on its way) there."""
+    """One place in the ladder and the order that rests, or is on its way, there."""
 
     side: int
     level: int
@@ -77,152 +88,207 @@ class _Quote:
     placed_ns: int = 0
     queued_ns: int = 0
     """Since when it waits for its turn; 0 when it does not."""
+    paused_until_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    tick: int
-    quantity: float
-    half_spread: float
-    offset_bps: float
+class _Order:
+    side: int
+    sent_at_tick: float
+    """The mid then."""
+    quote: _Quote | None
+    """None: a hedge."""
 
 
 class QuotingBot:
     """Carries inventory, orders, estimates and its gateway from iteration to iteration."""
 
-    def __init__(self, engine: Engine, recording: Recording) -> None:
+    def __init__(self, engine: Engine, lot_size: float) -> None:
         self._engine = engine
-        self._lot = recording.lot_size
-        self.gateway = Gateway(engine)
-        self.inventory_lots = 0
-        self.fills: list[Fill] = []
-        self.quotes_placed = 0
-        self.expired = 0
-        self.inventory_ratios: list[float] = []
+        self._lot = lot_size
+        self._signals = Signals()
         self._ladder = tuple(_Quote(side, level) for level in range(LEVELS) for side in (BUY, SELL))
         self._queue: deque[_Quote] = deque()
-        self._orders: dict[int, tuple[int, float]] = {}
-        self._hedge_id = 0
+        self._orders: dict[int, _Order] = {}
         self._fills_read = 0
-        self._book = engine.book()
-        self._mids: deque[float] = deque(maxlen=_SAMPLES_PER_S + 1)
-        self._sampled_ns = 0
-        self._samples = 0
-        self._variance = 0.0
-        self._visible_lots = 0.0
+        self._hedging = False
+        self.gateway = Gateway(engine)
+        self.inventory_lots = 0
+        self.tally = Tally()
 
     @property
     def sigma_bps(self) -> float:
-        """Estimated volatility, bps per √second."""
-        return math.sqrt(self._variance)
+        return self._signals.sigma_bps
 
     @property
     def inventory_cap_lots(self) -> float:
-        return max(1.0, INVENTORY_CAP_TOUCHES * self._visible_lots)
+        return max(1.0, INVENTORY_CAP_TOUCHES * self._signals.visible / self._lot)
+
+    @property
+    def inventory_ratio(self) -> float:
+        return self.inventory_lots / self.inventory_cap_lots
 
     def watch_until(self, end_ns: int) -> None:
         """Lets time pass without trading, so that the estimates are there when it begins."""
-        while (now_ns := self._engine.now_ns) < end_ns:
-            self._engine.advance_to(min(now_ns + DECISION_NS, end_ns))
-            self._see_market(self._engine.now_ns)
+        while self._engine.now_ns < end_ns:
+            self._engine.advance_to(min(self._engine.now_ns + DECISION_NS, end_ns))
+            self._signals.see(self._engine.now_ns, self._engine.book())
 
-    def trade_until(self, end_ns: int, params: Params) -> None:
-        """Runs the bot to ``end_ns``, counting fills, blocks and latencies from zero."""
-        self.fills = []
-        self.inventory_ratios = []
-        self.quotes_placed = self.expired = 0
+    def trade_until(self, end_ns: int, params: Params) -> Tally:
+        """Runs the bot to ``end_ns``; fills, blocks and latencies count from zero."""
+        self.tally = Tally()
         self.gateway.begin()
-        while (now_ns := self._engine.now_ns) < end_ns:
-            self._engine.advance_to(min(now_ns + DECISION_NS, end_ns))
-            now_ns = self._engine.now_ns
+        engine, signals = self._engine, self._signals
+        while engine.now_ns < end_ns:
+            engine.advance_to(min(engine.now_ns + DECISION_NS, end_ns))
+            now_ns = engine.now_ns
+            book = engine.book()
+            sampled = signals.see(now_ns, book)
             self._read_answers()
-            self._see_market(now_ns)
-            if self._book.whole:
+            if sampled:
+                self.tally.inventory_ratios.append(self.inventory_ratio)
+            if book.whole:
                 self._decide(now_ns, params)
-
-    # What came in.
+        return self.tally
 
     def _read_answers(self) -> None:
         if not self.gateway.in_flight and self._engine.fills == self._fills_read:
             return
         self._fills_read = self._engine.fills
-        for order_id, (side, expected_tick) in list(self._orders.items()):
+        for order_id, order in list(self._orders.items()):
             state = self._engine.order(order_id)
-            if state.status == FILLED:
-                lots = round(state.quantity / self._lot)
-                self.inventory_lots += side * lots
-                self.fills.append(
-                    Fill(
-                        state.exchange_ns,
-                        side,
-                        state.price_tick,
-                        lots * self._lot,
-                        state.maker,
-                        expected_tick,
-                    )
-                )
-            elif state.status == EXPIRED:
-                self.expired += 1
-            elif state.status != CANCELED:
+            if state.status not in (FILLED, EXPIRED, CANCELED):
                 continue
             del self._orders[order_id]
+            if order.quote is None:
+                self._hedging = False
+                self.tally.hedges_filled += state.status == FILLED
+                self.tally.hedges_expired += state.status == EXPIRED
+            elif order.quote.order_id == order_id:
+                order.quote.order_id = 0
+            if state.status == FILLED:
+                lots = round(state.quantity / self._lot)
+                self.inventory_lots += order.side * lots
+                self.tally.fills.append(
+                    Fill(
+                        time_ns=state.exchange_ns,
+                        side=order.side,
+                        tick=state.price_tick,
+                        lots=lots,
+                        maker=state.maker,
+                        mid_tick=self._signals.book.mid_tick,
+                        hedged_from=None if order.quote else order.sent_at_tick,
+                    )
+                )
         self.gateway.settle()
         self._engine.forget_finished()
 
-    def _see_market(self, now_ns: int) -> None:
-        self._book = book = self._engine.book()
-        if not book.whole or now_ns - self._sampled_ns < _SAMPLE_NS:
-            return
-        self._sampled_ns = now_ns
-        mid = (book.bid_tick + book.ask_tick) / 2
-        self._samples += 1
-        if self._mids:
-            move_bps = (mid / self._mids[-1] - 1.0) * 1e4
-            weight = max(1.0 / self._samples, 1.0 / (_VARIANCE_MEMORY_S * _SAMPLES_PER_S))
-            self._variance += weight * (move_bps * move_bps * _SAMPLES_PER_S - self._variance)
-        self._mids.append(mid)
-        shown = (book.bid_quantity + book.ask_quantity) / 2 / self._lot
-        weight = max(1.0 / self._samples, 1.0 / (_VISIBLE_MEMORY_S * _SAMPLES_PER_S))
-        self._visible_lots += weight * (shown - self._visible_lots)
-        self.inventory_ratios.append(self.inventory_lots / self.inventory_cap_lots)
-
-    # What goes out.
-
     def _decide(self, now_ns: int, params: Params) -> None:
-        self._queue_wishes(now_ns, params)
+        half = quoting.half_spread_bps(params.base_spread_bps, VOLATILITY_COEF, self.sigma_bps)
+        skew = quoting.skew_bps(self.inventory_ratio, params.inventory_tilt_cap, half)
+        offsets = quoting.level_offsets(half, LEVELS)
+        for quote in self._ladder:
+            if not quote.queued_ns and self._due(quote, offsets, skew, now_ns, params):
+                quote.queued_ns = now_ns
+                self._queue.append(quote)
         if not self.gateway.turn_is_free(now_ns, params):
             return
-        if self._wants_hedge():
+        if abs(self.inventory_ratio) > 1.0 and not self._hedging:
             self._hedge(now_ns, params)
             return
         while self._queue:
             quote = self._queue.popleft()
-            wanted = self._wanted(quote, params)
             queued_ns, quote.queued_ns = quote.queued_ns, 0
-            if self._is_due(quote, wanted, now_ns, params):
-                self._request(quote, wanted, queued_ns, now_ns, params)
+            if self._due(quote, offsets, skew, now_ns, params):
+                tick = self._wanted_tick(quote, offsets, skew)
+                self._request(quote, tick, queued_ns, now_ns, params)
                 return
 
-    def _queue_wishes(self, now_ns: int, params: Params) -> None:
-        for quote in self._ladder:
-            if quote.queued_ns or (quote.order_id and quote.order_id not in self._orders):
-                quote.order_id = quote.order_id if quote.order_id in self._orders else 0
-            if not quote.queued_ns and self._is_due(
-                quote, self._wanted(quote, params), now_ns, params
-            ):
-                quote.queued_ns = now_ns
-                self._queue.append(quote)
+    def _wanted_tick(self, quote: _Quote, offsets: tuple[float, ...], skew: float) -> int:
+        """The price of a quote, rounded away from the mid and never through the other side."""
+        book = self._signals.book
+        distance = skew - quote.side * offsets[quote.level]
+        price = book.mid_tick * (1.0 + distance / 1e4)
+        if quote.side == BUY:
+            return min(math.floor(price), book.ask_tick - 1)
+        return max(math.ceil(price), book.bid_tick + 1)
 
-    def _is_due(self, quote: _Quote, wanted: _Wanted, now_ns: int, params: Params) -> bool:
+    def _due(
+        self, quote: _Quote, offsets: tuple[float, ...], skew: float, now_ns: int, params: Params
+    ) -> bool:
+        """Whether a quote is to be placed or moved; not while a request about it is out."""
+        if now_ns < quote.paused_until_ns:
+            return False
         if not quote.order_id:
             return True
-        if self._engine.order(quote.order_id).in_flight:
-            return False
-        mid = (self._book.bid_tick + self._book.ask_tick) / 2
-        return quoting.needs_reprice(
-            (quote.tick - wanted.tick) / mid * 1e4,
-            wanted.offset_bps,
-            params.max_delta_ratio,
-            (now_ns - quote.placed_ns) / _MS,
-            params.tail_age_ms,
+        wanted = self._wanted_tick(quote, offsets, skew)
+        off_bps = (quote.tick - wanted) / self._signals.book.mid_tick * 1e4
+        age_ms = (now_ns - quote.placed_ns) / _MS
+        return (
+            quoting.needs_reprice(
+                off_bps, offsets[quote.level], params.max_delta_ratio, age_ms, params.tail_age_ms
+            )
+            and not self._engine.order(quote.order_id).in_flight
         )
+
+    def _request(
+        self, quote: _Quote, tick: int, queued_ns: int, now_ns: int, params: Params
+    ) -> None:
+        """Places or moves one quote; one that risk forbids is at least taken out of the book."""
+        risky = self._risk_blocks(quote.side)
+        if self.gateway.admits(now_ns, params, risk_blocked=risky):
+            self._cancel(quote, queued_ns, now_ns)
+            lots = self._lots(quote, params)
+            quote.tick, quote.placed_ns = tick, now_ns
+            quote.order_id = self._send(quote.side, tick, lots, queued_ns, now_ns, quote)
+            self.tally.quotes += 1
+        elif risky:
+            quote.paused_until_ns = now_ns + RISK_PAUSE_NS
+            if quote.order_id and self.gateway.admits(now_ns, params, risk_blocked=False):
+                self._cancel(quote, queued_ns, now_ns)
+
+    def _lots(self, quote: _Quote, params: Params) -> int:
+        size = quoting.level_size(
+            params.impact_cap_ratio, self._signals.visible / self._lot, quote.level, LEVEL_GROWTH
+        )
+        tilt = quoting.size_tilt(
+            self.inventory_ratio, quote.side, params.vip_tilt_cap, params.slippage_penalty_coef
+        )
+        return max(1, math.floor(size * tilt))
+
+    def _risk_blocks(self, side: int) -> bool:
+        """There is inventory enough on this side, or the market runs over it."""
+        exposed = side * self.inventory_ratio >= QUOTE_UP_TO
+        run_over = -side * self._signals.move_bps > ADVERSE_SIGMAS * self.sigma_bps
+        return exposed or run_over
+
+    def _cancel(self, quote: _Quote, queued_ns: int, now_ns: int) -> None:
+        if quote.order_id:
+            self._engine.cancel(quote.order_id)
+            self.gateway.sent(quote.order_id, queued_ns, now_ns)
+            quote.order_id = 0
+
+    def _hedge(self, now_ns: int, params: Params) -> None:
+        """Takes part of the excess inventory off, at most what the touch shows."""
+        book = self._signals.book
+        side = SELL if self.inventory_lots > 0 else BUY
+        if not self.gateway.admits(now_ns, params, risk_blocked=False):
+            return
+        excess = abs(self.inventory_lots) - QUOTE_UP_TO * self.inventory_cap_lots
+        shown = book.bid_quantity if side == SELL else book.ask_quantity
+        wanted = quoting.exit_size(excess, params.slippage_penalty_coef)
+        lots = max(1, math.floor(min(wanted, shown / self._lot)))
+        reach = HEDGE_REACH_BPS / (1.0 + params.slippage_penalty_coef) / 1e4
+        touch = book.bid_tick if side == SELL else book.ask_tick
+        tick = round(touch * (1.0 + side * reach))
+        self._hedging = True
+        self.tally.hedges += 1
+        self._send(side, tick, lots, now_ns, now_ns, None)
+
+    def _send(
+        self, side: int, tick: int, lots: int, queued_ns: int, now_ns: int, quote: _Quote | None
+    ) -> int:
+        order_id = self._engine.submit(side, tick, lots * self._lot, at_once=quote is None)
+        self._orders[order_id] = _Order(side, self._signals.book.mid_tick, quote)
+        self.gateway.sent(order_id, queued_ns, now_ns)
+        return order_id

@@ -62,6 +62,10 @@ class Book(NamedTuple):
         """Two-sided and not crossed. An empty side is at the end of the integer range."""
         return 0 < self.bid_tick < self.ask_tick < 1 << 62
 
+    @property
+    def mid_tick(self) -> float:
+        return (self.bid_tick + self.ask_tick) / 2
+
 
 class OrderState(NamedTuple):
     status: int

@@ -14,7 +14,7 @@ from pytest_soak.targets import quoting
 from pytest_soak.targets.quoting import Params
 from pytest_soak.targets.replay.engine import FILLED, Engine, OrderState
 
-VENUE_INTERVAL_LATENCIES = 3.0
+VENUE_INTERVAL_LATENCIES = 1.0
 """The venue's own minimum between two requests, as a multiple of what its newest market event took
 to arrive. An assumption: recordings do not hold refusals, but a venue that is slow to publish is
 busy, and a busy venue limits."""

@@ -39,7 +39,7 @@ def recorded_mids(recording: Recording) -> RecordedMids:
             book = engine.book()
             if book.whole:
                 start = start or time_ns
-                mids.append((book.bid_tick + book.ask_tick) / 2)
+                mids.append(book.mid_tick)
             elif mids:
                 mids.append(mids[-1])
             time_ns += STEP_NS

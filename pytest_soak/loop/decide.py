@@ -1,0 +1,110 @@
+"""The decision after an iteration: judge, propose, guard, and the values in force from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_soak.canonical import to_json
+from pytest_soak.loop.entries import state_hash_of
+from pytest_soak.loop.evidence import stopped_rules
+from pytest_soak.loop.guards import guard, plain_proposals
+from pytest_soak.loop.model import Decision, Outcome, Panic, Readings, Room, Wanted
+from pytest_soak.loop.room import SLACK, panic_of, room_of
+from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.tuner import propose
+from pytest_soak.profile.model import Profile
+
+Proposer = Callable[[LaneState, Readings, Mapping[str, Room]], Wanted]
+"""``propose(state, readings, room)``: the built-in tuner, or one of the user's."""
+
+
+def decide(state: LaneState, proposer: Proposer | None = None) -> Decision:
+    """The decision that is due. ``proposer`` replaces the built-in tuner.
+
+    Raises ValueError if no iteration is observed, or its decision is taken already.
+    """
+    observed = state.observed
+    if observed is None or state.intent is not None:
+        raise ValueError(f"no decision is due after iteration {state.done}")
+    panic = panic_of(state)
+    wanted = _asked(state, observed.readings, proposer)
+    guarded = guard(state, observed.readings, wanted.proposals)
+    values, signature, large = dict(state.values), None, False
+    if panic is not None and not panic.would:
+        values.update(panic.moves)
+    elif not state.dry_run:
+        made = [outcome for outcome in guarded.outcomes if outcome.outcome != "SKIPPED"]
+        values.update({one.key: one.after for one in made if one.after is not None})
+        signature, large = guarded.signature, _is_large(state.profile, made)
+    return Decision(
+        iteration=observed.number,
+        verdict=observed.verdict,
+        reasons=observed.reasons,
+        wanted=wanted,
+        outcomes=guarded.outcomes,
+        panic=panic,
+        values=values,
+        old_hash=state.state_hash,
+        state_hash=state_hash_of(state.profile, values),
+        signature=signature,
+        large=large,
+        dry_run=state.dry_run,
+        note="; ".join(text for text in (_panic_note(state, panic), wanted.note) if text),
+    )
+
+
+def _asked(state: LaneState, readings: Readings, proposer: Proposer | None) -> Wanted:
+    """What the proposer wants, as plain values. Whatever it does, the lane goes on."""
+    if state.tune and proposer is None:
+        return propose(state, readings, room_of(state))
+    stopped = stopped_rules(state, readings)
+    if not state.tune or proposer is None:
+        return Wanted(stopped=stopped)
+    try:
+        wanted = proposer(state, readings, room_of(state))
+        if not isinstance(wanted, Wanted):
+            raise TypeError(f"a proposer answers Wanted, not {type(wanted).__name__}")
+        return replace(_plain(wanted), stopped=stopped)
+    except Exception as error:
+        return Wanted(stopped=stopped, note=f"the proposer failed: {to_json(error)}")
+
+
+def _plain(wanted: Wanted) -> Wanted:
+    return replace(
+        wanted,
+        proposals=plain_proposals(wanted.proposals),
+        rules=_texts(wanted.rules),
+        held=_texts_by_key(wanted.held),
+        waiting=_texts_by_key(wanted.waiting),
+        overruled=_texts(wanted.overruled),
+        log=_texts(wanted.log),
+        note=str(to_json(wanted.note)),
+    )
+
+
+def _texts(items: Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(to_json(item)) for item in items)
+
+
+def _texts_by_key(items: Mapping[str, str]) -> dict[str, str]:
+    return {str(to_json(key)): str(to_json(value)) for key, value in items.items()}
+
+
+def _is_large(profile: Profile, made: Sequence[Outcome]) -> bool:
+    cooldown = profile.guards.cooldown
+    if cooldown is None:
+        return False
+    moved = sum(abs(one.applied) / profile.parameters[one.key].span for one in made)
+    return moved > cooldown.large + SLACK
+
+
+def _panic_note(state: LaneState, panic: Panic | None) -> str:
+    if panic is None:
+        return ""
+    streak = f"{state.fail_streak + 1} FAIL iterations in a row"
+    if not panic.moves:
+        return f"panic: {streak}, {panic.revert_to} is in force already"
+    if panic.would:
+        return f"panic: {streak}, would revert to {panic.revert_to}"
+    return f"panic: {streak}, reverted to {panic.revert_to}, hold until {panic.held_until}"

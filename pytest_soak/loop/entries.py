@@ -1,0 +1,290 @@
+"""Journal entries as plain JSON values, built and read back. Their table is docs/journal.md.
+
+``seq`` and ``check`` are the store's. A builder's result and the same entry read from the file
+mean the same: numbers are converted where they are read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_soak.canonical import compute_json_hash, to_json
+from pytest_soak.loop.model import (
+    Decision,
+    Entry,
+    Halt,
+    Outcome,
+    Panic,
+    Proposal,
+    Verdict,
+    Wanted,
+)
+from pytest_soak.profile.model import Profile
+from pytest_soak.profile.parameters import nest, tuner_copies
+from pytest_soak.protocol import Lane
+
+if TYPE_CHECKING:
+    from pytest_soak.loop.state import LaneState
+
+SCHEMA = 1
+
+
+class EntryError(ValueError):
+    """A journal entry that does not follow from those before it, or is none."""
+
+
+def runtime_of(profile: Profile, values: Mapping[str, float]) -> dict[str, Any]:
+    """The nested runtime of flat values, with the tuner's read-only copies."""
+    return nest(values, profile.parameters, tuner_copies(profile))
+
+
+def state_hash_of(profile: Profile, values: Mapping[str, float]) -> str:
+    """SHA-256 of the canonical JSON of the runtime, 64 hexadecimal digits."""
+    return compute_json_hash(runtime_of(profile, values))
+
+
+def start_entry(
+    lane: Lane,
+    profile: Profile,
+    target: str,
+    mock: bool,
+    tune: bool,
+    dry_run: bool,
+    values: Mapping[str, float],
+) -> dict[str, Any]:
+    """The first entry of a lane. ``values`` are the flat start values."""
+    return {
+        "type": "start",
+        "schema": SCHEMA,
+        "lane": {
+            "id": lane.id,
+            "profile": lane.profile,
+            "symbol": lane.symbol,
+            "seed": lane.seed,
+            "interval_s": lane.interval_s,
+        },
+        "iterations": lane.iterations,
+        "target": target,
+        "mock": mock,
+        "tune": tune,
+        "dry_run": dry_run,
+        "profile": profile.document,
+        "values": _floats(values),
+    }
+
+
+def plan_entry(iterations: int) -> dict[str, Any]:
+    return {"type": "plan", "iterations": iterations}
+
+
+def observation_entry(
+    iteration: int,
+    report_json: Mapping[str, Any],
+    audit: Mapping[str, int] | None,
+    target_state: Any,
+) -> dict[str, Any]:
+    """``report_json`` is the report as JSON values (``canonical.to_json``)."""
+    return {
+        "type": "observation",
+        "iteration": iteration,
+        "report": {key: value for key, value in report_json.items() if key != "audit"},
+        "audit": dict(audit) if audit is not None else None,
+        "target_state": target_state,
+    }
+
+
+def checks_entry(
+    iteration: int, recorded: Mapping[str, Any], failed: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "type": "checks",
+        "iteration": iteration,
+        "recorded": to_json(recorded),
+        "failed": [str(name) for name in failed],
+    }
+
+
+def external_entry(state: LaneState, new_values: Mapping[str, float]) -> dict[str, Any]:
+    """The runtime was edited from outside, to the flat ``new_values``.
+
+    It is told against what the journal expected: the values of a decision that was journaled and
+    is not done yet, else those in force. Raises ValueError for values that are not exactly the
+    profile's parameters, each a finite number inside its bounds.
+    """
+    profile = state.profile
+    expected = state.intent.values if state.intent is not None else state.values
+    old_hash = state.intent.state_hash if state.intent is not None else state.state_hash
+    if set(new_values) != set(profile.parameters):
+        odd = sorted(set(new_values) ^ set(profile.parameters))
+        raise ValueError(f"the edited runtime must hold every parameter and no other: {odd}")
+    for key, parameter in profile.parameters.items():
+        value = new_values[key]
+        if not (math.isfinite(value) and parameter.minimum <= value <= parameter.maximum):
+            raise ValueError(
+                f"the edited runtime has {key} = {value!r};"
+                f" it must lie in [{parameter.minimum:g}, {parameter.maximum:g}] {parameter.unit}"
+            )
+    values = _floats(new_values)
+    return {
+        "type": "external",
+        "iteration": state.intent.iteration if state.intent is not None else state.done,
+        "keys": {
+            key: [expected[key], value]
+            for key, value in sorted(values.items())
+            if value != expected[key]
+        },
+        "values": values,
+        "old_hash": old_hash,
+        "new_hash": state_hash_of(profile, values),
+    }
+
+
+def decision_entry(decision: Decision) -> dict[str, Any]:
+    """The intent: journaled before the runtime file is written."""
+    wanted, panic = decision.wanted, decision.panic
+    return {
+        "type": "decision",
+        "iteration": decision.iteration,
+        "verdict": decision.verdict.value,
+        "reasons": list(decision.reasons),
+        "rules": list(wanted.rules),
+        "proposed": [
+            {
+                "key": proposal.key,
+                "delta": to_json(proposal.delta),
+                "rule": proposal.rule,
+                "kpis": list(proposal.kpis),
+            }
+            for proposal in wanted.proposals
+        ],
+        "outcomes": [
+            {
+                "key": outcome.key,
+                "outcome": outcome.outcome,
+                "proposed": to_json(outcome.proposed),
+                "applied": outcome.applied,
+                "before": outcome.before,
+                "after": outcome.after,
+                "reason": outcome.reason,
+                "also": list(outcome.also),
+                "note": outcome.note,
+                "rule": outcome.rule,
+            }
+            for outcome in decision.outcomes
+        ],
+        "held": dict(wanted.held),
+        "waiting": dict(wanted.waiting),
+        "overruled": list(wanted.overruled),
+        "stopped": list(wanted.stopped),
+        "panic": None
+        if panic is None
+        else {
+            "revert_to": panic.revert_to,
+            "moves": dict(panic.moves),
+            "would": panic.would,
+            "held_until": panic.held_until,
+        },
+        "values": dict(decision.values),
+        "old_hash": decision.old_hash,
+        "state_hash": decision.state_hash,
+        "signature": decision.signature,
+        "large": decision.large,
+        "dry_run": decision.dry_run,
+        "note": decision.note,
+    }
+
+
+def done_entry(decision: Decision) -> dict[str, Any]:
+    """The runtime was read back with the decision's hash."""
+    return {
+        "type": "done",
+        "iteration": decision.iteration,
+        "state_hash": decision.state_hash,
+    }
+
+
+def halt_entry(halt: Halt) -> dict[str, Any]:
+    return {
+        "type": "halt",
+        "iteration": halt.iteration,
+        "kind": halt.kind,
+        "text": to_json(halt.text),
+    }
+
+
+def lane_from_entry(entry: Entry) -> Lane:
+    """The lane of a start entry; the path of its data is no part of the journal."""
+    lane = entry["lane"]
+    return Lane(
+        id=lane["id"],
+        profile=lane["profile"],
+        symbol=lane["symbol"],
+        seed=lane["seed"],
+        interval_s=float(lane["interval_s"]),
+        iterations=entry["iterations"],
+    )
+
+
+def decision_from_entry(entry: Entry) -> Decision:
+    """What :func:`decision_entry` wrote; the lines for run.log are no part of the journal.
+
+    Raises KeyError, TypeError or ValueError for what is no such entry.
+    """
+    panic = entry["panic"]
+    return Decision(
+        iteration=entry["iteration"],
+        verdict=Verdict(entry["verdict"]),
+        reasons=tuple(entry["reasons"]),
+        wanted=Wanted(
+            proposals=tuple(
+                Proposal(one["key"], _delta(one["delta"]), one["rule"], tuple(one["kpis"]))
+                for one in entry["proposed"]
+            ),
+            rules=tuple(entry["rules"]),
+            held=dict(entry["held"]),
+            waiting=dict(entry["waiting"]),
+            overruled=tuple(entry["overruled"]),
+            stopped=tuple(entry["stopped"]),
+        ),
+        outcomes=tuple(_outcome(one) for one in entry["outcomes"]),
+        panic=None
+        if panic is None
+        else Panic(
+            revert_to=panic["revert_to"],
+            moves=_floats(panic["moves"]),
+            would=panic["would"],
+            held_until=panic["held_until"],
+        ),
+        values=_floats(entry["values"]),
+        old_hash=entry["old_hash"],
+        state_hash=entry["state_hash"],
+        signature=entry["signature"],
+        large=entry["large"],
+        dry_run=entry["dry_run"],
+        note=entry["note"],
+    )
+
+
+def _outcome(one: Mapping[str, Any]) -> Outcome:
+    return Outcome(
+        key=one["key"],
+        outcome=one["outcome"],
+        proposed=_delta(one["proposed"]),
+        applied=float(one["applied"]),
+        before=None if one["before"] is None else float(one["before"]),
+        after=None if one["after"] is None else float(one["after"]),
+        reason=one["reason"],
+        also=tuple(one["also"]),
+        note=one["note"],
+        rule=one["rule"],
+    )
+
+
+def _delta(value: Any) -> Any:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _floats(values: Mapping[str, float]) -> dict[str, float]:
+    return {key: float(value) for key, value in values.items()}

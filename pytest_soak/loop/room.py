@@ -1,0 +1,103 @@
+"""The room each key has for a move now: what the tuner is told before it proposes (§9, §10).
+
+A decision after iteration t happens at target time t × interval. The measures here are those that
+the guards refuse by, so that a proposal that keeps to its room is not refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from pytest_soak.loop.model import Panic, Room, Verdict
+from pytest_soak.loop.state import LaneState
+from pytest_soak.profile.model import Parameter
+
+SLACK = 1e-9
+"""Share of a range by which caps and bounds may be missed: the error of sums of floats."""
+
+
+def deciding(state: LaneState) -> int:
+    """The iteration whose decision is due."""
+    return state.observed.number if state.observed is not None else state.next_iteration
+
+
+def panic_of(state: LaneState) -> Panic | None:
+    """The revert that this decision carries out (or would), None where none is due."""
+    guard, observed = state.profile.guards.panic, state.observed
+    if guard is None or observed is None or observed.verdict is not Verdict.FAIL:
+        return None
+    if state.fail_streak + 1 < guard.after:
+        return None
+    moves = {
+        key: guard.values[key]
+        for key in state.profile.parameters
+        if guard.values[key] != state.values[key]
+    }
+    return Panic(
+        revert_to=guard.revert_to,
+        moves=moves,
+        would=state.dry_run or not state.tune,
+        held_until=observed.number + guard.hold if moves else None,
+    )
+
+
+def is_held(state: LaneState) -> bool:
+    """Within the hold after a panic revert."""
+    return deciding(state) <= state.hold_until
+
+
+def is_late(state: LaneState) -> bool:
+    return deciding(state) > state.iterations - state.profile.guards.hold_last
+
+
+def is_frozen(state: LaneState, key: str) -> bool:
+    freeze = state.profile.guards.freeze
+    return freeze is not None and key in freeze.keys and deciding(state) <= state.frozen_until
+
+
+def is_cooling(state: LaneState) -> bool:
+    return deciding(state) <= state.cooldown_until
+
+
+def velocity_left(state: LaneState, parameter: Parameter) -> float:
+    """How much |move| the key has left in the half-open window (t - 1 h, t]; never negative."""
+    now, window = deciding(state), state.profile.guards.velocity_window_s
+    spent = math.fsum(
+        move.size
+        for move in state.moves
+        if move.key == parameter.key and (now - move.iteration) * state.lane.interval_s < window
+    )
+    return max(0.0, parameter.cap_per_hour - spent)
+
+
+def room_of(state: LaneState) -> Mapping[str, Room]:
+    """The room of every parameter, by key."""
+    closed = _closed_to_all(state)
+    return {key: _room(state, state.profile.parameters[key], closed) for key in state.values}
+
+
+def _closed_to_all(state: LaneState) -> str:
+    if panic_of(state) is not None or is_held(state):
+        return "panic"
+    return "late" if is_late(state) else ""
+
+
+def _room(state: LaneState, parameter: Parameter, closed: str) -> Room:
+    reason = closed
+    if not reason and is_frozen(state, parameter.key):
+        reason = "freeze"
+    if not reason and is_cooling(state):
+        reason = "cooldown"
+    if reason:
+        return Room(parameter.key, 0.0, 0.0, reason, reason)
+    value = state.values[parameter.key]
+    left = velocity_left(state, parameter)
+    down, up = max(0.0, value - parameter.minimum), max(0.0, parameter.maximum - value)
+    return Room(
+        parameter.key,
+        down=-min(left, down),
+        up=min(left, up),
+        reason_down="velocity" if left <= down else "bounds",
+        reason_up="velocity" if left <= up else "bounds",
+    )

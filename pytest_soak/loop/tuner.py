@@ -1,0 +1,159 @@
+"""The tuner: what the profile's rules want after an iteration, and what others' answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from pytest_soak.canonical import to_json
+from pytest_soak.loop.evidence import standing, standing_alone
+from pytest_soak.loop.kpis import PLACEHOLDER_SOURCES, number, read_kpis
+from pytest_soak.loop.model import Proposal, Reading, Readings, Room, Wanted
+from pytest_soak.loop.moves import assemble
+from pytest_soak.loop.state import UNCHARGED_RULES, LaneState
+from pytest_soak.profile.model import Parameter, Profile
+from pytest_soak.profile.parameters import get_all_params
+
+
+def propose(state: LaneState, readings: Readings, room: Mapping[str, Room]) -> Wanted:
+    """What the rules want, trimmed to ``room`` (:func:`pytest_soak.loop.room.room_of`)."""
+    rules = state.profile.rules
+    standings = [(rule, standing(rule, state, readings)) for rule in rules]
+    fired = [(rule, found) for rule, found in standings if found.fires]
+    return replace(
+        assemble(state.profile, state.values, fired, room),
+        waiting={rule.name: found.waiting for rule, found in standings if found.waiting},
+        stopped=tuple(rule.name for rule, found in standings if found.stopped),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MicroTuning:
+    """What the rules say of one summary; its fields can be read as items too."""
+
+    deltas: Mapping[str, float]
+    """Key to change, in the key's unit."""
+    rules: tuple[str, ...]
+    held: Mapping[str, str]
+    overruled: tuple[str, ...]
+    log: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in {one.name for one in fields(self)}:
+            raise KeyError(name)
+        return getattr(self, name)
+
+
+def propose_micro_tuning(
+    summary: Mapping[str, Any], runtime: Mapping[str, Any], profile: Profile, *, mock: bool = False
+) -> MicroTuning:
+    """Judge one summary by the rules' ``when`` alone: there is no history to ask for evidence.
+
+    ``summary`` holds KPIs by name (an ``ITER_SUMMARY``, or its ``summary``), or is an EDGE_REPORT.
+    ``runtime`` is nested or flat. Moves keep inside the bounds; what else limits them (caps per
+    hour, cooldown, …) is known only where they are applied. Raises
+    ``profile.parameters.ParameterError`` for a runtime that is none.
+    """
+    values = get_all_params(runtime, profile.parameters)
+    readings = _summary_readings(profile, summary, mock)
+    standings = [(rule, standing_alone(rule, readings)) for rule in profile.rules]
+    fired = [(rule, found) for rule, found in standings if found.fires]
+    room = {key: _bounds(one, values[key]) for key, one in profile.parameters.items()}
+    wanted = assemble(profile, values, fired, room)
+    return MicroTuning(
+        deltas={proposal.key: proposal.delta for proposal in wanted.proposals},
+        rules=wanted.rules,
+        held=wanted.held,
+        overruled=wanted.overruled,
+        log=wanted.log,
+    )
+
+
+def _bounds(parameter: Parameter, value: float) -> Room:
+    return Room(
+        parameter.key,
+        down=min(0.0, parameter.minimum - value),
+        up=max(0.0, parameter.maximum - value),
+        reason_down="bounds",
+        reason_up="bounds",
+    )
+
+
+def _summary_readings(profile: Profile, summary: Mapping[str, Any], mock: bool) -> Readings:
+    inner = summary.get("summary")
+    kpis = inner if isinstance(inner, Mapping) else summary
+    readings: dict[str, Reading] = {}
+    if isinstance(summary.get("totals"), Mapping):
+        # A summary does not say how long its interval was, so rates are left to those it names.
+        readings.update(read_kpis(profile, summary, None, interval_s=3600.0, mock=mock))
+        for name, kpi in profile.kpis.items():
+            if kpi.derive == "fills_per_hour":
+                del readings[name]
+    source = kpis.get("maker_taker_source")
+    for name, kpi in profile.kpis.items():
+        if name in kpis:
+            stands_in = kpi.derive == "maker_taker_ratio" and (
+                source == "fallback" or (source in PLACEHOLDER_SOURCES and not mock)
+            )
+            readings[name] = Reading(number(kpis[name]), "summary", placeholder=stands_in)
+    return readings
+
+
+def wanted_from(answer: Any, room: Mapping[str, Room]) -> Wanted:
+    """What a user's ``pytest_soak_propose`` answered, as proposals for the guards.
+
+    An answer is a mapping of key to delta, or of key to ``{"delta": d, "kpis": [...], "rule": r}``.
+    Never raises: what is no such answer becomes a note, what is a bad delta becomes a proposal
+    that the guards refuse. ``room`` tells the keys there are, for the note on unknown ones.
+    """
+    try:
+        return _answered(answer, room)
+    except Exception as error:
+        return Wanted(note=f"the answer to pytest_soak_propose cannot be read: {to_json(error)}")
+
+
+def _answered(answer: Any, room: Mapping[str, Room]) -> Wanted:
+    if answer is None:
+        return Wanted()
+    if not isinstance(answer, Mapping):
+        kind = type(answer).__name__
+        return Wanted(note=f"pytest_soak_propose answered a {kind}, not a mapping of key to delta")
+    notes: set[str] = set()
+    proposals = [_answered_key(key, said, notes) for key, said in answer.items()]
+    proposals.sort(key=lambda proposal: (proposal.key, proposal.rule, str(proposal.delta)))
+    unknown = sorted({proposal.key for proposal in proposals} - set(room))
+    if unknown:
+        notes.add(f"unknown keys: {', '.join(unknown[:5])}")
+    rules = sorted({proposal.rule for proposal in proposals if proposal.rule})
+    return Wanted(proposals=tuple(proposals), rules=tuple(rules), note="; ".join(sorted(notes)))
+
+
+def _answered_key(key: Any, said: Any, notes: set[str]) -> Proposal:
+    name = key if isinstance(key, str) else str(to_json(key))
+    if not isinstance(said, Mapping):
+        return Proposal(str(to_json(name)), _delta(said), "")
+    rule, kpis = said.get("rule", ""), said.get("kpis", ())
+    if not isinstance(rule, str):
+        rule = str(to_json(rule))
+    if rule in UNCHARGED_RULES:
+        # These names would free the move from the cap per hour.
+        notes.add(f"{rule} is not for proposals to claim")
+        rule = ""
+    if isinstance(kpis, str):
+        kpis = (kpis,)
+    elif not isinstance(kpis, (list, tuple, set, frozenset)):
+        notes.add(f"kpis of {to_json(name)} is no list of names")
+        kpis = (str(to_json(kpis)),)
+    return Proposal(
+        key=str(to_json(name)),
+        delta=_delta(said.get("delta")),
+        rule=str(to_json(rule)),
+        kpis=tuple(sorted({str(to_json(kpi)) for kpi in kpis})),
+    )
+
+
+def _delta(said: Any) -> Any:
+    plain = to_json(said)
+    finite = number(plain)
+    return finite if finite is not None else str(plain)

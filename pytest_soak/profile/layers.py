@@ -1,0 +1,107 @@
+"""One profile on top of another: sections merge, values replace or add, null removes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from typing import Any
+
+from pytest_soak.profile.build import SECTIONS
+from pytest_soak.profile.errors import Invalid, nearest
+from pytest_soak.profile.reading import Node, plain
+
+_DELTA = "_delta"
+_EXACT = Context(prec=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One file of a chain, as it was written."""
+
+    name: str
+    label: str
+    document: Mapping[str, Any]
+
+    def sets(self, path: tuple[str, ...]) -> int:
+        """How many steps of ``path`` this file goes along."""
+        node: Any = self.document
+        for steps, part in enumerate(path):
+            if not isinstance(node, Mapping) or part not in node:
+                return steps
+            node = node[part]
+        return len(path)
+
+
+def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
+    """The sections of ``base`` (resolved) with ``layer`` on top. Raises Invalid."""
+    document = dict(base)
+    for section in SECTIONS:
+        if section in layer.document:
+            _put(document, section, layer.document[section], ())
+    parameters = document.get("parameters")
+    known = list(parameters) if isinstance(parameters, Mapping) else []
+    moved: dict[str, Any] = {}
+    for key, value in layer.document.items():
+        if key in SECTIONS or key == "extends":
+            continue
+        parameter = key if key in known else key.removesuffix(_DELTA)
+        if parameter not in known:
+            names = (*known, *(name + _DELTA for name in known), *SECTIONS, "extends")
+            raise Invalid((key,), f"unknown key{nearest(key, names)}")
+        other = parameter if key != parameter else parameter + _DELTA
+        inner = ("parameters", parameter, "start")
+        if other in layer.document or layer.sets(inner) == len(inner):
+            also = other if other in layer.document else ".".join(inner)
+            raise Invalid((key,), f"is given as {also} too; keep one of them")
+        moved[parameter] = _value(Node(value, (key,)), document, parameter, key != parameter)
+    if moved:
+        document["parameters"] = dict(document["parameters"])
+    for parameter, start in moved.items():
+        entry = Node(document["parameters"], ("parameters",)).child(parameter)
+        document["parameters"][parameter] = {**entry.mapping(), "start": start}
+    return document
+
+
+def named(layer: Layer, known: Mapping[str, Any]) -> frozenset[str]:
+    """The parameters whose value ``layer`` says, in any of the three ways."""
+    return frozenset(
+        key
+        for key in known
+        if key in layer.document
+        or key + _DELTA in layer.document
+        or layer.sets(("parameters", key, "start")) == 3
+    )
+
+
+def spelling(layer: Layer, key: str) -> tuple[str, ...]:
+    """The key path under which ``layer`` says the value of ``key``."""
+    for name in (key, key + _DELTA):
+        if name in layer.document:
+            return (name,)
+    return ("parameters", key, "start")
+
+
+def _value(node: Node, document: Mapping[str, Any], parameter: str, adds: bool) -> float:
+    number = node.number()
+    if not adds:
+        return number
+    base = Node(document["parameters"], ("parameters",)).child(parameter).child("start").number()
+    # In decimal, so that 0.5 + 0.35 is the 0.85 that the author reads, not 0.8500000000000001.
+    return float(_EXACT.add(Decimal(repr(base)), Decimal(repr(number)))) + 0.0
+
+
+def _put(target: dict[str, Any], key: str, value: Any, above: tuple[str, ...]) -> None:
+    path = (*above, key)
+    if value is None:
+        if key not in target:
+            raise Invalid(path, f"null removes an inherited entry{nearest(key, target)}")
+        del target[key]
+    elif isinstance(value, Mapping):
+        inherited = target.get(key)
+        inner = dict(inherited) if isinstance(inherited, Mapping) else {}
+        for name, item in value.items():
+            _put(inner, name, item, path)
+        target[key] = inner
+    else:
+        target[key] = plain(value, path)

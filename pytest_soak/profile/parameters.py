@@ -1,0 +1,202 @@
+"""Live parameters: the nested runtime, its flat form, and changes to it. Pure.
+
+``table`` is ``Profile.parameters`` throughout. The functions that take a runtime accept it nested
+(``{"risk": {"base_spread_bps": 0.5}}``) or flat (``{"base_spread_bps": 0.5}``), and a result has
+the form of what was given. Deltas are *changes* in the parameter's own unit.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_soak.profile.build import READ_ONLY_SECTION
+from pytest_soak.profile.errors import nearest, shown
+from pytest_soak.profile.model import Parameter, Profile
+
+Table = Mapping[str, Parameter]
+
+_SIGNIFICANT = 12
+_SLACK = 1e-9
+"""Share of a parameter's range by which rounding may leave its bounds."""
+
+
+class ParameterError(ValueError):
+    """An unknown key, a value that is no finite number, or one outside its bounds."""
+
+
+def round_value(value: float) -> float:
+    """``value`` at 12 significant digits, without a negative zero."""
+    return float(f"{value:.{_SIGNIFICANT}g}") + 0.0
+
+
+def nest(
+    values: Mapping[str, float], table: Table, tuner: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The nested runtime of flat ``values`` (every key of ``table``), with ``tuner`` beside them.
+
+    Raises ParameterError for a missing or unknown key.
+    """
+    for key in values:
+        _parameter(key, table)
+    runtime: dict[str, Any] = {}
+    for key, parameter in table.items():
+        if key not in values:
+            raise ParameterError(f"{key}: has no value")
+        section = runtime
+        for part in parameter.path[:-1]:
+            section = section.setdefault(part, {})
+        section[key] = values[key]
+    if tuner is not None:
+        runtime[READ_ONLY_SECTION] = dict(tuner)
+    return runtime
+
+
+def flatten(runtime: Mapping[str, Any], table: Table) -> dict[str, float]:
+    """The flat values of a nested runtime: every key of ``table``, and nothing besides ``tuner``.
+
+    Raises ParameterError, naming the path, for one that is missing, unknown or no finite number.
+    """
+    found = {}
+    for path, value in leaves(runtime):
+        key = key_at(path, table)
+        found[key] = _number(value, ".".join(path))
+    for key, parameter in table.items():
+        if key not in found:
+            raise ParameterError(f"{'.'.join(parameter.path)}: is missing")
+    return {key: found[key] for key in table}
+
+
+def tuner_copies(profile: Profile) -> dict[str, int]:
+    """The read-only ``tuner`` section; 0 stands for a guard that the profile does not have."""
+    cooldown, freeze = profile.guards.cooldown, profile.guards.freeze
+    return {
+        "cooldown_iters": cooldown.iterations if cooldown is not None else 0,
+        "freeze_iters": freeze.iterations if freeze is not None else 0,
+    }
+
+
+def get_from_runtime(runtime: Mapping[str, Any], key: str, table: Table) -> float:
+    """The value of ``key``. Raises ParameterError where there is none, or no finite number."""
+    parameter = _parameter(key, table)
+    if key in runtime:
+        return _number(runtime[key], key)
+    node: Any = runtime
+    for part in parameter.path:
+        if not isinstance(node, Mapping) or part not in node:
+            raise ParameterError(f"{'.'.join(parameter.path)}: is missing")
+        node = node[part]
+    return _number(node, ".".join(parameter.path))
+
+
+def set_in_runtime(
+    runtime: Mapping[str, Any], key: str, value: float, table: Table
+) -> dict[str, Any]:
+    """A new runtime in which ``key`` has ``value``, rounded and within bounds.
+
+    Raises ParameterError for an unknown key and for a value that is no number or out of bounds.
+    """
+    parameter = _parameter(key, table)
+    new = bounded(value, parameter)
+    flat = key in runtime or any(name in table for name in runtime)
+    return _with(runtime, (key,) if flat else parameter.path, new)
+
+
+def apply_deltas(
+    runtime: Mapping[str, Any], deltas: Mapping[str, float], table: Table
+) -> tuple[dict[str, Any], int]:
+    """A new runtime with every delta added, and how many values that changed.
+
+    All or nothing: raises ParameterError, with ``runtime`` untouched, for a bad delta and for a
+    result outside its bounds.
+    """
+    new, changed = dict(runtime), 0
+    for key, delta in validate_deltas(deltas, table).items():
+        before = get_from_runtime(runtime, key, table)
+        after = bounded(before + delta, table[key]) if delta else before
+        if after != before:
+            new, changed = set_in_runtime(new, key, after, table), changed + 1
+    return new, changed
+
+
+def get_all_params(runtime: Mapping[str, Any], table: Table) -> dict[str, float]:
+    """The flat values of every key of ``table``. Raises ParameterError as get_from_runtime."""
+    return {key: get_from_runtime(runtime, key, table) for key in table}
+
+
+def validate_deltas(deltas: Mapping[str, Any], table: Table) -> dict[str, float]:
+    """The deltas as floats. Raises ParameterError for an unknown key and for what is no number."""
+    if not isinstance(deltas, Mapping):
+        raise ParameterError(f"deltas are a mapping of key to change, not {shown(deltas)}")
+    return {_parameter(key, table).key: _number(delta, key) for key, delta in deltas.items()}
+
+
+def bounded(value: Any, parameter: Parameter) -> float:
+    """``value`` rounded to 12 significant digits and clamped into the bounds it may just miss.
+
+    Raises ParameterError for what is no finite number or misses them by more than rounding.
+    """
+    number = _number(value, parameter.key)
+    slack = _SLACK * parameter.span
+    if not parameter.minimum - slack <= number <= parameter.maximum + slack:
+        raise ParameterError(
+            f"{parameter.key}: {number:.12g} is outside {parameter.minimum:g} to "
+            f"{parameter.maximum:g} {parameter.unit}"
+        )
+    return min(max(round_value(number), parameter.minimum), parameter.maximum)
+
+
+def leaves(runtime: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Path and value of everything in a runtime but its read-only section, in its own order."""
+    stack: list[tuple[tuple[str, ...], Any]] = [
+        ((str(name),), value)
+        for name, value in reversed(list(runtime.items()))
+        if name != READ_ONLY_SECTION
+    ]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, Mapping):
+            stack += [((*path, str(name)), item) for name, item in reversed(list(value.items()))]
+        else:
+            yield path, value
+
+
+def key_at(path: tuple[str, ...], table: Table) -> str:
+    """The parameter that lives at ``path``. Raises ParameterError, with the nearest name."""
+    key = path[-1]
+    if key in table and table[key].path == path:
+        return key
+    where = ".".join(path)
+    if key in table:
+        raise ParameterError(f"{where}: {key} lives at {'.'.join(table[key].path)}")
+    raise ParameterError(f"{where}: unknown parameter{nearest(key, table)}")
+
+
+def _parameter(key: object, table: Table) -> Parameter:
+    if not isinstance(key, str) or key not in table:
+        raise ParameterError(f"{key}: unknown parameter{nearest(str(key), table)}")
+    return table[key]
+
+
+def _number(value: Any, where: object) -> float:
+    # numbers.Real, so that a proposer may hand over what numpy computed.
+    if type(value) is bool or not isinstance(value, numbers.Real):
+        raise ParameterError(f"{where}: {shown(value)} is not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ParameterError(f"{where}: {shown(value)} is not a finite number")
+    return number
+
+
+def _with(runtime: Mapping[str, Any], path: tuple[str, ...], value: float) -> dict[str, Any]:
+    if len(path) == 1:
+        return {**runtime, path[0]: value}
+    inner = runtime.get(path[0], {})
+    if not isinstance(inner, Mapping):
+        raise ParameterError(f"{path[0]}: {shown(inner)} is no section of a runtime")
+    return {**runtime, path[0]: _with(inner, path[1:], value)}

@@ -1,0 +1,174 @@
+"""A profile by reference: read, follow ``extends``, merge, and resolve what a panic reverts to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from pytest_soak.profile.build import checked
+from pytest_soak.profile.errors import Invalid, ProfileError, shown
+from pytest_soak.profile.layers import Layer, merged, named, spelling
+from pytest_soak.profile.model import Profile
+from pytest_soak.profile.reading import NAME, Node, plain
+from pytest_soak.profile.yaml_text import parse
+
+_LONGEST_CHAIN = 16
+_REVERT_TO = ("guards", "panic", "revert_to")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The bytes of a profile. ``label`` says where from: a shipped profile's name, or a path."""
+
+    label: str
+    data: bytes
+
+
+ReadSource = Callable[[str, str | None], Source]
+"""``(reference, label of the profile that refers to it or None)``; raises ProfileError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    profile: Profile
+    origins: Mapping[str, str]
+    """Parameter to the name of the profile that set its start value."""
+    named_below_base: frozenset[str]
+    """Parameters whose value is said by the profile or an ancestor, the root of the chain apart."""
+
+
+def is_path(reference: str) -> bool:
+    """Whether ``reference`` is a path of a file, not the name of a shipped profile."""
+    return "/" in reference or "\\" in reference or reference.endswith((".yaml", ".yml"))
+
+
+def resolve(reference: str, read: ReadSource) -> Resolved:
+    """The profile ``reference``, with all that it extends. Raises ProfileError."""
+    layers = _chain(reference, None, read)
+    document, origins = _merge(layers)
+    try:
+        _resolve_panic(document, layers, read)
+        lineage = [layer.name for layer in layers]
+        profile = checked({"name": lineage[0], "lineage": lineage, **document})
+    except Invalid as finding:
+        raise _said_where(finding, layers, origins) from None
+    below = [named(layer, profile.parameters) for layer in layers[:-1]]
+    return Resolved(
+        profile=profile,
+        origins={key: layer.name for key, layer in origins.items()},
+        named_below_base=frozenset().union(*below),
+    )
+
+
+def _chain(reference: str, referrer: str | None, read: ReadSource) -> tuple[Layer, ...]:
+    """The profile and its ancestors, nearest first."""
+    layers: list[Layer] = []
+    wanted: str | None = reference
+    while wanted is not None:
+        source = read(wanted, referrer)
+        labels = [layer.label for layer in layers]
+        if source.label in labels or len(layers) == _LONGEST_CHAIN:
+            chain = " -> ".join([*labels, source.label])
+            problem = "a circle" if source.label in labels else "too long a chain"
+            raise ProfileError(f"{referrer}: extends: {problem}: {chain}")
+        layer = _layer(wanted, source)
+        layers.append(layer)
+        wanted, referrer = layer.document.get("extends"), source.label
+    return tuple(layers)
+
+
+def _layer(reference: str, source: Source) -> Layer:
+    name = PurePath(reference.replace("\\", "/")).stem if is_path(reference) else reference
+    try:
+        if NAME.fullmatch(name) is None:
+            raise Invalid(
+                (),
+                f"the file's name is the profile's, and {shown(name)} is none: up to "
+                "64 letters, digits, '_', '.', '-', the first a letter or digit",
+            )
+        written = parse(source.data)
+        if not isinstance(written, dict):
+            raise Invalid(
+                (),
+                f"is {'empty' if written is None else shown(written)}; a profile is "
+                "a mapping, such as 'extends: market_maker'",
+            )
+        document = plain(written)
+        if "extends" in document and not Node(document["extends"], ("extends",)).text():
+            raise Invalid(("extends",), "is empty; name a profile")
+    except Invalid as finding:
+        raise finding.at(source.label) from None
+    return Layer(name=name, label=source.label, document=document)
+
+
+def _merge(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, Layer]]:
+    """The merged sections, and per parameter the layer that set its start value."""
+    document: dict[str, Any] = {}
+    origins: dict[str, Layer] = {}
+    for layer in reversed(layers):
+        try:
+            document = merged(document, layer)
+        except Invalid as finding:
+            raise finding.at(layer.label) from None
+        parameters = document.get("parameters")
+        if isinstance(parameters, Mapping):
+            origins |= dict.fromkeys(named(layer, parameters), layer)
+            origins = {key: origins[key] for key in parameters if key in origins}
+    return document, origins
+
+
+def _resolve_panic(document: dict[str, Any], layers: Sequence[Layer], read: ReadSource) -> None:
+    """Puts the values of ``guards.panic.revert_to`` into ``document``."""
+    guards = document.get("guards")
+    panic = guards.get("panic") if isinstance(guards, Mapping) else None
+    if not isinstance(guards, Mapping) or not isinstance(panic, Mapping):
+        return
+    if "values" in panic:
+        raise Invalid(
+            (*_REVERT_TO[:2], "values"),
+            "unknown field; the values are those of the profile that revert_to names",
+        )
+    reference = panic.get("revert_to")
+    if not isinstance(reference, str):
+        return
+    at = next(index for index, layer in enumerate(layers) if layer.sets(_REVERT_TO) == 3)
+    if reference == layers[at].name:
+        safe = tuple(layers[at:])
+    else:
+        try:
+            safe = _chain(reference, layers[at].label, read)
+        except ProfileError as error:
+            raise Invalid(_REVERT_TO, str(error)) from None
+    safe_values = _starts(_merge(safe)[0])
+    # A parameter that the safe profile does not know goes back to this profile's own start.
+    own = _starts(document)
+    values = {key: safe_values.get(key, start) for key, start in own.items()}
+    document["guards"] = {
+        **guards,
+        "panic": {**panic, "revert_to": safe[0].name, "values": values},
+    }
+
+
+def _starts(document: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = document.get("parameters")
+    if not isinstance(parameters, Mapping):
+        return {}
+    return {
+        key: entry["start"]
+        for key, entry in parameters.items()
+        if isinstance(entry, Mapping) and "start" in entry
+    }
+
+
+def _said_where(
+    finding: Invalid, layers: Sequence[Layer], origins: Mapping[str, Layer]
+) -> ProfileError:
+    """``finding`` with the file that said the value, and the key path as that file spells it."""
+    path = finding.path
+    if len(path) == 3 and path[0] == "parameters" and path[2] == "start" and path[1] in origins:
+        setter = origins[path[1]]
+        return Invalid(spelling(setter, path[1]), finding.problem).at(setter.label)
+    layer = max(layers, key=lambda each: each.sets(path))  # the first of equals is the nearest
+    return finding.at(layer.label)

@@ -1,0 +1,64 @@
+"""The values a lane starts with: who said which, strongest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_soak.profile.errors import ProfileError
+from pytest_soak.profile.parameters import ParameterError, Table, bounded, key_at, leaves
+from pytest_soak.profile.resolve import Resolved
+
+ENVIRONMENT = "MM_RUNTIME_OVERRIDES_JSON"
+FILE = "runtime_overrides.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StartValues:
+    values: Mapping[str, float]
+    """Flat, every parameter."""
+    origins: Mapping[str, str]
+    """Parameter to who said its value: a profile's name, the variable, or the file."""
+
+
+def start_values(
+    resolved: Resolved,
+    explicit: bool,
+    environment: Mapping[str, Any] | None,
+    file: Mapping[str, Any] | None,
+) -> StartValues:
+    """The start values, per key from the strongest that says one.
+
+    An explicit profile, for the keys that it or an ancestor below the root of its chain names; the
+    overrides of the environment; those of the file; the profile. Overrides are nested or flat and
+    may name some keys only; their ``tuner`` section is read-only and ignored.
+    Raises ProfileError for an override that is unknown, no number or out of bounds, even where
+    something stronger hides it.
+    """
+    table = resolved.profile.parameters
+    values = {key: bounded(parameter.start, parameter) for key, parameter in table.items()}
+    origins = dict(resolved.origins)
+    kept = resolved.named_below_base if explicit else frozenset()
+    for origin, overrides in ((FILE, file), (ENVIRONMENT, environment)):
+        for key, value in _overrides(origin, overrides, table).items():
+            if key not in kept:
+                values[key], origins[key] = value, origin
+    return StartValues(values=values, origins=origins)
+
+
+def _overrides(origin: str, given: Mapping[str, Any] | None, table: Table) -> dict[str, float]:
+    if given is None:
+        return {}
+    result: dict[str, float] = {}
+    try:
+        if not isinstance(given, Mapping):
+            raise ParameterError("is not a JSON object of parameters")
+        for path, value in leaves(given):
+            key = path[0] if len(path) == 1 and path[0] in table else key_at(path, table)
+            if key in result:
+                raise ParameterError(f"{'.'.join(path)}: {key} is there twice")
+            result[key] = bounded(value, table[key])
+    except ParameterError as error:
+        raise ProfileError(f"{origin}: {error}") from None
+    return result

@@ -1,0 +1,205 @@
+"""POST_SOAK_AUDIT.md: what the run was like, verdict first."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pytest_soak.gate.criteria import CriterionResult
+from pytest_soak.gate.figures import figure, mean_of, measured_iterations, series_of
+from pytest_soak.gate.judge import LaneJudgement, RunJudgement
+from pytest_soak.gate.statistics import detrended
+from pytest_soak.loop.model import History, Iteration, Verdict
+from pytest_soak.report.deltas import delta_figures
+from pytest_soak.report.markdown import cell
+from pytest_soak.report.summary import final_values
+
+FIRST = 4
+"""Iterations that count as the start of a run (SPEC §17)."""
+
+_OUTLIER = 5.0
+"""Robust standard deviations from the trend; about 1 in 1.7 million for normal noise."""
+
+_SD_OF_MAD = 1.4826
+_LONGEST_LIST = 20
+
+
+def audit(histories: Sequence[History], judgement: RunJudgement) -> str:
+    """The whole run; ``histories`` in the order of ``judgement.lanes``."""
+    lines = [f"# Soak audit: {judgement.verdict}", ""]
+    if len(histories) > 1:
+        lines += ["| lane | verdict | measured | freeze ready |", "|---|---|---|---|"]
+        lines += [
+            f"| {lane.lane_id} | {lane.verdict} | {lane.measured} of {lane.planned} "
+            f"| {'yes' if lane.freeze_ready else 'no'} |"
+            for lane in judgement.lanes
+        ]
+        lines.append("")
+    for history, lane in zip(histories, judgement.lanes, strict=True):
+        lines += _lane(history, lane)
+    return "\n".join(lines)
+
+
+def _lane(history: History, lane: LaneJudgement) -> list[str]:
+    mode = "" if history.tune else ", tuner off"
+    mode += ", dry run" if history.dry_run else ""
+    return [
+        f"## Lane {lane.lane_id}: {lane.verdict}",
+        "",
+        f"Profile {history.profile.name}, {history.lane.symbol}, seed {history.lane.seed}, target "
+        f"{history.target}{mode}; {lane.measured} of {lane.planned} iterations of "
+        f"{history.lane.interval_s:g} s; {'mock' if lane.mock else 'production'} limits; "
+        f"{'freeze ready' if lane.freeze_ready else 'not freeze ready'}.",
+        "",
+        *_section("Gate", _gate_table(lane.criteria)),
+        *_section("Trends", _trends(history)),
+        *_section("Anomalies", _bounded(list(anomalies(history)))),
+        *_section("Parameters", _parameters(history)),
+        *_section("Rules", _rules(history)),
+        *_section("Deltas", _deltas(lane)),
+        *_section("Volume", _volume(history)),
+    ]
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"### {title}", "", *lines, ""]
+
+
+def _gate_table(criteria: Sequence[CriterionResult]) -> list[str]:
+    return [
+        "| criterion | verdict | value | limit | margin | n | n_eff | why |",
+        "|---|---|---|---|---|---|---|---|",
+        *(
+            f"| {cell(item.name)} | {item.verdict} | {figure(item.value)} | {cell(item.limit)} "
+            f"| {figure(item.margin)} | {item.n} | {figure(item.n_eff)} | {cell(item.reason)} |"
+            for item in criteria
+        ),
+    ]
+
+
+def _trends(history: History) -> list[str]:
+    measured = measured_iterations(history)
+    first, last = measured[:FIRST], measured[-history.profile.gate.window :]
+    if len(measured) <= FIRST:
+        return [f"{len(measured)} iterations measured: too few for a trend."]
+    rows = []
+    for kpi in history.profile.kpis:
+        begin, end = mean_of(first, kpi), mean_of(last, kpi)
+        difference = end - begin if begin is not None and end is not None else None
+        sign = "+" if difference is not None and difference > 0.0 else ""
+        shown = f"{figure(begin)} | {figure(end)} | {sign}{figure(difference)}"
+        rows.append(f"| {cell(kpi)} | {shown} |")
+    return [
+        f"| KPI | first {len(first)} | last {len(last)} | difference |",
+        "|---|---|---|---|",
+        *rows,
+    ]
+
+
+def anomalies(history: History) -> Iterator[str]:
+    """What a reader should look at, in the order of the iterations."""
+    outliers = _outliers(history)
+    for item in history.iterations:
+        if item.external:
+            yield f"before iteration {item.number}: the runtime file was edited from outside"
+        for text in _of_iteration(item):
+            yield f"iteration {item.number}: {text}"
+        yield from (f"iteration {item.number}: {text}" for text in outliers.get(item.number, ()))
+    if history.halt is not None:
+        yield f"iteration {history.halt.iteration}: {history.halt.kind}: {history.halt.text}"
+
+
+def _of_iteration(item: Iteration) -> Iterator[str]:
+    if item.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        yield f"{item.verdict}: {'; '.join(item.reasons)}"
+    if item.failed_checks:
+        yield f"failed checks: {', '.join(item.failed_checks)}"
+    if item.echo_mismatch:
+        yield f"the target ran with other values of {', '.join(item.echo_mismatch)}"
+    decision = item.decision
+    if decision is not None and decision.panic is not None:
+        panic = decision.panic
+        yield f"PANIC, {'would revert' if panic.would else 'reverted'} to {panic.revert_to}"
+    if decision is not None and decision.note:
+        yield decision.note
+
+
+def _outliers(history: History) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    measured = measured_iterations(history)
+    for kpi in history.profile.kpis:
+        points = [
+            (float(item.number), value)
+            for item, value in zip(measured, series_of(measured, kpi), strict=True)
+            if value is not None
+        ]
+        if len(points) < 2 * FIRST:
+            continue
+        residuals = detrended(points)
+        middle = statistics.median(residuals)
+        spread = _SD_OF_MAD * statistics.median(abs(value - middle) for value in residuals)
+        for (number, value), residual in zip(points, residuals, strict=True):
+            if spread > 0.0 and abs(residual - middle) > _OUTLIER * spread:
+                distance = (residual - middle) / spread
+                text = f"{kpi} {figure(value)} is {distance:+.1f} robust sd off its trend"
+                found.setdefault(int(number), []).append(text)
+    return found
+
+
+def _bounded(lines: list[str]) -> list[str]:
+    if not lines:
+        return ["None."]
+    shown = [f"- {cell(line)}" for line in lines[:_LONGEST_LIST]]
+    rest = len(lines) - _LONGEST_LIST
+    return [*shown, f"- … and {rest} more"] if rest > 0 else shown
+
+
+def _parameters(history: History) -> list[str]:
+    end = final_values(history)
+    rows = []
+    for key, start in history.start_values.items():
+        value = end.get(key, start)
+        parameter = history.profile.parameters.get(key)
+        unit = parameter.unit if parameter is not None else ""
+        rows.append(f"| {key} | {start:.6g} | {value:.6g} | {value - start:+.6g} | {cell(unit)} |")
+    return ["| key | start | end | change | unit |", "|---|---|---|---|---|", *rows]
+
+
+def _rules(history: History) -> list[str]:
+    fired: Counter[str] = Counter()
+    acted: Counter[str] = Counter()
+    latest: dict[str, int] = {}
+    for item in history.iterations:
+        if item.decision is not None:
+            moved = {o.rule for o in item.decision.outcomes if o.applied != 0.0 and o.rule}
+            for rule in dict.fromkeys((*item.decision.wanted.rules, *sorted(moved))):
+                fired[rule] += 1
+                acted[rule] += rule in moved
+                latest[rule] = item.number
+    if not fired:
+        return ["No rule fired." if history.tune else "The tuner was off."]
+    return [
+        "| rule | fired | moved something | last in iteration |",
+        "|---|---|---|---|",
+        *(f"| {name} | {n} | {acted[name]} | {latest[name]} |" for name, n in fired.most_common()),
+    ]
+
+
+def _deltas(lane: LaneJudgement) -> list[str]:
+    figures = [
+        f"- {name}: {figure(value) if isinstance(value, float) else value}"
+        for name, value in delta_figures(lane.delta).items()
+        if value is not None
+    ]
+    return [lane.delta.reason + ".", "", *figures, *(f"- {text}" for text in lane.delta.failures)]
+
+
+def _volume(history: History) -> list[str]:
+    measured = measured_iterations(history)
+    begin = mean_of(measured[:FIRST], "fills_per_hour")
+    end = mean_of(measured[-history.profile.gate.window :], "fills_per_hour")
+    if begin is None or end is None:
+        return ["Fills per hour are not known."]
+    share = f", {end / begin:.0%} of the start" if begin > 0.0 else ""
+    return [f"Fills per hour: {figure(begin)} at the start, {figure(end)} at the end{share}."]

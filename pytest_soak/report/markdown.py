@@ -1,0 +1,8 @@
+"""What the Markdown reports share."""
+
+from __future__ import annotations
+
+
+def cell(text: str) -> str:
+    """``text`` for a cell of a Markdown table or a list item: one line, no column marks."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,95 @@
+"""A resolved profile for people: what ``pytest-soak profile show`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_soak.profile.model import Condition, Move, Profile, Rule
+
+
+def profile_text(profile: Profile, origins: Mapping[str, str]) -> str:
+    """``origins``: parameter to the profile that set its start value."""
+    lines = [f"profile {' < '.join(profile.lineage)}", "", "parameters"]
+    heads = ("key", "start", "min", "max", "cap/h", "safer", "unit", "from")
+    rows = [
+        (
+            parameter.key,
+            f"{parameter.start:g}",
+            f"{parameter.minimum:g}",
+            f"{parameter.maximum:g}",
+            f"{parameter.cap_per_hour:g}",
+            parameter.safer,
+            parameter.unit,
+            origins.get(parameter.key, ""),
+        )
+        for parameter in profile.parameters.values()
+    ]
+    lines += _aligned([heads, *rows])
+    lines += ["", "rules"]
+    for rule in profile.rules:
+        lines += _rule(rule)
+    lines += ["", "verdict of an iteration"]
+    lines += [f"  FAIL if {_condition(item)}" for item in profile.verdict.fail]
+    lines += [f"  WARN if {_condition(item)}" for item in profile.verdict.warn]
+    lines += ["", f"gate, mean of the last {profile.gate.window}"]
+    lines += _aligned(
+        [
+            ("KPI", "production", "mock"),
+            *((c.kpi, str(c.production), str(c.mock)) for c in profile.gate.criteria),
+        ]
+    )
+    return "\n".join([*lines, "", "guards", *_guards(profile)]) + "\n"
+
+
+def _rule(rule: Rule) -> list[str]:
+    when = ", ".join(_condition(item) for item in rule.when)
+    evidence = f"over {rule.evidence.over}" + ("" if rule.evidence.fresh else ", not fresh")
+    dwell = f", dwell {rule.dwell}" if rule.dwell > 1 else ""
+    moves = ", ".join(_move(item) for item in rule.moves)
+    return [f"  {rule.name}: {when} ({evidence}{dwell})", f"      {moves}"]
+
+
+def _condition(condition: Condition) -> str:
+    parts = [str(comparison) for comparison in condition.comparisons]
+    if condition.share_of_first is not None:
+        share, first = condition.share_of_first
+        parts.append(f">= {share:g} of its first {first}")
+    return f"{condition.kpi} {' and '.join(parts)}"
+
+
+def _move(move: Move) -> str:
+    if move.kind == "add":
+        return f"{move.key} {move.amount:+g}"
+    if move.kind == "mul":
+        return f"{move.key} x{move.amount:g}"
+    return f"{move.key} {move.amount:.0%} of the way to the start"
+
+
+def _guards(profile: Profile) -> Iterator[str]:
+    guards = profile.guards
+    if guards.panic is not None:
+        panic = guards.panic
+        yield f"  panic: {panic.after} FAIL -> {panic.revert_to}, hold {panic.hold}"
+    yield f"  late: the last {guards.hold_last}"
+    if guards.freeze is not None:
+        freeze = guards.freeze
+        stable = ", ".join(_condition(item) for item in freeze.stable)
+        keys = ", ".join(freeze.keys)
+        yield f"  freeze: {freeze.after} x ({stable}) -> {keys} for {freeze.iterations}"
+    if guards.cooldown is not None:
+        cooldown = guards.cooldown
+        yield f"  cooldown: {cooldown.iterations} after a change above {cooldown.large:g}"
+    if guards.oscillation is not None:
+        oscillation = guards.oscillation
+        yield f"  oscillation: forgotten after {oscillation.forget_after}"
+    yield f"  velocity: the cap within {guards.velocity_window_s:g} s"
+    yield f"  clip: CLIPPED if {guards.clip_share:.0%} of the move is left, else SKIPPED"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  "
+        + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

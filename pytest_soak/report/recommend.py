@@ -1,0 +1,144 @@
+"""RECOMMENDATIONS.md: what to change and why, from what the run itself shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pytest_soak.gate.criteria import CriterionResult
+from pytest_soak.gate.judge import LaneJudgement, RunJudgement
+from pytest_soak.loop.model import History, Verdict
+from pytest_soak.profile.model import Rule
+from pytest_soak.report.markdown import cell
+from pytest_soak.report.summary import final_values
+
+
+def recommendations(histories: Sequence[History], judgement: RunJudgement) -> str:
+    """The text of the file; ``histories`` in the order of ``judgement.lanes``."""
+    lines = [f"# Recommendations ({judgement.verdict})", ""]
+    for history, lane in zip(histories, judgement.lanes, strict=True):
+        found = list(dict.fromkeys(_recommended(history, lane)))
+        lines += [f"## Lane {lane.lane_id}: {lane.verdict}", ""]
+        lines += [f"- {cell(text)}" for text in found] or ["Nothing to change."]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _recommended(history: History, lane: LaneJudgement) -> Iterator[str]:
+    if history.halt is not None and history.halt.kind != "end_of_data":
+        yield (
+            f"Repair the target first: it ended the lane at iteration {history.halt.iteration} "
+            f"({history.halt.kind}): {history.halt.text}. Then go on with --soak-resume."
+        )
+    elif lane.measured < lane.planned:
+        yield f"Finish the run: {lane.measured} of {lane.planned} iterations are measured."
+    gated = {criterion.kpi for criterion in history.profile.gate.criteria}
+    for result in lane.criteria:
+        if result.name in gated and result.verdict is not Verdict.PASS:
+            yield from _for_kpi(history, lane, result)
+    yield from _for_deltas(lane)
+    yield from _at_bounds(history)
+    panics = [
+        item.number
+        for item in history.iterations
+        if item.decision is not None and item.decision.panic is not None
+    ]
+    if panics:
+        yield (
+            f"Start from a safer profile: panic after iteration "
+            f"{', '.join(map(str, panics))}; the start values do not hold."
+        )
+    if lane.freeze_ready and lane.verdict is Verdict.PASS:
+        yield "The parameters may be frozen as they are at the end of this run."
+
+
+def _for_kpi(history: History, lane: LaneJudgement, result: CriterionResult) -> Iterator[str]:
+    window = lane.windows.get(result.name)
+    limits = history.profile.gate
+    if window is not None and window.no_data > limits.no_data_share * limits.window:
+        source = _source_of(history, result.name)
+        yield (
+            f"{result.name}: let the target report it{source}; it has no data in "
+            f"{window.no_data} of the last {window.iterations} iterations."
+        )
+        return
+    if result.verdict is not Verdict.FAIL:
+        if lane.measured < limits.pass_from:
+            yield (
+                f"{result.name}: run at least {limits.pass_from} iterations, or "
+                "compare with a stored tuner-off run; fewer cannot show PASS."
+            )
+        elif result.margin is not None:
+            yield (
+                f"{result.name}: {result.margin:.3g} from its limit ({result.limit}) is within its "
+                "noise; a longer interval makes each figure surer, a tuner-off run as reference "
+                "makes the noise known."
+            )
+        return
+    rules = [rule for rule in history.profile.rules if _concerns(rule, result.name)]
+    if not history.tune:
+        yield f"{result.name}: {result.reason}; the tuner was off."
+    elif rules:
+        yield f"{result.name}: {result.reason}. {_what_rules_did(history, rules)}"
+    else:
+        yield f"{result.name}: {result.reason}; no rule of the profile looks at it."
+
+
+def _source_of(history: History, kpi: str) -> str:
+    known = history.profile.kpis.get(kpi)
+    return f" as `{'.'.join(known.read)}`" if known is not None and known.read else ""
+
+
+def _concerns(rule: Rule, kpi: str) -> bool:
+    return any(condition.kpi == kpi for condition in rule.when)
+
+
+def _what_rules_did(history: History, rules: Sequence[Rule]) -> str:
+    """How often the rules that look at a KPI fired, and what most held back their keys."""
+    names = {rule.name for rule in rules}
+    keys = {move.key for rule in rules for move in rule.moves}
+    fired: Counter[str] = Counter()
+    held: Counter[str] = Counter()
+    waiting: Counter[str] = Counter()
+    for item in history.iterations:
+        if item.decision is not None:
+            wanted = item.decision.wanted
+            fired.update(name for name in wanted.rules if name in names)
+            held.update(f"{key}: {why}" for key, why in wanted.held.items() if key in keys)
+            waiting.update(name for name in wanted.waiting if name in names)
+    parts = [f"{name} fired {count} times" for name, count in fired.most_common()]
+    parts = parts or [f"{', '.join(sorted(names))} never fired"]
+    if held:
+        why, count = held.most_common(1)[0]
+        parts.append(f"most often held: {why} ({count} times)")
+    if waiting:
+        name, count = waiting.most_common(1)[0]
+        parts.append(f"{name} waited {count} times for its evidence, dwell or hysteresis")
+    return "; ".join(parts) + ". A longer run, wider caps per hour, or other start values."
+
+
+def _for_deltas(lane: LaneJudgement) -> Iterator[str]:
+    delta = lane.delta
+    if delta.failures:
+        yield (
+            "Make the target run with what runtime_overrides.json says: "
+            f"{len(delta.failures)} changes are unexplained, the first {delta.failures[0]}."
+        )
+    elif delta.verdict is Verdict.FAIL:
+        reasons = Counter(reason for check in delta.checks for reason in check.refused.values())
+        shown = ", ".join(f"{name} {count}" for name, count in reasons.most_common(3))
+        yield f"Too few changes were applied in full; refused by: {shown or 'nothing named'}."
+    if delta.signature_stuck_count:
+        yield "A change that moves no hash is lost in rounding: propose larger steps."
+    if delta.verdict is Verdict.WARN:
+        yield f"The tuner is silent when it is needed: {delta.reason}."
+
+
+def _at_bounds(history: History) -> Iterator[str]:
+    for key, value in final_values(history).items():
+        parameter = history.profile.parameters.get(key)
+        if parameter is None or value == history.start_values.get(key):
+            continue
+        for name, bound in (("minimum", parameter.minimum), ("maximum", parameter.maximum)):
+            if abs(value - bound) <= 1e-9 * parameter.span:
+                yield f"{key} ended at its {name} of {bound:g}: the tuner has no room left there."

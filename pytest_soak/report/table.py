@@ -1,0 +1,156 @@
+"""What the terminal shows: a line an iteration, and the table of the gate at the end.
+
+At most 100 columns, aligned, and readable without colour.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+from pytest_soak.gate.criteria import CriterionResult
+from pytest_soak.gate.figures import figure
+from pytest_soak.gate.judge import LaneJudgement, RunJudgement
+from pytest_soak.loop.model import Decision, Iteration, Verdict
+
+WIDTH = 100
+
+_HEADINGS = ("KPI", "mean", "bounds", "limit", "n (eff)", "verdict")
+_WIDTHS = (30, 11, 23, 11, 10, 12)
+_USUAL = {
+    "net_bps": "net",
+    "risk_ratio": "risk",
+    "maker_taker_ratio": "maker",
+    "p95_latency_ms": "p95",
+}
+
+
+def iteration_line(iteration: Iteration, kpis: Sequence[str] = ()) -> str:
+    """One iteration: number, verdict, KPIs, fired rules, and what became of the deltas.
+
+    ``kpis`` chooses the KPIs; without it the usual ones, or the first four that there are.
+    """
+    names = kpis or [name for name in _USUAL if name in iteration.readings]
+    names = names or list(iteration.readings)[:4]
+    figures = " ".join(f"{_USUAL.get(name, name)}={_reading(iteration, name)}" for name in names)
+    parts = [f"{iteration.number:>4} {iteration.verdict:<12} {figures}"]
+    if iteration.decision is not None:
+        parts += _decided(iteration.decision)
+    return cut(" | ".join(parts), WIDTH)
+
+
+def _reading(iteration: Iteration, name: str) -> str:
+    reading = iteration.readings.get(name)
+    value = None if reading is None else reading.evidence
+    if value is None:
+        return "nodata"
+    return f"{value:.0f}" if 100.0 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _decided(decision: Decision) -> list[str]:
+    parts = []
+    if decision.panic is not None:
+        would = "would revert" if decision.panic.would else "reverted"
+        parts.append(f"PANIC {would} to {decision.panic.revert_to}")
+    if decision.wanted.rules:
+        parts.append(" ".join(decision.wanted.rules))
+    counts: Counter[str] = Counter(outcome.outcome for outcome in decision.outcomes)
+    kinds = ("APPLIED", "CLIPPED", "SKIPPED")
+    made = [f"{kind.lower()} {counts[kind]}" for kind in kinds if counts[kind]]
+    reasons = dict.fromkeys(item.reason for item in decision.outcomes if item.reason)
+    if reasons:
+        made.append(f"({', '.join(reasons)})")
+    if decision.wanted.held:
+        made.append(f"held {len(decision.wanted.held)}")
+    if decision.dry_run and decision.outcomes:
+        made.append("dry run")
+    return [*parts, " ".join(made)] if made else parts
+
+
+def final_table(run: RunJudgement) -> list[str]:
+    """The gate of every lane as a table, the reasons of what did not pass, the verdict last."""
+    lines: list[str] = []
+    for lane in run.lanes:
+        lines += _lane_lines(lane)
+    if not run.lanes:
+        lines.append("no lane was judged")
+    return [*lines, _last_line(run)]
+
+
+def _lane_lines(lane: LaneJudgement) -> list[str]:
+    ready = "freeze ready" if lane.freeze_ready else "not freeze ready"
+    limits = ", mock limits" if lane.mock else ""
+    title = (
+        f"lane {cut(lane.lane_id, 50)}: {lane.verdict} "
+        f"({lane.measured} of {lane.planned} measured, {ready}{limits})"
+    )
+    lines = [
+        cut(title, WIDTH),
+        _row(_HEADINGS),
+        "  " + "-" * (sum(_WIDTHS) - 2),
+        *(_row(_cells(result)) for result in lane.criteria),
+        cut(_delta_line(lane), WIDTH),
+    ]
+    for result in lane.criteria:
+        if result.verdict is not Verdict.PASS:
+            lines += textwrap.wrap(
+                f"{result.verdict} {' '.join(result.reason.split())}",
+                WIDTH,
+                initial_indent="  ",
+                subsequent_indent="      ",
+            )
+    return [*lines, ""]
+
+
+def _cells(result: CriterionResult) -> tuple[str, ...]:
+    bounds = ""
+    if result.low is not None and result.high is not None:
+        bounds = f"{figure(result.low)} .. {figure(result.high)}"
+    size = f"{result.n}" if result.n else ""
+    if result.n_eff is not None and math.isfinite(result.n_eff):
+        size += f" ({result.n_eff:.1f})"
+    return result.name, figure(result.value), bounds, result.limit, size, str(result.verdict)
+
+
+def _row(cells: Sequence[str]) -> str:
+    name, *rest, verdict = [
+        cut(cell, width - 1) for cell, width in zip(cells, _WIDTHS, strict=True)
+    ]
+    numbers = "".join(
+        f"{cell:>{width - 1}} " for cell, width in zip(rest, _WIDTHS[1:-1], strict=True)
+    )
+    return f"  {name:<{_WIDTHS[0] - 1}}{numbers} {verdict}".rstrip()
+
+
+def _delta_line(lane: LaneJudgement) -> str:
+    delta = lane.delta
+    if not delta.applicable:
+        return "  deltas: nothing was proposed"
+    held = "-" if delta.held_ratio is None else f"{delta.held_ratio:.0%}"
+    return (
+        f"  deltas: {delta.full} full, {delta.partial_ok} explained in part, "
+        f"{delta.fail} unexplained, {delta.unverified} unverified, "
+        f"stuck {delta.signature_stuck_count}, held in {held}"
+    )
+
+
+def _last_line(run: RunJudgement) -> str:
+    failing = [
+        f"{cut(lane.lane_id, 40)}/{result.name}"
+        for lane in run.lanes
+        for result in lane.criteria
+        if result.verdict is run.verdict
+    ]
+    text = f"gate: {run.verdict}"
+    if run.verdict is not Verdict.PASS and failing:
+        text += f" by {failing[0]}"
+        text += f" and {len(failing) - 1} more" if len(failing) > 1 else ""
+    return cut(text, WIDTH)
+
+
+def cut(text: str, width: int) -> str:
+    """``text`` on one line of at most ``width`` columns, ``..`` where it goes on."""
+    line = " ".join(text.splitlines())
+    return line if len(line) <= width else line[: width - 2] + ".."

@@ -1,0 +1,132 @@
+"""The bot's mind: what it wants to quote, which request comes next, when it leaves a position."""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_soak.targets.mock.desk import EXIT, INVENTORY, LEVELS, Desk
+from pytest_soak.targets.quoting import (
+    Params,
+    exit_size,
+    level_size,
+    needs_reprice,
+    size_tilt,
+    skew_bps,
+)
+
+LIMIT_LOTS = 12.0
+"""The inventory limit, what tilt and exposure check call full, in a book of normal depth: what
+may be held is a multiple of what the book can take back."""
+VOLATILITY_COEF = 0.30
+LEVEL_STEP = 1.8
+SIZE_GROWTH = 0.6
+VISIBLE_LOTS = 10.0
+"""Shown at the touch by others in a normal book."""
+RETRY_S = 0.3
+"""A quote that the risk check refused is not tried again before."""
+THROTTLE_PAUSE_S = 0.2
+CONCURRENCY_PAUSE_S = 0.06
+"""After a refusal for too many requests, in total or in flight, nothing is sent before."""
+_HEDGE_AT = 1.25
+_HEDGE_TO = 0.75
+_ADVERSE_FLOW = 0.55
+"""Imbalance of the taker flow from which the risk check lets no quote meet it."""
+_SIGMA_TIME_S = 30.0
+_LONG_SIGMA = 1.28
+_DEPTH_TIME_S = 60.0
+_TRUST = 0.5
+"""Weight of the recent variance against the long one."""
+_ABSENT_URGENCY = 2.0
+
+
+def sigma_bps(mid: NDArray[np.float64], variance: float) -> tuple[list[float], float]:
+    """(ticks,) the bot's volatility, bps per √s, and the mean square to carry on with.
+
+    An exponential mean of squared returns over one second, shrunk towards a long-run figure as
+    estimates from a short window must be.
+    """
+    lag = 10
+    moves = np.zeros(len(mid))
+    if len(mid) > lag:
+        moves[lag:] = (mid[lag:] - mid[:-lag]) ** 2
+        moves[:lag] = moves[lag]
+    start = float(np.mean(moves)) if variance < 0.0 else variance
+    keep = math.exp(-0.1 / _SIGMA_TIME_S)
+    path = list(
+        accumulate(((1.0 - keep) * moves).tolist(), lambda x, e: keep * x + e, initial=start)
+    )
+    blended = _TRUST * np.array(path[:-1]) + (1.0 - _TRUST) * _LONG_SIGMA**2
+    return np.sqrt(blended).tolist(), path[-1]
+
+
+def usual_depth(depth: NDArray[np.float64], last: float) -> list[float]:
+    """(ticks,) an exponential mean of the depth shown, and one more value to carry on with."""
+    start = float(depth[0]) if last < 0.0 else last
+    keep = math.exp(-0.1 / _DEPTH_TIME_S)
+    return list(
+        accumulate(((1.0 - keep) * depth).tolist(), lambda x, e: keep * x + e, initial=start)
+    )
+
+
+def most_urgent(desk: Desk, params: Params, now: float, mid: float, half: float, limit: float) -> int:
+    """The slot whose quote is off by most of its tolerance and may be moved now, or -1."""
+    used = desk.values[INVENTORY] / limit
+    fair = mid + skew_bps(used, params.inventory_tilt_cap, half)
+    price, size, lands, retry, placed = desk.price, desk.size, desk.lands, desk.retry, desk.placed
+    ratio, tail = params.max_delta_ratio, params.tail_age_ms
+    best, urgency = -1, 0.0
+    side = -1.0
+    # A missing quote on the side that reduces the inventory comes before one that adds to it.
+    absent = _ABSENT_URGENCY - used
+    for slot in range(2 * LEVELS):
+        level = slot if slot < LEVELS else slot - LEVELS
+        if slot == LEVELS:
+            side = 1.0
+            absent = _ABSENT_URGENCY + used
+        if lands[slot] < math.inf or retry[slot] > now:
+            continue
+        if size[slot] <= 0.0:
+            if urgency < absent:
+                best, urgency = slot, absent
+            continue
+        offset = half * (1.0 + LEVEL_STEP * level)
+        off = price[slot] - (fair + side * offset)
+        if needs_reprice(off, offset, ratio, (now - placed[slot]) * 1000.0, tail):
+            this = abs(off) / (2.0 * offset * ratio)
+            if this > urgency:
+                best, urgency = slot, this
+    return best
+
+
+def quote(
+    desk: Desk, params: Params, slot: int, mid: float, half: float, limit: float, depth: float
+) -> None:
+    """Write the wanted price and size of ``slot`` into its request."""
+    ratio = desk.values[INVENTORY] / limit
+    level = slot if slot < LEVELS else slot - LEVELS
+    side = 1 if slot < LEVELS else -1
+    fair = mid + skew_bps(ratio, params.inventory_tilt_cap, half)
+    desk.next_price[slot] = fair - side * half * (1.0 + LEVEL_STEP * level)
+    desk.next_size[slot] = level_size(
+        params.impact_cap_ratio, VISIBLE_LOTS * depth, level, SIZE_GROWTH
+    ) * size_tilt(ratio, side, params.vip_tilt_cap, params.slippage_penalty_coef)
+
+
+def risk_blocks(inventory: float, limit: float, slot: int, imbalance: float) -> bool:
+    """Whether the exposure or the flow forbids a quote on this side now."""
+    side = 1.0 if slot < LEVELS else -1.0
+    return inventory * side > limit or imbalance * side < -_ADVERSE_FLOW
+
+
+def exit_wanted(desk: Desk, params: Params, limit: float) -> float:
+    """Signed size of the exit order to send now, 0 for none."""
+    inventory = desk.values[INVENTORY]
+    if abs(inventory) <= _HEDGE_AT * limit or desk.lands[EXIT] < math.inf:
+        return 0.0
+    excess = abs(inventory) - _HEDGE_TO * limit
+    size = exit_size(excess, params.slippage_penalty_coef)
+    return -size if inventory > 0.0 else size

@@ -1,0 +1,133 @@
+"""The matching engine as the bot meets it: queue, fills, pick-offs, crossing, impact.
+
+Functions over the flat lists of :mod:`pytest_soak.targets.mock.desk`. Every fill goes through
+:func:`fill`, which books inventory and the bot's own impact and writes the tape.
+"""
+
+from __future__ import annotations
+
+import math
+
+from pytest_soak.targets.mock.desk import (
+    CROSS,
+    FAST_IMPACT,
+    HEDGE,
+    INVENTORY,
+    LEVELS,
+    MAKER,
+    SLOW_IMPACT,
+    Desk,
+    Tape,
+)
+
+QUEUE_BASE, QUEUE_PER_DEPTH = 0.5, 1.5
+"""Lots ahead of a new quote: ``.5 + 1.5 D``."""
+_THROUGH_BPS = 0.5
+"""A taker that reaches this far past our quote has taken everything ahead of it."""
+_STALE_BPS = 0.3
+"""The mid past our quote by this much: it is picked off."""
+_SLIP_BPS = 0.6
+_OWN_TAKE_BPS = 0.08
+_OWN_QUOTE_BPS = 0.10
+_LASTING = 0.4
+"""Share of the own impact that stays; the rest fades within seconds."""
+_VENUE_INTERVAL_S, _VENUE_SPREAD_OF_LOG = 0.028, 0.5
+
+
+def venue_interval_s(noise: float) -> float:
+    """The venue's own minimum between two requests at this moment; ``noise`` standard normal."""
+    return _VENUE_INTERVAL_S * math.exp(_VENUE_SPREAD_OF_LOG * noise)
+
+
+def slippage_bps(size: float, spread: float, depth: float) -> float:
+    """What taking ``size`` lots costs against the mid: half the spread and a square-root walk."""
+    return 0.5 * spread + _SLIP_BPS * math.sqrt(size / (4.0 * depth))
+
+
+def fill(
+    desk: Desk, tape: Tape, now: float, side: float, price: float, size: float, kind: int,
+    mid: float, depth: float,
+) -> None:
+    """Book one fill. Taking pushes the mid along; a filled quote lets it fall against us."""
+    values = desk.values
+    values[INVENTORY] += side * size
+    root = math.sqrt(size / depth)
+    push = -side * _OWN_QUOTE_BPS * root if kind == MAKER else side * _OWN_TAKE_BPS * root
+    values[SLOW_IMPACT] += _LASTING * push
+    values[FAST_IMPACT] += (1.0 - _LASTING) * push
+    tape.time.append(now)
+    tape.side.append(side)
+    tape.price.append(price)
+    tape.size.append(size)
+    tape.kind.append(kind)
+    tape.mid.append(mid)
+
+
+def pick_off(desk: Desk, tape: Tape, now: float, mid: float, depth: float) -> None:
+    """Fill, at their own price, the quotes that the mid has left behind."""
+    price, size = desk.price, desk.size
+    for slot in range(LEVELS):
+        if size[slot] > 0.0 and price[slot] > mid + _STALE_BPS:
+            fill(desk, tape, now, 1.0, price[slot], size[slot], MAKER, mid, depth)
+            size[slot] = 0.0
+    for slot in range(LEVELS, 2 * LEVELS):
+        if size[slot] > 0.0 and price[slot] < mid - _STALE_BPS:
+            fill(desk, tape, now, -1.0, price[slot], size[slot], MAKER, mid, depth)
+            size[slot] = 0.0
+
+
+def hit(
+    desk: Desk, tape: Tape, now: float, taker_side: float, taker_size: float, reach: float,
+    mid: float, depth: float,
+) -> None:
+    """Let one taker meet our quotes on the side that it hits, each behind its queue."""
+    side = -taker_side
+    first = 0 if side > 0.0 else LEVELS
+    price, size, queue = desk.price, desk.size, desk.queue
+    for slot in range(first, first + LEVELS):
+        ours = size[slot]
+        if ours <= 0.0:
+            continue
+        beyond = reach - side * (mid - price[slot])
+        if beyond < 0.0:
+            continue
+        if beyond >= _THROUGH_BPS:
+            fill(desk, tape, now, side, price[slot], ours, MAKER, mid, depth)
+            size[slot] = 0.0
+            continue
+        left = queue[slot] - taker_size
+        queue[slot] = left if left > 0.0 else 0.0
+        if left < 0.0:
+            part = ours if ours < -left else -left
+            fill(desk, tape, now, side, price[slot], part, MAKER, mid, depth)
+            size[slot] = ours - part if ours - part > 1e-9 else 0.0
+
+
+def land(
+    desk: Desk, tape: Tape, slot: int, now: float, mid: float, spread: float, depth: float
+) -> None:
+    """A request takes effect: the quote rests behind a new queue, or crosses and takes."""
+    size, price = desk.next_size[slot], desk.next_price[slot]
+    desk.lands[slot] = math.inf
+    side = 1.0 if slot < LEVELS else -1.0
+    if side * (price - mid) >= 0.5 * spread:
+        paid = mid + side * slippage_bps(size, spread, depth)
+        worse = side * (paid - price) > 0.0
+        fill(desk, tape, now, side, price if worse else paid, size, CROSS, mid, depth)
+        desk.size[slot] = 0.0
+        return
+    desk.price[slot] = price
+    desk.size[slot] = size
+    desk.placed[slot] = now
+    desk.queue[slot] = QUEUE_BASE + QUEUE_PER_DEPTH * depth
+
+
+def leave(
+    desk: Desk, tape: Tape, slot: int, now: float, mid: float, spread: float, depth: float
+) -> None:
+    """An exit order arrives at the market: ``next_size`` is signed."""
+    size = desk.next_size[slot]
+    desk.lands[slot] = math.inf
+    side = 1.0 if size > 0.0 else -1.0
+    paid = mid + side * slippage_bps(abs(size), spread, depth)
+    fill(desk, tape, now, side, paid, abs(size), HEDGE, mid, depth)

@@ -1,0 +1,144 @@
+"""The target: one lane's way through a recording, one interval an iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_soak.protocol import EndOfData, Lane, Runtime
+from pytest_soak.targets.quoting import params_of
+from pytest_soak.targets.replay.bot import QuotingBot
+from pytest_soak.targets.replay.engine import Engine, EngineError, engine_package
+from pytest_soak.targets.replay.market import recorded_mids
+from pytest_soak.targets.replay.recording import SECOND_NS, load_recording
+from pytest_soak.targets.replay.report import ReplaySettings, edge_report
+
+WARM_UP_NS = 2 * SECOND_NS
+"""Recorded time that the bot only watches, so that its estimates are there at iteration 1."""
+
+
+class ReplayTarget:
+    """A quoting bot that trades against recorded market data, on hftbacktest.
+
+    Inventory, resting orders, tokens and the place in the recording carry over from iteration to
+    iteration. The engine's state cannot be saved, so a lane is resumed by ``fast_forward``.
+
+    Raises ValueError when made, one line, for a missing extra and for data that cannot be used.
+    """
+
+    def __init__(self, lane: Lane, settings: ReplaySettings | None = None) -> None:
+        package = engine_package()
+        self._version = str(package.__version__)
+        self._settings = settings or ReplaySettings()
+        self._recording = load_recording(
+            lane.data, self._settings.tick_size, self._settings.lot_size
+        )
+        self._mids = recorded_mids(self._recording)
+        self._interval_ns = round(lane.interval_s * SECOND_NS)
+        self._first_ns = self._mids.start_ns + WARM_UP_NS
+        self._done = 0
+        self._running: tuple[Engine, QuotingBot] | None = None
+        if self._left_ns < self._interval_ns:
+            raise ValueError(
+                f"replay: {self._recording.name} holds {self._left_ns / SECOND_NS:.1f} s to trade, "
+                f"less than one interval of {lane.interval_s:g} s: give a longer recording or a "
+                "smaller --soak-interval"
+            )
+
+    def start(self, runtime: Runtime) -> None:
+        """Opens the engine and lets the bot watch the market for a moment."""
+        self._bot()
+
+    def stop(self) -> None:
+        """Frees the engine. What was replayed is gone: a later run begins at the beginning."""
+        if self._running:
+            self._running[0].close()
+        self._running = None
+        self._done = 0
+
+    def fast_forward(self, history: Sequence[Runtime]) -> None:
+        """Runs the iterations done again, so that the next one finds the state they left."""
+        for iteration, runtime in enumerate(history, start=self._done + 1):
+            self.run(iteration, runtime)
+
+    def run(self, iteration: int, runtime: Runtime) -> dict[str, Any]:
+        """Trades one interval with ``runtime`` and reports it.
+
+        Raises EndOfData when less than an interval is left, ValueError for an iteration out of
+        turn or a runtime without the bot's parameters, EngineError when the engine fails.
+        """
+        if iteration != self._done + 1:
+            raise ValueError(
+                f"replay: iteration {iteration} cannot run after {self._done}: a recording plays "
+                "in order; fast_forward(history) brings a new target to where a run stopped"
+            )
+        if self._left_ns < self._interval_ns:
+            raise EndOfData(
+                f"replay: {self._left_ns / SECOND_NS:.1f} s of {self._recording.name} are left "
+                f"after iteration {self._done}, an interval needs "
+                f"{self._interval_ns / SECOND_NS:g} s"
+            )
+        params = params_of(runtime)
+        engine, bot = self._bot()
+        begin_ns = self._first_ns + self._done * self._interval_ns
+        tally = bot.trade_until(begin_ns + self._interval_ns, params)
+        lots = round(engine.position / self._recording.lot_size)
+        if lots != bot.inventory_lots:
+            raise EngineError(
+                f"replay: the engine's position is {lots} lots, the bot counts "
+                f"{bot.inventory_lots}: a fill was missed"
+            )
+        self._done = iteration
+        report = edge_report(
+            tally,
+            bot,
+            params,
+            self._mids,
+            self._settings,
+            self._recording.tick_size,
+            self._recording.lot_size,
+        )
+        return report | {"replay": self._diagnostics(bot, begin_ns)}
+
+    @property
+    def _left_ns(self) -> int:
+        return self._recording.end_ns - self._first_ns - self._done * self._interval_ns
+
+    def _bot(self) -> tuple[Engine, QuotingBot]:
+        if self._running is None:
+            engine = Engine(self._recording)
+            bot = QuotingBot(engine, self._recording.lot_size)
+            engine.advance_to(self._mids.start_ns)
+            bot.watch_until(self._first_ns)
+            self._running = engine, bot
+        return self._running
+
+    def _diagnostics(self, bot: QuotingBot, begin_ns: int) -> dict[str, Any]:
+        """Beside the report's own fields; times in seconds since the book was whole."""
+        recording, settings, tally = self._recording, self._settings, bot.tally
+        end_ns = begin_ns + self._interval_ns
+        mid_before, mid_after = self._mids.at(begin_ns), self._mids.at(end_ns)
+        return {
+            "data": recording.name,
+            "engine": f"hftbacktest {self._version}",
+            "from_s": (begin_ns - self._mids.start_ns) / SECOND_NS,
+            "to_s": (end_ns - self._mids.start_ns) / SECOND_NS,
+            "tick_size": recording.tick_size,
+            "tick_size_source": "given" if settings.tick_size else "recorded prices",
+            "lot_size": recording.lot_size,
+            "lot_size_source": "given" if settings.lot_size else "recorded quantities",
+            "contract": settings.contract or "linear",
+            "contract_source": "given" if settings.contract else "assumed",
+            "contract_size": settings.contract_size,
+            "maker_fee_bps": settings.maker_fee_bps,
+            "taker_fee_bps": settings.taker_fee_bps,
+            "markout_s": settings.markout_s,
+            "market_move_bps": round((mid_after / mid_before - 1.0) * 1e4, 6),
+            "sigma_bps": round(bot.sigma_bps, 6),
+            "inventory_lots": bot.inventory_lots,
+            "inventory_cap_lots": round(bot.inventory_cap_lots, 6),
+            "quotes": tally.quotes,
+            "requests": bot.gateway.requests,
+            "hedges": tally.hedges,
+            "hedges_expired": tally.hedges_expired,
+        }

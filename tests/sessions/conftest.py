@@ -1,0 +1,108 @@
+"""A harness that runs pytest for real and states every observable effect."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BOT = '''
+class Bot:
+    """Answers with fixed figures, inside every limit unless told otherwise."""
+
+    def __init__(self, lane, **totals):
+        self.lane = lane
+        self.totals = {
+            "net_bps": 3.5, "gross_bps": 4.0, "fees_bps": 0.5, "adverse_bps_p95": 2.0,
+            "slippage_bps_p95": 1.0, "inventory_bps": 0.1, "p95_latency_ms": 310.0,
+            "hit_ratio": 0.5, **totals,
+        }
+        self.seen = []
+
+    def run(self, iteration, runtime):
+        self.seen.append(iteration)
+        wobble = 0.001 * (iteration % 3)
+        return {
+            "totals": {k: v + wobble if type(v) is float else v for k, v in self.totals.items()},
+            "fills": {"maker_count": 90, "taker_count": 10,
+                      "maker_volume": 90.0, "taker_volume": 10.0},
+            "block_reasons": {"risk": 30, "min_interval": 10, "concurrency": 40, "throttle": 20},
+        }
+
+    def snapshot(self):
+        return {"iteration": self.seen[-1] if self.seen else 0}
+
+    def restore(self, state):
+        self.seen = [state["iteration"]]
+
+
+def make(lane):
+    return Bot(lane)
+
+
+def poor(lane):
+    return Bot(lane, net_bps=1.0)
+'''
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that a session did: exit code, outcomes, output, files."""
+
+    code: int
+    outcomes: dict[str, int]
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def latest(self) -> Path:
+        return self.folder / "artifacts" / "soak" / "latest"
+
+    def journal(self, lane: str = ".") -> bytes:
+        return (self.latest / lane / "journal.jsonl").read_bytes()
+
+    def entries(self, lane: str = ".") -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.journal(lane).splitlines()]
+
+    def json(self, name: str, lane: str = ".") -> Any:
+        return json.loads((self.latest / lane / name).read_text("utf-8"))
+
+    def text(self, name: str, lane: str = ".") -> str:
+        return (self.latest / lane / name).read_text("utf-8")
+
+
+class Sessions:
+    """Runs sessions in the test's own folder."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.folder = pytester.path
+
+    def bot(self, **files: str) -> None:
+        """Put the fixed bot, and other modules, beside the tests."""
+        self.pytester.makepyfile(bot=BOT, **files)
+
+    def __call__(self, *args: str, subprocess: bool = False) -> Result:
+        run = self.pytester.runpytest_subprocess if subprocess else self.pytester.runpytest_inprocess
+        done = run("-p", "no:cacheprovider", *args)
+        try:
+            outcomes = done.parseoutcomes()
+        except ValueError:  # no summary line: refused before the first item
+            outcomes = {}
+        return Result(int(done.ret), outcomes, done.stdout.str(), done.stderr.str(), self.folder)
+
+
+@pytest.fixture
+def soak(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Sessions:
+    for name in tuple(os.environ):
+        if name.startswith(("SOAK_", "MM_")) or name in ("USE_MOCK", "PYTEST_ADDOPTS"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return Sessions(pytester)

@@ -1,0 +1,169 @@
+"""A lane without a disk: entries go through canonical JSON, as the store would write them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from pytest_soak.canonical import canonical_json, to_json
+from pytest_soak.loop.decide import Proposer, decide
+from pytest_soak.loop.entries import (
+    checks_entry,
+    decision_entry,
+    done_entry,
+    external_entry,
+    halt_entry,
+    observation_entry,
+    plan_entry,
+    start_entry,
+)
+from pytest_soak.loop.model import Decision, Halt, Outcome, Proposal, Wanted
+from pytest_soak.loop.state import LaneState, advance, started
+from pytest_soak.profile.model import Profile
+from pytest_soak.profile.resolve import resolve
+from pytest_soak.protocol import Lane
+from pytest_soak.store.sources import read_source
+
+
+@cache
+def shipped(name: str = "steady") -> Profile:
+    return resolve(name, read_source).profile
+
+
+def starts(profile: Profile) -> dict[str, float]:
+    return {key: parameter.start for key, parameter in profile.parameters.items()}
+
+
+def edge_report(
+    *,
+    risk: float | None = 0.38,
+    net: Any = 3.0,
+    maker: float | None = 0.88,
+    p95: Any = 310.0,
+    adverse: Any = 2.0,
+    slippage: Any = 1.5,
+    min_interval: float = 0.1,
+    fills: float = 1000.0,
+    **sections: Any,
+) -> dict[str, Any]:
+    """An EDGE_REPORT in which no rule of the shipped profile has anything to do."""
+    report: dict[str, Any] = {
+        "totals": {
+            "net_bps": net,
+            "p95_latency_ms": p95,
+            "adverse_bps_p95": adverse,
+            "slippage_bps_p95": slippage,
+        }
+    }
+    if risk is not None:
+        rest = 1000.0 - 1000 * risk - 1000 * min_interval
+        report["block_reasons"] = {
+            "risk": 1000 * risk,
+            "min_interval": 1000 * min_interval,
+            "concurrency": rest,
+        }
+    if maker is not None:
+        report["fills"] = {
+            "maker_count": fills * maker,
+            "taker_count": fills * (1 - maker),
+            "maker_volume": 10 * fills * maker,
+            "taker_volume": 10 * fills * (1 - maker),
+        }
+    return report | sections
+
+
+class Drive:
+    """One lane, entry by entry."""
+
+    def __init__(
+        self,
+        profile: Profile | None = None,
+        *,
+        iterations: int = 100,
+        interval_s: float = 300.0,
+        mock: bool = False,
+        tune: bool = True,
+        dry_run: bool = False,
+        values: Mapping[str, float] | None = None,
+    ) -> None:
+        profile = profile or shipped()
+        lane = Lane("lane", profile.name, "BTCUSDT", 1, interval_s, iterations)
+        flat = starts(profile) | dict(values or {})
+        self.entries: list[dict[str, Any]] = [
+            as_written(start_entry(lane, profile, "mock", mock, tune, dry_run, flat))
+        ]
+        self.states: list[LaneState] = [started(self.entries[0])]
+        self.decisions: list[Decision] = []
+
+    @property
+    def state(self) -> LaneState:
+        return self.states[-1]
+
+    def add(self, entry: Mapping[str, Any]) -> LaneState:
+        written = as_written(entry)
+        self.states.append(advance(self.state, written))
+        self.entries.append(written)
+        return self.state
+
+    def observe(self, report: Mapping[str, Any] | None = None) -> LaneState:
+        report = edge_report() if report is None else report
+        number = self.state.next_iteration
+        return self.add(observation_entry(number, to_json(report), None, None))
+
+    def check(self, recorded: Mapping[str, Any], failed: Sequence[str] = ()) -> LaneState:
+        return self.add(checks_entry(self.state.next_iteration, recorded, failed))
+
+    def intend(self, proposer: Proposer | None = None) -> Decision:
+        """The decision, journaled and not carried out."""
+        decision = decide(self.state, proposer)
+        self.decisions.append(decision)
+        self.add(decision_entry(decision))
+        return decision
+
+    def settle(self, proposer: Proposer | None = None) -> Decision:
+        decision = self.intend(proposer)
+        if decision.changes:
+            self.add(done_entry(decision))
+        return decision
+
+    def step(
+        self, report: Mapping[str, Any] | None = None, proposer: Proposer | None = None
+    ) -> Decision:
+        self.observe(report)
+        return self.settle(proposer)
+
+    def steps(self, count: int, report: Mapping[str, Any] | None = None) -> list[Decision]:
+        return [self.step(report) for _ in range(count)]
+
+    def move(self, rule: str = "", /, **deltas: Any) -> dict[str, Outcome]:
+        """One quiet iteration with these deltas proposed; outcomes by key."""
+        decision = self.step(proposer=proposing(rule, **deltas))
+        return {outcome.key: outcome for outcome in decision.outcomes}
+
+    def plan(self, iterations: int) -> LaneState:
+        return self.add(plan_entry(iterations))
+
+    def halt(self, halt: Halt) -> LaneState:
+        return self.add(halt_entry(halt))
+
+    def edit(self, **values: float) -> LaneState:
+        state = self.state
+        expected = state.intent.values if state.intent is not None else state.values
+        return self.add(external_entry(state, {**expected, **values}))
+
+
+def proposing(rule: str = "", /, **deltas: Any) -> Proposer:
+    proposals = tuple(Proposal(key, delta, rule) for key, delta in deltas.items())
+    return lambda state, readings, room: Wanted(proposals=proposals)
+
+
+def as_written(entry: Mapping[str, Any]) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(canonical_json(entry))
+    return loaded
+
+
+def nothing(state: Any, readings: Any, room: Any) -> Wanted:
+    """A proposer with no wishes."""
+    return Wanted()

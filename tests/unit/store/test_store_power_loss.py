@@ -1,0 +1,202 @@
+"""What a loss of power may leave behind, by a model of a disk that keeps only what was synced.
+
+Killing a process shows none of this: the page cache outlives it. The model takes the calls that
+the code makes, and after each of them asks what the disk may hold if the power went just then: of
+a file any prefix of what was written since its last sync, of a directory the names as they were at
+its last sync or any later state of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_soak.store.atomic import atomic_write_bytes, atomic_write_json
+from pytest_soak.store.journal import Journal, read_journal
+
+OLD, NEW = b"the old content", b"the new content, which is longer"
+
+
+@dataclass
+class Node:
+    """A file: what is safe, and what is in the page cache."""
+
+    safe: bytes
+    content: bytes
+
+    def after_loss(self) -> set[bytes]:
+        assert self.content.startswith(self.safe)
+        ends = range(len(self.safe), len(self.content) + 1)
+        return {self.content[:end] for end in ends}
+
+
+@dataclass
+class Disk:
+    """One directory. ``names[0]`` is safe, the later ones may or may not be."""
+
+    names: list[dict[str, Node]]
+    trace: list[str] = field(default_factory=list)
+    states: list[set[bytes | None]] = field(default_factory=list)
+    """After each call: what the watched file may hold after a loss of power; None: is absent."""
+    watched: str = "file"
+
+    def note(self, call: str) -> None:
+        self.trace.append(call)
+        left: set[bytes | None] = set()
+        for names in self.names:
+            node = names.get(self.watched)
+            left |= {None} if node is None else node.after_loss()
+        self.states.append(left)
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, path: Path) -> Disk:
+    """Puts shims over the os functions; they call the real ones and tell the model."""
+    content = path.read_bytes() if path.exists() else None
+    names = {} if content is None else {path.name: Node(content, content)}
+    disk = Disk([names], watched=path.name)
+    opened: dict[int, Node | None] = {}
+    real = {name: getattr(os, name) for name in ("open", "write", "fsync", "fdatasync", "replace")}
+
+    def open_(target: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        descriptor = int(real["open"](target, flags, *args, **kwargs))
+        name = Path(target).name
+        if Path(target) == path.parent:
+            opened[descriptor] = None
+        else:
+            if name not in disk.names[-1]:
+                disk.names.append({**disk.names[-1], name: Node(b"", b"")})
+            opened[descriptor] = disk.names[-1][name]
+        disk.note("open directory" if opened[descriptor] is None else "open")
+        return descriptor
+
+    def write(descriptor: int, data: bytes) -> int:
+        count = int(real["write"](descriptor, data))
+        node = opened[descriptor]
+        assert node is not None
+        node.content += bytes(data[:count])
+        disk.note("write")
+        return count
+
+    def sync(name: str) -> Callable[[int], None]:
+        def call(descriptor: int) -> None:
+            real[name](descriptor)
+            node = opened[descriptor]
+            if node is None:
+                del disk.names[:-1]
+            else:
+                node.safe = node.content
+            disk.note(f"{name} directory" if node is None else name)
+
+        return call
+
+    def replace(source: Any, target: Any) -> None:
+        real["replace"](source, target)
+        names = dict(disk.names[-1])
+        names[Path(target).name] = names.pop(Path(source).name)
+        disk.names.append(names)
+        disk.note("replace")
+
+    for name, shim in (
+        ("open", open_),
+        ("write", write),
+        ("fsync", sync("fsync")),
+        ("fdatasync", sync("fdatasync")),
+        ("replace", replace),
+    ):
+        monkeypatch.setattr(os, name, shim)
+    return disk
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    return path
+
+
+def test_a_durable_write_leaves_the_old_content_or_the_new(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = watch(monkeypatch, path)
+    atomic_write_bytes(path, NEW)
+    assert disk.trace == ["open directory", "open", "write", "fsync", "replace", "fsync directory"]
+    assert set().union(*disk.states) == {OLD, NEW}
+    assert disk.states[-1] == {NEW}
+
+
+def test_short_writes_change_nothing_of_that(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data[:5])))
+    disk = watch(monkeypatch, path)
+    atomic_write_bytes(path, NEW)
+    assert disk.trace.count("write") == 7
+    assert set().union(*disk.states) == {OLD, NEW}
+    assert disk.states[-1] == {NEW}
+
+
+def test_a_new_file_is_absent_or_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = watch(monkeypatch, tmp_path / "runtime.json")
+    atomic_write_json(tmp_path / "runtime.json", {"a": 1})
+    assert set().union(*disk.states) == {None, b'{"a":1}'}
+    assert disk.states[-1] == {b'{"a":1}'}
+
+
+def test_the_model_sees_a_missing_sync(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the syncs the new name may come with none of its content, or be lost."""
+    disk = watch(monkeypatch, path)
+    atomic_write_bytes(path, NEW, durable=False)
+    assert disk.trace == ["open", "write", "replace"]
+    assert {b"", OLD, NEW[:7], NEW} <= disk.states[-1]
+
+
+@pytest.mark.parametrize(("missing", "lost"), [(0, b""), (1, OLD)], ids=["file", "directory"])
+def test_the_model_sees_either_sync_missing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, missing: int, lost: bytes
+) -> None:
+    disk = watch(monkeypatch, path)
+    syncs, calls = os.fsync, iter(range(2))
+
+    def skip(descriptor: int) -> None:
+        if next(calls) != missing:
+            syncs(descriptor)
+
+    monkeypatch.setattr(os, "fsync", skip)
+    atomic_write_bytes(path, NEW)
+    assert lost in disk.states[-1]
+
+
+def test_an_appended_entry_is_safe_and_a_torn_one_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    with monkeypatch.context() as patch:
+        disk = watch(patch, path)
+        journal = Journal.create(path)
+        assert disk.states[-1] == {b""}  # the name is safe before anything is written
+        safe = []
+        for number in range(3):
+            journal.append({"type": "a", "n": number}, {"type": "b"})
+            assert len(disk.states[-1]) == 1
+            safe.append(disk.states[-1])
+        journal.close()
+    assert disk.trace == ["open", "open directory", "fsync directory"] + ["write", "fdatasync"] * 3
+    left = tmp_path / "left"
+    for number, states in enumerate(disk.states[3::2]):
+        for state in states:
+            assert state is not None
+            left.write_bytes(state)
+            entries = read_journal(left).entries
+            whole = [
+                {"type": "a", "n": n} if kind == "a" else {"type": "b"}
+                for n, kind in product(range(number + 1), "ab")
+            ]
+            assert 2 * number <= len(entries) <= 2 * number + 2
+            assert [{**entry} for entry in entries] == [
+                {**entry, "seq": seq} for seq, entry in enumerate(whole[: len(entries)])
+            ]
