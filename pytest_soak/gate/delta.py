@@ -110,16 +110,17 @@ def _check(
     live: bool,
 ) -> DeltaCheck:
     outcomes = {outcome.key: outcome for outcome in decision.outcomes} if live else {}
-    problems = _decision_problems(history, iteration, decision) if live else {}
-    problems |= _value_problems(history, iteration, decision)
+    problems = _value_problems(history, iteration, decision)
+    if live:  # what is wrong with the outcome itself says more than the value that came of it
+        problems |= _decision_problems(history, iteration, decision)
     unseen: set[str] = set()
     if follower is not None:
-        problems |= _echo_problems(follower)
+        problems = _echo_problems(follower) | problems
         moved = _moved(history, decision.values, follower.values, "in the next iteration")
         if follower.external:
             unseen = set(moved)  # an operator's edit explains it, and hides whether it was applied
         else:
-            problems |= moved
+            problems = moved | problems
     proposed = set(outcomes) | ({item.key for item in decision.wanted.proposals} if live else set())
     refused = {key: item.reason for key, item in outcomes.items() if item.outcome != "APPLIED"}
     refused |= {key: "external" for key in unseen & set(outcomes) if key not in refused}

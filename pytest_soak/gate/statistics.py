@@ -23,6 +23,9 @@ PHI_MAX = 0.95
 """Upper clip of φ: beyond it one window says next to nothing anyway."""
 
 _FEWEST_FOR_PHI = 6
+_ROUNDING = 1e-12
+"""Relative size of residuals that are rounding, not noise."""
+
 _SMALLEST_LOG = -745.0
 _CONVERGED = 1e-15
 
@@ -108,10 +111,12 @@ def ar1_coefficient(series: Sequence[float | None]) -> float:
         return PHI_MAX
     residuals = dict(zip((t for t, _ in points), detrended(points), strict=True))
     pairs = [(residuals[t - 1.0], e) for t, e in residuals.items() if t - 1.0 in residuals]
+    if not pairs:
+        return PHI_MAX
     energy = math.fsum(a * a + b * b for a, b in pairs)
-    if energy == 0.0:
-        # Either a constant series, which has no noise to be correlated, or no neighbours at all.
-        return 0.0 if pairs else PHI_MAX
+    dust = _ROUNDING * max(abs(value) for _, value in points)
+    if energy <= 2 * len(pairs) * dust * dust:
+        return 0.0  # a constant series (or a line) has no noise that could be correlated
     raw = 2.0 * math.fsum(a * b for a, b in pairs) / energy
     corrected = (raw + 2.0 / n) / (1.0 - 4.0 / n)
     return min(max(corrected, 0.0), PHI_MAX)

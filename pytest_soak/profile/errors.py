@@ -32,6 +32,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     folded = {candidate.casefold(): candidate for candidate in names}
     close = difflib.get_close_matches(name.casefold(), list(folded), n=1)
+    # A shortened name is far from the whole one by edits: risk, risk_ratio.
+    close = close or [each for each in folded if len(name) > 2 and each.startswith(name.casefold())]
     if close:
         return f"; did you mean {folded[close[0]]!r}?"
     if not names:

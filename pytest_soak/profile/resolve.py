@@ -165,10 +165,14 @@ def _starts(document: Mapping[str, Any]) -> dict[str, Any]:
 def _said_where(
     finding: Invalid, layers: Sequence[Layer], origins: Mapping[str, Layer]
 ) -> ProfileError:
-    """``finding`` with the file that said the value, and the key path as that file spells it."""
+    """``finding`` under the profile that was asked for; where an ancestor said it, with its name.
+
+    The key path is spelled as that file spells it.
+    """
     path = finding.path
+    setter = max(layers, key=lambda each: each.sets(path))  # the first of equals is the nearest
     if len(path) == 3 and path[0] == "parameters" and path[2] == "start" and path[1] in origins:
         setter = origins[path[1]]
-        return Invalid(spelling(setter, path[1]), finding.problem).at(setter.label)
-    layer = max(layers, key=lambda each: each.sets(path))  # the first of equals is the nearest
-    return finding.at(layer.label)
+        path = spelling(setter, path[1])
+    inherited = "" if setter is layers[0] else f"(inherited from {setter.label}) "
+    return Invalid(path, inherited + finding.problem).at(layers[0].label)

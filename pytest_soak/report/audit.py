@@ -83,9 +83,12 @@ def _trends(history: History) -> list[str]:
     first, last = measured[:FIRST], measured[-history.profile.gate.window :]
     if len(measured) <= FIRST:
         return [f"{len(measured)} iterations measured: too few for a trend."]
-    rows = []
+    rows, unknown = [], []
     for kpi in history.profile.kpis:
         begin, end = mean_of(first, kpi), mean_of(last, kpi)
+        if begin is None and end is None:
+            unknown.append(kpi)
+            continue
         difference = end - begin if begin is not None and end is not None else None
         sign = "+" if difference is not None and difference > 0.0 else ""
         shown = f"{figure(begin)} | {figure(end)} | {sign}{figure(difference)}"
@@ -94,6 +97,7 @@ def _trends(history: History) -> list[str]:
         f"| KPI | first {len(first)} | last {len(last)} | difference |",
         "|---|---|---|---|",
         *rows,
+        *(["", f"Without data: {', '.join(unknown)}."] if unknown else []),
     ]
 
 

@@ -35,10 +35,17 @@ def iteration_line(iteration: Iteration, kpis: Sequence[str] = ()) -> str:
     names = kpis or [name for name in _USUAL if name in iteration.readings]
     names = names or list(iteration.readings)[:4]
     figures = " ".join(f"{_USUAL.get(name, name)}={_reading(iteration, name)}" for name in names)
-    parts = [f"{iteration.number:>4} {iteration.verdict:<12} {figures}"]
-    if iteration.decision is not None:
-        parts += _decided(iteration.decision)
-    return cut(" | ".join(parts), WIDTH)
+    head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", WIDTH)
+    if iteration.decision is None:
+        return head
+    fired = _fired(iteration.decision)
+    outcome = _outcome(iteration.decision, reasons=True)
+    # What became of the deltas is the news: where all does not fit, their reasons go, then rules.
+    if len(head) + len(fired) + len(outcome) + 6 > WIDTH:
+        outcome = _outcome(iteration.decision, reasons=False)
+    left = WIDTH - len(head) - len(outcome) - (6 if outcome else 3)
+    parts = [head, cut(fired, left) if left > 8 else "", outcome]
+    return cut(" | ".join(part for part in parts if part), WIDTH)
 
 
 def _reading(iteration: Iteration, name: str) -> str:
@@ -49,24 +56,26 @@ def _reading(iteration: Iteration, name: str) -> str:
     return f"{value:.0f}" if 100.0 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
-def _decided(decision: Decision) -> list[str]:
-    parts = []
+def _fired(decision: Decision) -> str:
+    rules = list(decision.wanted.rules)
     if decision.panic is not None:
         would = "would revert" if decision.panic.would else "reverted"
-        parts.append(f"PANIC {would} to {decision.panic.revert_to}")
-    if decision.wanted.rules:
-        parts.append(" ".join(decision.wanted.rules))
+        rules.insert(0, f"PANIC {would} to {decision.panic.revert_to}")
+    return " ".join(rules)
+
+
+def _outcome(decision: Decision, *, reasons: bool) -> str:
     counts: Counter[str] = Counter(outcome.outcome for outcome in decision.outcomes)
     kinds = ("APPLIED", "CLIPPED", "SKIPPED")
     made = [f"{kind.lower()} {counts[kind]}" for kind in kinds if counts[kind]]
-    reasons = dict.fromkeys(item.reason for item in decision.outcomes if item.reason)
-    if reasons:
-        made.append(f"({', '.join(reasons)})")
+    refusals = dict.fromkeys(item.reason for item in decision.outcomes if item.reason)
+    if reasons and refusals:
+        made.append(f"({', '.join(refusals)})")
     if decision.wanted.held:
         made.append(f"held {len(decision.wanted.held)}")
     if decision.dry_run and decision.outcomes:
         made.append("dry run")
-    return [*parts, " ".join(made)] if made else parts
+    return " ".join(made)
 
 
 def final_table(run: RunJudgement) -> list[str]:
@@ -111,7 +120,15 @@ def _cells(result: CriterionResult) -> tuple[str, ...]:
     size = f"{result.n}" if result.n else ""
     if result.n_eff is not None and math.isfinite(result.n_eff):
         size += f" ({result.n_eff:.1f})"
-    return result.name, figure(result.value), bounds, result.limit, size, str(result.verdict)
+    return result.name, _value(result), bounds, result.limit, size, str(result.verdict)
+
+
+def _value(result: CriterionResult) -> str:
+    """A count (without bounds, and with a whole limit) has no decimals."""
+    whole = result.value is not None and result.value.is_integer()
+    if whole and result.low is None and "." not in result.limit:
+        return f"{result.value:.0f}"
+    return figure(result.value)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -69,9 +69,15 @@ class Controller:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        promised = 0
+        if self._plan and self._soak and not session.config.option.collectonly:
+            # The gate's reports count in the progress figure, which would end before they come.
+            promised = sum(item.criteria for item in self._plan.lanes)
+            session.testscollected += promised
         try:
             return (yield)
         finally:
+            session.testscollected -= promised
             # In finally: the gate is due after Ctrl-C, -x and --maxfail as well.
             if self._plan and not session.config.option.collectonly:
                 self._close(session, self._plan)

@@ -12,10 +12,10 @@ from pytest_soak.loop.model import Verdict
 
 GATE_ATTRIBUTE = "soak_gate"
 _LETTERS: Final = {
-    Verdict.PASS: ("passed", ".", ("PASS", {"green": True})),
+    Verdict.PASS: ("passed", ".", ("PASSED", {"green": True})),
     Verdict.WARN: ("warned", "w", ("WARN", {"yellow": True})),
     Verdict.INCONCLUSIVE: ("inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})),
-    Verdict.FAIL: ("failed", "F", ("FAIL", {"red": True})),
+    Verdict.FAIL: ("failed", "F", ("FAILED", {"red": True})),
 }
 
 
@@ -64,5 +64,5 @@ def status_of_gate(report: pytest.TestReport) -> tuple[str, str, Any] | None:
     if verdict is None or report.when != "call":
         return None
     if report.failed and verdict != Verdict.FAIL:
-        return "failed", "F", (f"{verdict} (strict)", {"red": True})
+        return "failed", "F", ("FAILED", {"red": True})
     return _LETTERS[Verdict(verdict)]

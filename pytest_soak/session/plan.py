@@ -45,6 +45,8 @@ class LanePlan:
     """Iterations that a resumed lane has behind it."""
     over: bool
     """The lane ended in good order (its data did) and runs no further."""
+    criteria: int
+    """How many criteria its gate has, for the progress figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Plan:
                     "directory": str(plan.directory),
                     "done": plan.done,
                     "over": plan.over,
+                    "criteria": plan.criteria,
                 }
                 for plan in self.lanes
             ],
@@ -87,6 +90,7 @@ class Plan:
                     directory=Path(item["directory"]),
                     done=item["done"],
                     over=item["over"],
+                    criteria=item["criteria"],
                 )
                 for item in data["lanes"]
             ),
@@ -101,12 +105,15 @@ class _Prepared:
     resolved: Resolved
     start: StartValues
 
+    def plan(self, directory: Path, done: int = 0, over: bool = False) -> LanePlan:
+        # Besides the gated KPIs: pass count, delta quality, completeness.
+        criteria = len(self.resolved.profile.gate.criteria) + 3
+        return LanePlan(self.lane, directory, done, over, criteria)
+
 
 def collect_only_plan(settings: Settings) -> Plan:
     """The plan of a session that only lists its items: nothing is written."""
-    lanes = tuple(
-        LanePlan(prepared.lane, Path(), 0, over=False) for prepared in _prepare_lanes(settings)
-    )
+    lanes = tuple(prepared.plan(Path()) for prepared in _prepare_lanes(settings))
     return Plan(settings, "", Path(), lanes, _target_name(settings))
 
 
@@ -246,7 +253,7 @@ def _created(settings: Settings, prepared: tuple[_Prepared, ...], run_id: str) -
         )
         journal.close()
         log.write(f"| profile_apply | OK | PROFILE={profile.name} |")
-        plans.append(LanePlan(item.lane, directory.path, 0, over=False))
+        plans.append(item.plan(directory.path))
     log.close()
     return Plan(settings, run.run_id, run.path, tuple(plans), _target_name(settings))
 
@@ -282,7 +289,7 @@ def _resumed(settings: Settings, prepared: tuple[_Prepared, ...]) -> Plan:
             journal.append(entries.plan_entry(settings.iterations))
             journal.close()
         over = state.halt is not None and state.halt.kind == "end_of_data"
-        plans.append(LanePlan(item.lane, directory.path, state.done, over))
+        plans.append(item.plan(directory.path, state.done, over))
     run.update(**_about(settings, resumed=int(run.about.get("resumed", 0)) + 1))
     return Plan(settings, run.run_id, run.path, tuple(plans), _target_name(settings))
 

@@ -43,7 +43,7 @@ def header(plan: Plan) -> list[str]:
         if on
     ]
     lines = [
-        f"soak: {settings.iterations} iterations x {settings.interval_s:g} s ({hours:g} h) "
+        f"soak: {settings.iterations} iterations x {settings.interval_s:g} s ({hours:.3g} h) "
         f"of target {plan.target}" + "".join(f", {mode}" for mode in modes)
     ]
     lanes = ", ".join(item.lane.id for item in plan.lanes)

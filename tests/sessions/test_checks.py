@@ -14,7 +14,9 @@ class Bot:
     def run(self, iteration, runtime):
         self.count += 1
         return {"totals": {"net_bps": 3.0 + runtime["risk"]["base_spread_bps"],
-                           "p95_latency_ms": 300.0}, "count": self.count}
+                           "p95_latency_ms": 300.0, "adverse_bps_p95": 2.0},
+                "fills": {"maker_volume": 9.0, "taker_volume": 1.0},
+                "block_reasons": {"risk": 1, "throttle": 2}, "count": self.count}
 
 def pytest_soak_target(lane):
     return Bot()
@@ -55,17 +57,17 @@ def checks(soak: Sessions) -> Sessions:
     return soak
 
 
-@pytest.mark.parametrize(
-    "args",
-    [(), ("-p", "no:randomly"), ("-p", "randomly", "-p", "no:cacheprovider", "--randomly-seed=7")],
-    ids=["plain", "no randomly", "randomly"],
-)
-def test_both_run_once_per_iteration_in_order(checks: Sessions, args: tuple[str, ...]) -> None:
-    if "randomly" in args:
+@pytest.mark.parametrize("order", ["as it comes", "randomly", "reversed"])
+def test_both_run_once_per_iteration_in_order(checks: Sessions, order: str) -> None:
+    args = () if order == "as it comes" else ("-p", "no:randomly")
+    if order == "randomly":
         pytest.importorskip("pytest_randomly")
-        args = ("-p", "pytest_randomly", args[-1])
-    elif args and not _has("pytest_randomly"):
-        args = ()
+        args = ("--randomly-seed=7",)
+    if order == "reversed":
+        checks.pytester.makepyfile(
+            backwards="def pytest_collection_modifyitems(items): items.reverse()"
+        )
+        args = (*args, "-p", "backwards")
     result = checks("--soak-iterations=4", "-v", "--junitxml=j.xml", *args, subprocess=True)
     assert result.code == 0, result.out
     assert ran(result) == ORDER
@@ -141,8 +143,9 @@ def test_a_proposer_of_ones_own_moves_a_parameter_within_its_guards(soak: Sessio
         "    if len(history) == 3: raise RuntimeError('lost')\n"
         "    return {}\n"
     )
-    result = soak("--soak-iterations=6", "--soak-target=bot:make")
-    assert result.code == 0, result.out
+    result = soak("--soak-iterations=6", "--soak-target=bot:make", "-rf")
+    assert result.code == 1  # half of what was proposed was refused, and the gate says so
+    assert "delta_quality" in result.out
     decisions = [item for item in result.entries() if item["type"] == "decision"]
     applied = [{o["key"]: o["outcome"] for o in item["outcomes"]} for item in decisions]
     assert applied[0] == {}
@@ -165,9 +168,3 @@ def test_the_iteration_hook_sees_what_was_decided(soak: Sessions) -> None:
         "steady-BTCUSDT-1 1 PASS",
         "steady-BTCUSDT-1 2 PASS",
     ]
-
-
-def _has(module: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(module) is not None

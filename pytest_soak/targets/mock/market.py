@@ -49,11 +49,12 @@ _FLICKER_TIME_S, _FLICKER_SD, _FLICKER_BASE = 0.3, 0.42, 0.6
 _CRASH_PER_S, _CRASH_FALL_S, _CRASH_RETRACE_S, _CRASH_SPAN_S = 1 / 86400, 8.0, 90.0, 60.0
 _CRASH_FORGET_S = 600.0
 _GAP_PER_S, _GAP_MEAN_S = 3 / 3600, 20.0
+_SPREAD_BPS = 0.25
 _DEPTH_NOISE_SD, _DEPTH_NOISE_TIME_S = 0.3, 10.0
 _IMMIGRANTS_PER_S, _BRANCHING, _SAME_SIDE, _WARM_UP_S = 3.0, 0.75, 0.85, 20.0
-_QUIET = 0.4
+_QUIET, _LOG_SIZE, _SIZE_DEPTH = 0.4, -1.2, 1.0
 _REACH_MEAN_BPS = 1 / 0.94
-_SWEEP_SHARE, _SWEEP_MEAN_BPS = 0.15, 5.0
+_SWEEP_SHARE, _SWEEP_MEAN_BPS, _SWEEP_SIZE = 0.15, 5.0, 3.0
 _IMPACT_BPS, _INFORMED_SHARE, _INFORMED, _UNINFORMED = 0.08, 0.3, 3.0, 0.4
 _IMBALANCE_TIME_S, _IMBALANCE_PRIOR = 2.0, 2.0
 
@@ -165,7 +166,7 @@ def next_market(
     )
     depth = np.exp(noise) / np.sqrt(volatility)
     depth = depth * np.where(in_gap, 0.2, 1.0) * np.where(in_crash, 0.12, 1.0)
-    spread = 0.5 * volatility**0.7 * np.where(in_gap, 4.0, 1.0) * np.where(in_crash, 8.0, 1.0)
+    spread = _SPREAD_BPS * volatility**0.7 * np.where(in_gap, 4.0, 1.0) * np.where(in_crash, 8.0, 1.0)
     volatility = volatility * np.where(in_crash, 2.0, 1.0)
     latency = np.take(_REGIME_LATENCY, regime) * np.where(in_crash, 3.0, 1.0)
     jump_bps, jumps = _jumps(regime, ticks, streams[EVENTS])
@@ -174,14 +175,14 @@ def next_market(
         np.repeat(values, TICKS_PER_SECOND)[:ticks]
         for values in (volatility, depth, spread, latency)
     ]
-    takers = _takers(by_tick[0], by_tick[2], streams[FLOW])
+    takers = _takers(by_tick[0], by_tick[2], by_tick[1], streams[FLOW])
     impact = _impact_bps(takers, by_tick[1], ticks, streams[FLOW])
     price_rng = streams[PRICE]
     steps = _DIFFUSION * by_tick[0] * math.sqrt(DT) * price_rng.standard_normal(ticks)
     crash_steps = np.diff(crash_path, prepend=0.0)[:ticks]
     price = state.price + np.cumsum(steps + jump_bps + impact + crash_steps)
     flicker, flicker_end = _autoregression(
-        price_rng.laplace(0.0, math.sqrt(0.5), ticks) * (_FLICKER_BASE + (1.0-_FLICKER_BASE) * by_tick[0]**0.7),
+        price_rng.standard_normal(ticks) * (_FLICKER_BASE + (1.0-_FLICKER_BASE) * by_tick[0]**0.7),
         state.flicker,
         _FLICKER_SD,
         DT / _FLICKER_TIME_S,
@@ -328,7 +329,7 @@ def _jumps(
 
 
 def _takers(
-    volatility: Floats, spread: Floats, rng: np.random.Generator
+    volatility: Floats, spread: Floats, depth: Floats, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Times, sides, sizes and reaches of all takers, in the order of time."""
     ticks = len(volatility)
@@ -357,9 +358,11 @@ def _takers(
     time, side = time[order], side[order]
     count = len(time)
     tick = np.minimum((time / DT).astype(np.int64), ticks - 1)
-    size = np.exp(-1.2 + 1.3 * rng.standard_normal(count))
+    size = np.exp(_LOG_SIZE + 1.3 * rng.standard_normal(count)) * depth[tick] ** _SIZE_DEPTH
     usual = _REACH_MEAN_BPS * (0.6 + 0.4 * volatility[tick])
-    mean = np.where(rng.random(count) < _SWEEP_SHARE, _SWEEP_MEAN_BPS, usual)
+    sweeps = rng.random(count) < _SWEEP_SHARE
+    mean = np.where(sweeps, _SWEEP_MEAN_BPS, usual)
+    size = np.where(sweeps, _SWEEP_SIZE * size, size)
     reach = mean * rng.standard_exponential(count)
     return time, side, size, reach + 0.5 * spread[tick]
 

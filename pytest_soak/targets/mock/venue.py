@@ -26,6 +26,7 @@ _THROUGH_BPS = 0.5
 """A taker that reaches this far past our quote has taken everything ahead of it."""
 _STALE_BPS = 0.3
 """The mid past our quote by this much: it is picked off."""
+_DUST = 0.01
 _SLIP_BPS = 0.6
 _OWN_TAKE_BPS = 0.08
 _OWN_QUOTE_BPS = 0.10
@@ -84,6 +85,7 @@ def hit(
     side = -taker_side
     first = 0 if side > 0.0 else LEVELS
     price, size, queue = desk.price, desk.size, desk.queue
+    left = taker_size
     for slot in range(first, first + LEVELS):
         ours = size[slot]
         if ours <= 0.0:
@@ -91,16 +93,20 @@ def hit(
         beyond = reach - side * (mid - price[slot])
         if beyond < 0.0:
             continue
-        if beyond >= _THROUGH_BPS:
-            fill(desk, tape, now, side, price[slot], ours, MAKER, mid, depth)
-            size[slot] = 0.0
-            continue
-        left = queue[slot] - taker_size
-        queue[slot] = left if left > 0.0 else 0.0
-        if left < 0.0:
-            part = ours if ours < -left else -left
-            fill(desk, tape, now, side, price[slot], part, MAKER, mid, depth)
-            size[slot] = ours - part if ours - part > 1e-9 else 0.0
+        part = left
+        if beyond < _THROUGH_BPS:
+            ahead = queue[slot]
+            queue[slot] = ahead - left if ahead > left else 0.0
+            part = left - ahead
+            if part <= 0.0:
+                continue
+        if part > ours - _DUST:
+            part = ours
+        fill(desk, tape, now, side, price[slot], part, MAKER, mid, depth)
+        size[slot] = ours - part
+        left -= part
+        if left < _DUST:
+            return
 
 
 def land(

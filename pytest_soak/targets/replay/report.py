@@ -48,7 +48,7 @@ class ReplaySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class JudgedFill:
     """A fill with what came of it; bps of the fill price, positive is gain (costs: loss)."""
 
     notional: float
@@ -78,7 +78,7 @@ def edge_report(
     ``hit_ratio`` is fills of quotes over quotes sent; ``inventory_bps`` the mean of |inventory|
     over its limit, 10,000 being at the limit.
     """
-    judged = [_judged(fill, mids, settings, tick_size, lot_size) for fill in tally.fills]
+    judged = [judged_fill(fill, mids, settings, tick_size, lot_size) for fill in tally.fills]
     maker = [fill for fill in judged if fill.maker]
     taker = [fill for fill in judged if not fill.maker]
     gross, fees = _mean(judged, "gross_bps"), _mean(judged, "fee_bps")
@@ -105,13 +105,13 @@ def edge_report(
     }
 
 
-def _judged(
+def judged_fill(
     fill: Fill, mids: RecordedMids, settings: ReplaySettings, tick_size: float, lot_size: float
-) -> _Judged:
+) -> JudgedFill:
     quantity = fill.lots * lot_size * settings.contract_size
     notional = quantity if settings.contract == "inverse" else quantity * fill.tick * tick_size
     later = mids.at(fill.time_ns + round(settings.markout_s * 1e9))
-    return _Judged(
+    return JudgedFill(
         notional=notional,
         maker=fill.maker,
         gross_bps=fill.side * (later / fill.tick - 1.0) * 1e4,
@@ -121,7 +121,7 @@ def _judged(
     )
 
 
-def _mean(fills: Sequence[_Judged], field: str) -> float | None:
+def _mean(fills: Sequence[JudgedFill], field: str) -> float | None:
     """Mean weighted by notional."""
     if not fills:
         return None

@@ -35,7 +35,7 @@ GOOD: Mapping[str, float] = {
 }
 """Every gated KPI well on the right side."""
 
-Kpis = Mapping[str, float | Reading | None | Sequence[float | Reading | None]]
+Kpis = Mapping[str, float | Reading | Sequence[float | Reading | None] | None]
 
 
 @cache
@@ -111,9 +111,7 @@ def make_history(
         )
         values = dict(decision.values)
     lane = Lane(lane_id, profile.name, "BTCUSDT", 1, 300.0, n if planned is None else planned)
-    return History(
-        lane, profile, "mock", mock, tune, dry_run, start, tuple(iterations), halt
-    )
+    return History(lane, profile, "mock", mock, tune, dry_run, start, tuple(iterations), halt)
 
 
 def with_iteration(history: History, number: int, **changes: Any) -> History:

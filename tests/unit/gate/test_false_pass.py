@@ -14,9 +14,9 @@ from pytest_soak.gate.criteria import kpi_criterion
 from pytest_soak.loop.model import History, Verdict
 from tests.unit.gate.histories import make_history, noise, steady
 
-RUNS = 700
+RUNS = 400
 SD = 18.0
-NET = next(item for item in steady().gate.criteria if item.kpi == "p95_latency_ms")
+P95 = next(item for item in steady().gate.criteria if item.kpi == "p95_latency_ms")
 
 
 def run_at(true_mean: float, n: int, phi: float, rng: random.Random, tune: bool = True) -> History:
@@ -28,9 +28,9 @@ def run_at(true_mean: float, n: int, phi: float, rng: random.Random, tune: bool 
 @pytest.mark.parametrize("n", [24, 72])
 def test_a_run_at_the_limit_passes_seldom(n: int, phi: float) -> None:
     rng = random.Random(f"{n} {phi}")
-    limit = NET.production.limit
+    limit = P95.production.limit
     passed = [
-        kpi_criterion(run_at(limit, n, phi, rng), NET, False, None).verdict is Verdict.PASS
+        kpi_criterion(run_at(limit, n, phi, rng), P95, False, None).verdict is Verdict.PASS
         for _ in range(RUNS)
     ]
     assert 0 < sum(passed) <= 0.08 * RUNS
@@ -39,10 +39,10 @@ def test_a_run_at_the_limit_passes_seldom(n: int, phi: float) -> None:
 @pytest.mark.parametrize("phi", [0.0, 0.3, 0.5, 0.7])
 def test_a_run_at_the_limit_passes_even_less_with_a_reference(phi: float) -> None:
     rng = random.Random(f"reference {phi}")
-    limit = NET.production.limit
+    limit = P95.production.limit
     references = [reference_of(run_at(300.0, 72, phi, rng, tune=False)) for _ in range(20)]
     passed = [
-        kpi_criterion(run_at(limit, 24, phi, rng), NET, False, references[i % 20]).verdict
+        kpi_criterion(run_at(limit, 24, phi, rng), P95, False, references[i % 20]).verdict
         is Verdict.PASS
         for i in range(RUNS)
     ]
@@ -51,9 +51,9 @@ def test_a_run_at_the_limit_passes_even_less_with_a_reference(phi: float) -> Non
 
 def test_a_run_well_beyond_the_limit_passes_nearly_always() -> None:
     rng = random.Random(2)
-    good = NET.production.limit - 3 * SD
+    good = P95.production.limit - 3 * SD
     passed = [
-        kpi_criterion(run_at(good, 24, 0.3, rng), NET, False, None).verdict is Verdict.PASS
+        kpi_criterion(run_at(good, 24, 0.3, rng), P95, False, None).verdict is Verdict.PASS
         for _ in range(200)
     ]
     assert sum(passed) >= 0.9 * 200
@@ -61,9 +61,9 @@ def test_a_run_well_beyond_the_limit_passes_nearly_always() -> None:
 
 def test_the_mean_alone_would_pass_half_of_them() -> None:
     rng = random.Random(3)
-    limit = NET.production.limit
+    limit = P95.production.limit
     failed = [
-        kpi_criterion(run_at(limit, 24, 0.3, rng), NET, False, None).verdict is Verdict.FAIL
+        kpi_criterion(run_at(limit, 24, 0.3, rng), P95, False, None).verdict is Verdict.FAIL
         for _ in range(300)
     ]
     assert sum(failed) == pytest.approx(150, abs=40)

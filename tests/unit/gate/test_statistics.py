@@ -96,6 +96,8 @@ def test_phi_compares_neighbours_only() -> None:
 def test_phi_of_few_figures_is_the_worst_and_of_a_constant_is_none() -> None:
     assert ar1_coefficient([1.0, 2.0, 1.0, 2.0, 1.0]) == PHI_MAX
     assert ar1_coefficient([3.0] * 24) == 0.0
+    assert ar1_coefficient([0.36] * 24) == 0.0  # whose mean is not exactly .36
+    assert ar1_coefficient([0.1 * t for t in range(24)]) == 0.0
 
 
 def test_interval_of_independent_figures_is_the_t_interval() -> None:

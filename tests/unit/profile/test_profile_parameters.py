@@ -127,7 +127,7 @@ def test_nest_wants_every_key_and_no_other() -> None:
 
 
 def test_a_missing_key_is_an_error_and_can_be_set() -> None:
-    with pytest.raises(ParameterError, match="risk.vip_tilt_cap: is missing"):
+    with pytest.raises(ParameterError, match=r"risk\.vip_tilt_cap: is missing"):
         get_from_runtime({"risk": {}}, "vip_tilt_cap", TABLE)
     assert set_in_runtime({}, "vip_tilt_cap", 0.5, TABLE) == {"risk": {"vip_tilt_cap": 0.5}}
     assert set_in_runtime({"tail_age_ms": 60}, "vip_tilt_cap", 0.5, TABLE) == {

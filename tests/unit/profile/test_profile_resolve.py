@@ -89,7 +89,7 @@ def test_a_document_gives_the_same_profile_even_through_canonical_json(name: str
     assert [*again.parameters] == [*profile.parameters]
     assert [*again.kpis] == [*profile.kpis]
     assert [rule.name for rule in again.rules][:2] == ["RISK_AGGRESSIVE", "RISK_MODERATE"]
-    assert [each.kpi for each in again.gate.criteria][0] == "maker_taker_ratio"
+    assert again.gate.criteria[0].kpi == "maker_taker_ratio"
 
 
 def test_the_rules_of_the_domain() -> None:
@@ -300,7 +300,7 @@ MISTAKES = [
     ),
     (
         "rules: {ADVERSE: {log: '{net_bps.__class__}'}}",
-        "rules.ADVERSE.log: unknown field {net_bps.__class__}; did you mean 'net_bps'?",
+        "rules.ADVERSE.log: unknown field {net_bps.__class__}; known: ",
     ),
     (
         "rules: {ADVERSE: {log: '{net_bps:>99999999}'}}",
@@ -313,7 +313,7 @@ MISTAKES = [
     ("rules: {'A-B': {}}", "rules.A-B: 'A-B' is no name"),
     (
         "rules: {MAKER_BOOST: null}",
-        "gate.delta.needed.rule: unknown rule 'MAKER_BOOST'",
+        "gate.delta.needed.rule: (inherited from market_maker) unknown rule 'MAKER_BOOST'",
     ),
     (
         "guards: {panic: {revert_to: steady_sfe}}",
@@ -325,8 +325,8 @@ MISTAKES = [
     ),
     (
         "parameters: {tail_age_ms: {max: 650}}",
-        "guards.panic.revert_to: 'steady_safe' has tail_age_ms = 700, outside this profile's "
-        "50 to 650",
+        "guards.panic.revert_to: (inherited from market_maker) 'steady_safe' has "
+        "tail_age_ms = 700, outside this profile's 50 to 650",
     ),
     (
         "guards: {freeze: {keys: [impact_cap]}}",
@@ -358,7 +358,10 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), MISTAKES, ids=[said[:40] for _, said in MISTAKES])
+IDS = [f"{at:02}-{re.sub('[^a-zA-Z_]+', '-', text)[:40]}" for at, (text, _) in enumerate(MISTAKES)]
+
+
+@pytest.mark.parametrize(("text", "said"), MISTAKES, ids=IDS)
 def test_a_mistake_is_named_with_file_key_value_and_what_would_be_right(
     write: Write, text: str, said: str
 ) -> None:
@@ -367,16 +370,16 @@ def test_a_mistake_is_named_with_file_key_value_and_what_would_be_right(
         resolve(path, read_source)
     message = str(caught.value)
     assert said in message
-    assert message.startswith(f"{path}: ") or "revert_to: 'steady_safe'" in message
+    assert message.startswith(f"{path}: ")
     assert "\n" not in message
 
 
 def test_a_mistake_in_an_ancestor_is_told_of_that_file(write: Write) -> None:
     base = write("base.yaml", "extends: steady\nbase_spread_bps: 9\nverdict: {warn: {x: '> 1'}}\n")
     child = write("child.yaml", "extends: ./base.yaml\ntail_age_ms: 700\n")
-    with pytest.raises(ProfileError, match=r"base\.yaml: base_spread_bps: 9 is outside") as caught:
+    with pytest.raises(ProfileError, match=r"9 is outside 0\.05 to 5") as caught:
         resolve(child, read_source)
-    assert str(caught.value).startswith(base)
+    assert str(caught.value).startswith(f"{child}: base_spread_bps: (inherited from {base}) ")
 
 
 def test_a_circle_names_the_chain(write: Write) -> None:
@@ -384,7 +387,7 @@ def test_a_circle_names_the_chain(write: Write) -> None:
     second = write("b.yaml", "extends: ./a.yaml\n")
     with pytest.raises(ProfileError) as caught:
         resolve(first, read_source)
-    assert f"a circle: {first} -> {second} -> {first}" in str(caught.value)
+    assert str(caught.value).endswith(f"a circle: {first} -> {second} -> {first}")
 
 
 def test_a_chain_ends_even_if_every_file_is_a_new_one() -> None:

@@ -40,7 +40,9 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-@pytest.mark.parametrize(("text", "said"), HOSTILE, ids=[text[:20] for text, _ in HOSTILE])
+@pytest.mark.parametrize(
+    ("text", "said"), HOSTILE, ids=[f"{at:02}" for at, _ in enumerate(HOSTILE)]
+)
 def test_hostile_text_is_refused(text: str, said: str, loader: Any) -> None:
     with pytest.raises(Invalid) as caught:
         parse(text.encode(), loader)

@@ -1,0 +1,48 @@
+"""The four hooks: target, proposer, a gate criterion of one's own, and a look at every iteration."""
+
+from pathlib import Path
+
+from pytest_soak import criterion
+
+
+class Exchange:
+    """Answers latency that falls as the bot asks less often."""
+
+    def run(self, iteration, runtime):
+        rate = runtime["engine"]["replace_rate_per_min"]
+        return {
+            "totals": {
+                "net_bps": 3.2,
+                "p95_latency_ms": 180.0 + 0.4 * rate,
+                "adverse_bps_p95": 2.0,
+            },
+            "fills": {"maker_volume": 90.0, "taker_volume": 10.0},
+            "block_reasons": {"risk": 30, "min_interval": 10, "concurrency": 30, "throttle": 30},
+        }
+
+
+def pytest_soak_target(lane):
+    return Exchange()
+
+
+def pytest_soak_propose(lane, kpis, room, history):
+    """Ask for less while latency is above 330 ms, as far as the guards leave room."""
+    if kpis["p95_latency_ms"] is None or kpis["p95_latency_ms"] <= 330:
+        return {}
+    step = max(-20.0, room["replace_rate_per_min"].down)
+    return {"replace_rate_per_min": {"delta": step, "kpis": ["p95_latency_ms"], "rule": "CALM"}}
+
+
+def pytest_soak_gate(lane, history):
+    """Fail the run if the last iteration asks more than 300 times a minute … and say so."""
+    rate = history.iterations[-1].values["replace_rate_per_min"] if history.iterations else 0
+    verdict = "PASS" if rate <= 400 else "FAIL"
+    reason = f"request_rate: {rate:g} per minute at the end, limit <= 400"
+    return [criterion("request_rate", verdict, reason, value=rate, limit="<= 400")]
+
+
+def pytest_soak_iteration(lane, iteration):
+    """One line per iteration, to feed whatever watches the run."""
+    line = f"{lane.id} {iteration.number} {iteration.decision.verdict}\n"
+    with Path("iterations.txt").open("a", encoding="utf-8") as out:
+        out.write(line)

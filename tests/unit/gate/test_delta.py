@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_soak.gate.delta import verify_deltas
+from pytest_soak.loop.model import Decision, History, Outcome, Panic, Proposal, Verdict, Wanted
+from tests.unit.gate.histories import (
+    applied,
+    clipped,
+    make_history,
+    skipped,
+    steady,
+    with_decision,
+    with_iteration,
+)
+
+BOOST = {3: [applied("base_spread_bps", 0.02), applied("min_interval_ms", 10.0)]}
+
+
+def decision_of(history: History, number: int) -> Decision:
+    decision = history.iterations[number - 1].decision
+    assert decision is not None
+    return decision
+
+
+def with_outcome(history: History, number: int, outcome: Outcome) -> History:
+    outcomes = decision_of(history, number).outcomes
+    return with_decision(
+        history,
+        number,
+        outcomes=tuple(outcome if item.key == outcome.key else item for item in outcomes),
+    )
+
+
+def test_applied_and_seen_is_full() -> None:
+    report = verify_deltas(make_history(outcomes=BOOST))
+    assert (report.full, report.partial_ok, report.fail, report.unverified) == (1, 0, 0, 0)
+    assert (report.full_apply_ratio, report.explained_ratio) == (1.0, 1.0)
+    assert report.signature_stuck_count == 0
+    assert report.verdict is Verdict.PASS
+    assert report.applicable
+
+
+def test_nothing_proposed_is_not_applicable() -> None:
+    report = verify_deltas(make_history())
+    assert report.full_apply_ratio is None
+    assert report.explained_ratio is None
+    assert not report.applicable
+    assert report.verdict is Verdict.PASS
+    assert "not applicable" in report.reason
+
+
+def test_clipped_and_skipped_with_reasons_are_partial() -> None:
+    report = verify_deltas(
+        make_history(
+            outcomes={
+                2: [clipped("base_spread_bps", 0.2, 0.12)],
+                5: [skipped("base_spread_bps", 0.05), applied("min_interval_ms", 10.0)],
+            }
+        )
+    )
+    assert (report.full, report.partial_ok, report.fail) == (0, 2, 0)
+    assert [dict(check.refused) for check in report.checks] == [
+        {"base_spread_bps": "velocity"},
+        {"base_spread_bps": "velocity"},
+    ]
+    assert report.explained_ratio == 1.0
+    assert report.verdict is Verdict.FAIL  # 0 of 2 in full
+
+
+def test_a_change_that_the_next_iteration_lacks_fails() -> None:
+    history = make_history(outcomes=BOOST)
+    unseen = {**history.iterations[3].values, "base_spread_bps": 0.5}
+    report = verify_deltas(with_iteration(history, 4, values=unseen))
+    assert report.fail >= 1
+    assert report.verdict is Verdict.FAIL
+    assert any("base_spread_bps: 0.52 expected, 0.5 found" in text for text in report.failures)
+    assert report.explained_ratio == 0.5
+
+
+def test_a_target_that_ignores_a_change_fails() -> None:
+    history = make_history(outcomes=BOOST)
+    report = verify_deltas(with_iteration(history, 4, echo_mismatch=("min_interval_ms",)))
+    assert (report.full, report.fail) == (0, 1)
+    assert "iteration 4 says that it ran with another value" in report.failures[0]
+
+
+def test_an_echo_that_differs_fails_where_nothing_was_proposed_and_at_the_start() -> None:
+    later = verify_deltas(with_iteration(make_history(), 4, echo_mismatch=("tail_age_ms",)))
+    first = verify_deltas(
+        with_iteration(make_history(tune=False), 1, echo_mismatch=("tail_age_ms",))
+    )
+    assert (later.fail, later.verdict) == (1, Verdict.FAIL)
+    assert (first.fail, first.verdict) == (1, Verdict.FAIL)
+    assert first.failures[0].startswith("before iteration 1")
+
+
+def test_a_value_that_moved_by_itself_fails() -> None:
+    history = make_history(8)
+    moved = {**history.iterations[4].values, "tail_age_ms": 700.0}
+    report = verify_deltas(with_iteration(history, 5, values=moved))
+    assert report.fail == 2  # it went, and it came back
+    assert report.explained_ratio is None
+
+
+def test_an_edit_from_outside_explains_a_value() -> None:
+    history = make_history(8)
+    moved = {**history.iterations[4].values, "tail_age_ms": 700.0}
+    history = with_iteration(history, 5, values=moved, external=True)
+    history = with_decision(history, 5, values=moved)
+    history = with_iteration(history, 6, external=True)  # and edited back
+    assert verify_deltas(history).fail == 0
+    assert verify_deltas(with_iteration(history, 6, external=False)).fail == 1
+
+
+def test_an_edit_over_a_change_hides_whether_it_was_applied() -> None:
+    history = make_history(8, outcomes=BOOST)
+    edited = {**history.iterations[3].values, "base_spread_bps": 1.0}
+    history = with_iteration(history, 4, values=edited, external=True)
+    history = with_decision(history, 4, values=edited)
+    history = with_iteration(history, 5, external=True)
+    report = verify_deltas(history)
+    assert (report.full, report.partial_ok, report.fail) == (0, 1, 0)
+    assert report.checks[0].refused == {"base_spread_bps": "external"}
+
+
+def test_the_last_change_is_unverified_and_not_counted() -> None:
+    report = verify_deltas(make_history(6, outcomes={6: [applied("base_spread_bps", 0.02)]}))
+    assert (report.full, report.fail, report.unverified) == (0, 0, 1)
+    assert report.full_apply_ratio is None
+    late = verify_deltas(make_history(6, outcomes={6: [skipped("base_spread_bps", 0.02, "late")]}))
+    assert (late.partial_ok, late.unverified) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"outcome": "SKIPPED", "reason": "velocity"}, "SKIPPED, but moved by"),
+        ({"outcome": "SKIPPED", "applied": 0.0, "after": 0.5}, "SKIPPED without a reason"),
+        ({"outcome": "CLIPPED", "proposed": 0.05}, "CLIPPED without a reason"),
+        ({"outcome": "CLIPPED", "proposed": 0.01, "reason": "bounds"}, "CLIPPED +0.01 to +0.02"),
+        ({"outcome": "CLIPPED", "proposed": -0.1, "reason": "bounds"}, "CLIPPED -0.1 to +0.02"),
+        ({"proposed": 0.05}, "APPLIED +0.02 of +0.05"),
+        ({"proposed": "NaN"}, "'NaN' was proposed"),
+        ({"before": 0.4}, "decided from 0.4, in force was 0.5"),
+        ({"after": 0.9}, "0.5 +0.02 does not give 0.9"),
+        ({"before": None}, "no parameter of the profile"),
+    ],
+)
+def test_an_outcome_that_does_not_add_up_fails(changes: dict[str, object], text: str) -> None:
+    history = make_history(outcomes={3: [applied("base_spread_bps", 0.02)]})
+    outcome = replace(decision_of(history, 3).outcomes[0], **changes)  # type: ignore[arg-type]
+    report = verify_deltas(with_outcome(history, 3, outcome))
+    assert report.fail == 1
+    assert report.explained_ratio == 0.0
+    assert any(text in failure for failure in report.failures)
+
+
+def test_a_proposal_without_an_outcome_fails() -> None:
+    history = make_history(outcomes=BOOST)
+    wanted = decision_of(history, 3).wanted
+    more = (*wanted.proposals, Proposal("tail_age_ms", 50.0, "LATENCY_HARD"))
+    report = verify_deltas(with_decision(history, 3, wanted=replace(wanted, proposals=more)))
+    assert report.fail == 1
+    assert report.explained_ratio == pytest.approx(2 / 3)
+    assert "it has no outcome" in report.failures[0]
+
+
+def test_two_outcomes_of_one_key_fail() -> None:
+    history = make_history(outcomes={3: [applied("base_spread_bps", 0.02)]})
+    outcome = decision_of(history, 3).outcomes[0]
+    report = verify_deltas(with_decision(history, 3, outcomes=(outcome, outcome)))
+    assert "more than one outcome" in report.failures[0]
+
+
+def test_a_panic_revert_is_no_proposal_and_explains_its_moves() -> None:
+    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, held_until=8)
+    report = verify_deltas(make_history(10, panics={4: panic}))
+    assert (report.applicable, report.fail) == (False, 0)
+    refused = [skipped("min_interval_ms", 10.0, "panic")]
+    both = verify_deltas(make_history(10, panics={4: panic}, outcomes={4: refused}))
+    assert (both.partial_ok, both.fail) == (1, 0)
+
+
+def test_a_panic_that_only_would_moves_nothing() -> None:
+    would = Panic("steady_safe", {"base_spread_bps": 0.65}, would=True, held_until=8)
+    assert verify_deltas(make_history(10, panics={4: would}, tune=False)).fail == 0
+
+
+def test_a_dry_run_is_not_applicable() -> None:
+    report = verify_deltas(make_history(outcomes=BOOST, dry_run=True))
+    assert (report.full, report.partial_ok, report.fail) == (0, 0, 0)
+    assert not report.applicable
+    assert report.verdict is Verdict.PASS
+
+
+def test_a_hash_that_does_not_move_is_stuck() -> None:
+    history = make_history(60, outcomes={t: [applied("tail_age_ms", 1.0)] for t in range(1, 41)})
+    once = with_decision(history, 3, state_hash=decision_of(history, 3).old_hash)
+    assert verify_deltas(once).signature_stuck_count == 1
+    assert verify_deltas(once).verdict is Verdict.PASS
+    twice = with_iteration(once, 11, state_hash=history.iterations[9].state_hash)
+    assert verify_deltas(twice).signature_stuck_count == 2
+    assert verify_deltas(twice).verdict is Verdict.FAIL
+    assert "signature stuck 2 times, limit <= 1" in verify_deltas(twice).reason
+
+
+@pytest.mark.parametrize(
+    ("partial", "stuck", "strict", "verdict"),
+    [
+        (1, False, False, Verdict.PASS),  # 19 of 20: .95
+        (1, False, True, Verdict.PASS),
+        (2, False, False, Verdict.PASS),  # 18 of 20: .90, relaxed
+        (2, False, True, Verdict.FAIL),
+        (2, True, False, Verdict.FAIL),
+        (3, False, False, Verdict.FAIL),
+    ],
+)
+def test_limits_of_the_ratio(partial: int, stuck: bool, strict: bool, verdict: Verdict) -> None:
+    outcomes = {t: [applied("tail_age_ms", 1.0)] for t in range(1, 21)}
+    outcomes |= {t: [skipped("tail_age_ms", 1.0)] for t in range(1, partial + 1)}
+    history = make_history(24, outcomes=outcomes)
+    if stuck:
+        history = with_decision(history, 9, state_hash=decision_of(history, 9).old_hash)
+    assert verify_deltas(history, strict).verdict is verdict
+
+
+def needy(wanted: dict[int, Wanted]) -> History:
+    return make_history(10, kpis={"maker_taker_ratio": 0.7}, wanted=wanted, mock=True)
+
+
+def test_a_silent_tuner_is_a_warning() -> None:
+    report = verify_deltas(needy({}))
+    assert report.proposes_when_needed == 0.0
+    assert report.verdict is Verdict.WARN
+    assert "proposes_when_needed" in report.reason
+
+
+def test_held_waiting_and_proposing_are_all_words() -> None:
+    said = {
+        **{t: Wanted(held={"base_spread_bps": "velocity"}) for t in range(1, 5)},
+        **{t: Wanted(waiting={"MAKER_BOOST": "mean 0.86 of the last 4"}) for t in range(5, 8)},
+        8: Wanted(rules=("MAKER_BOOST",)),
+    }
+    report = verify_deltas(needy(said))
+    assert report.proposes_when_needed == 0.8
+    assert report.verdict is Verdict.PASS
+    assert report.held_ratio == 1.0
+    other = {t: Wanted(held={"tail_age_ms": "velocity"}) for t in range(1, 11)}
+    assert verify_deltas(needy(other)).proposes_when_needed == 0.0
+
+
+def test_no_need_and_no_tuner_are_not_asked() -> None:
+    assert verify_deltas(make_history()).proposes_when_needed is None
+    off = make_history(10, kpis={"maker_taker_ratio": 0.7}, tune=False)
+    assert verify_deltas(off).proposes_when_needed is None
+    no_rule = replace(steady().gate.delta, needed=None)
+    profile = replace(steady(), gate=replace(steady().gate, delta=no_rule))
+    assert verify_deltas(make_history(profile=profile)).proposes_when_needed is None
+
+
+def test_held_ratio_is_of_the_iterations_that_wanted_anything() -> None:
+    wanted = {2: Wanted(held={"tail_age_ms": "velocity"})}
+    report = verify_deltas(make_history(outcomes=BOOST, wanted=wanted))
+    assert report.held_ratio == 0.5

@@ -1,0 +1,506 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_soak.loop.model import Decision, Room, Wanted
+from pytest_soak.loop.moves import step
+from pytest_soak.loop.room import room_of
+from pytest_soak.loop.tuner import MicroTuning, propose_micro_tuning, wanted_from
+from pytest_soak.profile.model import Evidence, Move, Parameter, Profile, Rule
+from tests.unit.loop.lanes import Drive, edge_report, shipped, starts
+
+QUIET = {
+    "risk_ratio": 0.38,
+    "net_bps": 3.0,
+    "maker_taker_ratio": 0.88,
+    "p95_latency_ms": 310,
+    "adverse_bps_p95": 2.0,
+    "slippage_bps_p95": 1.0,
+    "min_interval_ratio": 0.1,
+}
+
+
+def micro(values: Mapping[str, float] | None = None, **kpis: Any) -> MicroTuning:
+    return propose_micro_tuning(QUIET | kpis, starts(shipped()) | dict(values or {}), shipped())
+
+
+def only(name: str, profile: Profile | None = None, **changes: Any) -> Profile:
+    """The shipped profile with one rule only, changed."""
+    profile = profile or shipped()
+    rule = next(rule for rule in profile.rules if rule.name == name)
+    return replace(profile, rules=(replace(rule, **changes),))
+
+
+def test_a_quiet_summary_proposes_nothing() -> None:
+    assert micro().deltas == {}
+    assert micro().rules == ()
+
+
+@pytest.mark.parametrize(
+    ("kpis", "rule", "deltas"),
+    [
+        (
+            {"risk_ratio": 0.60},
+            "RISK_AGGRESSIVE",
+            {
+                "base_spread_bps": 0.05,
+                "impact_cap_ratio": -0.02,
+                "replace_rate_per_min": -80.0,
+                "min_interval_ms": 20.0,
+            },
+        ),
+        (
+            {"risk_ratio": 0.41},
+            "RISK_MODERATE",
+            {"base_spread_bps": 0.02, "impact_cap_ratio": -0.01, "min_interval_ms": 10.0},
+        ),
+        (
+            {"p95_latency_ms": 365},
+            "LATENCY_HARD",
+            {"concurrency_limit": -0.3, "tail_age_ms": 75.0},
+        ),
+        (
+            {"p95_latency_ms": 335},
+            "LATENCY_BUFFER",
+            {"concurrency_limit": -0.2, "tail_age_ms": 50.0},
+        ),
+        ({"adverse_bps_p95": 3.1}, "ADVERSE", {"base_spread_bps": 0.02, "max_delta_ratio": -0.01}),
+        ({"slippage_bps_p95": 2.6}, "SLIPPAGE", {"slippage_penalty_coef": 0.05}),
+        ({"min_interval_ratio": 0.26}, "BLOCKED_MIN_INTERVAL", {"min_interval_ms": 10.0}),
+        (
+            {"maker_taker_ratio": 0.72},
+            "MAKER_BOOST",
+            {"base_spread_bps": 0.015, "replace_rate_per_min": -60.0, "min_interval_ms": 25.0},
+        ),
+    ],
+)
+def test_each_rule_of_the_table_on_one_summary(
+    kpis: dict[str, float], rule: str, deltas: dict[str, float]
+) -> None:
+    tuning = micro(**kpis)
+    assert tuning.rules == (rule,)
+    assert tuning["deltas"] == tuning.deltas == deltas
+
+
+@pytest.mark.parametrize(
+    ("kpis", "silent"),
+    [
+        ({"risk_ratio": 0.40}, "RISK_MODERATE"),
+        ({"risk_ratio": 0.60}, "RISK_MODERATE"),
+        ({"p95_latency_ms": 360}, "LATENCY_HARD"),
+        ({"p95_latency_ms": 360.5}, "LATENCY_BUFFER"),
+        ({"p95_latency_ms": 329.9}, "LATENCY_BUFFER"),
+        ({"p95_latency_ms": 300}, "LATENCY_RECOVER"),
+        ({"maker_taker_ratio": 0.85}, "MAKER_BOOST"),
+        ({"maker_taker_ratio": 0.7, "net_bps": 2.69}, "MAKER_BOOST"),
+        ({"maker_taker_ratio": 0.7, "risk_ratio": 0.401}, "MAKER_BOOST"),
+        ({"maker_taker_ratio": None}, "MAKER_BOOST"),
+    ],
+)
+def test_limits_are_met_to_the_number(kpis: dict[str, Any], silent: str) -> None:
+    assert silent not in micro(**kpis).rules
+
+
+def test_recover_never_goes_past_the_start_value() -> None:
+    at_start = micro(p95_latency_ms=250)
+    assert "LATENCY_RECOVER" not in at_start.rules
+    below = micro({"concurrency_limit": 1.95, "tail_age_ms": 610}, p95_latency_ms=250)
+    assert below.deltas == {"tail_age_ms": -10.0}
+    assert below.held == {"concurrency_limit": "small"}, "0.05 is below 0.1 % of 63"
+    away = micro({"concurrency_limit": 3.0, "tail_age_ms": 550}, p95_latency_ms=250)
+    assert away.deltas == {}
+
+
+def test_relax_goes_a_tenth_of_the_way_and_snaps() -> None:
+    calm = {"risk_ratio": 0.2, "maker_taker_ratio": 0.95}
+    values = {"base_spread_bps": 1.5, "min_interval_ms": 55.0, "impact_cap_ratio": 0.05}
+    tuning = micro(values, **calm)
+    assert tuning.rules == ("NORMALIZE", "RELAX")
+    assert tuning.deltas == {
+        "base_spread_bps": -0.1,
+        "min_interval_ms": -5.0,
+        "impact_cap_ratio": 0.005,
+    }
+
+
+@pytest.mark.parametrize(
+    ("move", "value", "expected"),
+    [
+        (Move("k", "add", 5.0, max_factor=1.5), 4.0, 2.0),
+        (Move("k", "add", 5.0, max_factor=1.5), 0.0, 0.0),
+        (Move("k", "add", 5.0, max_factor=1.5, max_floor=3.0), 0.0, 3.0),
+        (Move("k", "add", 1.0, max_factor=1.5, max_floor=3.0), 5.0, 1.0),
+        (Move("k", "add", 5.0, max_factor=0.5), 4.0, 0.0),
+        (Move("k", "mul", 0.2, min_factor=0.5), 4.0, -2.0),
+        (Move("k", "add", -9.0, min_factor=0.5), 4.0, -2.0),
+        (Move("k", "mul", 1.1), 4.0, 0.4),
+        (Move("k", "toward_start", 0.1), 4.0, -0.2),
+        (Move("k", "toward_start", 0.1, snap=0.03), 2.25, -0.25),
+        (Move("k", "toward_start", 0.1, snap=0.01), 2.0, 0.0),
+        (Move("k", "add", 1.0, not_past_start=True), 1.5, 0.5),
+        (Move("k", "add", 1.0, not_past_start=True), 2.0, 0.0),
+        (Move("k", "add", 1.0, not_past_start=True), 3.0, 0.0),
+        (Move("k", "add", -1.0, not_past_start=True), 2.5, -0.5),
+    ],
+)
+def test_one_step_keeps_its_limits(move: Move, value: float, expected: float) -> None:
+    parameter = Parameter("k", ("risk", "k"), "1", 2.0, 0.0, 10.0, 5.0, "up")
+    assert step(move, parameter, value) == expected
+
+
+def test_two_rules_on_one_key_the_safest_move_wins_and_the_other_is_noted() -> None:
+    tuning = micro(risk_ratio=0.65, min_interval_ratio=0.3, adverse_bps_p95=3.5)
+    assert tuning.rules == ("RISK_AGGRESSIVE", "ADVERSE", "BLOCKED_MIN_INTERVAL")
+    assert tuning.deltas["base_spread_bps"] == 0.05
+    assert tuning.deltas["min_interval_ms"] == 20.0
+    assert tuning.overruled == (
+        "base_spread_bps: ADVERSE +0.02 gives way to RISK_AGGRESSIVE +0.05",
+        "min_interval_ms: BLOCKED_MIN_INTERVAL +10 gives way to RISK_AGGRESSIVE +20",
+    )
+
+
+def test_safer_down_prefers_the_smaller_move() -> None:
+    # RELAX would raise the rate, MAKER_BOOST lowers it; the rate is safer down.
+    profile = shipped()
+    relax = replace(
+        next(rule for rule in profile.rules if rule.name == "RELAX"),
+        when=next(rule for rule in profile.rules if rule.name == "MAKER_BOOST").when,
+    )
+    boost = next(rule for rule in profile.rules if rule.name == "MAKER_BOOST")
+    two = replace(profile, rules=(relax, boost))
+    tuning = propose_micro_tuning(
+        QUIET | {"maker_taker_ratio": 0.7},
+        starts(profile) | {"replace_rate_per_min": 200.0},
+        two,
+    )
+    assert tuning.deltas["replace_rate_per_min"] == -30.0
+    assert "replace_rate_per_min: RELAX +20 gives way to MAKER_BOOST -30" in tuning.overruled
+
+
+@pytest.mark.parametrize(
+    ("kpis", "line"),
+    [
+        ({"maker_taker_ratio": 0.72}, "MAKER_BOOST | ratio=0.72 target=0.85 deltas=3"),
+        ({"p95_latency_ms": 345}, "LATENCY_BUFFER | p95=345ms target=<340ms action=soft"),
+        ({"p95_latency_ms": 370}, "LATENCY_HARD | p95=370ms >> 360ms action=aggressive"),
+    ],
+)
+def test_log_lines_to_the_letter(kpis: dict[str, float], line: str) -> None:
+    assert micro(**kpis).log == (f"| iter_watch | {line} |",)
+
+
+def test_summaries_and_runtimes_nested_or_flat() -> None:
+    flat = starts(shipped())
+    nested: dict[str, Any] = {"risk": {}, "engine": {}, "tuner": {"cooldown_iters": 2}}
+    for key, parameter in shipped().parameters.items():
+        nested[parameter.path[0]][key] = flat[key]
+    kpis = QUIET | {"p95_latency_ms": 335}
+    for runtime in (flat, nested):
+        for summary in (kpis, {"iteration": 4, "summary": kpis}, edge_report(p95=335)):
+            assert propose_micro_tuning(summary, runtime, shipped()).rules == ("LATENCY_BUFFER",)
+
+
+def test_a_placeholder_ratio_proposes_nothing() -> None:
+    for source in ("fallback", "mock_default"):
+        assert micro(maker_taker_ratio=0.6, maker_taker_source=source).rules == ()
+    summary = QUIET | {"maker_taker_ratio": 0.6, "maker_taker_source": "mock_default"}
+    in_mock = propose_micro_tuning(summary, starts(shipped()), shipped(), mock=True)
+    assert in_mock.rules == ("MAKER_BOOST",)
+
+
+def test_micro_tuning_keeps_inside_the_bounds() -> None:
+    tuning = micro({"base_spread_bps": 4.98, "impact_cap_ratio": 0.02}, risk_ratio=0.7)
+    assert tuning.deltas["base_spread_bps"] == pytest.approx(0.02)
+    assert "impact_cap_ratio" not in tuning.deltas
+    assert tuning.held == {"base_spread_bps": "bounds", "impact_cap_ratio": "bounds"}
+
+
+def test_an_unknown_item_of_a_micro_tuning() -> None:
+    with pytest.raises(KeyError):
+        micro()["delta"]
+
+
+# --- evidence, in a session -----------------------------------------------------------------------
+
+
+def fired(drive: Drive, count: int, report: Mapping[str, Any]) -> list[int]:
+    """Iterations of the next ``count`` at which a rule fired."""
+    return [one.iteration for one in drive.steps(count, report) if one.wanted.rules]
+
+
+def lane(name: str, **changes: Any) -> Drive:
+    """A lane with one rule, whose fold keeps this profile."""
+    profile = only(name, **changes)
+    drive = Drive(profile, iterations=200)
+    drive.states[-1] = replace(drive.state, profile=profile)
+    return drive
+
+
+def test_a_rule_waits_for_its_evidence_and_says_so() -> None:
+    drive = lane("RISK_MODERATE")
+    decisions = drive.steps(4, edge_report(risk=0.45))
+    assert [one.wanted.waiting.get("RISK_MODERATE") for one in decisions] == [
+        "evidence: 1 of 4 iterations",
+        "evidence: 2 of 4 iterations",
+        "evidence: 3 of 4 iterations",
+        None,
+    ]
+    assert decisions[3].wanted.rules == ("RISK_MODERATE",)
+    again = drive.step(edge_report(risk=0.45))
+    assert again.wanted.waiting == {
+        "RISK_MODERATE": "evidence: 1 of 4 iterations since it acted at 4"
+    }
+
+
+def test_fresh_evidence_is_all_after_the_rule_last_acted() -> None:
+    assert fired(lane("RISK_MODERATE"), 13, edge_report(risk=0.45)) == [4, 8, 12]
+    stale = lane("RISK_MODERATE", evidence=Evidence(over=4, fresh=False))
+    assert fired(stale, 7, edge_report(risk=0.45)) == [4, 5, 6, 7]
+
+
+def test_dwell_is_the_distance_between_two_acts() -> None:
+    drive = lane("RISK_MODERATE", evidence=Evidence(over=2), dwell=5)
+    assert fired(drive, 12, edge_report(risk=0.45)) == [2, 7, 12]
+    waiting = drive.step(edge_report(risk=0.45)).wanted.waiting
+    assert waiting == {"RISK_MODERATE": "dwell: acted at iteration 12, may act again at 17"}
+
+
+def test_the_mean_counts_and_not_the_single_iteration() -> None:
+    drive = lane("LATENCY_HARD")
+    assert not drive.step(edge_report(p95=380)).wanted.rules
+    decision = drive.step(edge_report(p95=335))
+    assert not decision.wanted.rules
+    assert not decision.wanted.waiting, "335 alone would not do"
+    assert drive.step(edge_report(p95=386)).wanted.rules == ("LATENCY_HARD",)
+
+
+def test_the_margin_is_asked_of_the_evidence() -> None:
+    drive = lane("LATENCY_BUFFER")
+    assert fired(drive, 10, edge_report(p95=339)) == []
+    assert drive.state.observed is None
+    waiting = drive.step(edge_report(p95=339)).wanted.waiting["LATENCY_BUFFER"]
+    assert waiting == "evidence: p95_latency_ms 339 is not >= 330 by 10"
+    assert fired(lane("LATENCY_BUFFER"), 16, edge_report(p95=341)) == [8, 16]
+    assert fired(lane("LATENCY_BUFFER"), 10, edge_report(p95=360)) == [8]
+
+
+def test_one_iteration_without_data_breaks_the_evidence() -> None:
+    drive = lane("RISK_MODERATE")
+    drive.steps(2, edge_report(risk=0.45))
+    drive.step(edge_report(risk=None))
+    assert fired(drive, 4, edge_report(risk=0.45)) == [7]
+
+
+def test_early_evidence_takes_what_there_is() -> None:
+    assert fired(lane("MAKER_BOOST"), 4, edge_report(maker=0.7)) == [1, 2, 3, 4]
+
+
+def test_evidence_of_ratios_is_the_ratio_of_the_sums() -> None:
+    drive = lane("MAKER_BOOST")
+    decision = drive.step(edge_report(maker=0.70, fills=100))
+    assert decision.wanted.rules
+    # The mean of the two ratios would be 0.80; nearly all fills were at 0.90.
+    decision = drive.step(edge_report(maker=0.90, fills=10_000))
+    assert not decision.wanted.rules
+    assert not decision.wanted.waiting
+
+
+def test_hysteresis_stops_and_starts_again() -> None:
+    drive = lane("MAKER_BOOST", evidence=Evidence(over=1, fresh=False))
+
+    def spoke(maker: float) -> tuple[bool, tuple[str, ...], str]:
+        wanted = drive.step(edge_report(maker=maker)).wanted
+        return bool(wanted.rules), wanted.stopped, wanted.waiting.get("MAKER_BOOST", "")
+
+    stopped = ("MAKER_BOOST",)
+    why = "hysteresis: stopped until maker_taker_ratio <= 0.82"
+    assert spoke(0.845) == (True, (), "")
+    assert spoke(0.855) == (False, (), "")
+    assert spoke(0.845) == (True, (), "")
+    assert spoke(0.86) == (False, stopped, "")
+    assert spoke(0.845) == (False, stopped, why)
+    assert drive.state.stopped == stopped
+    drive.step(edge_report(maker=None))
+    assert drive.state.stopped == stopped, "no data says nothing"
+    assert spoke(0.82) == (True, (), "")
+    assert spoke(0.845) == (True, (), "")
+
+
+def test_the_floor_on_fills_ends_the_widening() -> None:
+    drive = lane("MAKER_BOOST")
+    assert fired(drive, 4, edge_report(maker=0.7, fills=1000)) == [1, 2, 3, 4]
+    # Mean over the last four falls below half of the first four's only at the fourth.
+    assert fired(drive, 4, edge_report(maker=0.7, fills=400)) == [5, 6, 7]
+    waiting = drive.step(edge_report(maker=0.7, fills=400)).wanted.waiting["MAKER_BOOST"]
+    assert waiting == "evidence: fills_per_hour 4800 is less than 0.5 of its first 4, 12000"
+
+
+def test_a_floor_that_is_not_known_holds_and_is_not_read() -> None:
+    drive = lane("MAKER_BOOST")
+    report = edge_report(maker=0.7)
+    del report["fills"]["maker_count"]
+    decisions = drive.steps(6, report)
+    assert all(one.wanted.rules for one in decisions)
+    assert decisions[0].wanted.proposals[0].kpis == (
+        "maker_taker_ratio",
+        "net_bps",
+        "risk_ratio",
+    )
+    known = lane("MAKER_BOOST")
+    known.steps(4, edge_report(maker=0.7))
+    assert not known.step(report).wanted.rules, "known, and this iteration has none"
+
+
+def test_noise_around_320_ms_leaves_the_latency_rules_silent() -> None:
+    """§9: AR(1) with mean 320, sd 18, phi up to .8: at most one firing in 72 iterations."""
+    import random
+
+    for seed in range(6):
+        for phi in (0.0, 0.4, 0.8):
+            random_numbers = random.Random(seed)
+            drive = Drive(iterations=1000)
+            noise, spoke = random_numbers.gauss(0, 18), 0
+            for _ in range(72):
+                decision = drive.step(edge_report(p95=320 + noise))
+                spoke += any(rule.startswith("LATENCY") for rule in decision.wanted.rules)
+                noise = phi * noise + 18 * math.sqrt(1 - phi * phi) * random_numbers.gauss(0, 1)
+            assert spoke <= 1, (seed, phi)
+
+
+# --- the room ------------------------------------------------------------------------------------
+
+
+def test_the_room_names_what_ends_it() -> None:
+    drive = Drive(values={"min_interval_ms": 990.0})
+    drive.observe()
+    room = room_of(drive.state)
+    assert room["min_interval_ms"] == Room("min_interval_ms", -30.0, 10.0, "velocity", "bounds")
+    assert room["slippage_penalty_coef"].down == 0.0
+    assert set(room) == set(shipped().parameters)
+
+
+def test_moves_are_trimmed_to_the_room_and_what_was_left_out_is_held() -> None:
+    drive = Drive()
+    boost = edge_report(maker=0.7)
+    assert drive.step(boost).wanted.held == {}
+    second = drive.step(boost)
+    assert second.wanted.held == {
+        "min_interval_ms": "velocity",
+        "replace_rate_per_min": "velocity",
+    }
+    assert {one.key: one.delta for one in second.wanted.proposals} == {
+        "base_spread_bps": 0.015,
+        "min_interval_ms": 5.0,
+    }
+    assert all(outcome.outcome == "APPLIED" for outcome in second.outcomes)
+
+
+def test_a_rule_whose_moves_are_all_held_did_not_fire() -> None:
+    drive = Drive(iterations=1)
+    decision = drive.step(edge_report(maker=0.7))
+    assert decision.wanted.rules == ()
+    assert decision.wanted.proposals == ()
+    assert set(decision.wanted.held.values()) == {"late"}
+    assert drive.state.acted == {}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_the_tuner_proposes_is_applied_as_it_stands(seed: int) -> None:
+    """The tuner knows its guards: a refusal would be an exception worth a look."""
+    import random
+
+    numbers, drive = random.Random(seed), Drive(iterations=300)
+    proposed = refused = 0
+    for _ in range(300):
+        decision: Decision = drive.step(
+            edge_report(
+                risk=numbers.uniform(0.2, 0.65),
+                net=numbers.uniform(1.9, 4.0),
+                maker=numbers.uniform(0.6, 1.0),
+                p95=numbers.uniform(250, 400),
+                adverse=numbers.uniform(1, 5),
+                slippage=numbers.uniform(1, 4),
+            )
+        )
+        proposed += len(decision.outcomes)
+        refused += sum(outcome.outcome != "APPLIED" for outcome in decision.outcomes)
+    assert proposed > 50
+    assert refused == 0
+
+
+# --- the user's answer ---------------------------------------------------------------------------
+
+
+def answer(said: Any) -> Wanted:
+    drive = Drive()
+    drive.observe()
+    return wanted_from(said, room_of(drive.state))
+
+
+def test_an_answer_of_deltas_or_of_objects() -> None:
+    wanted = answer(
+        {"tail_age_ms": 10, "base_spread_bps": {"delta": 0.1, "kpis": ["net_bps"], "rule": "MINE"}}
+    )
+    assert [(one.key, one.delta, one.rule, one.kpis) for one in wanted.proposals] == [
+        ("base_spread_bps", 0.1, "MINE", ("net_bps",)),
+        ("tail_age_ms", 10.0, "", ()),
+    ]
+    assert wanted.rules == ("MINE",)
+    assert wanted.note == ""
+    assert answer(None) == Wanted()
+
+
+class Exploding(dict[str, Any]):
+    def items(self) -> Any:
+        raise RuntimeError("boom")
+
+
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        ([1, 2], "answered a list, not a mapping"),
+        (7, "answered a int"),
+        (Exploding(), "cannot be read: RuntimeError('boom')"),
+        ({"spread": 1}, "unknown keys: spread"),
+        ({"tail_age_ms": {"delta": 1, "kpis": 5}}, "kpis of tail_age_ms is no list"),
+        ({"tail_age_ms": {"delta": 1, "rule": "ROLLBACK"}}, "ROLLBACK is not for proposals"),
+    ],
+)
+def test_an_odd_answer_becomes_a_note(said: Any, note: str) -> None:
+    assert note in answer(said).note
+
+
+@pytest.mark.parametrize(
+    "said", [math.nan, math.inf, None, True, "1", [], {}, {"delta": "x"}, object(), 10**400]
+)
+def test_a_bad_delta_becomes_a_proposal_that_the_guards_refuse(said: Any) -> None:
+    drive = Drive()
+    decision = drive.step(
+        proposer=lambda state, readings, room: wanted_from({"tail_age_ms": said}, room)
+    )
+    (outcome,) = decision.outcomes
+    assert (outcome.outcome, outcome.reason) == ("SKIPPED", "invalid")
+    assert isinstance(outcome.proposed, str)
+
+
+def test_rules_of_a_profile_are_used_as_they_are(  # a guard against a silent change of the table
+) -> None:
+    rules: dict[str, Rule] = {rule.name: rule for rule in shipped().rules}
+    assert list(rules) == [
+        "RISK_AGGRESSIVE",
+        "RISK_MODERATE",
+        "LATENCY_HARD",
+        "LATENCY_BUFFER",
+        "LATENCY_RECOVER",
+        "ADVERSE",
+        "SLIPPAGE",
+        "BLOCKED_MIN_INTERVAL",
+        "MAKER_BOOST",
+        "NORMALIZE",
+        "RELAX",
+    ]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from pytest_soak.canonical import canonical_json
+from pytest_soak.gate import judge_lane, judge_run
+from pytest_soak.loop.model import History
+from pytest_soak.report import (
+    delta_report,
+    delta_verify,
+    gate_object,
+    metrics_lines,
+    metrics_text,
+    run_delta_verify,
+    run_snapshot,
+    snapshot,
+    snapshot_text,
+)
+from tests.unit.gate.histories import applied, make_history, skipped, with_iteration
+from tests.unit.report.runs import decided
+
+VERSIONS = {"numpy": "2.4.6", "cpu_features": ["AVX2"]}
+
+
+def run_of(*histories: History) -> dict[str, Any]:
+    judged = [judge_lane(history) for history in histories]
+    lanes = [snapshot(h, j, VERSIONS) for h, j in zip(histories, judged, strict=True)]
+    return run_snapshot(lanes, judge_run(judged))
+
+
+def test_one_lane_is_the_run() -> None:
+    document = run_of(decided())
+    assert document["verdict"] == "PASS"
+    assert document["freeze_ready"] is True
+    assert document["pass_count_last8"] == 8
+    assert document["kpi_window"]["net_bps"]["mean"] > 3.0
+    assert document["delta_quality"]["full_apply_ratio"] == 1.0
+    assert document["fingerprint"]["profile"] == "steady"
+    assert document["fingerprint"]["versions"] == VERSIONS
+    (lane,) = document["lanes"]
+    assert {key: document[key] for key in lane} == lane
+
+
+def test_several_lanes_have_the_worst_of_them_on_top() -> None:
+    good, bad = decided(), decided(lane_id="other-1", net=1.0)
+    document = run_of(good, bad)
+    assert document["verdict"] == "FAIL"
+    assert document["freeze_ready"] is False
+    assert document["pass_count_last8"] == 0
+    assert [lane["lane"] for lane in document["lanes"]] == ["steady-BTCUSDT-1", "other-1"]
+    assert "kpi_window" not in document
+
+
+def test_the_same_run_has_the_same_bytes() -> None:
+    one, two = snapshot_text(run_of(decided())), snapshot_text(run_of(decided()))
+    assert one == two
+    assert one.encode() == canonical_json(json.loads(one))
+    assert json.loads(snapshot_text(run_of(decided()), pretty=True)) == json.loads(one)
+
+
+def test_what_is_not_known_is_null_and_never_infinite() -> None:
+    document = run_of(make_history(1, kpis={"net_bps": None}))
+    window = document["kpi_window"]["net_bps"]
+    assert (window["mean"], window["n"], window["no_data"]) == (None, 0, 1)
+    assert document["kpi_window"]["risk_ratio"]["low"] is None
+    canonical_json(document)
+    canonical_json(run_of(make_history(0, planned=24)))
+
+
+def test_the_gate_alone() -> None:
+    run = judge_run([judge_lane(decided())])
+    document = gate_object(run)
+    assert document["verdict"] == "PASS"
+    assert [item["name"] for item in document["lanes"][0]["criteria"]][-1] == "completeness"
+    canonical_json(document)
+
+
+def metrics_of(*histories: History) -> dict[str, dict[str, float]]:
+    text = metrics_text(judge_run([judge_lane(history) for history in histories]))
+    return {
+        family.name: {sample.labels["lane"]: sample.value for sample in family.samples}
+        for family in text_string_to_metric_families(text)
+    }
+
+
+def test_metrics_have_their_names_and_a_lane() -> None:
+    found = metrics_of(decided(), decided(lane_id="other-1", net=1.0))
+    assert set(found) >= {
+        "soak_kpi_risk_ratio_mean",
+        "soak_kpi_maker_taker_mean",
+        "soak_kpi_net_bps_mean",
+        "soak_kpi_p95_latency_ms_mean",
+        "soak_freeze_ready",
+        "soak_delta_full_apply_ratio",
+        "soak_delta_partial_count",
+        "soak_delta_fail_count",
+        "soak_signature_stuck_count",
+    }
+    assert found["soak_freeze_ready"] == {"steady-BTCUSDT-1": 1.0, "other-1": 0.0}
+    assert found["soak_verdict_severity"] == {"steady-BTCUSDT-1": 0.0, "other-1": 3.0}
+    assert found["soak_kpi_risk_ratio_mean"]["other-1"] == 0.36
+
+
+def test_metrics_of_no_data_are_absent_not_zero() -> None:
+    found = metrics_of(make_history(kpis={"net_bps": None}))
+    assert "soak_kpi_net_bps_mean" not in found
+    assert "soak_delta_full_apply_ratio" not in found
+    assert found["soak_delta_fail_count"] == {"steady-BTCUSDT-1": 0.0}
+
+
+def test_metrics_as_lines_are_the_same_figures() -> None:
+    run = judge_run([judge_lane(decided())])
+    lines = [json.loads(line) for line in metrics_lines(run).splitlines()]
+    found = metrics_of(decided())
+    assert {item["metric"]: item["value"] for item in lines} == {
+        name: values["steady-BTCUSDT-1"] for name, values in found.items()
+    }
+
+
+def test_delta_verify_tells_each_iteration_that_matters() -> None:
+    history = make_history(
+        outcomes={2: [applied("tail_age_ms", 5.0)], 4: [skipped("tail_age_ms", 5.0)]}
+    )
+    history = with_iteration(history, 3, echo_mismatch=("tail_age_ms",))
+    delta = judge_lane(history).delta
+    document = delta_verify(delta)
+    assert [item["status"] for item in document["iterations"]] == ["fail", "partial_ok"]
+    assert document["fail_count"] == 1
+    assert document["verdict"] == "FAIL"
+    canonical_json(run_delta_verify([("a", delta)]))
+    text = delta_report("a", delta)
+    assert text.startswith("# Delta verification of a: FAIL")
+    assert "after iteration 2: tail_age_ms" in text
+    assert "| 4 | partial_ok | tail_age_ms: velocity |" in text
+    assert "Nothing: every key is explained." in delta_report("b", judge_lane(decided()).delta)

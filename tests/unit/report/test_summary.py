@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_soak.canonical import canonical_json
+from pytest_soak.loop.model import Decision, Outcome, Panic, Wanted
+from pytest_soak.report.summary import (
+    deltas_of,
+    iteration_summary,
+    skip_reason,
+    skipped_reason,
+    tuning_report,
+)
+from tests.unit.gate.histories import applied, clipped, make_history, skipped, with_iteration
+from tests.unit.report.runs import decided
+
+
+def decision(*outcomes: Outcome, **options: object) -> Decision:
+    history = make_history(5, outcomes={3: outcomes}, **options)  # type: ignore[arg-type]
+    found = history.iterations[2].decision
+    assert found is not None
+    return found
+
+
+def test_the_fields_are_those_of_the_specification() -> None:
+    document = iteration_summary(decided(6).iterations[2], "2026-01-01T00:00:00Z")
+    assert set(document) == {"iteration", "summary", "tuning"}
+    assert document["iteration"] == 3
+    assert document["summary"]["runtime_utc"] == "2026-01-01T00:00:00Z"
+    assert document["summary"]["maker_taker_source"] == "fills_volume"
+    assert document["summary"]["kpi_verdict"] == "PASS"
+    assert document["summary"]["kpi_reasons"] == []
+    assert {"net_bps", "risk_ratio", "maker_taker_ratio", "fills_per_hour"} <= set(
+        document["summary"]
+    )
+    assert set(document["tuning"]) >= {
+        *("proposed_deltas", "deltas", "applied", "outcomes", "held", "rules"),
+        *("skip_reason", "skipped_reason", "signature", "old_hash", "state_hash"),
+    }
+    canonical_json(document)
+
+
+def test_hashes_are_of_before_and_after() -> None:
+    history = decided(6)
+    for now, then in zip(history.iterations, history.iterations[1:], strict=False):
+        document = iteration_summary(now, None)
+        assert document["summary"]["state_hash"] == now.state_hash
+        assert document["tuning"]["old_hash"] == now.state_hash
+        assert document["tuning"]["state_hash"] == then.state_hash
+        assert document["tuning"]["applied"] is (now.state_hash != then.state_hash)
+
+
+def test_what_was_applied_is_in_deltas() -> None:
+    made = decision(applied("base_spread_bps", 0.02), clipped("tail_age_ms", 300.0, 200.0))
+    assert deltas_of(made) == {"base_spread_bps": 0.02, "tail_age_ms": 200.0}
+    document = iteration_summary(make_history(5, outcomes={3: made.outcomes}).iterations[2], None)
+    assert document["tuning"]["proposed_deltas"] == {"base_spread_bps": 0.02, "tail_age_ms": 300.0}
+    assert document["tuning"]["outcomes"]["tail_age_ms"]["outcome"] == "CLIPPED"
+    assert deltas_of(decision(applied("base_spread_bps", 0.02), dry_run=True)) == {}
+
+
+def test_skip_reason_has_a_flag_for_each_guard() -> None:
+    assert skip_reason(decision(applied("base_spread_bps", 0.02))) is None
+    refused = skip_reason(
+        decision(
+            skipped("impact_cap_ratio", -0.01, "freeze", "frozen until iteration 9"),
+            skipped("tail_age_ms", 50.0, "cooldown"),
+            clipped("min_interval_ms", 30.0, 20.0, "velocity"),
+        )
+    )
+    assert refused is not None
+    assert {name for name, flag in refused.items() if flag is True} == {
+        "freeze",
+        "cooldown",
+        "velocity",
+    }
+    assert refused["note"] == (
+        "frozen until iteration 9: impact_cap_ratio; velocity: min_interval_ms; "
+        "cooldown_active: tail_age_ms"
+    )
+    assert list(refused) == [
+        *("panic", "nodata", "invalid", "late", "freeze", "cooldown", "duplicate"),
+        *("oscillation", "velocity", "bounds", "no_op", "note"),
+    ]
+
+
+def test_flags_include_the_reasons_behind_the_first() -> None:
+    also = Outcome("tail_age_ms", "SKIPPED", 1.0, 0.0, 600.0, 600.0, "late", ("cooldown",))
+    refused = skip_reason(decision(also))
+    assert refused is not None
+    assert refused["late"] is True
+    assert refused["cooldown"] is True
+    assert refused["freeze"] is False
+
+
+@pytest.mark.parametrize(
+    ("held", "text"),
+    [
+        ({"impact_cap_ratio": "freeze"}, "frozen: impact_cap_ratio"),
+        (
+            {"tail_age_ms": "cooldown until iteration 7", "min_interval_ms": "velocity"},
+            "cooldown_active until iteration 7: tail_age_ms; velocity: min_interval_ms",
+        ),
+    ],
+)
+def test_where_all_was_held_the_reason_is_told(held: dict[str, str], text: str) -> None:
+    history = make_history(5, wanted={3: Wanted(held=held)})
+    document = iteration_summary(history.iterations[2], None)["tuning"]
+    assert document["skipped_reason"] == text
+    assert document["skip_reason"] is None
+    assert document["held"] == held
+
+
+def test_nothing_wanted_needs_no_reason() -> None:
+    assert skipped_reason(decision()) == ""
+    partly = make_history(
+        5,
+        outcomes={3: [applied("tail_age_ms", 1.0)]},
+        wanted={3: Wanted(held={"min_interval_ms": "velocity"})},
+    ).iterations[2]
+    assert iteration_summary(partly, None)["tuning"]["skipped_reason"] == ""
+
+
+def test_before_its_decision_an_iteration_has_an_empty_tuning() -> None:
+    history = with_iteration(make_history(5), 5, decision=None)
+    document = iteration_summary(history.iterations[4], None)
+    full = iteration_summary(history.iterations[3], None)
+    assert set(document["tuning"]) == set(full["tuning"])
+    assert document["tuning"]["applied"] is False
+    assert document["tuning"]["state_hash"] == history.iterations[4].state_hash
+
+
+def test_panic_is_told() -> None:
+    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, held_until=7)
+    history = make_history(5, panics={3: panic})
+    document = iteration_summary(history.iterations[2], None)["tuning"]
+    assert document["panic"]["moves"] == {"base_spread_bps": 0.65}
+    assert document["applied"] is True
+    assert document["deltas"] == {}
+
+
+def test_what_is_no_number_stays_readable() -> None:
+    odd = make_history(5, outcomes={3: [skipped("tail_age_ms", float("nan"), "invalid")]})
+    document = iteration_summary(odd.iterations[2], None)
+    assert document["tuning"]["proposed_deltas"] == {"tail_age_ms": "NaN"}
+    canonical_json(document)
+
+
+def test_a_recorded_kpi_cannot_take_a_fields_name() -> None:
+    history = make_history(3, kpis={"state_hash": 1.0})
+    assert isinstance(iteration_summary(history.iterations[0], None)["summary"]["state_hash"], str)
+
+
+def test_tuning_report_has_every_iteration() -> None:
+    document = tuning_report(decided(6))
+    assert [item["iteration"] for item in document["iterations"]] == [1, 2, 3, 4, 5, 6]
+    assert document["iterations"][0]["tuning"]["rules"] == ["MAKER_BOOST"]
+    canonical_json(document)

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_soak.gate import CriterionResult, judge_lane, judge_run
+from pytest_soak.loop.model import Halt, History, Panic, Reading, Verdict, Wanted
+from pytest_soak.profile.resolve import resolve
+from pytest_soak.report import (
+    audit,
+    failures,
+    final_table,
+    iteration_line,
+    profile_text,
+    recommendations,
+)
+from pytest_soak.report.table import WIDTH
+from pytest_soak.store.sources import read_source
+from tests.unit.gate.histories import (
+    applied,
+    clipped,
+    make_history,
+    skipped,
+    with_decision,
+    with_iteration,
+)
+from tests.unit.report.runs import decided
+
+
+def table(*histories: History, strict: bool = False) -> list[str]:
+    return final_table(judge_run([judge_lane(history, strict=strict) for history in histories]))
+
+
+def test_the_table_is_aligned_and_narrow() -> None:
+    lines = table(decided(), decided(lane_id="x" * 100, net=1.0))
+    assert max(map(len, lines)) <= WIDTH
+    heads = [line for line in lines if line.lstrip().startswith("KPI")]
+    rows = [line for line in lines if line.startswith(("  net_bps ", "  delta_quality "))]
+    column = heads[0].index("verdict")
+    assert {row[column - 1 :].strip() for row in rows} == {"PASS", "WARN", "FAIL"}
+    assert lines[-1].startswith("gate: FAIL by xxx")
+    assert "net_bps" in lines[-1]
+
+
+def test_the_table_gives_the_reason_of_what_did_not_pass() -> None:
+    lines = table(make_history(11, planned=24, halt=Halt(12, "error", "ValueError:\nno feed")))
+    text = "\n".join(lines)
+    assert "FAIL completeness: 11 of 24 iterations measured; halted at iteration 12" in text
+    assert "ValueError: no feed" in " ".join(text.split())
+    assert "deltas: nothing was proposed" in text
+    assert table(decided())[-1] == "gate: PASS"
+
+
+def test_the_table_takes_any_criterion() -> None:
+    extra = [
+        CriterionResult("memory_" + "x" * 80, Verdict.WARN, 1e300, ">= 1e300", reason="r" * 400),
+        CriterionResult("nothing", Verdict.INCONCLUSIVE),
+    ]  # fmt: skip
+    lines = final_table(judge_run([judge_lane(make_history(1), extra=extra)]))
+    assert max(map(len, lines)) <= WIDTH
+    assert final_table(judge_run([])) == ["no lane was judged", "gate: FAIL"]
+
+
+def test_the_line_of_an_iteration() -> None:
+    outcomes = {
+        3: [
+            applied("base_spread_bps", 0.02),
+            clipped("min_interval_ms", 25.0, 15.0),
+            skipped("tail_age_ms", 5.0, "cooldown"),
+        ]
+    }
+    history = make_history(5, outcomes=outcomes, kpis={"net_bps": None})
+    assert iteration_line(history.iterations[2]) == (
+        "   3 PASS net=nodata risk=0.35 maker=0.9 p95=310 | MAKER_BOOST | "
+        "applied 1 clipped 1 skipped 1"
+    )
+    assert "skipped 1 (cooldown)" in iteration_line(
+        make_history(5, outcomes={3: [skipped("tail_age_ms", 5.0, "cooldown")]}).iterations[2]
+    )
+    assert iteration_line(history.iterations[3]) == (
+        "   4 PASS net=nodata risk=0.35 maker=0.9 p95=310"
+    )
+    undecided = with_iteration(history, 3, decision=None).iterations[2]
+    assert iteration_line(undecided).endswith("p95=310")
+
+
+def test_the_line_tells_panic_held_and_dry_run() -> None:
+    panic = Panic("steady_safe", {}, would=True, held_until=None)
+    line = iteration_line(make_history(5, panics={3: panic}).iterations[2])
+    assert "PANIC would revert to steady_safe" in line
+    wanted = {3: Wanted(held={"tail_age_ms": "velocity"})}
+    assert "held 1" in iteration_line(make_history(5, wanted=wanted).iterations[2])
+    dry = make_history(5, outcomes={3: [applied("tail_age_ms", 1.0)]}, dry_run=True)
+    assert iteration_line(dry.iterations[2]).endswith("applied 1 dry run")
+
+
+def test_the_line_takes_other_kpis() -> None:
+    iteration = make_history(3).iterations[0]
+    other = replace(iteration, readings={"pool_p95": Reading(1234.5, "totals.pool_p95")})
+    assert "pool_p95=1234" in iteration_line(other)
+    assert "fills_per_hour=6000" in iteration_line(iteration, ["fills_per_hour"])
+    many = replace(iteration, reasons=("x",), verdict=Verdict.INCONCLUSIVE)
+    assert len(iteration_line(many, ["k" * 60, "l" * 60])) <= WIDTH
+
+
+def audited(*histories: History) -> str:
+    return audit(histories, judge_run([judge_lane(history) for history in histories]))
+
+
+def test_the_audit_has_the_verdict_first_and_all_sections() -> None:
+    text = audited(decided())
+    assert text.startswith("# Soak audit: PASS\n")
+    sections = [line[4:] for line in text.splitlines() if line.startswith("### ")]
+    assert sections == [
+        *("Gate", "Trends", "Anomalies", "Parameters", "Rules", "Deltas", "Volume"),
+    ]
+    assert "| base_spread_bps | 0.5 | 0.845 | +0.345 | bps |" in text
+    assert "| maker_taker_ratio | 0.697 | 0.736 | +0.039 |" in text
+    assert "| MAKER_BOOST | 23 | 23 | 23 |" in text
+    assert "100% of the start" in text
+    assert "Without data: gross_bps, fees_bps," in text
+
+
+def test_the_audit_names_what_is_odd() -> None:
+    series = [3.0 + 0.01 * (-1) ** t for t in range(24)]
+    series[9] = 9.0
+    history = make_history(
+        kpis={"net_bps": series},
+        verdicts={4: Verdict.FAIL},
+        panics={6: Panic("steady_safe", {"tail_age_ms": 700.0}, would=False, held_until=10)},
+    )
+    history = with_iteration(history, 12, external=True)
+    history = with_iteration(history, 13, echo_mismatch=("tail_age_ms",), failed_checks=("t",))
+    history = with_decision(history, 14, note="the proposer failed: boom | pipe\nand more")
+    text = audited(replace(history, halt=Halt(25, "timeout", "took too long")))
+    for expected in (
+        "- iteration 4: FAIL: net_bps 1.5 < 2",
+        "- iteration 6: PANIC, reverted to steady_safe",
+        "- iteration 10: net_bps 9.000 is +",
+        "- before iteration 12: the runtime file was edited from outside",
+        "- iteration 13: failed checks: t",
+        "- iteration 13: the target ran with other values of tail_age_ms",
+        "- iteration 14: the proposer failed: boom \\| pipe and more",
+        "- iteration 25: timeout: took too long",
+    ):
+        assert expected in text
+
+
+def test_the_audit_of_little_and_of_much() -> None:
+    assert "too few for a trend" in audited(make_history(3))
+    assert "The tuner was off." in audited(make_history(24, tune=False))
+    assert "Fills per hour are not known." in audited(make_history(kpis={"fills_per_hour": None}))
+    assert "None." in audited(make_history())
+    bad = make_history(30, verdicts=dict.fromkeys(range(1, 31), Verdict.FAIL))
+    assert "- … and 10 more" in audited(bad)
+    two = audited(make_history(), make_history(lane_id="other-1"))
+    assert "| other-1 | PASS | 24 of 24 | yes |" in two
+
+
+def recommended(history: History, strict: bool = False) -> str:
+    return recommendations([history], judge_run([judge_lane(history, strict=strict)]))
+
+
+@pytest.mark.parametrize(
+    ("history", "text"),
+    [
+        (make_history(), "may be frozen"),
+        (
+            make_history(3, planned=24, halt=Halt(4, "error", "ValueError: x")),
+            "Repair the target first: it ended the lane at iteration 4 (error): ValueError: x",
+        ),
+        (make_history(20, planned=24), "Finish the run: 20 of 24"),
+        (make_history(20), "run at least 24 iterations"),
+        (make_history(kpis={"net_bps": None}), "let the target report it as `totals.net_bps`"),
+        (make_history(kpis={"maker_taker_ratio": 0.7}), "MAKER_BOOST, NORMALIZE, RELAX never"),
+        (make_history(kpis={"net_bps": 1.0}, tune=False), "the tuner was off"),
+        (
+            make_history(panics={6: Panic("steady_safe", {}, would=False, held_until=None)}),
+            "Start from a safer profile: panic after iteration 6",
+        ),
+        (
+            with_iteration(make_history(), 5, echo_mismatch=("tail_age_ms",)),
+            "Make the target run with what runtime_overrides.json says",
+        ),
+        (
+            make_history(outcomes={3: [skipped("tail_age_ms", 5.0)]}),
+            "Too few changes were applied in full; refused by: velocity 1",
+        ),
+        (make_history(kpis={"maker_taker_ratio": 0.7}, mock=True), "silent when it is needed"),
+        (
+            make_history(outcomes={3: [applied("tail_age_ms", 4400.0)]}),
+            "tail_age_ms ended at its maximum of 5000",
+        ),
+    ],
+)  # fmt: skip
+def test_recommendations_follow_from_the_run(history: History, text: str) -> None:
+    assert text in recommended(history)
+
+
+def test_recommendations_name_what_held_a_rule_back() -> None:
+    text = recommended(decided(mock=False))
+    assert "MAKER_BOOST fired 23 times" in text
+    assert "most often held: min_interval_ms: velocity" in text
+
+
+def test_a_value_within_its_noise_is_told() -> None:
+    series = [2.75 + 0.4 * (-1) ** t for t in range(24)]
+    assert "is within its noise" in recommended(make_history(kpis={"net_bps": series}))
+
+
+def failed(history: History) -> str:
+    return failures([history], judge_run([judge_lane(history)]))
+
+
+def test_failures_lists_all_of_them_or_none() -> None:
+    assert "No failures." in failed(make_history())
+    history = make_history(verdicts={4: Verdict.FAIL, 5: Verdict.WARN})
+    history = with_iteration(history, 6, failed_checks=("test_bot.py::test_edge",))
+    history = with_iteration(history, 7, echo_mismatch=("tail_age_ms",))
+    text = failed(replace(history, halt=Halt(25, "contract", "no totals")))
+    assert "- iteration 4: FAIL: net_bps 1.5 < 2 (maker_taker_ratio 0.900, " in text
+    assert "iteration 5" not in text
+    assert "- iteration 6: failed checks: test_bot.py::test_edge" in text
+    assert "- iteration 7: the target ran with other values of tail_age_ms" in text
+    assert "- iteration 25: contract: no totals" in text
+    assert "- gate: delta_quality" in text
+
+
+def test_a_profile_for_people() -> None:
+    resolved = resolve("S1", read_source)
+    text = profile_text(resolved.profile, resolved.origins)
+    assert text.startswith("profile S1 < market_maker\n")
+    assert "MAKER_BOOST: " in text
+    assert "concurrency_limit      1.9 " in text
+    assert "net_bps            >= 2.7      >= 2.7" in text

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_soak.cli import main
+from pytest_soak.gate import judge_lane, judge_run
+from pytest_soak.loop.history import read_history
+from pytest_soak.loop.model import Entry, Halt
+from pytest_soak.protocol import Lane
+from pytest_soak.report import audit, final_table, run_snapshot, snapshot, snapshot_text
+from pytest_soak.store.journal import Journal
+from pytest_soak.store.rundir import RunDirectory
+from tests.unit.report.runs import decided_entries
+
+VERSIONS = {"numpy": "2.4.6"}
+StoredRun = Callable[..., Path]
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> StoredRun:
+    """Writes a run of the given lanes' journals, as a session leaves it; returns its directory."""
+
+    def write(*lanes: Sequence[Entry], strict: bool = False) -> Path:
+        made = [read_history(entries).lane for entries in lanes]
+        about = {"strict": strict, "versions": VERSIONS}
+        run = RunDirectory.create(tmp_path / "soak", "run-1", made, about)
+        for lane, entries in zip(made, lanes, strict=True):
+            journal = Journal.create(run.lane_directory(lane.id).journal_path)
+            for entry in entries:
+                journal.append({key: value for key, value in entry.items() if key != "seq"})
+            journal.close()
+        return run.path
+
+    return write
+
+
+def test_gate_prints_what_the_session_prints(
+    stored: StoredRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = decided_entries()
+    path = stored(entries)
+    assert main(["gate", str(path)]) == 0
+    expected = final_table(judge_run([judge_lane(read_history(entries))]))
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_gate_fails_with_1(stored: StoredRun, capsys: pytest.CaptureFixture[str]) -> None:
+    path = stored(decided_entries(net=1.0))
+    assert main(["gate", str(path), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["verdict"] == "FAIL"
+    assert document["lanes"][0]["criteria"][2]["name"] == "net_bps"
+
+
+def test_gate_judges_by_the_runs_limits_or_the_mock_ones(stored: StoredRun) -> None:
+    path = stored(decided_entries(mock=False))
+    assert main(["gate", str(path)]) == 1
+    assert main(["gate", str(path), "--mock"]) == 0
+
+
+def test_strict_is_asked_for_or_the_runs_own(stored: StoredRun) -> None:
+    short = decided_entries(20)
+    path = stored(short)
+    assert main(["gate", str(path)]) == 0
+    assert main(["gate", str(path), "--strict"]) == 1
+    assert main(["snapshot", str(path)]) == 0
+    strict = stored(short, strict=True)
+    assert main(["gate", str(strict)]) == 1
+    assert main(["snapshot", str(strict)]) == 1
+
+
+def test_several_lanes_and_one_of_them(
+    stored: StoredRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = stored(decided_entries(), decided_entries(lane_id="bad-1", net=1.0))
+    assert main(["gate", str(path)]) == 1
+    assert "lane bad-1: FAIL" in capsys.readouterr().out
+    assert main(["gate", str(path / "steady-BTCUSDT-1")]) == 0
+    assert main(["gate", str(path.parent)]) == 1
+
+
+def test_snapshot_has_the_sessions_bytes(
+    stored: StoredRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = decided_entries()
+    path = stored(entries)
+    history = read_history(entries)
+    lane = judge_lane(history)
+    expected = snapshot_text(run_snapshot([snapshot(history, lane, VERSIONS)], judge_run([lane])))
+    assert main(["snapshot", str(path)]) == 0
+    assert capsys.readouterr().out == expected
+    assert main(["snapshot", str(path), "--pretty"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(expected)
+
+
+def test_audit_is_the_sessions_text(stored: StoredRun, capsys: pytest.CaptureFixture[str]) -> None:
+    entries = decided_entries()
+    path = stored(entries)
+    assert main(["audit", str(path)]) == 0
+    history = read_history(entries)
+    assert capsys.readouterr().out == audit([history], judge_run([judge_lane(history)]))
+
+
+def test_verify_looks_at_deltas_only(stored: StoredRun, capsys: pytest.CaptureFixture[str]) -> None:
+    path = stored(decided_entries(mock=False))
+    assert main(["gate", str(path)]) == 1
+    capsys.readouterr()
+    assert main(["verify", str(path)]) == 0
+    assert "# Delta verification of steady-BTCUSDT-1: PASS" in capsys.readouterr().out
+    assert main(["verify", str(path), "--json", "--strict"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["lanes"][0]["fail_count"] == 0
+
+
+def test_verify_fails_when_a_target_ignores_a_change(
+    stored: StoredRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = decided_entries(4)
+    for entry in entries:
+        if entry["type"] == "observation" and entry["iteration"] == 3:
+            entry["report"]["effective_params"] = {"base_spread_bps": 0.5}
+    path = stored(entries)
+    assert main(["verify", str(path)]) == 1
+    assert "after iteration 2: base_spread_bps" in capsys.readouterr().out
+
+
+def test_a_halted_run_says_why(stored: StoredRun, capsys: pytest.CaptureFixture[str]) -> None:
+    path = stored(decided_entries(9, planned=24, halt=Halt(10, "error", "ValueError: no feed")))
+    assert main(["gate", str(path)]) == 1
+    assert "9 of 24 iterations measured; halted at iteration 10" in capsys.readouterr().out
+
+
+def test_an_unreadable_run_is_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gate", str(tmp_path / "nothing")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("pytest-soak: ")
+    assert "is no run" in captured.err
+
+
+def test_an_empty_or_senseless_journal_is_usage(
+    tmp_path: Path, stored: StoredRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lane = Lane("a-1", "steady", "BTCUSDT", 1, 300.0, 4)
+    run = RunDirectory.create(tmp_path / "empty", "run-1", [lane], {})
+    journal = Journal.create(run.lane_directory("a-1").journal_path)
+    assert main(["gate", str(run.path)]) == 2
+    assert "never started" in capsys.readouterr().err
+    journal.append({"type": "done", "iteration": 1, "state_hash": "x"})
+    journal.close()
+    assert main(["gate", str(run.path)]) == 2
+    assert "its entries make no run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["gate"], ["nonsense"], ["profile"], ["gate", "a", "-x"]]
+)
+def test_bad_arguments_exit_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: pytest-soak" in capsys.readouterr().err
+
+
+def test_profile_show(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", "show", "S1"]) == 0
+    assert "base_spread_bps        0.85" in capsys.readouterr().out
+    assert main(["profile", "show", "S1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "S1"
+    assert main(["profile", "show", "S2"]) == 2
+    assert "S1" in capsys.readouterr().err
+
+
+def test_profile_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("extends: steady\nbase_spread_bps: 0.7\n")
+    bad.write_text("extends: steady\nbase_spred_bps: 0.7\n")
+    assert main(["profile", "check", str(good)]) == 0
+    assert capsys.readouterr().out.startswith("OK good: 10 parameters")
+    assert main(["profile", "check", str(bad)]) == 1
+    assert "base_spread_bps" in capsys.readouterr().out
+    assert main(["profile", "check", str(tmp_path / "none.yaml")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_as_a_module_and_without_heavy_imports() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; import pytest_soak.cli as c\n"
+            "try: c.main(['--help'])\n"
+            "except SystemExit: pass\n"
+            "sys.exit(any(m in sys.modules for m in ('numpy', 'yaml', 'msgspec', 'scipy')))",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    assert "verify" in done.stdout
+    module = subprocess.run(
+        [sys.executable, "-m", "pytest_soak", "profile", "show", "steady"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert module.returncode == 0
+    assert module.stdout.startswith("profile steady < market_maker")
