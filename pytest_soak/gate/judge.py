@@ -82,7 +82,7 @@ def judge_lane(
         _judged(history, f"pass_count_last{limits.window}", lambda: pass_count_criterion(history)),
         _judged(history, "delta_quality", lambda: delta_criterion(history, delta)),
         _judged(history, "completeness", lambda: completeness_criterion(history)),
-        *(replace(result, lane=history.lane.id) for result in extra),
+        *(_from_elsewhere(history, result) for result in extra),
     )
     passed = pass_count(history)
     return LaneJudgement(
@@ -118,6 +118,21 @@ def _kpi_result(
 ) -> CriterionResult:
     return _judged(
         history, criterion.kpi, lambda: kpi_criterion(history, criterion, mock, reference)
+    )
+
+
+def _from_elsewhere(history: History, result: CriterionResult) -> CriterionResult:
+    """A criterion of the user's: its value may be any number there is, or none at all."""
+    value = result.value
+    return _judged(
+        history,
+        str(result.name),
+        lambda: replace(
+            result,
+            verdict=Verdict(result.verdict),
+            value=None if value is None else float(value),
+            lane=history.lane.id,
+        ),
     )
 
 

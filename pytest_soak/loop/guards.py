@@ -46,6 +46,11 @@ class Ask:
     """Of the whole change that this key would be part of, once it is known."""
 
     @property
+    def before(self) -> float:
+        """The value in force; NaN for an unknown key."""
+        return self.state.values.get(self.proposal.key, math.nan)
+
+    @property
     def landing(self) -> float:
         """Where the whole move would end; NaN if that is no number."""
         return self.after(self.delta)
@@ -54,7 +59,7 @@ class Ask:
         """The value of the key after ``delta``, rounded, and exactly on a bound that it touches."""
         if self.parameter is None:
             return math.nan
-        value = self.state.values[self.parameter.key] + delta
+        value = self.before + delta
         return _settled(self.parameter, value) if math.isfinite(value) else math.nan
 
 
@@ -153,7 +158,7 @@ def _bounds(ask: Ask) -> Objection | None:
     parameter = ask.parameter
     if parameter is None:
         return None
-    value, slack = ask.state.values[parameter.key], SLACK * parameter.span
+    value, slack = ask.before, SLACK * parameter.span
     end = value + ask.delta
     if end > parameter.maximum + slack:
         return Objection(f"at most {parameter.maximum:g}", max(0.0, parameter.maximum - value))
@@ -163,7 +168,7 @@ def _bounds(ask: Ask) -> Objection | None:
 
 
 def _no_op(ask: Ask) -> Objection | None:
-    if ask.parameter is not None and ask.landing == ask.state.values[ask.parameter.key]:
+    if ask.parameter is not None and not _moves(ask.parameter, ask.before, ask.landing):
         return Objection("the value stays what it is")
     return None
 
@@ -266,7 +271,7 @@ def _safest(same_key: Sequence[Proposal], parameter: Parameter | None) -> Propos
 def _outcome(ask: Ask) -> Outcome:
     objections = {name: found for name, ask_guard in GUARDS.items() if (found := ask_guard(ask))}
     reasons = tuple(objections)
-    before = ask.state.values[ask.parameter.key] if ask.parameter is not None else None
+    before = ask.before if ask.parameter is not None else None
     outcome = Outcome(
         key=ask.proposal.key,
         outcome="SKIPPED",
@@ -299,8 +304,13 @@ def _enough(ask: Ask, left: float) -> bool:
     if ask.parameter is None:
         return False
     share = ask.state.profile.guards.clip_share * abs(ask.delta)
-    moves = ask.after(left) != ask.state.values[ask.parameter.key]
+    moves = _moves(ask.parameter, ask.before, ask.after(left))
     return moves and abs(left) >= share - SLACK * ask.parameter.span
+
+
+def _moves(parameter: Parameter, before: float, after: float) -> bool:
+    # What is within the slack is nothing: else a row of such moves would slip past the cap.
+    return not abs(after - before) <= SLACK * parameter.span
 
 
 def _settled(parameter: Parameter, value: float) -> float:

@@ -293,8 +293,7 @@ def _retire(base: Path) -> None:
         latest.rename(target)
     except OSError as error:
         raise describe_os_error(f"move the earlier run to {target} from", latest, error) from error
-    sync_directory(runs)
-    sync_directory(base)
+    sync_directory(runs)  # and `base` when the new directory is made in it
 
 
 def _free_name(runs: Path, wanted: str) -> Path:

@@ -106,7 +106,7 @@ def test_every_bit_of_a_journal_counts() -> None:
             assert plain(contents.entries) == numbered(batch)[:-1]
 
 
-@settings(quiet, max_examples=20)
+@settings(quiet, max_examples=8)
 @given(journals)
 def test_cut_anywhere_a_prefix_is_left(batch: list[dict[str, Any]]) -> None:
     with stored(batch) as path:

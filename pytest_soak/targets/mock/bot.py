@@ -18,22 +18,22 @@ from pytest_soak.targets.quoting import (
     skew_bps,
 )
 
-LIMIT_LOTS = 12.0
+LIMIT_LOTS = 7.0
 """The inventory limit, what tilt and exposure check call full, in a book of normal depth: what
 may be held is a multiple of what the book can take back."""
-VOLATILITY_COEF = 0.30
-LEVEL_STEP = 1.8
-SIZE_GROWTH = 0.6
+VOLATILITY_COEF = 0.05
+LEVEL_STEP = 20.0
+SIZE_GROWTH = 0.5
 VISIBLE_LOTS = 10.0
 """Shown at the touch by others in a normal book."""
 RETRY_S = 0.3
 """A quote that the risk check refused is not tried again before."""
-THROTTLE_PAUSE_S = 0.2
-CONCURRENCY_PAUSE_S = 0.06
+THROTTLE_PAUSE_S = 0.15
+CONCURRENCY_PAUSE_S = 0.1
 """After a refusal for too many requests, in total or in flight, nothing is sent before."""
 _HEDGE_AT = 1.25
 _HEDGE_TO = 0.75
-_ADVERSE_FLOW = 0.55
+_ADVERSE_FLOW = 0.35
 """Imbalance of the taker flow from which the risk check lets no quote meet it."""
 _SIGMA_TIME_S = 30.0
 _LONG_SIGMA = 1.28

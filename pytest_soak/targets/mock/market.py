@@ -45,18 +45,19 @@ _OU_SD = (0.35, 0.45, 0.45)
 _LOG_SHIFT = -0.3
 _DIFFUSION = 0.8 * 1.28
 _JUMP_BPS, _JUMP_CLIP_BPS = 5.0, 80.0
-_FLICKER_TIME_S, _FLICKER_SD, _FLICKER_BASE = 0.3, 0.42, 0.6
+_FLICKER_TIME_S, _FLICKER_SD, _FLICKER_BASE = 0.3, 0.42, 0.9
 _CRASH_PER_S, _CRASH_FALL_S, _CRASH_RETRACE_S, _CRASH_SPAN_S = 1 / 86400, 8.0, 90.0, 60.0
 _CRASH_FORGET_S = 600.0
 _GAP_PER_S, _GAP_MEAN_S = 3 / 3600, 20.0
 _SPREAD_BPS = 0.25
 _DEPTH_NOISE_SD, _DEPTH_NOISE_TIME_S = 0.3, 10.0
-_IMMIGRANTS_PER_S, _BRANCHING, _SAME_SIDE, _WARM_UP_S = 3.0, 0.75, 0.85, 20.0
-_QUIET, _LOG_SIZE, _SIZE_DEPTH = 0.4, -1.2, 1.0
+_IMMIGRANTS_PER_S, _BRANCHING, _SAME_SIDE, _WARM_UP_S = 4.6, 0.75, 0.85, 20.0
+_QUIET, _LOG_SIZE, _SIZE_DEPTH = 1.0, -4.0, 0.5
+_SIZE_SD, _SWEEP_SIZE_SD = 1.3, 0.6
 _REACH_MEAN_BPS = 1 / 0.94
-_SWEEP_SHARE, _SWEEP_MEAN_BPS, _SWEEP_SIZE = 0.15, 5.0, 3.0
+_SWEEP_SHARE, _SWEEP_MEAN_BPS, _SWEEP_SIZE = 0.25, 29.0, 23.0
 _IMPACT_BPS, _INFORMED_SHARE, _INFORMED, _UNINFORMED = 0.08, 0.3, 3.0, 0.4
-_IMBALANCE_TIME_S, _IMBALANCE_PRIOR = 2.0, 2.0
+_IMBALANCE_TAKERS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,12 +359,12 @@ def _takers(
     time, side = time[order], side[order]
     count = len(time)
     tick = np.minimum((time / DT).astype(np.int64), ticks - 1)
-    size = np.exp(_LOG_SIZE + 1.3 * rng.standard_normal(count)) * depth[tick] ** _SIZE_DEPTH
     usual = _REACH_MEAN_BPS * (0.6 + 0.4 * volatility[tick])
     sweeps = rng.random(count) < _SWEEP_SHARE
-    mean = np.where(sweeps, _SWEEP_MEAN_BPS, usual)
-    size = np.where(sweeps, _SWEEP_SIZE * size, size)
-    reach = mean * rng.standard_exponential(count)
+    reach = np.where(sweeps, _SWEEP_MEAN_BPS, usual) * rng.standard_exponential(count)
+    spread_of_log = np.where(sweeps, _SWEEP_SIZE_SD, _SIZE_SD)
+    size = np.exp(_LOG_SIZE + spread_of_log * rng.standard_normal(count))
+    size = size * np.where(sweeps, _SWEEP_SIZE, 1.0) * depth[tick] ** _SIZE_DEPTH
     return time, side, size, reach + 0.5 * spread[tick]
 
 
@@ -383,12 +384,9 @@ def _impact_bps(
 
 
 def _imbalance(takers: tuple[Floats, Floats, Floats, Floats], ticks: int) -> Floats:
-    time, side, size, _ = takers
-    tick = np.minimum((time / DT).astype(np.int64), ticks - 1)
-    weight = np.sqrt(size)
-    signed = np.bincount(tick, weights=weight * side, minlength=ticks).tolist()
-    total = np.bincount(tick, weights=weight, minlength=ticks).tolist()
-    keep = math.exp(-DT / _IMBALANCE_TIME_S)
-    recent = np.array(list(accumulate(signed, lambda x, e: keep * x + e, initial=0.0)))
-    scale = np.array(list(accumulate(total, lambda x, e: keep * x + e, initial=0.0)))
-    return (recent / (scale + _IMBALANCE_PRIOR))[:-1]
+    # In the time of events, so that a busy market is not a balanced one.
+    time, side, _, _ = takers
+    keep = math.exp(-1.0 / _IMBALANCE_TAKERS)
+    recent = accumulate(((1.0 - keep) * side).tolist(), lambda x, e: keep * x + e, initial=0.0)
+    seen = np.searchsorted(time, np.arange(ticks) * DT)
+    return np.array(list(recent))[seen]

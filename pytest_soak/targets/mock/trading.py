@@ -24,7 +24,7 @@ from pytest_soak.targets.mock.market import DT, FINE_PER_TICK, Market
 from pytest_soak.targets.quoting import ADMITTED, CONCURRENCY, MIN_INTERVAL, RISK, Params, admit, half_spread_bps, refilled_tokens
 
 _BURST = 4.0
-_FEED_TICKS = 1
+_FEED_TICKS = 2
 _FADE_TIME_S = 5.0
 
 

@@ -32,7 +32,7 @@ _OWN_TAKE_BPS = 0.08
 _OWN_QUOTE_BPS = 0.10
 _LASTING = 0.4
 """Share of the own impact that stays; the rest fades within seconds."""
-_VENUE_INTERVAL_S, _VENUE_SPREAD_OF_LOG = 0.028, 0.5
+_VENUE_INTERVAL_S, _VENUE_SPREAD_OF_LOG = 0.024, 0.5
 
 
 def venue_interval_s(noise: float) -> float:

@@ -128,6 +128,11 @@ class QuotingBot:
     def inventory_ratio(self) -> float:
         return self.inventory_lots / self.inventory_cap_lots
 
+    @property
+    def open_orders(self) -> int:
+        """Orders not known to be finished, those being cancelled among them."""
+        return len(self._orders)
+
     def watch_until(self, end_ns: int) -> None:
         """Lets time pass without trading, so that the estimates are there when it begins."""
         while self._engine.now_ns < end_ns:

@@ -139,6 +139,7 @@ class ReplayTarget:
             "inventory_cap_lots": round(bot.inventory_cap_lots, 6),
             "quotes": tally.quotes,
             "requests": bot.gateway.requests,
+            "open_orders": bot.open_orders,
             "hedges": tally.hedges,
             "hedges_expired": tally.hedges_expired,
         }

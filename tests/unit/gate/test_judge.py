@@ -287,6 +287,16 @@ def test_extra_criteria_take_part() -> None:
     assert judgement.freeze_ready  # which is of KPIs, pass count and deltas
 
 
+def test_what_is_odd_in_an_extra_criterion_cannot_break_the_gate() -> None:
+    whole = CriterionResult("count", "PASS", 3)  # type: ignore[arg-type]
+    odd = CriterionResult("odd", Verdict.PASS, "many")  # type: ignore[arg-type]
+    judgement = judge_lane(make_history(), extra=[whole, odd])
+    assert judgement.criteria[-2].verdict is Verdict.PASS
+    assert isinstance(judgement.criteria[-2].value, float)
+    assert judgement.criteria[-1].verdict is Verdict.INCONCLUSIVE
+    assert "ValueError" in judgement.criteria[-1].reason
+
+
 def test_the_run_is_as_good_as_its_worst_lane() -> None:
     good, short = judge_lane(make_history()), judge_lane(make_history(23))
     bad = judge_lane(make_history(kpis={"net_bps": 1.0}))

@@ -252,6 +252,15 @@ def test_a_tail_of_zeros_is_torn(path: Path) -> None:
         )
 
 
+def test_a_last_line_with_another_end_is_not_taken(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])  # the newline had not been written
+    assert read_journal(path).entries == numbered(ENTRIES)[:2]
+    path.write_bytes(whole[:-1] + b" ")  # it had been, and was damaged
+    with pytest.raises(StoreError, match="line 3 is damaged"):
+        read_journal(path)
+
+
 def test_a_damaged_newline_of_an_acknowledged_line_is_no_torn_tail(path: Path) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + lines[1][:-1] + b"\x0b" + lines[2])

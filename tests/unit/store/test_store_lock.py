@@ -152,6 +152,8 @@ def test_a_holder_file_that_cannot_be_written_gives_the_lock_back(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", lambda source, target: (_ for _ in ()).throw(OSError(28, "x")))
-        with pytest.raises(StoreError, match="cannot write"):
+        with pytest.raises(StoreError, match="cannot write") as caught:
             DirectoryLock.acquire(tmp_path, "first")
+    # The traceback keeps the lock object alive, so that its end does not free it.
+    assert caught.tb is not None
     DirectoryLock.acquire(tmp_path, "second").release()

@@ -202,6 +202,14 @@ def test_an_interval_without_fills_has_no_data_rather_than_zero(
     assert report["totals"]["p95_latency_ms"] is not None
 
 
+def test_a_moved_quote_leaves_no_order_behind(synthetic: str, replay: Maker) -> None:
+    reports = run(replay(synthetic), 3, runtime(replace_rate_per_min=1200, min_interval_ms=10))
+
+    for report in reports:
+        assert report["replay"]["quotes"] > 50
+        assert 0 < report["replay"]["open_orders"] <= 2 * 6
+
+
 def test_fees_are_the_settings_and_net_is_gross_less_fees(synthetic: str, replay: Maker) -> None:
     plain = run(replay(synthetic), 1, START)[0]
     dear = run(replay(synthetic, maker_fee_bps=3.0, taker_fee_bps=3.0), 1, START)[0]

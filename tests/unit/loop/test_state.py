@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_soak.loop.entries import (
+    EntryError,
+    decision_entry,
+    decision_from_entry,
+    done_entry,
+    observation_entry,
+)
+from pytest_soak.loop.model import Halt, Reading, Verdict
+from pytest_soak.loop.state import fold, tuning_state
+from tests.unit.loop.lanes import Drive, edge_report, nothing, proposing, shipped, starts
+
+FAIL = edge_report(net=1.0)
+
+
+def busy() -> Drive:
+    """A lane in which everything happens once."""
+    drive = Drive(iterations=8)
+    drive.steps(2, edge_report(maker=0.7, risk=0.3))
+    drive.observe(edge_report(maker=0.7))
+    drive.check({"queue": 4}, ["test_a"])
+    drive.settle()
+    drive.edit(tail_age_ms=640.0)
+    drive.halt(Halt(4, "error", "boom"))
+    drive.plan(20)
+    drive.step(edge_report(maker=None), proposing(tail_age_ms=float("nan"), nonsense=1))
+    drive.observe(edge_report(maker=0.6))
+    drive.intend(proposing(base_spread_bps=0.02))
+    drive.edit(base_spread_bps=0.7)
+    for _ in range(4):
+        drive.step(FAIL, nothing)
+    return drive
+
+
+def test_folding_any_prefix_gives_the_state_of_that_moment() -> None:
+    drive = busy()
+    assert drive.state.done == 9
+    for length, state in enumerate(drive.states, start=1):
+        assert fold(drive.entries[:length]) == state
+
+
+def test_the_start() -> None:
+    state = Drive(iterations=7, mock=True).state
+    assert state.values == state.start_values == starts(shipped())
+    assert (state.done, state.next_iteration, state.iterations) == (0, 1, 7)
+    assert not state.complete
+    assert state.profile == shipped()
+    assert state.mock
+
+
+def test_an_observation_waits_for_its_decision() -> None:
+    drive = Drive()
+    state = drive.add(observation_entry(1, edge_report(), {"risk": 3}, {"clock": 5}))
+    assert state.observed is not None
+    assert state.observed.number == 1
+    assert state.observed.verdict is Verdict.PASS
+    assert state.target_state == {"clock": 5}
+    assert state.done == 0
+
+
+def test_an_intent_is_not_in_force_before_it_is_done() -> None:
+    drive = Drive()
+    drive.observe()
+    decision = drive.intend(proposing(tail_age_ms=25))
+    assert drive.state.intent is not None
+    assert drive.state.values["tail_age_ms"] == 600
+    assert drive.state.done == 0
+    drive.add(done_entry(decision))
+    assert drive.state.intent is None
+    assert drive.state.values["tail_age_ms"] == 625
+    assert drive.state.done == 1
+    assert drive.state.last_signature == decision.signature
+
+
+def test_a_decision_that_changes_nothing_needs_no_done() -> None:
+    drive = Drive()
+    drive.step(proposer=nothing)
+    assert drive.state.done == 1
+    assert drive.entries[-1]["type"] == "decision"
+
+
+def test_recorded_values_join_the_readings_of_their_iteration() -> None:
+    drive = Drive()
+    drive.observe()
+    drive.check({"queue": 4, "broken": float("nan")}, ["test_a"])
+    observed = drive.state.observed
+    assert observed is not None
+    assert observed.readings["queue"] == Reading(4.0, "recorded")
+    assert observed.readings["broken"].value is None
+    assert observed.failed_checks == ("test_a",)
+    assert observed.verdict is Verdict.PASS
+    drive.settle()
+    assert drive.state.recent[-1]["queue"].value == 4.0
+
+
+def test_an_echo_of_other_values_is_noted() -> None:
+    drive = Drive()
+    drive.observe(edge_report(effective_params={"tail_age_ms": 500}))
+    assert drive.state.observed is not None
+    assert drive.state.observed.echo_mismatch == ("tail_age_ms",)
+
+
+def test_a_halt_stays_until_the_lane_goes_on() -> None:
+    drive = Drive()
+    drive.halt(Halt(1, "timeout", "too slow"))
+    assert drive.state.halt == Halt(1, "timeout", "too slow")
+    drive.plan(50)
+    assert drive.state.halt is not None
+    drive.observe()
+    assert drive.state.halt is None
+
+
+def test_a_failed_write_is_completed_by_its_done() -> None:
+    drive = Drive()
+    drive.observe()
+    decision = drive.intend(proposing(tail_age_ms=25))
+    drive.halt(Halt(1, "write", "disk full"))
+    assert drive.state.intent is not None
+    drive.add(done_entry(decision))
+    assert drive.state.halt is None
+    assert drive.state.done == 1
+
+
+class TestExternalEdit:
+    def test_it_replaces_the_values_and_marks_the_next_iteration(self) -> None:
+        drive = Drive()
+        drive.step(proposer=proposing(tail_age_ms=25, min_interval_ms=5))
+        drive.edit(tail_age_ms=600.0)
+        assert drive.entries[-1]["keys"] == {"tail_age_ms": [625, 600]}
+        assert drive.entries[-1]["iteration"] == 1
+        assert drive.state.values["tail_age_ms"] == 600
+        drive.observe()
+        assert drive.state.observed is not None
+        assert drive.state.observed.external
+        drive.settle(nothing)
+        drive.observe()
+        assert drive.state.observed is not None
+        assert not drive.state.observed.external
+
+    def test_the_operators_move_is_not_charged_and_forgets_the_way_back(self) -> None:
+        drive = Drive()
+        drive.step(proposer=proposing(tail_age_ms=25, min_interval_ms=5))
+        moves, signature = drive.state.moves, drive.state.last_signature
+        drive.edit(tail_age_ms=4000.0)
+        assert drive.state.moves == moves
+        assert drive.state.last_signature == signature
+        assert set(drive.state.before) == {"min_interval_ms"}
+
+    def test_it_settles_a_decision_on_its_way_to_the_file(self) -> None:
+        drive = Drive()
+        drive.observe()
+        decision = drive.intend(proposing(tail_age_ms=25, min_interval_ms=5))
+        drive.edit(tail_age_ms=700.0)
+        entry = drive.entries[-1]
+        assert (entry["iteration"], entry["old_hash"]) == (1, decision.state_hash)
+        assert entry["keys"] == {"tail_age_ms": [625, 700]}
+        assert (drive.state.done, drive.state.intent) == (1, None)
+        assert drive.state.values["tail_age_ms"] == 700
+        assert drive.state.values["min_interval_ms"] == 55
+        assert {move.key for move in drive.state.moves} == {"tail_age_ms", "min_interval_ms"}
+
+    @pytest.mark.parametrize(
+        ("values", "said"),
+        [
+            ({"tail_age_ms": 5001.0}, "tail_age_ms = 5001.0; it must lie in .50, 5000. ms"),
+            ({"tail_age_ms": float("nan")}, "tail_age_ms = nan"),
+            ({"nonsense": 1.0}, "no other: .'nonsense'."),
+        ],
+    )
+    def test_it_must_be_a_runtime_within_its_bounds(
+        self, values: dict[str, float], said: str
+    ) -> None:
+        with pytest.raises(ValueError, match=said):
+            Drive().edit(**values)
+
+
+def test_memory_is_bounded() -> None:
+    drive = Drive(iterations=400, interval_s=60.0)
+    sizes = []
+    for number in range(300):
+        drive.step(edge_report(maker=0.7 + 0.001 * (number % 7), risk=0.30 + 0.02 * (number % 9)))
+        state = drive.state
+        sizes.append((len(state.moves), len(state.recent), len(state.first), len(state.before)))
+    moves, recent, first, before = (max(column) for column in zip(*sizes, strict=True))
+    assert recent == 7, "RELAX looks at eight iterations, one of them is the present one"
+    assert first == 4
+    assert before <= len(shipped().parameters)
+    assert 0 < moves <= 60 * len(shipped().parameters)
+    assert max(moves for moves, *_ in sizes[200:]) <= max(moves for moves, *_ in sizes[:100])
+
+
+def test_a_decision_survives_its_entry() -> None:
+    drive = busy()
+    for decision in drive.decisions:
+        entry = json.loads(json.dumps(decision_entry(decision)))
+        again = decision_from_entry(entry)
+        wanted = replace(decision.wanted, log=(), note="")
+        assert again == replace(decision, wanted=wanted)
+
+
+def entry(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"seq": 7, "type": kind, **fields}
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (entry("start"), "the types are plan, observation"),
+        (entry("nonsense"), "the types are plan, observation"),
+        (entry("observation", iteration=1), "no 'report'"),
+        (entry("observation", iteration=2, report={}, audit=None), "to observe is 1"),
+        (entry("decision", iteration=1), "no 'panic'"),
+        (entry("done", iteration=1, state_hash="x"), "done follows a decision"),
+        (entry("checks", iteration=1, recorded={}, failed=[]), "between an observation"),
+        (entry("external", iteration=0, old_hash="x", values={}, keys={}), "it starts from x"),
+        (entry("plan", iterations=None), "int"),
+    ],
+)
+def test_an_entry_that_does_not_follow_is_an_error_that_says_where(
+    bad: dict[str, Any], said: str
+) -> None:
+    drive = Drive()
+    with pytest.raises(EntryError, match=r"journal: entry 7 \(") as caught:
+        fold([*drive.entries, bad])
+    assert said in str(caught.value)
+
+
+def test_a_decision_from_another_state_is_refused() -> None:
+    drive = Drive()
+    drive.observe()
+    decision = drive.intend(proposing(tail_age_ms=25))
+    strange = decision_entry(replace(decision, old_hash="0" * 64))
+    with pytest.raises(EntryError, match="in force is"):
+        fold([*drive.entries[:-1], strange])
+    with pytest.raises(EntryError, match="the decision's hash is"):
+        fold([*drive.entries, {**done_entry(decision), "state_hash": "0" * 64}])
+    with pytest.raises(EntryError, match="done follows a decision"):
+        fold([*drive.entries, done_entry(decision), done_entry(decision)])
+
+
+@pytest.mark.parametrize("entries", [[], [{"type": "plan"}], [{"type": "start", "schema": 2}]])
+def test_a_journal_begins_with_a_start_of_this_schema(entries: list[dict[str, Any]]) -> None:
+    with pytest.raises(EntryError):
+        fold(entries)
+
+
+def test_tuning_state_tells_what_the_guards_remember() -> None:
+    drive = Drive()
+    drive.step(edge_report(maker=0.7, risk=0.3))
+    drive.step(edge_report(maker=0.7, risk=0.3), nothing)
+    told = tuning_state(drive.state)
+    assert json.loads(json.dumps(told)) == told
+    assert told["iteration"] == 2
+    assert told["frozen_until_iter"] == 6
+    assert told["frozen_keys"] == ["impact_cap_ratio", "max_delta_ratio"]
+    assert told["last_signature"] == drive.decisions[0].signature
+    assert told["acted"] == {"MAKER_BOOST": 1}
+    assert told["values_before_last_change"]["base_spread_bps"] == {"value": 0.5, "iteration": 1}
