@@ -78,13 +78,13 @@ def iteration(config: pytest.Config, line: str) -> None:
 
 
 def summary(reporter: pytest.TerminalReporter, plan: Plan, judged: Judged) -> None:
-    """The final table, the verdict, and where the artifacts are."""
+    """The final table, its last line (the verdict) loud, and where the artifacts are."""
     reporter.write_sep("=", "soak")
-    for line in final_table(judged.run):
-        reporter.write_line(line)
     verdict = judged.run.verdict
-    reporter.write_line("")
-    reporter.write_line(f"soak verdict: {verdict}", **_COLOUR[verdict], bold=True)
+    *table, last = final_table(judged.run)
+    for line in table:
+        reporter.write_line(line)
+    reporter.write_line(last, **_COLOUR[verdict], bold=True)
     for line in textwrap.wrap(_meaning(verdict, plan), WIDTH - 2):
         reporter.write_line(f"  {line}")
     reporter.write_line(f"artifacts: {_shown(plan)}")

@@ -16,7 +16,7 @@ def test_a_short_run_is_inconclusive_and_passes(soak: Sessions) -> None:
     soak.bot()
     result = soak("--soak-iterations=6", *GOOD)
     assert result.code == 0
-    assert "soak verdict: INCONCLUSIVE" in result.out
+    assert "gate: INCONCLUSIVE" in result.out
     assert result.outcomes["inconclusive"] >= 4
     assert "failed" not in result.outcomes
 
@@ -26,14 +26,14 @@ def test_strict_fails_what_is_inconclusive(soak: Sessions) -> None:
     result = soak("--soak-iterations=6", "--soak-strict", *GOOD)
     assert result.code == 1
     assert result.outcomes["failed"] >= 4
-    assert "soak verdict: INCONCLUSIVE" in result.out
+    assert "gate: INCONCLUSIVE" in result.out
 
 
 def test_a_good_bot_passes(soak: Sessions) -> None:
     soak.bot()
     result = soak("--soak-iterations=24", "--soak-no-tune", *GOOD)
     assert result.code == 0, result.out
-    assert "soak verdict: PASS" in result.out
+    assert "gate: PASS" in result.out
     assert result.outcomes["passed"] >= 24 + 6
     assert result.json("POST_SOAK_SNAPSHOT.json")["verdict"] == "PASS"
 
@@ -42,7 +42,7 @@ def test_a_poor_bot_fails_the_same_way_everywhere(soak: Sessions) -> None:
     soak.bot()
     result = soak("--soak-iterations=24", "--junitxml=junit.xml", "-rf", "-v", *POOR)
     assert result.code == 1
-    assert "soak verdict: FAIL" in result.out
+    assert "gate: FAIL" in result.out
     name = "soak::gate[steady-BTCUSDT-1/net_bps]"
     assert any(line.startswith(f"FAILED {name}") for line in result.out.splitlines())
     suite = ElementTree.parse(soak.folder / "junit.xml").getroot()  # noqa: S314 - our own file

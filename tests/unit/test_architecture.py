@@ -1,0 +1,101 @@
+"""Who may know whom, checked on the imports themselves."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "pytest_soak"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+PURE = ("loop", "gate", "report", "profile", "canonical", "protocol")
+MAY_KNOW = {
+    "protocol": (),
+    "canonical": (),
+    "profile": ("canonical",),
+    "loop": ("profile", "canonical", "protocol"),
+    "gate": ("loop", "profile", "canonical", "protocol"),
+    "report": ("gate", "loop", "profile", "canonical", "protocol"),
+    "store": ("loop", "profile", "canonical", "protocol"),
+    "targets": ("protocol",),
+    "api": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),
+    "cli": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),
+    "options": (),
+}
+IMPURE = {
+    "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",
+    "subprocess", "threading", "pytest", "_pytest", "filelock", "numpy",
+}  # fmt: skip
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    """Every module that is imported when it runs; type-checking imports are not."""
+    found: list[str] = []
+    typing_only: set[ast.AST] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            typing_only.update(ast.walk(node))
+        if node in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.append(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_knows_only_whom_it_may(path: Path) -> None:
+    allowed = MAY_KNOW.get(room(path))
+    if allowed is None:
+        return
+    for name in imports(path):
+        if name.startswith("pytest_soak."):
+            other = name.split(".")[1]
+            assert other == room(path) or other in allowed, f"{room(path)} must not know {name}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if room(path) in PURE], ids=lambda path: path.stem
+)
+def test_the_core_is_pure(path: Path) -> None:
+    outside = {name.split(".")[0] for name in imports(path)}
+    assert not outside & IMPURE, f"{path}: {outside & IMPURE}"
+    calls = {
+        node.func.id
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not calls & {"open", "print", "input", "eval", "exec"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if room(path) in ("store", "targets", "api", "cli")],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_only_plugin_and_session_know_pytest(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(path)} & {"pytest", "_pytest", "pluggy"}
+
+
+def test_nobody_knows_the_session_but_the_plugin() -> None:
+    knowers = {
+        room(path) for path in MODULES for name in imports(path) if "pytest_soak.session" in name
+    }
+    assert knowers <= {"session", "plugin"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_is_one_noun_of_readable_length(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= 420
+
+
+def test_the_plugin_is_thin() -> None:
+    assert len((PACKAGE / "plugin.py").read_text("utf-8").splitlines()) < 200
