@@ -20,13 +20,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-NO_OP = '''
+NO_OP = """
 class NoOp:
     def run(self, iteration, runtime):
         return {"totals": {}}
 def make(lane):
     return NoOp()
-'''
+"""
 
 
 def timed(arguments: Sequence[str], folder: Path) -> tuple[float, float]:

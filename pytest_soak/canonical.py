@@ -40,7 +40,7 @@ def _normal(value: Any) -> Any:
         return value
     if kind is float:
         return int(value) if value.is_integer() and abs(value) < _EXACT_INTEGERS else value
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):  # the ABC's check is slow
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"a JSON object has text keys, not {key!r}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_soak.gate.judge import CriterionResult
+    from pytest_soak.gate.criteria import CriterionResult
     from pytest_soak.loop.model import History, Iteration, Room
     from pytest_soak.protocol import Lane, Target
 

@@ -62,12 +62,7 @@ def is_cooling(state: LaneState) -> bool:
 
 def velocity_left(state: LaneState, parameter: Parameter) -> float:
     """How much |move| the key has left in the half-open window (t - 1 h, t]; never negative."""
-    now, window = deciding(state), state.profile.guards.velocity_window_s
-    spent = math.fsum(
-        move.size
-        for move in state.moves
-        if move.key == parameter.key and (now - move.iteration) * state.lane.interval_s < window
-    )
+    spent = math.fsum(move.size for move in state.moves if move.key == parameter.key)
     return max(0.0, parameter.cap_per_hour - spent)
 
 

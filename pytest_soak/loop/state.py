@@ -68,7 +68,7 @@ class LaneState:
     hold_until: int = 0
     last_signature: str | None = None
     moves: tuple[Moved, ...] = ()
-    """Charged moves that the next decision's velocity window may still hold, oldest first."""
+    """Charged moves in the velocity window of the next decision, oldest first."""
     before: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     """Key to the value before its last applied change, and the iteration of that change."""
     acted: Mapping[str, int] = field(default_factory=dict)
@@ -314,6 +314,7 @@ def _charged(state: LaneState, decision: Decision) -> LaneState:
     """What applied moves cost: velocity, A-B-A memory, dwell, cooldown. A dry run costs nothing."""
     guards, now = state.profile.guards, decision.iteration
     window, interval_s = guards.velocity_window_s, state.lane.interval_s
+    # The window is half-open: a move exactly one window before the next decision has left it.
     moves = [move for move in state.moves if (now + 1 - move.iteration) * interval_s < window]
     memory = guards.oscillation.forget_after if guards.oscillation is not None else 0
     before = {key: past for key, past in state.before.items() if now + 1 - past[1] <= memory}

@@ -35,7 +35,6 @@ def write_artifacts(
         if len(histories) > 1:
             _write_run(directory, RunJudgement(lane.verdict, (lane,)), [history], [stored])
     _write_run(run.top, judgement, histories, snapshots)
-    run.update(verdict=str(judgement.verdict))
     if settings.export_json:
         atomic_write_text(settings.export_json, metrics_lines(judgement))
     if settings.export_md:

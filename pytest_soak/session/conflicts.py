@@ -14,18 +14,17 @@ _RUN_AGAIN: Final[Mapping[str, str]] = {
     "flake_finder_enable": "--flake-finder",
     "force_flaky": "--force-flaky",
     "retries": "--retries",
-    "rerun_except": "",
 }
 """Option's destination to its name, of pytest-rerunfailures, -repeat, -flakefinder, -retry, flaky."""
 
-_IDLE = (None, False, 0, 1, "0", "1", "", [], "no")
+_IDLE: Final[tuple[object, ...]] = (None, False, 0, 1, "0", "1", "", [], "no")
 
 
 def refuse(config: pytest.Config) -> None:
     """Raise pytest.UsageError for an option that a soak cannot live with."""
     for destination, option in _RUN_AGAIN.items():
         value = config.getoption(destination, None)
-        if option and value not in _IDLE:
+        if value not in _IDLE:
             raise pytest.UsageError(
                 f"soak: {option}={value} would run an iteration again on changed state; leave it "
                 "out of a soak"

@@ -28,6 +28,7 @@ class Controller:
         self._soak: Soak | None = None
         self._distribution: Any = None
         self._judged: Judged | None = None
+        self._fresh_targets: dict[str, int] = {}
 
     # -- before --------------------------------------------------------------------------------
 
@@ -54,6 +55,8 @@ class Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         progress = carried(report)
+        if progress and progress["fresh_from"]:
+            self._fresh_targets[progress["lane"]] = progress["fresh_from"]
         if progress and progress["line"]:
             terminal.iteration(self._config, progress["line"])
 
@@ -87,7 +90,7 @@ class Controller:
             if self._soak:
                 self._soak.stop()
             lost = self._distribution.lost if self._distribution else {}
-            self._judged = judge_and_write(self._config, plan, lost)
+            self._judged = judge_and_write(self._config, plan, lost, self._fresh_targets)
             reports = gate_reports(self._judged.run, plan.settings.strict)
         except Exception as error:
             # A gate that could not be judged must not look like one that passed.

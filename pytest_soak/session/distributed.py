@@ -37,20 +37,19 @@ class LaneScheduling(LoadScopeScheduling):
         The lane's journal holds what was acknowledged; a session resumes it, another worker does
         not: the target that died may have left the world in any state.
         """
-        workload = self.assigned_work[node]
-        for lane_id, unit in list(workload.items()):
-            begun = next((item for item, over in unit.items() if not over), None)
-            if begun is None:
+        workload = self.assigned_work.pop(node)
+        crashed: str | None = None
+        for lane_id, unit in workload.items():
+            item = next((item for item, over in unit.items() if not over), None)
+            if item is None:
                 continue
-            crashed = begun
-            self.lost[lane_id] = crashed
-            # Only the crashed item stays pending, so that the base class names it; the rest of
-            # the unit is not run by anybody.
-            workload[lane_id] = {crashed: False}
-            result = super().remove_node(node)
-            self.workqueue.pop(lane_id, None)
-            return result
-        return super().remove_node(node)
+            if crashed is None:
+                crashed = self.lost[lane_id] = item
+            else:
+                self.workqueue[lane_id] = unit
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return crashed
 
 
 class Distribution:

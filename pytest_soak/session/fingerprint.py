@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -31,7 +32,6 @@ def _version(distribution: str) -> str | None:
 def _cpu_features() -> list[str]:
     # numpy publishes the list only in print (numpy.show_runtime); the attribute behind it has
     # kept its name over the 1.x and 2.x series.
-    from numpy._core import _multiarray_umath
-
-    features: dict[str, bool] = getattr(_multiarray_umath, "__cpu_features__", {})
+    core = import_module("numpy._core._multiarray_umath")
+    features: dict[str, bool] = getattr(core, "__cpu_features__", {})
     return sorted(name for name, present in features.items() if present)

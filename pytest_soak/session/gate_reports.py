@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from pytest_soak.gate.judge import CriterionResult, RunJudgement
+from pytest_soak.gate.criteria import CriterionResult
+from pytest_soak.gate.judge import RunJudgement
 from pytest_soak.loop.model import Verdict
 
 GATE_ATTRIBUTE = "soak_gate"

@@ -84,9 +84,7 @@ def built_in_items(session: pytest.Session) -> list[pytest.Item]:
     return list(session.genitems(module))
 
 
-def take_part(
-    session: pytest.Session, items: list[pytest.Item], plan: Plan
-) -> None:
+def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> None:
     """Keep the checks (or supply one), and deselect whatever takes no part."""
     checks = [item for item in items if slot_of(item)]
     others = [item for item in items if not slot_of(item)]

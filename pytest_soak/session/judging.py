@@ -7,13 +7,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pytest_soak.gate.judge import (
-    CriterionResult,
-    LaneJudgement,
-    RunJudgement,
-    judge_lane,
-    judge_run,
-)
+from pytest_soak.gate.criteria import CriterionResult
+from pytest_soak.gate.judge import LaneJudgement, RunJudgement, judge_lane, judge_run
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import History
 from pytest_soak.session.artifacts import write_artifacts
@@ -29,10 +24,13 @@ class Judged:
     histories: tuple[History, ...]
 
 
-def judge_and_write(config: pytest.Config, plan: Plan, lost: Mapping[str, str]) -> Judged:
+def judge_and_write(
+    config: pytest.Config, plan: Plan, lost: Mapping[str, str], fresh_targets: Mapping[str, int]
+) -> Judged:
     """Judge every lane of the run from its journal, and write what follows from it.
 
-    ``lost`` names the lanes whose worker died, with the item it was running.
+    ``lost`` names the lanes whose worker died, with the item it was running; ``fresh_targets``
+    those that were resumed with a target that could not be restored, with the iteration.
     """
     settings = plan.settings
     run = RunDirectory.resume(settings.directory)
@@ -56,6 +54,10 @@ def judge_and_write(config: pytest.Config, plan: Plan, lost: Mapping[str, str]) 
     )
     judged = Judged(judge_run(judgements), histories)
     write_artifacts(run, judged.run, histories, settings)
+    run.update(
+        verdict=str(judged.run.verdict),
+        fresh_targets={**run.about.get("fresh_targets", {}), **fresh_targets},
+    )
     return judged
 
 

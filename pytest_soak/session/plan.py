@@ -228,9 +228,7 @@ def _created(settings: Settings, prepared: tuple[_Prepared, ...], run_id: str) -
         **_about(settings, resumed=0),
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    run = RunDirectory.create(
-        settings.directory, run_id, [item.lane for item in prepared], about
-    )
+    run = RunDirectory.create(settings.directory, run_id, [item.lane for item in prepared], about)
     log = LineFile(run.path / names.LOG)
     plans = []
     for item in prepared:

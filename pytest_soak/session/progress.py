@@ -22,6 +22,8 @@ class ItemProgress:
     line: str
     """The line of ``-v``; empty until the iteration is decided."""
     kpis: tuple[tuple[str, float], ...]
+    fresh_from: int | None = None
+    """Set when the lane was resumed with a target that could not be restored."""
 
     def attach(self, report: pytest.TestReport) -> None:
         """Put it on a report as a dict of JSON values, which xdist can serialise."""
@@ -33,6 +35,7 @@ class ItemProgress:
                 "iteration": self.number,
                 "verdict": self.verdict,
                 "line": self.line if report.when == "teardown" else "",
+                "fresh_from": self.fresh_from,
             },
         )
 
@@ -46,7 +49,7 @@ class ItemProgress:
         ]
 
 
-def progress_of(lane: Lane, iteration: Iteration) -> ItemProgress:
+def progress_of(lane: Lane, iteration: Iteration, fresh_from: int | None = None) -> ItemProgress:
     """The progress of an iteration observed, or decided."""
     return ItemProgress(
         lane_id=lane.id,
@@ -58,6 +61,7 @@ def progress_of(lane: Lane, iteration: Iteration) -> ItemProgress:
             for name, reading in iteration.readings.items()
             if reading.value is not None
         ),
+        fresh_from=fresh_from,
     )
 
 

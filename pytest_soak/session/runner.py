@@ -76,6 +76,8 @@ class LaneRunner:
         )
         self._log = LineFile(directory / names.LOG)
         self._timing = LineFile(directory / names.TIMING)
+        self.fresh_from: int | None = None
+        """The iteration at which a resumed lane began with a target that knows nothing of it."""
         self._began = 0.0
         self._stopped = False
         self._complete_intent()
@@ -96,7 +98,8 @@ class LaneRunner:
         if self.target is None:
             self._start_target()
         report = self._run_target(number, runtime)
-        self._append(self._observation(number, report))
+        # Synced with the decision: until then the iteration is not acknowledged to anybody.
+        self._append(self._observation(number, report), sync=False)
         observed = self.state.observed
         if observed is None:
             raise AssertionError("an observation was folded into nothing")
@@ -138,6 +141,7 @@ class LaneRunner:
             if callable(stop) and not (self.halt and self.halt.kind == "timeout"):
                 stop()
         finally:
+            self._directory.write_json(names.TUNING_STATE, tuning_state(self.state))
             self._journal.close()
             self._log.close()
             self._timing.close()
@@ -149,7 +153,9 @@ class LaneRunner:
         try:
             target = self._make_target(self.lane)
             if not callable(getattr(target, "run", None)):
-                self._halt(number, "contract", f"{_name(target)} has no method run(iteration, runtime)")
+                self._halt(
+                    number, "contract", f"{_name(target)} has no method run(iteration, runtime)"
+                )
             start = getattr(target, "start", None)
             if callable(start):
                 start(self._nested(self.state.values))
@@ -172,10 +178,8 @@ class LaneRunner:
             history = read_history(past).iterations[:behind]
             target.fast_forward([self._nested(item.values) for item in history])
         else:
-            self._log.write(
-                f"| resume | FRESH_TARGET | iteration={behind + 1} the target has neither "
-                "snapshot/restore nor fast_forward |"
-            )
+            self.fresh_from = behind + 1
+            self._log.write(f"| resume | FRESH_TARGET | iteration={self.fresh_from} |")
 
     def _run_target(self, number: int, runtime: Mapping[str, Any]) -> Mapping[str, Any]:
         target = self.target
@@ -186,9 +190,7 @@ class LaneRunner:
         except EndOfData as end:
             self._halt(number, "end_of_data", str(end) or "the target has no data left")
         except DeadlinePassed:
-            self._halt(
-                number, "timeout", f"the target did not return within {self._timeout_s:g} s"
-            )
+            self._halt(number, "timeout", f"the target did not return within {self._timeout_s:g} s")
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
@@ -282,18 +284,17 @@ class LaneRunner:
                 f"the runtime file has the hash {state_hash[:12]}, decided was "
                 f"{decision.state_hash[:12]}",
             )
-        self._append(entries.done_entry(decision))
+        # Not synced: a decision whose done is lost is found in the file, and done again.
+        self._append(entries.done_entry(decision), sync=False)
 
     # -- the record ----------------------------------------------------------------------------
 
-    def _append(self, *lines: Entry) -> None:
-        self._journal.append(*lines)
+    def _append(self, *lines: Entry, sync: bool = True) -> None:
+        self._journal.append(*lines, sync=sync)
         for line in lines:
             self.state = advance(self.state, line)
 
-    def _propose(
-        self, state: LaneState, readings: Readings, room: Mapping[str, Room]
-    ) -> Wanted:
+    def _propose(self, state: LaneState, readings: Readings, room: Mapping[str, Room]) -> Wanted:
         asked = self._proposer(state, readings, room, tuple(self._past)) if self._proposer else None
         return propose(state, readings, room) if asked is None else asked
 
@@ -304,7 +305,6 @@ class LaneRunner:
         self._directory.write_json(
             names.iteration_summary(iteration.number), iteration_summary(iteration, wall)
         )
-        self._directory.write_json(names.TUNING_STATE, tuning_state(self.state))
         self._timing.write_json(
             {
                 "iteration": iteration.number,

@@ -113,7 +113,7 @@ class Soak:
             self._end_lane(slot)
             raise
         self._current = (slot.lane_id, slot.number)
-        progress = progress_of(self._lanes[slot.lane_id].lane, iteration)
+        progress = progress_of(runner.lane, iteration, runner.fresh_from)
         item.stash[_PROGRESS] = progress
         if self.config.getoption("xmlpath", None):
             item.user_properties.extend(progress.properties())
@@ -126,7 +126,7 @@ class Soak:
         runner = self._runner(slot.lane_id)
         try:
             iteration = runner.decide(self._recorded, tuple(dict.fromkeys(self._failed)))
-            item.stash[_PROGRESS] = progress_of(runner.lane, iteration)
+            item.stash[_PROGRESS] = progress_of(runner.lane, iteration, runner.fresh_from)
             self.config.hook.pytest_soak_iteration(lane=runner.lane, iteration=iteration)
         finally:
             self._end_lane(slot)

@@ -97,7 +97,9 @@ def _meaning(verdict: Verdict, plan: Plan) -> str:
         Verdict.WARN: "no limit is broken, but not every KPI is beyond it with 95 % certainty",
         Verdict.INCONCLUSIVE: "this run is too short, or lacks the data, to pass or to fail",
     }[verdict]
-    end = "fails the session (--soak-strict)" if plan.settings.strict else "does not fail the session"
+    end = (
+        "fails the session (--soak-strict)" if plan.settings.strict else "does not fail the session"
+    )
     return f"{why}; {end}"
 
 

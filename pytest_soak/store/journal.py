@@ -113,9 +113,11 @@ class Journal:
         """What was in it when it was opened."""
         return self.contents.entries
 
-    def append(self, *entries: Entry) -> None:
+    def append(self, *entries: Entry, sync: bool = True) -> None:
         """Adds ``seq`` and ``check`` to ``entries``, writes them in one go and syncs.
 
+        ``sync=False`` leaves the sync to the next append: for an entry on which nothing is built,
+        and which nobody is told of, before that one.
         Raises StoreError. After a write or sync that failed the journal is closed for good; for an
         entry that is no JSON nothing is written, and it stays open.
         """
@@ -131,7 +133,8 @@ class Journal:
         self._ended = "an earlier write to it was not finished; resume the run to go on"
         try:
             write_all(descriptor, data)
-            getattr(os, "fdatasync", os.fsync)(descriptor)
+            if sync:
+                getattr(os, "fdatasync", os.fsync)(descriptor)
             self._next += len(entries)
             self._descriptor = descriptor
         except OSError as error:

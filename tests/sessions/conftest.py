@@ -89,7 +89,9 @@ class Sessions:
         self.pytester.makepyfile(bot=BOT, **files)
 
     def __call__(self, *args: str, subprocess: bool = False) -> Result:
-        run = self.pytester.runpytest_subprocess if subprocess else self.pytester.runpytest_inprocess
+        run = (
+            self.pytester.runpytest_subprocess if subprocess else self.pytester.runpytest_inprocess
+        )
         done = run("-p", "no:cacheprovider", *args)
         try:
             outcomes = done.parseoutcomes()

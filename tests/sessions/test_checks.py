@@ -59,7 +59,7 @@ def checks(soak: Sessions) -> Sessions:
 
 @pytest.mark.parametrize("order", ["as it comes", "randomly", "reversed"])
 def test_both_run_once_per_iteration_in_order(checks: Sessions, order: str) -> None:
-    args = () if order == "as it comes" else ("-p", "no:randomly")
+    args: tuple[str, ...] = () if order == "as it comes" else ("-p", "no:randomly")
     if order == "randomly":
         pytest.importorskip("pytest_randomly")
         args = ("--randomly-seed=7",)

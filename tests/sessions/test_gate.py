@@ -45,7 +45,7 @@ def test_a_poor_bot_fails_the_same_way_everywhere(soak: Sessions) -> None:
     assert "gate: FAIL" in result.out
     name = "soak::gate[steady-BTCUSDT-1/net_bps]"
     assert any(line.startswith(f"FAILED {name}") for line in result.out.splitlines())
-    suite = ElementTree.parse(soak.folder / "junit.xml").getroot()  # noqa: S314 - our own file
+    suite = ElementTree.parse(soak.folder / "junit.xml").getroot()
     failures = {
         case.get("name"): failure
         for case in suite.iter("testcase")

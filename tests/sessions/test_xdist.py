@@ -39,7 +39,10 @@ def test_no_mode_splits_a_lane(soak: Sessions, mode: str) -> None:
 def test_each_is_refused(soak: Sessions) -> None:
     soak.bot()
     result = soak(
-        "--soak-iterations=2", "--soak-target=bot:make", "--dist=each", "--tx=2*popen",
+        "--soak-iterations=2",
+        "--soak-target=bot:make",
+        "--dist=each",
+        "--tx=2*popen",
         subprocess=True,
     )
     assert result.code == 4
@@ -66,7 +69,9 @@ def test_a_killed_worker_costs_its_lane_only(soak: Sessions, at: int) -> None:
         numbers = [e["iteration"] for e in result.entries(lane) if e["type"] == "decision"]
         expected = range(1, at) if lane == "steady-BTCUSDT-2" else range(1, 7)
         assert numbers == list(expected)
-    lanes = {item["lane"]: item["verdict"] for item in result.json("POST_SOAK_SNAPSHOT.json")["lanes"]}
+    lanes = {
+        item["lane"]: item["verdict"] for item in result.json("POST_SOAK_SNAPSHOT.json")["lanes"]
+    }
     assert lanes.pop("steady-BTCUSDT-2") == "FAIL"
     assert set(lanes.values()) == {"INCONCLUSIVE"}
 

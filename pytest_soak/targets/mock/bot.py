@@ -72,7 +72,9 @@ def usual_depth(depth: NDArray[np.float64], last: float) -> list[float]:
     )
 
 
-def most_urgent(desk: Desk, params: Params, now: float, mid: float, half: float, limit: float) -> int:
+def most_urgent(
+    desk: Desk, params: Params, now: float, mid: float, half: float, limit: float
+) -> int:
     """The slot whose quote is off by most of its tolerance and may be moved now, or -1."""
     used = desk.values[INVENTORY] / limit
     fair = mid + skew_bps(used, params.inventory_tilt_cap, half)

@@ -167,7 +167,9 @@ def next_market(
     )
     depth = np.exp(noise) / np.sqrt(volatility)
     depth = depth * np.where(in_gap, 0.2, 1.0) * np.where(in_crash, 0.12, 1.0)
-    spread = _SPREAD_BPS * volatility**0.7 * np.where(in_gap, 4.0, 1.0) * np.where(in_crash, 8.0, 1.0)
+    spread = (
+        _SPREAD_BPS * volatility**0.7 * np.where(in_gap, 4.0, 1.0) * np.where(in_crash, 8.0, 1.0)
+    )
     volatility = volatility * np.where(in_crash, 2.0, 1.0)
     latency = np.take(_REGIME_LATENCY, regime) * np.where(in_crash, 3.0, 1.0)
     jump_bps, jumps = _jumps(regime, ticks, streams[EVENTS])
@@ -183,7 +185,8 @@ def next_market(
     crash_steps = np.diff(crash_path, prepend=0.0)[:ticks]
     price = state.price + np.cumsum(steps + jump_bps + impact + crash_steps)
     flicker, flicker_end = _autoregression(
-        price_rng.standard_normal(ticks) * (_FLICKER_BASE + (1.0-_FLICKER_BASE) * by_tick[0]**0.7),
+        price_rng.standard_normal(ticks)
+        * (_FLICKER_BASE + (1.0 - _FLICKER_BASE) * by_tick[0] ** 0.7),
         state.flicker,
         _FLICKER_SD,
         DT / _FLICKER_TIME_S,
@@ -318,9 +321,7 @@ def _crash_level(age: float, depth: float, retrace: float) -> float:
     return -depth * (1.0 - retrace * back)
 
 
-def _jumps(
-    regime: NDArray[np.int64], ticks: int, rng: np.random.Generator
-) -> tuple[Floats, int]:
+def _jumps(regime: NDArray[np.int64], ticks: int, rng: np.random.Generator) -> tuple[Floats, int]:
     chance = np.repeat(np.take(_JUMPS_PER_S, regime), TICKS_PER_SECOND)[:ticks] * DT
     at = np.flatnonzero(rng.random(ticks) < chance)
     jumps = np.zeros(ticks)

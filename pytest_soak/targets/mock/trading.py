@@ -21,7 +21,16 @@ from pytest_soak.targets.mock.desk import (
     Tape,
 )
 from pytest_soak.targets.mock.market import DT, FINE_PER_TICK, Market
-from pytest_soak.targets.quoting import ADMITTED, CONCURRENCY, MIN_INTERVAL, RISK, Params, admit, half_spread_bps, refilled_tokens
+from pytest_soak.targets.quoting import (
+    ADMITTED,
+    CONCURRENCY,
+    MIN_INTERVAL,
+    RISK,
+    Params,
+    admit,
+    half_spread_bps,
+    refilled_tokens,
+)
 
 _BURST = 4.0
 _FEED_TICKS = 2
@@ -62,7 +71,9 @@ def trade(market: Market, params: Params, desk: Desk) -> Tape:
             fine = tick * FINE_PER_TICK
             desk.next_size[EXIT] = size
             lands[EXIT] = start + gateway.latency_s(
-                latency_noise[fine], factors[tick], values[IN_FLIGHT],
+                latency_noise[fine],
+                factors[tick],
+                values[IN_FLIGHT],
                 gateway.loaded(values, start),
             )
         landing = min(lands)
@@ -85,8 +96,14 @@ def trade(market: Market, params: Params, desk: Desk) -> Tape:
                 landing = min(lands)
             elif now == taker_time[taker]:
                 venue.hit(
-                    desk, tape, now, taker_side[taker], taker_size[taker], taker_reach[taker],
-                    mid, depth,
+                    desk,
+                    tape,
+                    now,
+                    taker_side[taker],
+                    taker_size[taker],
+                    taker_reach[taker],
+                    mid,
+                    depth,
                 )
                 taker += 1
             else:
@@ -113,7 +130,9 @@ def trade(market: Market, params: Params, desk: Desk) -> Tape:
                     values[TOKENS] -= 1.0
                     values[SENT_AT] = now
                     latency = gateway.latency_s(
-                        latency_noise[fine], factors[tick], values[IN_FLIGHT],
+                        latency_noise[fine],
+                        factors[tick],
+                        values[IN_FLIGHT],
                         gateway.loaded(values, now),
                     )
                     values[IN_FLIGHT] += 1.0

@@ -46,8 +46,15 @@ def slippage_bps(size: float, spread: float, depth: float) -> float:
 
 
 def fill(
-    desk: Desk, tape: Tape, now: float, side: float, price: float, size: float, kind: int,
-    mid: float, depth: float,
+    desk: Desk,
+    tape: Tape,
+    now: float,
+    side: float,
+    price: float,
+    size: float,
+    kind: int,
+    mid: float,
+    depth: float,
 ) -> None:
     """Book one fill. Taking pushes the mid along; a filled quote lets it fall against us."""
     values = desk.values
@@ -78,8 +85,14 @@ def pick_off(desk: Desk, tape: Tape, now: float, mid: float, depth: float) -> No
 
 
 def hit(
-    desk: Desk, tape: Tape, now: float, taker_side: float, taker_size: float, reach: float,
-    mid: float, depth: float,
+    desk: Desk,
+    tape: Tape,
+    now: float,
+    taker_side: float,
+    taker_size: float,
+    reach: float,
+    mid: float,
+    depth: float,
 ) -> None:
     """Let one taker meet our quotes on the side that it hits, each behind its queue."""
     side = -taker_side

@@ -46,8 +46,14 @@ def test_values_are_rounded_to_twelve_digits() -> None:
     assert decision.outcomes[0].applied == 0.033333333333
 
 
+def safe_values() -> dict[str, float]:
+    guard = shipped().guards.panic
+    assert guard is not None
+    return dict(guard.values)
+
+
 class TestPanic:
-    safe = shipped().guards.panic.values if shipped().guards.panic else {}
+    safe = safe_values()
 
     def test_three_failures_in_a_row_revert_to_the_safe_profile(self) -> None:
         drive = Drive(iterations=3)
@@ -97,6 +103,7 @@ class TestPanic:
         assert drive.state.cooldown_until == 6
         assert drive.step(FAIL, nothing).panic is not None
         assert drive.state.values == self.safe
+        assert (drive.state.frozen_until, drive.state.cooldown_until) == (0, 0)
 
     def test_at_the_safe_profile_it_is_journaled_without_a_hold(self) -> None:
         drive = Drive(values=self.safe)
@@ -109,9 +116,9 @@ class TestPanic:
         assert drive.state.hold_until == 0
         assert drive.move(tail_age_ms=5)["tail_age_ms"].outcome == "APPLIED"
 
-    @pytest.mark.parametrize("how", [{"tune": False}, {"dry_run": True}])
-    def test_it_only_would_without_tuning_or_in_a_dry_run(self, how: dict[str, bool]) -> None:
-        drive = Drive(**how)
+    @pytest.mark.parametrize(("tune", "dry_run"), [(False, False), (True, True)])
+    def test_it_only_would_without_tuning_or_in_a_dry_run(self, tune: bool, dry_run: bool) -> None:
+        drive = Drive(tune=tune, dry_run=dry_run)
         decisions = [drive.step(FAIL, nothing) for _ in range(6)]
         panics = [one.panic for one in decisions]
         assert [panic is not None for panic in panics] == [False, False, True] * 2
@@ -151,13 +158,18 @@ def endless(state: Any, readings: Any, room: Any) -> Wanted:
     return endless(state, readings, room)
 
 
+def no_tuple(state: Any, readings: Any, room: Any) -> Wanted:
+    proposals: Any = 5
+    return Wanted(proposals=proposals)
+
+
 @pytest.mark.parametrize(
     ("proposer", "note"),
     [
         (explode, "the proposer failed: KeyError('no such thing')"),
         (endless, "RecursionError"),
         (lambda state, readings, room: None, "a proposer answers Wanted, not NoneType"),
-        (lambda state, readings, room: Wanted(proposals=5), "TypeError"),
+        (no_tuple, "TypeError"),
     ],
 )
 def test_a_proposer_that_fails_is_a_note(proposer: Any, note: str) -> None:

@@ -16,7 +16,19 @@ from pytest_soak.loop.kpis import (
 from pytest_soak.loop.model import Reading, Readings
 from tests.unit.loop.lanes import edge_report, shipped, starts
 
-NO_NUMBERS = [None, True, False, "3.0", "", math.nan, math.inf, -math.inf, [3.0], {}, 10**400]
+NO_NUMBERS: list[Any] = [
+    None,
+    True,
+    False,
+    "3.0",
+    "",
+    math.nan,
+    math.inf,
+    -math.inf,
+    [3.0],
+    {},
+    10**400,
+]
 
 
 def read(report: dict[str, Any], audit: dict[str, int] | None = None, **kwargs: Any) -> Readings:

@@ -65,17 +65,18 @@ def test_an_observation_waits_for_its_decision() -> None:
     assert state.done == 0
 
 
+def in_force(drive: Drive) -> tuple[int, float, bool]:
+    state = drive.state
+    return state.done, state.values["tail_age_ms"], state.intent is not None
+
+
 def test_an_intent_is_not_in_force_before_it_is_done() -> None:
     drive = Drive()
     drive.observe()
     decision = drive.intend(proposing(tail_age_ms=25))
-    assert drive.state.intent is not None
-    assert drive.state.values["tail_age_ms"] == 600
-    assert drive.state.done == 0
+    assert in_force(drive) == (0, 600, True)
     drive.add(done_entry(decision))
-    assert drive.state.intent is None
-    assert drive.state.values["tail_age_ms"] == 625
-    assert drive.state.done == 1
+    assert in_force(drive) == (1, 625, False)
     assert drive.state.last_signature == decision.signature
 
 

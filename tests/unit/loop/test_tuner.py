@@ -13,7 +13,7 @@ from pytest_soak.loop.model import Room, Wanted
 from pytest_soak.loop.moves import step
 from pytest_soak.loop.room import room_of
 from pytest_soak.loop.tuner import MicroTuning, propose_micro_tuning, wanted_from
-from pytest_soak.profile.model import Evidence, Move, Parameter, Profile, Rule
+from pytest_soak.profile.model import Evidence, Hysteresis, Move, Parameter, Profile, Rule
 from tests.unit.loop.lanes import Drive, edge_report, shipped, starts
 
 QUIET = {
@@ -82,7 +82,7 @@ def test_a_quiet_summary_proposes_nothing() -> None:
     ],
 )
 def test_each_rule_of_the_table_on_one_summary(
-    kpis: dict[str, float], rule: str, deltas: dict[str, float]
+    kpis: dict[str, Any], rule: str, deltas: dict[str, float]
 ) -> None:
     tuning = micro(**kpis)
     assert tuning.rules == (rule,)
@@ -192,7 +192,7 @@ def test_safer_down_prefers_the_smaller_move() -> None:
         ({"p95_latency_ms": 370}, "LATENCY_HARD | p95=370ms >> 360ms action=aggressive"),
     ],
 )
-def test_log_lines_to_the_letter(kpis: dict[str, float], line: str) -> None:
+def test_log_lines_to_the_letter(kpis: dict[str, Any], line: str) -> None:
     assert micro(**kpis).log == (f"| iter_watch | {line} |",)
 
 
@@ -331,6 +331,24 @@ def test_hysteresis_stops_and_starts_again() -> None:
     assert drive.state.stopped == stopped, "no data says nothing"
     assert spoke(0.82) == (True, (), "")
     assert spoke(0.845) == (True, (), "")
+
+
+def test_all_hystereses_of_a_rule_must_be_back_before_it_starts_again() -> None:
+    two = (
+        Hysteresis("maker_taker_ratio", stop=0.86, start=0.82),
+        Hysteresis("p95_latency_ms", stop=250.0, start=300.0),
+    )
+    drive = lane("MAKER_BOOST", evidence=Evidence(), hysteresis=two)
+
+    def stopped(maker: float, p95: float) -> bool:
+        return bool(drive.step(edge_report(maker=maker, p95=p95)).wanted.stopped)
+
+    assert not stopped(0.80, 310)
+    assert stopped(0.80, 250), "mirrored: it stops low and starts high"
+    assert stopped(0.80, 299)
+    assert stopped(0.84, 310)
+    assert not stopped(0.82, 300)
+    assert stopped(0.86, 310)
 
 
 def test_the_floor_on_fills_ends_the_widening() -> None:
