@@ -3,8 +3,8 @@
     python benchmarks/overhead.py [--pairs 15] [--items 2000] [--dir DIR]
 
 Every pair runs both sides one after the other, so that a slow moment of the machine hits both; the
-median of the pairs' ratios is printed with its quartiles. Durable writes go to ``--dir`` (default: the
-current directory), whose file system decides what an fsync costs.
+median of the pairs' ratios is printed with its quartiles. Durable writes go to ``--dir`` (default:
+the current directory), whose file system decides what an fsync costs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The four hooks: target, proposer, a gate criterion of one's own, and a look at every iteration."""
+"""The four hooks: target, proposer, a criterion of one's own, a look at every iteration."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def pytest_soak_propose(lane, kpis, room, history):
 
 
 def pytest_soak_gate(lane, history):
-    """Fail the run if the last iteration asks more than 300 times a minute … and say so."""
+    """Fail the run if the bot still asks more than 400 times a minute at the end."""
     rate = history.iterations[-1].values["replace_rate_per_min"] if history.iterations else 0
     verdict = "PASS" if rate <= 400 else "FAIL"
     reason = f"request_rate: {rate:g} per minute at the end, limit <= 400"

@@ -18,7 +18,9 @@ from pytest_soak.loop.model import Decision, Iteration, Verdict
 WIDTH = 100
 
 _HEADINGS = ("KPI", "mean", "bounds", "limit", "n (eff)", "verdict")
-_WIDTHS = (30, 11, 23, 11, 10, 12)
+_WIDTHS = (29, 11, 23, 11, 10, 13)
+_FEWEST_EFFECTIVE = 1.5
+"""With less, a bound is so far out that its digits say nothing."""
 _USUAL = {
     "net_bps": "net",
     "risk_ratio": "risk",
@@ -58,9 +60,12 @@ def _reading(iteration: Iteration, name: str) -> str:
 
 def _fired(decision: Decision) -> str:
     rules = list(decision.wanted.rules)
-    if decision.panic is not None:
-        would = "would revert" if decision.panic.would else "reverted"
-        rules.insert(0, f"PANIC {would} to {decision.panic.revert_to}")
+    panic = decision.panic
+    if panic is not None and not panic.moves:
+        rules.insert(0, f"PANIC at {panic.revert_to} already")
+    elif panic is not None:
+        would = "would revert" if panic.would else "reverted"
+        rules.insert(0, f"PANIC {would} to {panic.revert_to}")
     return " ".join(rules)
 
 
@@ -116,7 +121,8 @@ def _lane_lines(lane: LaneJudgement) -> list[str]:
 def _cells(result: CriterionResult) -> tuple[str, ...]:
     bounds = ""
     if result.low is not None and result.high is not None:
-        bounds = f"{figure(result.low)} .. {figure(result.high)}"
+        known = result.n_eff is None or result.n_eff >= _FEWEST_EFFECTIVE
+        bounds = f"{figure(result.low)} .. {figure(result.high)}" if known else "too few to tell"
     size = f"{result.n}" if result.n else ""
     if result.n_eff is not None and math.isfinite(result.n_eff):
         size += f" ({result.n_eff:.1f})"

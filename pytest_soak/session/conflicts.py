@@ -15,7 +15,7 @@ _RUN_AGAIN: Final[Mapping[str, str]] = {
     "force_flaky": "--force-flaky",
     "retries": "--retries",
 }
-"""Option's destination to its name, of pytest-rerunfailures, -repeat, -flakefinder, -retry, flaky."""
+"""Option's destination to its name: pytest-rerunfailures, -repeat, -flakefinder, -retry, flaky."""
 
 _IDLE: Final[tuple[object, ...]] = (None, False, 0, 1, "0", "1", "", [], "no")
 

@@ -41,7 +41,7 @@ class LaneHalted(Exception):  # noqa: N818 - a state of the lane, told to pytest
     """The lane ends here; the text says why."""
 
     def __init__(self, halt: Halt) -> None:
-        super().__init__(halt.text)
+        super().__init__(f"iteration {halt.iteration}: {halt.text}")
         self.halt = halt
 
 

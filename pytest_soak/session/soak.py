@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +84,8 @@ class Soak:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, (LaneHalted, OutOfTurn)):
+            report.longrepr = told(call.excinfo.value)
         progress = item.stash.get(_PROGRESS, None)
         if progress:
             if report.failed and call.when != "teardown":
@@ -219,6 +223,21 @@ def _ask_proposer(
     kpis = {name: reading.evidence for name, reading in readings.items()}
     answer = hook(lane=state.lane, kpis=kpis, room=room, history=history)
     return None if answer is None else wanted_from(answer, room)
+
+
+def told(error: LaneHalted | OutOfTurn) -> str:
+    """The error for people: its text, and the way through the target's own code that led to it."""
+    cause = error.__cause__
+    if cause is None:
+        return str(error)
+    own = str(Path(__file__).parents[1])
+    frames = [
+        frame
+        for frame in traceback.extract_tb(cause.__traceback__)
+        if not frame.filename.startswith(own) or "targets" in Path(frame.filename).parts
+    ]
+    lines = traceback.format_list(frames) + traceback.format_exception_only(cause)
+    return f"{error}\n\n{''.join(lines)}".rstrip()
 
 
 def _check_name(item: pytest.Item) -> str:

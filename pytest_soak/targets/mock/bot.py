@@ -22,7 +22,7 @@ LIMIT_LOTS = 7.0
 """The inventory limit, what tilt and exposure check call full, in a book of normal depth: what
 may be held is a multiple of what the book can take back."""
 VOLATILITY_COEF = 0.05
-LEVEL_STEP = 20.0
+LEVEL_STEP = 12.0
 SIZE_GROWTH = 0.5
 VISIBLE_LOTS = 10.0
 """Shown at the touch by others in a normal book."""
