@@ -26,14 +26,14 @@ LEVEL_STEP = 12.0
 SIZE_GROWTH = 0.5
 VISIBLE_LOTS = 10.0
 """Shown at the touch by others in a normal book."""
-RETRY_S = 0.3
+RETRY_S = 0.2
 """A quote that the risk check refused is not tried again before."""
 THROTTLE_PAUSE_S = 0.15
 CONCURRENCY_PAUSE_S = 0.1
 """After a refusal for too many requests, in total or in flight, nothing is sent before."""
 _HEDGE_AT = 1.25
 _HEDGE_TO = 0.75
-_ADVERSE_FLOW = 0.35
+_ADVERSE_FLOW = 0.61
 """Imbalance of the taker flow from which the risk check lets no quote meet it."""
 _SIGMA_TIME_S = 30.0
 _LONG_SIGMA = 1.28

@@ -29,7 +29,8 @@ SLOTS = EXIT + 1
     WAKE,
     VARIANCE,
     DEPTH,
-) = range(12)
+    VOLUME_RATE,
+) = range(13)
 """Where a figure of ``Desk.values`` lives."""
 
 MAKER, CROSS, HEDGE = range(3)
@@ -45,10 +46,10 @@ def _slots(value: float) -> list[float]:
 
 
 def _values() -> list[float]:
-    values = [0.0] * 12
+    values = [0.0] * 13
     values[TOKENS] = math.inf  # the bucket starts full; the first refill bounds it
     values[SENT_AT] = -1.0
-    values[VARIANCE] = values[DEPTH] = -1.0  # not known yet
+    values[VARIANCE] = values[DEPTH] = values[VOLUME_RATE] = -1.0  # not known yet
     return values
 
 

@@ -45,19 +45,19 @@ _OU_SD = (0.35, 0.45, 0.45)
 _LOG_SHIFT = -0.3
 _DIFFUSION = 0.8 * 1.28
 _JUMP_BPS, _JUMP_CLIP_BPS = 5.0, 80.0
-_FLICKER_TIME_S, _FLICKER_SD, _FLICKER_BASE = 0.3, 0.42, 0.9
+_FLICKER_TIME_S, _FLICKER_SD, _FLICKER_BASE = 0.3, 0.42, 0.95
 _CRASH_PER_S, _CRASH_FALL_S, _CRASH_RETRACE_S, _CRASH_SPAN_S = 1 / 86400, 8.0, 90.0, 60.0
 _CRASH_FORGET_S = 600.0
 _GAP_PER_S, _GAP_MEAN_S = 3 / 3600, 20.0
 _SPREAD_BPS = 0.25
 _DEPTH_NOISE_SD, _DEPTH_NOISE_TIME_S = 0.3, 10.0
 _IMMIGRANTS_PER_S, _BRANCHING, _SAME_SIDE, _WARM_UP_S = 4.6, 0.75, 0.85, 20.0
-_QUIET, _LOG_SIZE, _SIZE_DEPTH = 1.0, -4.5, 0.5
+_QUIET, _LOG_SIZE, _SIZE_DEPTH = 1.0, -4.5, 0.7
 _SIZE_SD, _SWEEP_SIZE_SD = 1.3, 0.4
 _REACH_MEAN_BPS = 1 / 0.94
 _SWEEP_SHARE, _SWEEP_MEAN_BPS, _SWEEP_SIZE = 0.05, 80.0, 160.0
 _IMPACT_BPS, _INFORMED_SHARE, _INFORMED, _UNINFORMED = 0.08, 0.3, 3.0, 0.4
-_IMBALANCE_TAKERS = 10.0
+_IMBALANCE_TAKERS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +184,9 @@ def next_market(
     steps = _DIFFUSION * by_tick[0] * math.sqrt(DT) * price_rng.standard_normal(ticks)
     crash_steps = np.diff(crash_path, prepend=0.0)[:ticks]
     price = state.price + np.cumsum(steps + jump_bps + impact + crash_steps)
+    bounce = _FLICKER_BASE + (1.0 - _FLICKER_BASE) * by_tick[0] ** 0.7
     flicker, flicker_end = _autoregression(
-        price_rng.standard_normal(ticks)
-        * (_FLICKER_BASE + (1.0 - _FLICKER_BASE) * by_tick[0] ** 0.7),
+        price_rng.standard_normal(ticks) * bounce,
         state.flicker,
         _FLICKER_SD,
         DT / _FLICKER_TIME_S,

@@ -6,6 +6,7 @@ import math
 
 from pytest_soak.targets.mock import bot, gateway, venue
 from pytest_soak.targets.mock.desk import (
+    DEPTH,
     EXIT,
     FAST_IMPACT,
     IN_FLIGHT,
@@ -15,7 +16,6 @@ from pytest_soak.targets.mock.desk import (
     TOKENS,
     TOKENS_AT,
     VARIANCE,
-    DEPTH,
     WAKE,
     Desk,
     Tape,

@@ -86,9 +86,12 @@ def test_the_line_of_an_iteration() -> None:
 
 
 def test_the_line_tells_panic_held_and_dry_run() -> None:
-    panic = Panic("steady_safe", {}, would=True, held_until=None)
+    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=True, held_until=None)
     line = iteration_line(make_history(5, panics={3: panic}).iterations[2])
     assert "PANIC would revert to steady_safe" in line
+    already = Panic("steady_safe", {}, would=False, held_until=None)
+    line = iteration_line(make_history(5, panics={3: already}).iterations[2])
+    assert "PANIC at steady_safe already" in line
     wanted = {3: Wanted(held={"tail_age_ms": "velocity"})}
     assert "held 1" in iteration_line(make_history(5, wanted=wanted).iterations[2])
     dry = make_history(5, outcomes={3: [applied("tail_age_ms", 1.0)]}, dry_run=True)
