@@ -9,8 +9,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pytest_soak.protocol import EndOfData, Lane, Report, Runtime, Target
-
 if TYPE_CHECKING:
     from pytest_soak.api import (
         apply_deltas,
@@ -26,10 +24,16 @@ if TYPE_CHECKING:
     )
     from pytest_soak.canonical import compute_json_hash
     from pytest_soak.loop.model import Verdict
+    from pytest_soak.protocol import EndOfData, Lane, Report, Runtime, Target
     from pytest_soak.store.atomic import atomic_write_json
     from pytest_soak.store.reading import read_json_with_hash
 
 _HOMES = {
+    "EndOfData": "pytest_soak.protocol",
+    "Lane": "pytest_soak.protocol",
+    "Report": "pytest_soak.protocol",
+    "Runtime": "pytest_soak.protocol",
+    "Target": "pytest_soak.protocol",
     "apply_deltas": "pytest_soak.api",
     "apply_deltas_with_tracking": "pytest_soak.api",
     "atomic_write_json": "pytest_soak.store.atomic",

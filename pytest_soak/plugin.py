@@ -34,13 +34,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
             start_worker(config, worker["soak"])
         return
-    settings = options.resolve_settings(config)
-    if settings is not None:
-        from pytest_soak.session.start import start_controller
+    if options.asks_for_soak(config):
+        from pytest_soak.settings import resolve_settings
 
-        start_controller(config, settings)
-    else:
-        config.stash[_OFF] = options.mentions_soak(config)
+        settings = resolve_settings(config)
+        if settings is not None:
+            from pytest_soak.session.start import start_controller
+
+            start_controller(config, settings)
+            return
+    config.stash[_OFF] = options.mentions_soak(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import History
-from pytest_soak.options import Settings
+from pytest_soak.settings import Settings
 from pytest_soak.report.audit import audit
 from pytest_soak.report.deltas import delta_report, delta_verify
 from pytest_soak.report.failures import failures

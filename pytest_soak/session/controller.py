@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.options import Settings
+from pytest_soak.settings import Settings
 from pytest_soak.session import terminal
 from pytest_soak.session.gate_reports import gate_reports, status_of_gate, trouble_report
 from pytest_soak.session.judging import Judged, judge_and_write

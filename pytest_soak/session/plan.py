@@ -15,7 +15,7 @@ import pytest
 
 from pytest_soak.loop import entries
 from pytest_soak.loop.state import LaneState, fold
-from pytest_soak.options import Settings, as_data, from_data
+from pytest_soak.settings import Settings, as_data, from_data
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.profile.resolve import Resolved, resolve

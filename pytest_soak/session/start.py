@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.options import Settings
+from pytest_soak.settings import Settings
 from pytest_soak.session import conflicts
 from pytest_soak.session.controller import Controller
 from pytest_soak.session.plan import Plan

@@ -23,6 +23,7 @@ MAY_KNOW = {
     "api": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),
     "cli": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),
     "options": (),
+    "settings": (),
 }
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",

@@ -33,7 +33,7 @@ CONCURRENCY_PAUSE_S = 0.1
 """After a refusal for too many requests, in total or in flight, nothing is sent before."""
 _HEDGE_AT = 1.25
 _HEDGE_TO = 0.75
-_ADVERSE_FLOW = 0.61
+_ADVERSE_FLOW = 0.6
 """Imbalance of the taker flow from which the risk check lets no quote meet it."""
 _SIGMA_TIME_S = 30.0
 _LONG_SIGMA = 1.28

@@ -12,7 +12,7 @@ import math
 from pytest_soak.targets.mock.desk import LOAD, LOAD_AT
 
 LOAD_TIME_S = 5.0
-_SERVICE_S = 0.101
+_SERVICE_S = 0.104
 _SPREAD_OF_LOG = 0.45
 _CAPACITY = 30.0
 _BUSIEST = 0.96

@@ -1,0 +1,269 @@
+"""Options, environment and ini resolved into one frozen :class:`Settings`.
+
+Precedence: command line > environment > ini > default. Nothing below reads one of them again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+BUILT_IN_TARGETS: Final = ("mock", "replay")
+_FACTORY = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_MOST_ITERATIONS = 1_000_000
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("", "0", "false", "no", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the session was asked for; nothing below reads an option, ini or variable again."""
+
+    iterations: int
+    profiles: tuple[str, ...]
+    explicit_profile: bool
+    symbols: tuple[str, ...]
+    seeds: tuple[int, ...]
+    target: str | None
+    """``mock``, ``replay``, ``module:factory``; None: the hook ``pytest_soak_target`` makes it."""
+    mock: bool
+    """The gate judges by the profile's mock limits."""
+    interval_s: float
+    data: str | None
+    tune: bool
+    dry_run: bool
+    timeout_s: float | None
+    directory: Path
+    resume: bool
+    strict: bool
+    compare: Path | None
+    """A stored tuner-off run whose noise the gate judges by."""
+    export_json: Path | None
+    export_md: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One text and where it came from, so that an error can name it."""
+
+    text: str
+    where: str
+    level: int
+    """0 command line, 1 environment, 2 ini, 3 default."""
+
+
+class _Sources:
+    """Looks a value up by precedence."""
+
+    def __init__(self, config: pytest.Config, environment: Mapping[str, str]) -> None:
+        self._config = config
+        self._environment = environment
+
+    def flag(self, name: str) -> bool:
+        return bool(self._config.getoption(name))
+
+    def given(self, name: str, variable: str = "", ini: bool = True) -> _Given | None:
+        """The strongest of option ``--soak-NAME``, variable and ini ``soak_NAME``."""
+        option = f"soak_{name}"
+        value = self._config.getoption(option, None)
+        if value is not None:
+            return _Given(str(value), f"--soak-{name.replace('_', '-')}", 0)
+        if variable and self._environment.get(variable, "").strip():
+            return _Given(self._environment[variable].strip(), f"variable {variable}", 1)
+        if ini:
+            text = str(self._config.getini(option) or "").strip()
+            if text:
+                return _Given(text, f"ini {option}", 2)
+        return None
+
+    def switch(self, variable: str) -> bool:
+        text = self._environment.get(variable, "").strip().lower()
+        if text in _TRUE:
+            return True
+        if text in _FALSE:
+            return False
+        raise _usage(_Given(text, f"variable {variable}", 1), "1 or 0")
+
+
+def resolve_settings(
+    config: pytest.Config, environment: Mapping[str, str] = os.environ
+) -> Settings | None:
+    """The settings of a soak, or None where none was asked for.
+
+    Raises pytest.UsageError for a bad value, naming the option, the value and what would be right.
+    """
+    sources = _Sources(config, environment)
+    interval = _read(
+        sources.given("interval", "SOAK_SLEEP_SECONDS"), _positive, 300.0, "seconds above 0"
+    )
+    iterations = _iterations(sources, interval)
+    if iterations is None:
+        return None
+    mock, target = _target(sources)
+    profile = sources.given("profile", "MM_PROFILE")
+    base = config.invocation_params.dir
+    directory = sources.given("dir")
+    return Settings(
+        iterations=iterations,
+        profiles=_list(profile, _word, ("steady",), "a profile's name or file"),
+        explicit_profile=profile is not None,
+        symbols=_list(sources.given("symbol"), _name, ("BTCUSDT",), "letters, digits, _ . -"),
+        seeds=_list(sources.given("seed", "SOAK_SEED"), _seed, (1,), "whole numbers from 0"),
+        target=target,
+        mock=mock,
+        interval_s=interval,
+        data=_data(sources.given("data"), base),
+        tune=not sources.flag("soak_no_tune") and bool(config.getini("soak_tune")),
+        dry_run=sources.flag("soak_dry_run"),
+        timeout_s=_read(sources.given("timeout"), _positive, None, "seconds above 0"),
+        directory=base / (directory.text if directory else "artifacts/soak"),
+        resume=sources.flag("soak_resume"),
+        strict=sources.flag("soak_strict") or bool(config.getini("soak_strict")),
+        compare=_path(sources.given("compare"), base),
+        export_json=_path(sources.given("export_json", ini=False), base),
+        export_md=_path(sources.given("export_md", ini=False), base),
+    )
+
+
+def _iterations(sources: _Sources, interval_s: float) -> int | None:
+    """N of the soak. The ini alone starts none, but it is the N of a bare ``--soak``."""
+    count = sources.given("iterations", "SOAK_ITERATIONS", ini=False)
+    hours = sources.given("hours", "SOAK_HOURS", ini=False)
+    if hours and hours.level == 1 and _number(hours.text) == 0:
+        hours = None
+    if count and hours:
+        if count.level == hours.level:
+            raise pytest.UsageError(
+                f"soak: {count.where} and {hours.where} are both given; give one of them"
+            )
+        count, hours = (count, None) if count.level < hours.level else (None, hours)
+    kind = f"a whole number from 1 to {_MOST_ITERATIONS:,}"
+    if hours:
+        span = _read(hours, _positive, 0.0, "hours above 0")
+        needed = math.ceil(span * 3600 / interval_s - 1e-9)
+        if needed > _MOST_ITERATIONS:
+            raise _usage(hours, f"hours that take at most {_MOST_ITERATIONS:,} iterations")
+        return max(needed, 1)
+    if count:
+        return _read(count, _count, 0, kind)
+    if sources.flag("soak"):
+        return _read(sources.given("iterations"), _count, 24, kind)
+    return None
+
+
+def _target(sources: _Sources) -> tuple[bool, str | None]:
+    """Whether the gate uses mock limits, and the target's name."""
+    given = sources.given("target")
+    if sources.flag("soak_mock"):
+        if given and given.level == 0 and given.text != "mock":
+            raise pytest.UsageError(
+                f"soak: --soak-mock and --soak-target={given.text} name two targets; give one"
+            )
+        return True, "mock"
+    if not (given and given.level == 0) and sources.switch("USE_MOCK"):
+        return True, "mock"
+    if given is None:
+        return False, None
+    if given.text in BUILT_IN_TARGETS or _FACTORY.fullmatch(given.text):
+        return False, given.text
+    near = get_close_matches(given.text, BUILT_IN_TARGETS, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise _usage(given, f"mock, replay or module:factory{hint}")
+
+
+def _usage(given: _Given, right: str) -> pytest.UsageError:
+    return pytest.UsageError(f"soak: {given.where}: {given.text!r} is not {right}")
+
+
+def _read(given: _Given | None, parse: Callable[[str], T | None], default: T, right: str) -> T:
+    if given is None:
+        return default
+    value = parse(given.text)
+    if value is None:
+        raise _usage(given, right)
+    return value
+
+
+def _list(
+    given: _Given | None, parse: Callable[[str], T | None], default: tuple[T, ...], right: str
+) -> tuple[T, ...]:
+    if given is None:
+        return default
+    values: list[T] = []
+    for part in given.text.split(","):
+        value = parse(part.strip())
+        if value is None:
+            raise _usage(_Given(part.strip(), given.where, given.level), right)
+        if value in values:
+            raise pytest.UsageError(f"soak: {given.where}: {part.strip()!r} is given twice")
+        values.append(value)
+    return tuple(values)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _positive(text: str) -> float | None:
+    value = _number(text)
+    return value if value is not None and value > 0 else None
+
+
+def _count(text: str) -> int | None:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        return None
+    value = int(text)
+    return value if 1 <= value <= _MOST_ITERATIONS else None
+
+
+def _seed(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+def _name(text: str) -> str | None:
+    return text if _NAME.fullmatch(text) else None
+
+
+def _word(text: str) -> str | None:
+    return text or None
+
+
+def _data(given: _Given | None, base: Path) -> str | None:
+    return str(base / given.text) if given else None
+
+
+def _path(given: _Given | None, base: Path) -> Path | None:
+    return base / given.text if given else None
+
+
+def as_data(settings: Settings) -> dict[str, Any]:
+    """The settings as plain values, to be sent to a worker."""
+    return {
+        name: str(value) if isinstance(value := getattr(settings, name), Path) else value
+        for name in Settings.__dataclass_fields__
+    }
+
+
+def from_data(data: Mapping[str, Any]) -> Settings:
+    """The inverse of :func:`as_data`."""
+    values = dict(data)
+    for name in ("directory", "compare", "export_json", "export_md"):
+        values[name] = Path(values[name]) if values[name] is not None else None
+    for name in ("profiles", "symbols", "seeds"):
+        values[name] = tuple(values[name])
+    return Settings(**values)
