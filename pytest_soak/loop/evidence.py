@@ -70,7 +70,7 @@ def standing(rule: Rule, state: LaneState, readings: Readings) -> Standing:
 
 def stopped_rules(state: LaneState, readings: Readings) -> tuple[str, ...]:
     """The rules that their hysteresis has stopped after this iteration, whoever proposes."""
-    rules = state.profile.rules
+    rules = (rule for rule in state.profile.rules if rule.hysteresis)
     return tuple(rule.name for rule in rules if standing(rule, state, readings).stopped)
 
 

@@ -27,7 +27,7 @@ from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import Journal
 from pytest_soak.store.lines import LineFile
-from pytest_soak.store.reading import read_json_with_hash
+from pytest_soak.store.reading import holds_canonical, read_json_with_hash
 from pytest_soak.store.rundir import LaneDirectory
 
 HISTORY_FOR_HOOKS = 50
@@ -242,10 +242,11 @@ class LaneRunner:
     def _read_runtime(self, number: int) -> Mapping[str, Any]:
         """What the next iteration runs with is what the file says, read back each time."""
         try:
-            runtime, state_hash = read_json_with_hash(self._runtime_path)
-            if state_hash != self.state.state_hash:
-                self._take_external_edit(runtime)
-        except (StoreError, ParameterError) as error:
+            if not holds_canonical(self._runtime_path, self.state.state_hash):
+                runtime, state_hash = read_json_with_hash(self._runtime_path)
+                if state_hash != self.state.state_hash:
+                    self._take_external_edit(runtime)
+        except (StoreError, ValueError) as error:
             self._halt(number, "write", f"the runtime file cannot be used: {error}")
         return self._nested(self.state.values)
 

@@ -26,15 +26,16 @@ LEVEL_STEP = 12.0
 SIZE_GROWTH = 0.5
 VISIBLE_LOTS = 10.0
 """Shown at the touch by others in a normal book."""
-RETRY_S = 0.2
-"""A quote that the risk check refused is not tried again before."""
+RETRY_S, RETRY_PAUSES = 0.1, 2.0
+"""A quote that the risk check refused is not tried again before this and so many of the bot's
+own intervals: a calmer bot insists less."""
 THROTTLE_PAUSE_S = 0.15
 CONCURRENCY_PAUSE_S = 0.1
 """After a refusal for too many requests, in total or in flight, nothing is sent before."""
 _HEDGE_AT = 1.25
 _HEDGE_TO = 0.75
-_ADVERSE_FLOW = 0.6
-"""Imbalance of the taker flow from which the risk check lets no quote meet it."""
+_FLOW_DRIFT_BPS = 1.64
+"""What a wholly one-sided taker flow moves the price by before a request lands."""
 _SIGMA_TIME_S = 30.0
 _LONG_SIGMA = 1.28
 _DEPTH_TIME_S = 60.0
@@ -118,10 +119,16 @@ def quote(
     ) * size_tilt(ratio, side, params.vip_tilt_cap, params.slippage_penalty_coef)
 
 
-def risk_blocks(inventory: float, limit: float, slot: int, imbalance: float) -> bool:
-    """Whether the exposure or the flow forbids a quote on this side now."""
+def risk_blocks(inventory: float, limit: float, slot: int, imbalance: float, half: float) -> bool:
+    """Whether exposure or flow forbids a quote on this side now.
+
+    Exposure: the position is full on that side. Flow: the drift to expect from the imbalance,
+    which grows with its square, eats the half spread.
+    """
     side = 1.0 if slot < LEVELS else -1.0
-    return inventory * side > limit or imbalance * side < -_ADVERSE_FLOW
+    if inventory * side > limit:
+        return True
+    return imbalance * side < 0.0 and imbalance * imbalance * _FLOW_DRIFT_BPS > half
 
 
 def exit_wanted(desk: Desk, params: Params, limit: float) -> float:

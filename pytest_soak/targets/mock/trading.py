@@ -117,7 +117,7 @@ def trade(market: Market, params: Params, desk: Desk) -> Tape:
                 )
                 values[TOKENS_AT] = now
                 code = admit(
-                    bot.risk_blocks(values[INVENTORY], limit, slot, imbalances[tick]),
+                    bot.risk_blocks(values[INVENTORY], limit, slot, imbalances[tick], half),
                     now - values[SENT_AT],
                     venue.venue_interval_s(venue_noise[fine]),
                     int(values[IN_FLIGHT]),
@@ -143,7 +143,7 @@ def trade(market: Market, params: Params, desk: Desk) -> Tape:
                     tape.latency.append(latency)
                     values[WAKE] = now + pause
                 elif code == RISK:
-                    desk.retry[slot] = now + bot.RETRY_S
+                    desk.retry[slot] = now + bot.RETRY_S + bot.RETRY_PAUSES * pause
                     values[WAKE] = now + pause
                 elif code == MIN_INTERVAL:
                     values[WAKE] = now + pause
