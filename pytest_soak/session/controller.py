@@ -70,7 +70,8 @@ class Controller:
 
     # -- after ---------------------------------------------------------------------------------
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    # Innermost, so that the reporter prints its final progress after the gate.
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         promised = 0
         if self._plan and self._soak and not session.config.option.collectonly:

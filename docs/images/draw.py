@@ -1,0 +1,43 @@
+"""Draws ``run.svg``, the picture in the README: what the main command prints, unedited.
+
+Needs ``rich`` (no dependency of the package): ``pip install rich && python docs/images/draw.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+COMMAND = ["--soak-iterations=24", "--soak-mock"]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "--color=yes", *COMMAND],
+            cwd=folder,
+            env={**os.environ, "COLUMNS": "100", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                 "PYTEST_PLUGINS": "pytest_soak.plugin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+    output = done.stdout.replace(folder, "~/empty")
+    console = Console(record=True, width=100, file=Path(os.devnull).open("w", encoding="utf-8"))
+    console.print(Text.from_ansi(f"$ pytest {' '.join(COMMAND)}\n{output}"))
+    svg = console.export_svg(title="pytest-soak")
+    # Fonts are the reader's own: a picture opens no connection.
+    svg = re.sub(r"@font-face\s*{[^}]*}", "", svg).replace("Fira Code", "DejaVu Sans Mono")
+    svg = svg.replace("<text ", '<text xml:space="preserve" ')  # some viewers cut leading spaces
+    Path(__file__).with_name("run.svg").write_text(svg, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
