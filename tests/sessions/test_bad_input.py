@@ -55,7 +55,7 @@ def test_option(soak: Sessions, args: tuple[str, ...], words: tuple[str, ...]) -
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (BOMB, ("alias",)),
+        (BOMB, ("anchor", "not allowed")),
         ("extends: mine\n", ("extends", "mine")),
         (
             "extends: market_maker\nparameters: {tail_age_ms: {min: 9000}}\n",
@@ -64,7 +64,7 @@ def test_option(soak: Sessions, args: tuple[str, ...], words: tuple[str, ...]) -
         ("extends: market_maker\ntail_age_ms: 9000\n", ("tail_age_ms", "9000", "5000")),
         (
             "extends: market_maker\nrules: {MINE: {when: {risk_ration: '> 0.5'}, "
-            "deltas: {tail_age_ms: {add: 1}}}}\n",
+            "moves: {tail_age_ms: {add: 1}}}}\n",
             ("risk_ration", "risk_ratio"),
         ),
         ("extends: market_maker\ntail_age: 700\n", ("tail_age", "tail_age_ms")),

@@ -26,7 +26,7 @@ LEVEL_STEP = 12.0
 SIZE_GROWTH = 0.5
 VISIBLE_LOTS = 10.0
 """Shown at the touch by others in a normal book."""
-RETRY_S, RETRY_PAUSES = 0.1, 2.0
+RETRY_S, RETRY_PAUSES = 0.2, 4.0
 """A quote that the risk check refused is not tried again before this and so many of the bot's
 own intervals: a calmer bot insists less."""
 THROTTLE_PAUSE_S = 0.15
@@ -34,7 +34,7 @@ CONCURRENCY_PAUSE_S = 0.1
 """After a refusal for too many requests, in total or in flight, nothing is sent before."""
 _HEDGE_AT = 1.25
 _HEDGE_TO = 0.75
-_FLOW_DRIFT_BPS = 1.64
+_FLOW_DRIFT_BPS = 2.0
 """What a wholly one-sided taker flow moves the price by before a request lands."""
 _SIGMA_TIME_S = 30.0
 _LONG_SIGMA = 1.28

@@ -27,12 +27,11 @@ class ReplayTarget:
     """
 
     def __init__(self, lane: Lane, settings: ReplaySettings | None = None) -> None:
-        package = engine_package()
-        self._version = str(package.__version__)
         self._settings = settings or ReplaySettings()
         self._recording = load_recording(
             lane.data, self._settings.tick_size, self._settings.lot_size
         )
+        self._version = str(engine_package().__version__)
         self._mids = recorded_mids(self._recording)
         self._interval_ns = round(lane.interval_s * SECOND_NS)
         self._first_ns = self._mids.start_ns + WARM_UP_NS
