@@ -7,7 +7,6 @@ from typing import Any
 
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import History
-from pytest_soak.settings import Settings
 from pytest_soak.report.audit import audit
 from pytest_soak.report.deltas import delta_report, delta_verify
 from pytest_soak.report.failures import failures
@@ -16,6 +15,7 @@ from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
 from pytest_soak.report.summary import tuning_report
 from pytest_soak.session.fingerprint import versions
+from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_text
 from pytest_soak.store.rundir import ArtifactDirectory, RunDirectory

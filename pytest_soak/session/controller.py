@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.settings import Settings
 from pytest_soak.session import terminal
 from pytest_soak.session.gate_reports import gate_reports, status_of_gate, trouble_report
 from pytest_soak.session.judging import Judged, judge_and_write
 from pytest_soak.session.plan import Plan, collect_only_plan, make_plan
 from pytest_soak.session.progress import carried
 from pytest_soak.session.soak import Soak
+from pytest_soak.settings import Settings
 from pytest_soak.store.lock import DirectoryLock
 
 

@@ -15,7 +15,6 @@ import pytest
 
 from pytest_soak.loop import entries
 from pytest_soak.loop.state import LaneState, fold
-from pytest_soak.settings import Settings, as_data, from_data
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.profile.resolve import Resolved, resolve
@@ -24,6 +23,7 @@ from pytest_soak.protocol import Lane
 from pytest_soak.session import targets
 from pytest_soak.session.fingerprint import versions
 from pytest_soak.session.references import read_references
+from pytest_soak.settings import Settings, as_data, from_data
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError

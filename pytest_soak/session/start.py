@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.settings import Settings
 from pytest_soak.session import conflicts
 from pytest_soak.session.controller import Controller
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.soak import Soak
+from pytest_soak.settings import Settings
 
 
 def start_controller(config: pytest.Config, settings: Settings) -> None:

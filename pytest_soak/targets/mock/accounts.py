@@ -16,8 +16,8 @@ Floats = NDArray[np.float64]
 MARKOUT_S = 1.0
 """Horizon of net, gross and adverse: a fill is worth what the mid says this much later."""
 _MORE_MARKOUTS_S = (0.1, 1.0, 5.0, 10.0)
-_MAKER_REBATE_BPS, _TIER_BPS, _TIER_LOTS_PER_HOUR = 2.4, 0.5, 10_000.0
-_TAKER_FEE_BPS = 4.25
+_MAKER_REBATE_BPS, _TIER_BPS, _TIER_LOTS_PER_HOUR = 2.2, 0.5, 10_000.0
+_TAKER_FEE_BPS = 4.4
 _TIER_MEMORY_S = 3600.0
 _FREE_REQUESTS_PER_MIN, _EXCESS_LOT_BPS = 450.0, 1.4
 

@@ -34,7 +34,7 @@ CONCURRENCY_PAUSE_S = 0.1
 """After a refusal for too many requests, in total or in flight, nothing is sent before."""
 _HEDGE_AT = 1.25
 _HEDGE_TO = 0.75
-_FLOW_DRIFT_BPS = 2.0
+_FLOW_DRIFT_BPS = 1.9
 """What a wholly one-sided taker flow moves the price by before a request lands."""
 _SIGMA_TIME_S = 30.0
 _LONG_SIGMA = 1.28

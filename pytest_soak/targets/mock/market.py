@@ -52,7 +52,7 @@ _GAP_PER_S, _GAP_MEAN_S = 3 / 3600, 20.0
 _SPREAD_BPS = 0.25
 _DEPTH_NOISE_SD, _DEPTH_NOISE_TIME_S = 0.3, 10.0
 _IMMIGRANTS_PER_S, _BRANCHING, _SAME_SIDE, _WARM_UP_S = 4.6, 0.75, 0.85, 20.0
-_QUIET, _LOG_SIZE, _SIZE_DEPTH = 1.0, -4.5, 0.7
+_LOG_SIZE, _SIZE_DEPTH = -4.5, 0.7
 _SIZE_SD, _SWEEP_SIZE_SD = 1.3, 0.4
 _REACH_MEAN_BPS = 1 / 0.94
 _SWEEP_SHARE, _SWEEP_MEAN_BPS, _SWEEP_SIZE = 0.05, 80.0, 160.0
@@ -135,7 +135,9 @@ class Market:
     """(5 · ticks,) standard normals of gateway and venue, uniforms for a fractional limit."""
     jumps: int
     crashes: int
+    """1 while a flash crash is on, else 0."""
     gap_s: float
+    """Seconds in a liquidity gap."""
     regime_share: tuple[float, float, float]
 
 
@@ -212,7 +214,7 @@ def next_market(
         venue_noise=latency_rng.standard_normal(fine),
         dither=latency_rng.random(fine),
         jumps=jumps,
-        crashes=int(crash[0] < seconds),
+        crashes=int(in_crash.any()),
         gap_s=float(np.count_nonzero(in_gap)),
         regime_share=_shares(regime),
     )
@@ -336,10 +338,10 @@ def _takers(
     """Times, sides, sizes and reaches of all takers, in the order of time."""
     ticks = len(volatility)
     # Clusters that began before the iteration are drawn anew from a warm-up, not carried over.
+    # Their rate does not follow the volatility: busy and quiet hours are then equally many
+    # fills, and one iteration is steady enough to judge.
     warm = round(_WARM_UP_S / DT)
-    activity = _QUIET + (1.0 - _QUIET) * volatility
-    rate = np.concatenate([np.full(warm, activity[0]), activity]) * (_IMMIGRANTS_PER_S * DT)
-    counts = rng.poisson(rate)
+    counts = rng.poisson(_IMMIGRANTS_PER_S * DT, warm + ticks)
     at = np.repeat(np.arange(-warm, ticks), counts)
     time = (at + rng.random(len(at))) * DT
     side = np.where(rng.random(len(at)) < 0.5, 1.0, -1.0)

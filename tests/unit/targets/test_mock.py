@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
+import random
 import statistics
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_soak.canonical import canonical_json
@@ -91,6 +94,11 @@ def means(seeds: range, count: int, **changed: float) -> dict[str, float]:
     return {key: statistics.fmean(row[key] for row in rows) for key in rows[0]}
 
 
+@functools.cache
+def start_means(seeds: range, count: int) -> Mapping[str, float]:
+    return means(seeds, count)
+
+
 def leaves(value: Any) -> Iterator[Any]:
     if isinstance(value, Mapping):
         for item in value.values():
@@ -113,18 +121,14 @@ class TestExactness:
         assert reports(-3, 1) == reports(-3, 1) != reports(3, 1)
 
     def test_global_randomness_is_neither_read_nor_moved(self) -> None:
-        import random
-
-        import numpy as np
-
         random.seed(1)
-        np.random.seed(1)  # noqa: NPY002 - what another plugin does
-        before = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index, union-attr]
+        np.random.seed(1)
+        before = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]
         first = reports(5, 1)
-        after = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index, union-attr]
+        after = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]
         assert before == after
         random.seed(2)
-        np.random.seed(2)  # noqa: NPY002
+        np.random.seed(2)
         assert reports(5, 1) == first
 
     @pytest.mark.parametrize("stop", [1, 2, 4])
@@ -227,26 +231,26 @@ class TestMechanism:
 
     SEEDS = range(1, 5)
 
-    @pytest.fixture(scope="class")
-    def start(self) -> dict[str, float]:
-        return means(self.SEEDS, 2)
+    @pytest.fixture
+    def start(self) -> Mapping[str, float]:
+        return start_means(self.SEEDS, 2)
 
     def test_the_market_is_the_same_whatever_the_parameters(self) -> None:
         calm, wild = reports(6, 3), reports(6, 3, **AGGRESSIVE)
         assert [one["market"] for one in calm] == [one["market"] for one in wild]
         assert calm[0]["fills"] != wild[0]["fills"]
 
-    def test_every_reason_to_block_occurs(self, start: dict[str, float]) -> None:
+    def test_every_reason_to_block_occurs(self, start: Mapping[str, float]) -> None:
         for reason in ("risk", "min_interval", "concurrency", "throttle"):
             assert start[f"{reason}_count"] > 20, reason
 
-    def test_a_wider_spread_makes_fewer_and_better_fills(self, start: dict[str, float]) -> None:
+    def test_a_wider_spread_makes_fewer_and_better_fills(self, start: Mapping[str, float]) -> None:
         wide = means(self.SEEDS, 2, base_spread_bps=1.0)
         assert wide["fills"] < 0.9 * start["fills"]
         assert wide["net"] > start["net"] + 1.0
         assert wide["maker"] > start["maker"] + 0.05
 
-    def test_a_longer_interval_is_refused_less(self, start: dict[str, float]) -> None:
+    def test_a_longer_interval_is_refused_less(self, start: Mapping[str, float]) -> None:
         slow = means(self.SEEDS, 2, min_interval_ms=100.0)
         fast = means(self.SEEDS, 2, min_interval_ms=20.0)
         counts = [one["min_interval_count"] for one in (slow, start, fast)]
@@ -254,7 +258,7 @@ class TestMechanism:
         assert slow["requests"] < start["requests"]
 
     def test_a_higher_rate_loads_the_gateway_and_crosses_more(
-        self, start: dict[str, float]
+        self, start: Mapping[str, float]
     ) -> None:
         low = means(self.SEEDS, 2, replace_rate_per_min=200.0)
         assert low["throttle_count"] > start["throttle_count"]
@@ -262,18 +266,18 @@ class TestMechanism:
         assert low["maker"] > start["maker"] + 0.05
         assert low["requests"] < 0.6 * start["requests"]
 
-    def test_more_in_flight_blocks_less_and_is_slower(self, start: dict[str, float]) -> None:
+    def test_more_in_flight_blocks_less_and_is_slower(self, start: Mapping[str, float]) -> None:
         one = means(self.SEEDS, 2, concurrency_limit=1.0)
         half = means(self.SEEDS, 2, concurrency_limit=1.5)
         assert one["concurrency_count"] > half["concurrency_count"] > start["concurrency_count"]
         assert one["p95"] < half["p95"] < start["p95"]
 
-    def test_larger_quotes_trade_more_and_earn_less(self, start: dict[str, float]) -> None:
+    def test_larger_quotes_trade_more_and_earn_less(self, start: Mapping[str, float]) -> None:
         large = means(self.SEEDS, 2, impact_cap_ratio=0.2)
         assert large["volume"] > 1.3 * start["volume"]
         assert large["net"] < start["net"] - 0.5
 
-    def test_a_looser_hysteresis_asks_for_less(self, start: dict[str, float]) -> None:
+    def test_a_looser_hysteresis_asks_for_less(self, start: Mapping[str, float]) -> None:
         loose = means(self.SEEDS, 2, max_delta_ratio=0.4)
         assert loose["requests"] < 0.95 * start["requests"]
         assert loose["throttle_count"] < 0.7 * start["throttle_count"]
@@ -285,17 +289,19 @@ class TestMechanism:
             young["throttle_count"] + young["concurrency_count"]
         )
 
-    def test_tilting_against_the_inventory_holds_less_of_it(self, start: dict[str, float]) -> None:
+    def test_tilting_against_the_inventory_holds_less_of_it(
+        self, start: Mapping[str, float]
+    ) -> None:
         straight = means(self.SEEDS, 2, inventory_tilt_cap=0.0)
         tilted = means(self.SEEDS, 2, inventory_tilt_cap=0.9)
         assert tilted["held"] < start["held"] < straight["held"]
 
-    def test_a_slippage_penalty_hedges_in_smaller_pieces(self, start: dict[str, float]) -> None:
+    def test_a_slippage_penalty_hedges_in_smaller_pieces(self, start: Mapping[str, float]) -> None:
         careful = means(self.SEEDS, 2, slippage_penalty_coef=2.0)
         assert careful["hedged"] < 0.8 * start["hedged"]
         assert careful["volume"] < start["volume"]
 
-    def test_a_vip_tilt_trades_more_and_holds_less(self, start: dict[str, float]) -> None:
+    def test_a_vip_tilt_trades_more_and_holds_less(self, start: Mapping[str, float]) -> None:
         tilted = means(self.SEEDS, 2, vip_tilt_cap=1.0)
         assert tilted["maker_volume"] > start["maker_volume"]
         assert tilted["held"] < start["held"]
@@ -307,7 +313,7 @@ class TestFigures:
     SEEDS = range(1, 4)
 
     def test_the_start(self) -> None:
-        start = means(self.SEEDS, 4)
+        start = start_means(self.SEEDS, 4)
         assert 0.60 <= start["maker"] <= 0.72
         assert 0.30 <= start["risk"] <= 0.42
         assert 2.5 <= start["net"] <= 3.6
@@ -317,7 +323,7 @@ class TestFigures:
         assert start["fills"] > 500
 
     def test_the_way_of_the_tuner_pays(self) -> None:
-        start, tuned = means(self.SEEDS, 4), means(self.SEEDS, 4, **TUNED_2H)
+        start, tuned = start_means(self.SEEDS, 4), means(self.SEEDS, 4, **TUNED_2H)
         assert tuned["maker"] >= 0.78
         assert tuned["risk"] <= 0.42
         assert tuned["net"] >= 2.7

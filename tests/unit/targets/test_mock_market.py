@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from pytest_soak.targets.mock import venue
+from pytest_soak.targets.mock import bot, venue
 from pytest_soak.targets.mock.desk import (
     CROSS,
     EXIT,
@@ -21,6 +22,7 @@ from pytest_soak.targets.mock.desk import (
 )
 from pytest_soak.targets.mock.gateway import latency_s, loaded
 from pytest_soak.targets.mock.market import Market, MarketState, first_state, next_market
+from pytest_soak.targets.quoting import params_of
 
 
 def day(seed: int, hours: int = 6) -> list[Market]:
@@ -34,7 +36,7 @@ def day(seed: int, hours: int = 6) -> list[Market]:
 class TestMarket:
     def test_prices_go_on_where_the_iteration_before_ended(self) -> None:
         markets = day(1, 1)
-        for before, after in zip(markets, markets[1:], strict=False):
+        for before, after in pairwise(markets):
             assert abs(after.mid[0] - before.mid[-1]) < 8.0
 
     def test_every_stream_is_a_stream_of_its_own(self) -> None:
@@ -177,3 +179,40 @@ class TestGateway:
         for request in range(1000):
             load = loaded(desk.values, request * 0.1)
         assert load == pytest.approx(600.0, rel=0.03)
+
+
+class TestBot:
+    def test_a_full_position_blocks_the_side_that_adds_to_it(self) -> None:
+        assert bot.risk_blocks(7.1, 7.0, 0, 0.0, 1.0)
+        assert not bot.risk_blocks(7.1, 7.0, LEVELS, 0.0, 1.0)
+        assert bot.risk_blocks(-7.1, 7.0, LEVELS, 0.0, 1.0)
+        assert not bot.risk_blocks(6.9, 7.0, 0, 0.0, 1.0)
+
+    def test_a_one_sided_flow_blocks_the_side_that_meets_it(self) -> None:
+        assert bot.risk_blocks(0.0, 7.0, 0, -0.9, 0.5)
+        assert not bot.risk_blocks(0.0, 7.0, LEVELS, -0.9, 0.5)
+        assert not bot.risk_blocks(0.0, 7.0, 0, -0.3, 0.5)
+        assert not bot.risk_blocks(0.0, 7.0, 0, -0.9, 2.0)
+
+    def test_it_leaves_a_position_at_the_market_only_beyond_the_limit(self) -> None:
+        params = params_of(
+            {
+                "risk": dict.fromkeys(
+                    (
+                        "base_spread_bps", "impact_cap_ratio", "max_delta_ratio",
+                        "slippage_penalty_coef", "inventory_tilt_cap", "vip_tilt_cap",
+                    ), 0.0),
+                "engine": dict.fromkeys(
+                    (
+                        "replace_rate_per_min", "concurrency_limit", "tail_age_ms",
+                        "min_interval_ms",
+                    ), 1.0),
+            }
+        )  # fmt: skip
+        desk = Desk()
+        desk.values[INVENTORY] = 8.0
+        assert bot.exit_wanted(desk, params, 7.0) == 0.0
+        desk.values[INVENTORY] = -10.0
+        assert bot.exit_wanted(desk, params, 7.0) > 0.0
+        desk.lands[EXIT] = 1.0
+        assert bot.exit_wanted(desk, params, 7.0) == 0.0

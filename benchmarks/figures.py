@@ -1,0 +1,182 @@
+"""What the mock market and the tuner reach: the table of figures over seeds, tuner on and off.
+
+    python benchmarks/figures.py [--seeds 20] [--iterations 72] [--profile steady]
+
+Every seed is one lane, driven through the same decide and fold as a session, without a disk. Each
+cell is the mean over seeds with its standard deviation: of the first 4 iterations, of the 8 that end
+at iteration 24, of the last 8. ``noise`` is the standard deviation of one iteration within a
+tuner-off lane, pooled over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from pytest_soak.gate.delta import verify_deltas
+from pytest_soak.loop import entries
+from pytest_soak.loop.decide import decide
+from pytest_soak.loop.entries import runtime_of
+from pytest_soak.loop.history import read_history
+from pytest_soak.loop.kpis import window_figure
+from pytest_soak.loop.model import Entry, History
+from pytest_soak.loop.state import advance, fold
+from pytest_soak.profile.resolve import resolve
+from pytest_soak.protocol import Lane
+from pytest_soak.store.sources import read_source
+from pytest_soak.targets.mock import make_mock
+
+KPIS = (
+    ("maker_taker_ratio", ".60-.70", ">= .78", ">= .85"),
+    ("risk_ratio", "~.38", "<= .42", "<= .42"),
+    ("net_bps", "~3.0", ">= 2.7", ">= 2.7"),
+    ("p95_latency_ms", "300-330", "<= 340", "<= 340"),
+    ("fills_per_hour", "", "", ""),
+    ("adverse_bps_p95", "", "", ""),
+    ("slippage_bps_p95", "", "", ""),
+    ("min_interval_ratio", "", "", ""),
+)
+NOISE = {"net_bps": 0.35, "risk_ratio": 0.03, "maker_taker_ratio": 0.04, "p95_latency_ms": 18.0}
+WINDOW = 8
+
+
+@dataclass(frozen=True)
+class Job:
+    profile: str
+    seed: int
+    iterations: int
+    tune: bool
+
+
+def history_of(job: Job) -> History:
+    """One lane from start to end, in memory."""
+    profile = resolve(job.profile, read_source).profile
+    lane = Lane(
+        f"{profile.name}-{job.seed}", profile.name, "BTCUSDT", job.seed, 300.0, job.iterations
+    )
+    start = {key: one.start for key, one in profile.parameters.items()}
+    journal: list[Entry] = [
+        entries.start_entry(lane, profile, "mock", True, job.tune, False, start)
+    ]
+    state = fold(journal)
+    target = make_mock(lane)
+    for number in range(1, job.iterations + 1):
+        report = dict(target.run(number, runtime_of(profile, state.values)))
+        report.pop("audit", None)
+        lines: list[Entry] = [entries.observation_entry(number, report, None, None)]
+        state = advance(state, lines[0])
+        decision = decide(state)
+        lines.append(entries.decision_entry(decision))
+        if decision.changes:
+            lines.append(entries.done_entry(decision))
+        for line in lines[1:]:
+            state = advance(state, line)
+        journal += lines
+    return read_history(journal)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one lane: KPI to its figure at the start, after 24, at the end, and all iterations."""
+
+    kpis: dict[str, tuple[float, float, float]]
+    series: dict[str, list[float]]
+    full_apply_ratio: float | None
+    stuck: int
+    rules: dict[str, int]
+    ends: dict[str, float]
+
+
+def figures_of(job: Job) -> Figures:
+    history = history_of(job)
+    items = history.iterations
+    windows = (items[:4], items[max(0, min(24, len(items)) - WINDOW) : 24], items[-WINDOW:])
+    kpis, series = {}, {}
+    for name, *_ in KPIS:
+        found = [window_figure([item.readings[name] for item in window]) for window in windows]
+        kpis[name] = tuple(float("nan") if value is None else value for value in found)
+        series[name] = [value for item in items if (value := item.readings[name].value) is not None]
+    rules: dict[str, int] = {}
+    for item in items:
+        for rule in item.decision.wanted.rules if item.decision else ():
+            rules[rule] = rules.get(rule, 0) + 1
+    delta = verify_deltas(history)
+    return Figures(
+        kpis=kpis,  # type: ignore[arg-type]
+        series=series,
+        full_apply_ratio=delta.full_apply_ratio,
+        stuck=delta.signature_stuck_count,
+        rules=rules,
+        ends=dict(items[-1].values),
+    )
+
+
+def table(title: str, lanes: Sequence[Figures], iterations: int) -> None:
+    print(f"\n{title}, mean over {len(lanes)} seeds (sd over seeds)")
+    middle = "the 8 to 24"
+    last = f"the 8 to {iterations}"
+    print(f"{'figure':<20} {'first 4':>18} {middle:>18} {last:>18}   asked: start, 24, 72")
+
+    def cell(pick: Callable[[Figures], float]) -> str:
+        values = [pick(lane) for lane in lanes]
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        return f"{statistics.mean(values):9.3f} ({spread:6.3f})"
+
+    for name, *asked in KPIS:
+        cells = [cell(lambda lane, n=name, i=i: lane.kpis[n][i]) for i in range(3)]
+        print(
+            f"{name:<20} {' '.join(f'{text:>18}' for text in cells)}   {', '.join(asked)}".rstrip(
+                ", "
+            )
+        )
+    shares = [
+        cell(lambda lane, i=i: lane.kpis["fills_per_hour"][i] / lane.kpis["fills_per_hour"][0])
+        for i in range(3)
+    ]
+    print(f"{'fills, share':<20} {' '.join(f'{text:>18}' for text in shares)}   1, report, >= .5")
+    ratios = [lane.full_apply_ratio for lane in lanes if lane.full_apply_ratio is not None]
+    if ratios:
+        print(
+            f"full_apply_ratio     {statistics.mean(ratios):.3f} (worst {min(ratios):.3f})   >= .95"
+        )
+    print(f"signature_stuck      worst {max(lane.stuck for lane in lanes)}   <= 1")
+    rules = sorted({rule for lane in lanes for rule in lane.rules})
+    counts = ", ".join(
+        f"{rule} {statistics.mean(lane.rules.get(rule, 0) for lane in lanes):.1f}" for rule in rules
+    )
+    print(f"rules fired a lane   {counts or 'none'}")
+    ends = {key: statistics.mean(lane.ends[key] for lane in lanes) for key in lanes[0].ends}
+    print("parameters at end    " + ", ".join(f"{key} {value:.3g}" for key, value in ends.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--iterations", type=int, default=72)
+    parser.add_argument("--profile", default="steady")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    seeds = range(1, options.seeds + 1)
+    with ProcessPoolExecutor(options.processes) as pool:
+        tuned, still = (
+            list(
+                pool.map(
+                    figures_of,
+                    [Job(options.profile, seed, options.iterations, tune) for seed in seeds],
+                )
+            )
+            for tune in (True, False)
+        )
+    table("tuner on", tuned, options.iterations)
+    table("tuner off", still, options.iterations)
+    print("\nnoise of one iteration, tuner off (sd within a lane, pooled; largest asked)")
+    for name, largest in NOISE.items():
+        pooled = statistics.mean(statistics.variance(lane.series[name]) for lane in still) ** 0.5
+        print(f"{name:<20} {pooled:8.3f}   <= {largest:g}")
+
+
+if __name__ == "__main__":
+    main()
