@@ -3,8 +3,8 @@
     python benchmarks/figures.py [--seeds 20] [--iterations 72] [--profile steady]
 
 Every seed is one lane, driven through the same decide and fold as a session, without a disk. Each
-cell is the mean over seeds with its standard deviation: of the first 4 iterations, of the 8 that end
-at iteration 24, of the last 8. ``noise`` is the standard deviation of one iteration within a
+cell is the mean over seeds with its standard deviation: of the first 4 iterations, of the 8 that
+end at iteration 24, of the last 8. ``noise`` is the standard deviation of one iteration within a
 tuner-off lane, pooled over seeds.
 """
 

@@ -5,6 +5,7 @@ Needs ``rich`` (no dependency of the package): ``pip install rich && python docs
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -30,7 +31,7 @@ def main() -> None:
             check=False,
         )  # fmt: skip
     output = done.stdout.replace(folder, "~/empty")
-    console = Console(record=True, width=100, file=Path(os.devnull).open("w", encoding="utf-8"))
+    console = Console(record=True, width=100, file=io.StringIO())
     console.print(Text.from_ansi(f"$ pytest {' '.join(COMMAND)}\n{output}"))
     svg = console.export_svg(title="pytest-soak")
     # Fonts are the reader's own: a picture opens no connection.

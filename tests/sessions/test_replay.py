@@ -52,7 +52,8 @@ def test_resumed_equals_never_stopped(soak: Sessions) -> None:
     soak.pytester.makeconftest(
         "import os, signal\n"
         "def pytest_soak_iteration(lane, iteration):\n"
-        "    if iteration.number == 4 and 'STOP' in os.environ: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    if iteration.number == 4 and 'STOP' in os.environ:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STOP", "1")
