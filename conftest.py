@@ -12,6 +12,7 @@ import pytest
 import yaml  # noqa: F401
 
 pytest_plugins = ["pytester"]
+collect_ignore = ["benchmarks", "docs", "examples"]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

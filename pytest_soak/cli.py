@@ -36,10 +36,31 @@ class _StoredRun:
         """Whether the session was strict; its own answer is given again."""
         return self.directory.about.get("strict") is True
 
-    def judged(self, *, strict: bool, mock: bool | None = None) -> RunJudgement:
+    def judged(
+        self, *, strict: bool, mock: bool | None = None, compare: str | None = None
+    ) -> RunJudgement:
+        """``compare``: a tuner-off run whose noise to judge by."""
         from pytest_soak.gate.judge import judge_lane, judge_run
+        from pytest_soak.stored import read_references, reference_for
 
-        return judge_run([judge_lane(item, mock=mock, strict=strict) for item in self.histories])
+        references = read_references(Path(compare)) if compare else {}
+        return judge_run(
+            [
+                judge_lane(
+                    item,
+                    mock=mock,
+                    strict=strict,
+                    reference=reference_for(
+                        item.lane.id,
+                        item.lane.profile,
+                        item.target,
+                        item.lane.interval_s,
+                        references,
+                    ),
+                )
+                for item in self.histories
+            ]
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument(
         "--mock", action="store_true", default=None, help="use the mock limits (default: the run's)"
     )
+    gate.add_argument("--compare", metavar="RUN", help="judge by the noise of a tuner-off run")
     snapshot.add_argument("--pretty", action="store_true", help="indent it")
 
     profile = commands.add_parser("profile", help="Show or check a profile.")
@@ -95,24 +117,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _stored_run(path: str) -> _StoredRun:
-    from pytest_soak.loop.history import read_history
-    from pytest_soak.store.journal import read_journal
     from pytest_soak.store.rundir import RunDirectory
+    from pytest_soak.stored import read_lanes
 
     directory = RunDirectory.open(Path(path))
-    histories = []
-    for record in directory.lanes:
-        journal = directory.lane_directory(record["id"]).journal_path
-        entries = read_journal(journal).entries
-        if not entries:
-            raise CommandError(f"{journal}: it has no entries; the lane never started")
-        try:
-            histories.append(read_history(entries))
-        except (LookupError, TypeError, ValueError) as error:
-            raise CommandError(
-                f"{journal}: its entries make no run: {type(error).__name__}: {error}"
-            ) from error
-    return _StoredRun(directory, tuple(histories))
+    return _StoredRun(directory, read_lanes(directory))
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -138,7 +147,7 @@ def _gate(arguments: argparse.Namespace) -> int:
 
     run = _stored_run(arguments.path)
     strict = arguments.strict or run.strict
-    judgement = run.judged(strict=strict, mock=arguments.mock)
+    judgement = run.judged(strict=strict, mock=arguments.mock, compare=arguments.compare)
     if arguments.json:
         _print_json(gate_object(judgement))
     else:
@@ -181,7 +190,7 @@ def _profile_show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(resolved.profile.document)
     else:
-        sys.stdout.write(profile_text(resolved.profile, resolved.origins))
+        sys.stdout.write(profile_text(resolved.profile, resolved.origins, resolved.scenarios.values()))
     return 0
 
 

@@ -33,12 +33,24 @@ def add_options(parser: pytest.Parser) -> None:
     option("--soak-mock", action="store_true", help="the mock market, and the gate's mock limits")
     option("--soak-interval", metavar="SECONDS", help="target time of an iteration; default: 300")
     option("--soak-data", metavar="FILE", help="recorded market data for the replay target")
+    option(
+        "--soak-scenario",
+        metavar="NAME[@N][,...]",
+        help="disturbances of the profile to schedule, @N: in iteration N",
+    )
     option("--soak-no-tune", action="store_true", help="observe and judge, never propose")
     option("--soak-dry-run", action="store_true", help="propose, decide, record; never apply")
     option("--soak-timeout", metavar="SECONDS", help="deadline for one iteration of the target")
     option("--soak-dir", metavar="DIR", help="where runs go; default: artifacts/soak")
     option("--soak-resume", action="store_true", help="go on with DIR/latest from its journal")
     option("--soak-strict", action="store_true", help="WARN and INCONCLUSIVE fail too")
+    option(
+        "--soak-sweep",
+        action="append",
+        metavar="KEY=FROM:TO:STEP",
+        help="a lane per value (or KEY=A,B,C) of one or two parameters, and a map of the KPIs",
+    )
+    option("--soak-sweep-tune", action="store_true", help="leave the tuner on in a sweep")
     option("--soak-compare", metavar="RUN", help="a tuner-off run: the gate judges by its noise")
     option("--soak-export-json", metavar="FILE", help="write the metrics as JSON lines")
     option("--soak-export-md", metavar="FILE", help="write the audit as Markdown")
@@ -50,6 +62,7 @@ def add_options(parser: pytest.Parser) -> None:
     ini("soak_target", "default of --soak-target")
     ini("soak_interval", "default of --soak-interval")
     ini("soak_data", "default of --soak-data")
+    ini("soak_scenario", "default of --soak-scenario")
     ini("soak_tune", "false is --soak-no-tune", type="bool", default=True)
     ini("soak_timeout", "default of --soak-timeout")
     ini("soak_dir", "default of --soak-dir")

@@ -21,8 +21,18 @@ Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Swept:
+    """The value of one parameter at one point of a sweep (docs/sweep.md)."""
+
+    key: str
+    value: float
+    replaces: float
+    """The start value without the sweep."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lane:
-    """One independent run: profile × symbol × seed."""
+    """One independent run: profile × symbol × seed, and in a sweep × point."""
 
     id: str
     """ASCII, unique in the run; the name of the lane's directory when there are several."""
@@ -35,6 +45,23 @@ class Lane:
     """How many iterations the lane is planned to run."""
     data: str | None = None
     """Path of the recorded market data (``--soak-data``), for targets that replay some."""
+    sweep: tuple[Swept, ...] = ()
+    """In a sweep, the lane's point: one per swept parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One planned disturbance of a lane (docs/scenarios.md)."""
+
+    name: str
+    at: int
+    """The iteration in which it begins."""
+    after_s: float
+    """Seconds from the start of that iteration."""
+    for_s: float
+    """How long it lasts; it may reach into the iterations that follow."""
+    strength: float
+    """In the scenario's own unit."""
 
 
 class EndOfData(Exception):  # noqa: N818 - not an error: the lane ends in good order
@@ -53,7 +80,12 @@ class Target(Protocol):
     ``snapshot() -> JSON-able`` and ``restore(state)``
         state after an iteration, stored with it; a resumed lane restores the newest one;
     ``fast_forward(history: Sequence[Runtime])``
-        instead of a snapshot: the runtimes of the iterations done so far, oldest first.
+        instead of a snapshot: the runtimes of the iterations done so far, oldest first;
+    ``scenarios(schedule: Sequence[Scenario])``
+        called first of all, and only in a lane that has some scheduled: the target makes them
+        happen, and shows each that really fired in its report,
+        ``{"scenarios": [{"name", "started_s", "ended_s", …}]}``. Raises ValueError for one that
+        it cannot make. A lane with scenarios halts with a target that has no such method.
     """
 
     def run(self, iteration: int, runtime: Runtime, /) -> Report: ...

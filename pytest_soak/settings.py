@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 BUILT_IN_TARGETS: Final = ("mock", "replay")
 _FACTORY = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_SCENARIO = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(?:@[0-9]{1,9})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MOST_ITERATIONS = 1_000_000
 _TRUE = ("1", "true", "yes", "on")
@@ -41,6 +42,8 @@ class Settings:
     """The gate judges by the profile's mock limits."""
     interval_s: float
     data: str | None
+    scenarios: tuple[str, ...]
+    """``NAME`` or ``NAME@ITERATION``, to be scheduled beside those that the profile schedules."""
     tune: bool
     dry_run: bool
     timeout_s: float | None
@@ -51,6 +54,8 @@ class Settings:
     """A stored tuner-off run whose noise the gate judges by."""
     export_json: Path | None
     export_md: Path | None
+    sweep: tuple[str, ...] = ()
+    """The parts of ``--soak-sweep`` as they were given, one per parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ def resolve_settings(
     profile = sources.given("profile", "MM_PROFILE")
     base = config.invocation_params.dir
     directory = sources.given("dir")
+    sweep = _sweep(config)
     return Settings(
         iterations=iterations,
         profiles=_list(profile, _word, ("steady",), "a profile's name or file"),
@@ -124,7 +130,13 @@ def resolve_settings(
         mock=mock,
         interval_s=interval,
         data=_data(sources.given("data"), base),
-        tune=not sources.flag("soak_no_tune") and bool(config.getini("soak_tune")),
+        scenarios=_list(
+            sources.given("scenario"), _scenario, (), "a scenario's NAME or NAME@ITERATION"
+        ),
+        tune=not sources.flag("soak_no_tune")
+        and bool(config.getini("soak_tune"))
+        # A point that the tuner walks away from is not the point that was asked for.
+        and (not sweep or sources.flag("soak_sweep_tune")),
         dry_run=sources.flag("soak_dry_run"),
         timeout_s=_read(sources.given("timeout"), _positive, None, "seconds above 0"),
         directory=base / (directory.text if directory else "artifacts/soak"),
@@ -133,6 +145,7 @@ def resolve_settings(
         compare=_path(sources.given("compare"), base),
         export_json=_path(sources.given("export_json", ini=False), base),
         export_md=_path(sources.given("export_md", ini=False), base),
+        sweep=sweep,
     )
 
 
@@ -160,6 +173,20 @@ def _iterations(sources: _Sources, interval_s: float) -> int | None:
     if sources.flag("soak"):
         return _read(sources.given("iterations"), _count, 24, kind)
     return None
+
+
+def _sweep(config: pytest.Config) -> tuple[str, ...]:
+    """The parts of ``--soak-sweep``: the option may be repeated, or hold several parts with ``;``."""
+    given: list[str] = config.getoption("soak_sweep", None) or []
+    tune, off = config.getoption("soak_sweep_tune"), config.getoption("soak_no_tune")
+    if tune and not given:
+        raise pytest.UsageError("soak: --soak-sweep-tune is for a sweep; give --soak-sweep")
+    if tune and off:
+        raise pytest.UsageError("soak: --soak-sweep-tune and --soak-no-tune are both given")
+    parts = [part.strip() for text in given for part in text.split(";")]
+    if given and not all(parts):
+        raise pytest.UsageError("soak: --soak-sweep: a part of it is empty")
+    return tuple(parts)
 
 
 def _target(sources: _Sources) -> tuple[bool, str | None]:
@@ -239,6 +266,10 @@ def _name(text: str) -> str | None:
     return text if _NAME.fullmatch(text) else None
 
 
+def _scenario(text: str) -> str | None:
+    return text if _SCENARIO.fullmatch(text) else None
+
+
 def _word(text: str) -> str | None:
     return text or None
 
@@ -264,6 +295,6 @@ def from_data(data: Mapping[str, Any]) -> Settings:
     values = dict(data)
     for name in ("directory", "compare", "export_json", "export_md"):
         values[name] = Path(values[name]) if values[name] is not None else None
-    for name in ("profiles", "symbols", "seeds"):
+    for name in ("profiles", "symbols", "seeds", "scenarios"):
         values[name] = tuple(values[name])
     return Settings(**values)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_soak.gate.figures import measured_iterations, series_of
 from pytest_soak.gate.statistics import ar1_coefficient, standard_deviation
 from pytest_soak.loop.model import History
+from pytest_soak.loop.scenarios import fired_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,14 @@ def reference_of(history: History) -> Reference:
             f"lane {history.lane.id}: a reference is a run with --soak-no-tune, this one was tuned"
         )
     iterations = measured_iterations(history)
+    # A disturbed iteration says nothing of the noise at constant parameters.
+    disturbed = [bool(fired_in(item)) for item in iterations]
     noise = {}
     for criterion in history.profile.gate.criteria:
-        series = series_of(iterations, criterion.kpi)
+        series = [
+            None if away else value
+            for away, value in zip(disturbed, series_of(iterations, criterion.kpi), strict=True)
+        ]
         values = [value for value in series if value is not None]
         if len(values) >= history.profile.gate.pass_from:
             noise[criterion.kpi] = KpiNoise(

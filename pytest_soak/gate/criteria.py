@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_soak.gate.baseline import Reference
 from pytest_soak.gate.delta import DeltaReport
-from pytest_soak.gate.figures import figure, mean_of, measured_iterations, series_of
+from pytest_soak.gate.figures import (
+    figure,
+    judged_iterations,
+    mean_of,
+    measured_iterations,
+    series_of,
+)
 from pytest_soak.gate.statistics import Interval, ar1_coefficient, mean_interval
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.profile.model import Comparison, Criterion, GateLimits
@@ -33,6 +40,8 @@ class CriterionResult:
     low: float | None = None
     """One-sided lower bound of the value."""
     high: float | None = None
+    applicable: bool = True
+    """False: there was nothing to judge; it counts as PASS and is shown as n/a."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +59,9 @@ class Window:
 
 
 def window_of(history: History, kpi: str, reference: Reference | None = None) -> Window:
-    """The last ``gate.window`` measured iterations of a KPI, with φ from the whole run."""
+    """The last ``gate.window`` judged iterations of a KPI, with φ from the whole run."""
     limits = history.profile.gate
-    measured = measured_iterations(history)
-    window = measured[-limits.window :]
+    window = judged_iterations(history)[-limits.window :]
     values = [value for value in series_of(window, kpi) if value is not None]
     center = mean_of(window, kpi)
     noise = reference.kpis.get(kpi) if reference is not None else None
@@ -61,12 +69,34 @@ def window_of(history: History, kpi: str, reference: Reference | None = None) ->
     if center is not None:
         interval = mean_interval(
             values,
-            noise.phi if noise is not None else ar1_coefficient(series_of(measured, kpi)),
+            noise.phi if noise is not None else ar1_coefficient(_whole_run(history, kpi)),
             confidence=limits.confidence,
             center=center,
             sd_floor=noise.sd if noise is not None else 0.0,
         )
     return Window(kpi, len(window), len(window) - len(values), interval, _is_weak(window, kpi))
+
+
+def _whole_run(history: History, kpi: str) -> list[float | None]:
+    """Every measured iteration; one that is left out is a gap, as one without data is."""
+    measured = measured_iterations(history)
+    return [
+        None if item.number in history.excluded else value
+        for item, value in zip(measured, series_of(measured, kpi), strict=True)
+    ]
+
+
+def _left_out(history: History) -> str:
+    """The end of a reason that names what the window leaves out; empty for nothing."""
+    if not history.excluded:
+        return ""
+    numbers: dict[str, list[str]] = {}
+    for number, scenario in sorted(history.excluded.items()):
+        numbers.setdefault(scenario, []).append(str(number))
+    return "; left out: " + ", ".join(
+        f"iteration{'s' * (len(each) > 1)} {', '.join(each)} ({scenario})"
+        for scenario, each in numbers.items()
+    )
 
 
 def _is_weak(window: Sequence[Iteration], kpi: str) -> bool:
@@ -88,7 +118,7 @@ def kpi_criterion(
             criterion.kpi,
             verdict,
             limit=str(comparison),
-            reason=f"{criterion.kpi}: {why}, limit {comparison}",
+            reason=f"{criterion.kpi}: {why}, limit {comparison}{_left_out(history)}",
             lane=history.lane.id,
         )
     bound = interval.low if comparison.op.startswith(">") else interval.high
@@ -103,7 +133,7 @@ def kpi_criterion(
         interval.n_eff,
         interval.phi,
         f"{criterion.kpi}: mean of the last {window.iterations} is {figure(interval.mean)}, "
-        f"limit {comparison}{why}",
+        f"limit {comparison}{why}{_left_out(history)}",
         history.lane.id,
         interval.low,
         interval.high,
@@ -151,7 +181,7 @@ def _doubts(history: History, window: Window, reference: Reference | None) -> li
         doubts.append("a weekly rollup is no evidence on one iteration")
     if reference is None or window.kpi not in reference.kpis:
         measured = measured_iterations(history)
-        known = sum(value is not None for value in series_of(measured, window.kpi))
+        known = sum(value is not None for value in _whole_run(history, window.kpi))
         if len(measured) < limits.pass_from:
             doubts.append(f"{len(measured)} measured, PASS takes {limits.pass_from}")
         elif known < (1.0 - limits.no_data_share) * limits.pass_from:
@@ -166,7 +196,7 @@ def _margin(comparison: Comparison, value: float) -> float:
 def pass_count_criterion(history: History) -> CriterionResult:
     """How many iterations of the window are PASS or WARN."""
     limits = history.profile.gate
-    window = measured_iterations(history)[-limits.window :]
+    window = judged_iterations(history)[-limits.window :]
     count = pass_count(history)
     bad = len(window) - count
     least = limits.window - limits.pass_count_slack
@@ -177,9 +207,12 @@ def pass_count_criterion(history: History) -> CriterionResult:
         verdict = Verdict.FAIL
         numbers = [str(item.number) for item in window if not _passes(item)]
         text += f"; not: {', '.join(numbers)}"
+        reasons = Counter(why for item in window if not _passes(item) for why in item.reasons)
+        text += "".join(f"; {why} ({times})" for why, times in reasons.most_common(2))
     elif len(window) < limits.window:
         verdict = Verdict.INCONCLUSIVE
         text += f"; {len(window)} measured, {limits.window} are needed"
+    text += _left_out(history)
     return CriterionResult(
         name,
         verdict,
@@ -194,7 +227,7 @@ def pass_count_criterion(history: History) -> CriterionResult:
 
 def pass_count(history: History) -> int:
     """PASS and WARN iterations of the window."""
-    window = measured_iterations(history)[-history.profile.gate.window :]
+    window = judged_iterations(history)[-history.profile.gate.window :]
     return sum(_passes(iteration) for iteration in window)
 
 
@@ -215,6 +248,7 @@ def delta_criterion(history: History, delta: DeltaReport) -> CriterionResult:
         delta.counted,
         reason=delta.reason,
         lane=history.lane.id,
+        applicable=delta.applicable or delta.verdict is not Verdict.PASS,
     )
 
 
@@ -227,7 +261,7 @@ def completeness_criterion(history: History) -> CriterionResult:
     if measured < planned:
         verdict = Verdict.FAIL
         if halt is None:
-            text += "; the run was stopped from outside"
+            text += "; the rest was not run (interrupted, deselected, or not collected)"
         elif halt.kind == "end_of_data":
             verdict = Verdict.INCONCLUSIVE
             text += f"; the data ended at iteration {halt.iteration}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from pytest_soak.gate.figures import figure, mean_of
 from pytest_soak.loop.model import (
     GUARD_ORDER,
+    PROPOSER_FAILED,
     Decision,
     History,
     Iteration,
@@ -24,6 +26,7 @@ from pytest_soak.profile.model import Condition, DeltaQuality, Needed, Parameter
 
 Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 
+_NOTHING = "not applicable"
 _SLACK = 1e-9
 """Share of a key's range below which two values are the same (SPEC §5)."""
 
@@ -83,8 +86,7 @@ def verify_deltas(history: History, strict: bool = False) -> DeltaReport:
     """
     live = history.tune and not history.dry_run
     checks = [_start_check(history)]
-    followers = [*history.iterations[1:], None]
-    for iteration, follower in zip(history.iterations, followers, strict=True):
+    for iteration, follower in zip_longest(history.iterations, history.iterations[1:]):
         if iteration.decision is not None:
             checks.append(_check(history, iteration, iteration.decision, follower, live))
     return _report(history, [check for check in checks if check is not None], strict)
@@ -251,6 +253,16 @@ def _report(history: History, checks: list[DeltaCheck], strict: bool) -> DeltaRe
     judged = [check for check in checks if check.status in ("full", "partial_ok", "fail")]
     keys = sum(check.proposed for check in judged)
     verdict, reason = _verdict(limits, ratio, counts["fail"], stuck, needed, strict)
+    if ratio is None:
+        reason = reason.replace(_NOTHING, f"{_NOTHING}: {_why_nothing(history)}")
+    failing = [
+        item.number
+        for item in history.iterations
+        if item.decision is not None and PROPOSER_FAILED in item.decision.note
+    ]
+    if failing:
+        verdict = Verdict.WARN if verdict is Verdict.PASS else verdict
+        reason += f"; the proposer failed in {len(failing)} iterations, first in {failing[0]}"
     return DeltaReport(
         full=counts["full"],
         partial_ok=counts["partial_ok"],
@@ -269,6 +281,18 @@ def _report(history: History, checks: list[DeltaCheck], strict: bool) -> DeltaRe
     )
 
 
+def _why_nothing(history: History) -> str:
+    """Why there is no ratio: said in the words of what was asked for."""
+    proposed = sum(bool(item.decision and item.decision.outcomes) for item in history.iterations)
+    if history.dry_run:
+        return f"dry run: proposed in {proposed} iterations, applied in none"
+    if not history.tune:
+        return "the tuner was off"
+    if not history.iterations:
+        return "no iteration was measured"
+    return "nothing was proposed" if not proposed else "nothing that was proposed could be verified"
+
+
 def _failure(check: DeltaCheck, text: str) -> str:
     where = f"after iteration {check.iteration}" if check.iteration else "before iteration 1"
     return f"{where}: {text}"
@@ -285,7 +309,7 @@ def _verdict(
     relaxed = stuck == 0 and not strict
     least = limits.relaxed if relaxed else limits.full
     facts = [
-        "nothing was proposed, so it is not applicable"
+        _NOTHING
         if ratio is None
         else f"full_apply_ratio is {figure(ratio)}, limit >= {limits.full:g}"
         + (f" (>= {limits.relaxed:g} with no stuck signature)" if relaxed else "")

@@ -13,6 +13,14 @@ def measured_iterations(history: History) -> tuple[Iteration, ...]:
     return tuple(iteration for iteration in history.iterations if iteration.decision is not None)
 
 
+def judged_iterations(history: History) -> tuple[Iteration, ...]:
+    """The measured ones that the gate's windows are made of: those left out are not there."""
+    measured = measured_iterations(history)
+    if not history.excluded:
+        return measured
+    return tuple(item for item in measured if item.number not in history.excluded)
+
+
 def series_of(iterations: Sequence[Iteration], kpi: str) -> list[float | None]:
     """The KPI's evidence, one item an iteration; None is NODATA (a placeholder is, too)."""
     readings = [iteration.readings.get(kpi) for iteration in iterations]

@@ -22,6 +22,7 @@ from pytest_soak.gate.criteria import (
 )
 from pytest_soak.gate.delta import DeltaReport, verify_deltas
 from pytest_soak.gate.figures import measured_iterations
+from pytest_soak.gate.recovery import excluded_by, recoveries, scenario_criteria
 from pytest_soak.loop.model import History, Verdict, worst_of
 from pytest_soak.profile.model import Criterion
 
@@ -75,6 +76,7 @@ def judge_lane(
     """
     limits = history.profile.gate
     mock = history.mock if mock is None else mock
+    history, scenarios = _scenarios(history, mock)
     delta = _verified(history, strict)
     kpis = tuple(_kpi_result(history, criterion, mock, reference) for criterion in limits.criteria)
     criteria = (
@@ -82,6 +84,7 @@ def judge_lane(
         _judged(history, f"pass_count_last{limits.window}", lambda: pass_count_criterion(history)),
         _judged(history, "delta_quality", lambda: delta_criterion(history, delta)),
         _judged(history, "completeness", lambda: completeness_criterion(history)),
+        *scenarios,
         *(_from_elsewhere(history, result) for result in extra),
     )
     passed = pass_count(history)
@@ -146,6 +149,20 @@ def _judged(history: History, name: str, judge: Callable[[], CriterionResult]) -
             reason=f"{name}: could not be judged: {type(error).__name__}: {error}",
             lane=history.lane.id,
         )
+
+
+def _scenarios(history: History, mock: bool) -> tuple[History, tuple[CriterionResult, ...]]:
+    """The history with what the windows leave out, and the criteria of its scenarios."""
+    try:
+        found = recoveries(history, mock)
+        results = scenario_criteria(history, found)
+    except Exception as error:
+        reason = f"scenarios: could not be judged: {type(error).__name__}: {error}"
+        trouble = CriterionResult(
+            "scenarios", Verdict.INCONCLUSIVE, reason=reason, lane=history.lane.id
+        )
+        return history, (trouble,)
+    return replace(history, excluded=excluded_by(found)), results
 
 
 def _verified(history: History, strict: bool) -> DeltaReport:

@@ -9,7 +9,7 @@ from pytest_soak.canonical import to_json
 from pytest_soak.loop.entries import state_hash_of
 from pytest_soak.loop.evidence import stopped_rules
 from pytest_soak.loop.guards import guard, plain_proposals
-from pytest_soak.loop.model import Decision, Outcome, Panic, Readings, Room, Wanted
+from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Outcome, Panic, Readings, Room, Wanted
 from pytest_soak.loop.room import SLACK, panic_of, room_of
 from pytest_soak.loop.state import LaneState
 from pytest_soak.loop.tuner import propose
@@ -67,7 +67,7 @@ def _asked(state: LaneState, readings: Readings, proposer: Proposer | None) -> W
             raise TypeError(f"a proposer answers Wanted, not {type(wanted).__name__}")
         return replace(_plain(wanted), stopped=stopped)
     except Exception as error:
-        return Wanted(stopped=stopped, note=f"the proposer failed: {to_json(error)}")
+        return Wanted(stopped=stopped, note=f"{PROPOSER_FAILED}: {to_json(error)}")
 
 
 def _plain(wanted: Wanted) -> Wanted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_soak.canonical import compute_json_hash, to_json
@@ -23,7 +24,8 @@ from pytest_soak.loop.model import (
 )
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameters import nest, tuner_copies
-from pytest_soak.protocol import Lane
+from pytest_soak.profile.scenarios import Scheduled
+from pytest_soak.protocol import Lane, Swept
 
 if TYPE_CHECKING:
     from pytest_soak.loop.state import LaneState
@@ -53,8 +55,10 @@ def start_entry(
     tune: bool,
     dry_run: bool,
     values: Mapping[str, float],
+    scenarios: Sequence[Scheduled] = (),
 ) -> dict[str, Any]:
     """The first entry of a lane. ``values`` are the flat start values."""
+    planned = {"scenarios": [one.to_json() for one in scenarios]} if scenarios else {}
     return {
         "type": "start",
         "schema": SCHEMA,
@@ -64,6 +68,7 @@ def start_entry(
             "symbol": lane.symbol,
             "seed": lane.seed,
             "interval_s": lane.interval_s,
+            **({"sweep": [asdict(one) for one in lane.sweep]} if lane.sweep else {}),
         },
         "iterations": lane.iterations,
         "target": target,
@@ -72,6 +77,7 @@ def start_entry(
         "dry_run": dry_run,
         "profile": profile.document,
         "values": _floats(values),
+        **planned,
     }
 
 
@@ -224,6 +230,10 @@ def lane_from_entry(entry: Entry) -> Lane:
         seed=lane["seed"],
         interval_s=float(lane["interval_s"]),
         iterations=entry["iterations"],
+        sweep=tuple(
+            Swept(one["key"], float(one["value"]), float(one["replaces"]))
+            for one in lane.get("sweep", ())
+        ),
     )
 
 

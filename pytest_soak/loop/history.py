@@ -37,4 +37,5 @@ def read_history(entries: Iterable[Entry]) -> History:
         start_values=state.start_values,
         iterations=tuple(iterations),
         halt=state.halt,
+        scenarios=state.scenarios,
     )

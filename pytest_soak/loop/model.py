@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from pytest_soak.profile.model import Profile
+from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
 
 Entry = Mapping[str, Any]
@@ -27,6 +28,10 @@ GUARD_ORDER = (
     "no_op",
 )
 """Reasons, the primary one of a key being the first that holds."""
+
+
+PROPOSER_FAILED = "the proposer failed"
+"""How the note of a decision begins whose proposer raised."""
 
 
 class Verdict(StrEnum):
@@ -225,3 +230,8 @@ class History:
     iterations: tuple[Iteration, ...]
     halt: Halt | None
     """Why it ended before its plan; None when it did not, or was stopped from outside."""
+    scenarios: tuple[Scheduled, ...] = ()
+    """The disturbances that were planned, in the order of time."""
+    excluded: Mapping[int, str] = field(default_factory=dict)
+    """Iterations that the gate's windows leave out, and the scenario that they are left out for;
+    filled in by the gate."""

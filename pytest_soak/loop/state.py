@@ -22,6 +22,7 @@ from pytest_soak.loop.model import Decision, Entry, Halt, Iteration, Readings, V
 from pytest_soak.loop.verdict import all_hold, judge
 from pytest_soak.profile.build import build
 from pytest_soak.profile.model import Profile
+from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
 
 UNCHARGED_RULES = ("PANIC", "ROLLBACK")
@@ -81,6 +82,8 @@ class LaneState:
     """Of the first iterations, as many as a ``share_of_first`` needs."""
     edited: bool = False
     """Edited from outside since the last observation."""
+    scenarios: tuple[Scheduled, ...] = ()
+    """The disturbances that are planned."""
 
     @property
     def iterations(self) -> int:
@@ -126,6 +129,7 @@ def started(entry: Entry) -> LaneState:
             start_values=values,
             values=values,
             state_hash=state_hash_of(profile, values),
+            scenarios=tuple(map(Scheduled.from_json, entry.get("scenarios", ()))),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _bad(entry, error) from error

@@ -30,6 +30,7 @@ from pytest_soak.profile.model import (
 )
 from pytest_soak.profile.reading import IDENTIFIER, NAME, Node, plain
 from pytest_soak.profile.rules import rule
+from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 
 SECTIONS = ("parameters", "kpis", "verdict", "rules", "guards", "gate")
 """What a profile consists of. Every one is required of a resolved profile."""
@@ -116,7 +117,7 @@ def _ordered(
 
 def _parameter(key: str, node: Node) -> Parameter:
     node.fields(("path", "unit", "start", "min", "max", "cap_per_hour", "safer"))
-    if key in (*SECTIONS, "extends", READ_ONLY_SECTION) or key.endswith("_delta"):
+    if key in (*SECTIONS, SCENARIOS, "extends", READ_ONLY_SECTION) or key.endswith("_delta"):
         raise node.wrong("this name has a meaning of its own; choose another")
     path = tuple(node.child("path").text().split("."))
     if not all(IDENTIFIER.fullmatch(part) for part in path):

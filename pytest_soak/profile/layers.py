@@ -10,9 +10,11 @@ from typing import Any
 from pytest_soak.profile.build import SECTIONS
 from pytest_soak.profile.errors import Invalid, nearest
 from pytest_soak.profile.reading import Node, plain
+from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 
 _DELTA = "_delta"
 _EXACT = Context(prec=60)
+_MERGED = (*SECTIONS, SCENARIOS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +38,18 @@ class Layer:
 def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
     """The sections of ``base`` (resolved) with ``layer`` on top. Raises Invalid."""
     document = dict(base)
-    for section in SECTIONS:
+    for section in _MERGED:
         if section in layer.document:
             _put(document, section, layer.document[section], ())
     parameters = document.get("parameters")
     known = list(parameters) if isinstance(parameters, Mapping) else []
     moved: dict[str, Any] = {}
     for key, value in layer.document.items():
-        if key in SECTIONS or key == "extends":
+        if key in _MERGED or key == "extends":
             continue
         parameter = key if key in known else key.removesuffix(_DELTA)
         if parameter not in known:
-            names = (*known, *(name + _DELTA for name in known), *SECTIONS, "extends")
+            names = (*known, *(name + _DELTA for name in known), *_MERGED, "extends")
             raise Invalid((key,), f"unknown key{nearest(key, names)}")
         other = parameter if key != parameter else parameter + _DELTA
         inner = ("parameters", parameter, "start")

@@ -12,6 +12,8 @@ from pytest_soak.profile.errors import Invalid, ProfileError, shown
 from pytest_soak.profile.layers import Layer, merged, named, spelling
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.reading import NAME, Node, plain
+from pytest_soak.profile.scenarios import SECTION as SCENARIOS
+from pytest_soak.profile.scenarios import Declared, declared
 from pytest_soak.profile.yaml_text import parse
 
 _LONGEST_CHAIN = 16
@@ -37,6 +39,8 @@ class Resolved:
     """Parameter to the name of the profile that set its start value."""
     named_below_base: frozenset[str]
     """Parameters whose value is said by the profile or an ancestor, the root of the chain apart."""
+    scenarios: Mapping[str, Declared]
+    """What can be scheduled; some may name the iterations themselves."""
 
 
 def is_path(reference: str) -> bool:
@@ -50,6 +54,7 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
     document, origins = _merge(layers)
     try:
         _resolve_panic(document, layers, read)
+        scenarios = declared(Node(document.pop(SCENARIOS, {}), (SCENARIOS,)))
         lineage = [layer.name for layer in layers]
         profile = checked({"name": lineage[0], "lineage": lineage, **document})
     except Invalid as finding:
@@ -59,6 +64,7 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
         profile=profile,
         origins={key: layer.name for key, layer in origins.items()},
         named_below_base=frozenset().union(*below),
+        scenarios=scenarios,
     )
 
 

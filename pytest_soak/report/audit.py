@@ -13,6 +13,7 @@ from pytest_soak.gate.statistics import detrended
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.markdown import cell
+from pytest_soak.report.scenarios import scenario_lines
 from pytest_soak.report.summary import final_values
 
 FIRST = 4
@@ -53,6 +54,7 @@ def _lane(history: History, lane: LaneJudgement) -> list[str]:
         f"{'freeze ready' if lane.freeze_ready else 'not freeze ready'}.",
         "",
         *_section("Gate", _gate_table(lane.criteria)),
+        *_disturbed(history, lane),
         *_section("Trends", _trends(history)),
         *_section("Anomalies", _bounded(list(anomalies(history)))),
         *_section("Parameters", _parameters(history)),
@@ -64,6 +66,11 @@ def _lane(history: History, lane: LaneJudgement) -> list[str]:
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
     return [f"### {title}", "", *lines, ""]
+
+
+def _disturbed(history: History, lane: LaneJudgement) -> list[str]:
+    lines = scenario_lines(history, lane.mock)
+    return ["### Scenarios", "", *lines] if lines else []
 
 
 def _gate_table(criteria: Sequence[CriterionResult]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pytest_soak.gate.figures import figure
 from pytest_soak.gate.judge import RunJudgement
-from pytest_soak.loop.model import History, Iteration, Verdict
+from pytest_soak.loop.model import PROPOSER_FAILED, History, Iteration, Verdict
 from pytest_soak.report.markdown import cell
 
 
@@ -38,6 +38,8 @@ def _of_iteration(item: Iteration, kpis: Sequence[str]) -> list[str]:
             f"{kpi} {figure(reading.evidence)}" for kpi, reading in readings if reading is not None
         )
         told.append(f"- iteration {item.number}: FAIL: {cell('; '.join(item.reasons))} ({shown})")
+    if item.decision is not None and PROPOSER_FAILED in item.decision.note:
+        told.append(f"- iteration {item.number}: {cell(item.decision.note)}")
     if item.failed_checks:
         told.append(f"- iteration {item.number}: failed checks: {', '.join(item.failed_checks)}")
     if item.echo_mismatch:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_soak.profile.model import Condition, Move, Profile, Rule
+from pytest_soak.profile.scenarios import Declared
 
 
-def profile_text(profile: Profile, origins: Mapping[str, str]) -> str:
+def profile_text(
+    profile: Profile, origins: Mapping[str, str], scenarios: Iterable[Declared] = ()
+) -> str:
     """``origins``: parameter to the profile that set its start value."""
     lines = [f"profile {' < '.join(profile.lineage)}", "", "parameters"]
     heads = ("key", "start", "min", "max", "cap/h", "safer", "unit", "from")
@@ -38,7 +42,10 @@ def profile_text(profile: Profile, origins: Mapping[str, str]) -> str:
             *((c.kpi, str(c.production), str(c.mock)) for c in profile.gate.criteria),
         ]
     )
-    return "\n".join([*lines, "", "guards", *_guards(profile)]) + "\n"
+    lines += ["", "guards", *_guards(profile)]
+    shown = [line for known in scenarios for line in _wrapped(_scenario(known), "  ")]
+    lines += ["", "scenarios", *shown] if shown else []
+    return "\n".join(lines) + "\n"
 
 
 def _rule(rule: Rule) -> list[str]:
@@ -46,11 +53,39 @@ def _rule(rule: Rule) -> list[str]:
     evidence = f"over {rule.evidence.over}" + ("" if rule.evidence.fresh else ", not fresh")
     dwell = f", dwell {rule.dwell}" if rule.dwell > 1 else ""
     moves = ", ".join(_move(item) for item in rule.moves)
-    return [f"  {rule.name}: {when} ({evidence}{dwell})", f"      {moves}"]
+    return [
+        *_wrapped(f"{rule.name}: {when} ({evidence}{dwell})", "  "),
+        *_wrapped(moves, "      "),
+    ]
+
+
+def _scenario(known: Declared) -> str:
+    when = f"in iteration {', '.join(map(str, known.at))}" if known.at else "not scheduled"
+    within = known.recovers_within
+    demand = "" if within is None else f", recovers within {within}"
+    return (
+        f"{known.name}: {known.strength:g} {known.unit} for {known.for_s:g} s, "
+        f"gate: {known.gate}{demand}; {when}"
+    )
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    deeper = f"{indent}    "
+    return textwrap.wrap(
+        text,
+        100,
+        initial_indent=indent,
+        subsequent_indent=deeper,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _condition(condition: Condition) -> str:
-    parts = [str(comparison) for comparison in condition.comparisons]
+    parts = [
+        f"{comparison} by {comparison.margin:g}" if comparison.margin else str(comparison)
+        for comparison in condition.comparisons
+    ]
     if condition.share_of_first is not None:
         share, first = condition.share_of_first
         parts.append(f">= {share:g} of its first {first}")

@@ -86,7 +86,9 @@ def snapshot_text(document: Mapping[str, Any], *, pretty: bool = False) -> str:
 
 def fingerprint(history: History, versions: Mapping[str, Any]) -> dict[str, Any]:
     """What must be equal for a run to be the same run."""
+    planned = [one.to_json() for one in history.scenarios]
     return {
+        **({"scenarios": planned} if planned else {}),
         "profile": history.profile.name,
         "profile_hash": compute_json_hash(history.profile.document),
         "start_hash": compute_json_hash(history.start_values),

@@ -13,14 +13,15 @@ from collections.abc import Sequence
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.figures import figure
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
-from pytest_soak.loop.model import Decision, Iteration, Verdict
+from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Verdict
+from pytest_soak.loop.scenarios import fired_in
 
 WIDTH = 100
 
 _HEADINGS = ("KPI", "mean", "bounds", "limit", "n (eff)", "verdict")
 _WIDTHS = (29, 11, 23, 11, 10, 13)
-_FEWEST_EFFECTIVE = 1.5
-"""With less, a bound is so far out that its digits say nothing."""
+_WIDEST = 100.0
+"""In values: bounds farther apart than this say nothing by their digits."""
 _USUAL = {
     "net_bps": "net",
     "risk_ratio": "risk",
@@ -37,10 +38,12 @@ def iteration_line(iteration: Iteration, kpis: Sequence[str] = ()) -> str:
     names = kpis or [name for name in _USUAL if name in iteration.readings]
     names = names or list(iteration.readings)[:4]
     figures = " ".join(f"{_USUAL.get(name, name)}={_reading(iteration, name)}" for name in names)
+    scenarios = dict.fromkeys(each.name for each in fired_in(iteration))
+    figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
     head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", WIDTH)
     if iteration.decision is None:
         return head
-    fired = _fired(iteration.decision)
+    fired = " ".join([*_unclear(iteration), _fired(iteration.decision)]).strip()
     outcome = _outcome(iteration.decision, reasons=True)
     # What became of the deltas is the news: where all does not fit, their reasons go, then rules.
     if len(head) + len(fired) + len(outcome) + 6 > WIDTH:
@@ -56,6 +59,14 @@ def _reading(iteration: Iteration, name: str) -> str:
     if value is None:
         return "nodata"
     return f"{value:.0f}" if 100.0 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _unclear(iteration: Iteration) -> list[str]:
+    """Why an iteration is INCONCLUSIVE, and that its proposer failed: neither shows otherwise."""
+    said = list(iteration.reasons[:1]) if iteration.verdict is Verdict.INCONCLUSIVE else []
+    if iteration.decision is not None and PROPOSER_FAILED in iteration.decision.note:
+        said.append(PROPOSER_FAILED.upper())
+    return said
 
 
 def _fired(decision: Decision) -> str:
@@ -121,12 +132,13 @@ def _lane_lines(lane: LaneJudgement) -> list[str]:
 def _cells(result: CriterionResult) -> tuple[str, ...]:
     bounds = ""
     if result.low is not None and result.high is not None:
-        known = result.n_eff is None or result.n_eff >= _FEWEST_EFFECTIVE
+        known = result.high - result.low <= _WIDEST * max(abs(result.value or 0.0), 1e-9)
         bounds = f"{figure(result.low)} .. {figure(result.high)}" if known else "too few to tell"
     size = f"{result.n}" if result.n else ""
     if result.n_eff is not None and math.isfinite(result.n_eff):
         size += f" ({result.n_eff:.1f})"
-    return result.name, _value(result), bounds, result.limit, size, str(result.verdict)
+    verdict = str(result.verdict) if result.applicable else "n/a"
+    return result.name, _value(result), bounds, result.limit, size, verdict
 
 
 def _value(result: CriterionResult) -> str:
@@ -150,7 +162,7 @@ def _row(cells: Sequence[str]) -> str:
 def _delta_line(lane: LaneJudgement) -> str:
     delta = lane.delta
     if not delta.applicable:
-        return "  deltas: nothing was proposed"
+        return f"  deltas: {delta.reason.removeprefix('delta_quality: ')}"
     held = "-" if delta.held_ratio is None else f"{delta.held_ratio:.0%}"
     return (
         f"  deltas: {delta.full} full, {delta.partial_ok} explained in part, "

@@ -13,12 +13,12 @@ from pytest_soak.report.failures import failures
 from pytest_soak.report.metrics import metrics_lines, metrics_text
 from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
-from pytest_soak.report.summary import tuning_report
+from pytest_soak.report.summary import iteration_summary, tuning_report
 from pytest_soak.session.fingerprint import versions
 from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_text
-from pytest_soak.store.rundir import ArtifactDirectory, RunDirectory
+from pytest_soak.store.rundir import ArtifactDirectory, LaneDirectory, RunDirectory
 
 
 def write_artifacts(
@@ -32,6 +32,7 @@ def write_artifacts(
     for history, lane, stored in zip(histories, judgement.lanes, snapshots, strict=True):
         directory = run.lane_directory(history.lane.id)
         _write_lane(directory, history, lane)
+        _write_missing(directory, history)
         if len(histories) > 1:
             _write_run(directory, RunJudgement(lane.verdict, (lane,)), [history], [stored])
     _write_run(run.top, judgement, histories, snapshots)
@@ -39,6 +40,14 @@ def write_artifacts(
         atomic_write_text(settings.export_json, metrics_lines(judgement))
     if settings.export_md:
         atomic_write_text(settings.export_md, audit(histories, judgement))
+
+
+def _write_missing(directory: LaneDirectory, history: History) -> None:
+    """Summaries that a crash or a person removed come back from the journal, without a time."""
+    for iteration in history.iterations:
+        if iteration.decision is not None and not directory.summary_path(iteration.number).exists():
+            name = names.iteration_summary(iteration.number)
+            directory.write_json(name, iteration_summary(iteration, None))
 
 
 def _write_lane(directory: ArtifactDirectory, history: History, lane: LaneJudgement) -> None:

@@ -17,14 +17,15 @@ _RUN_AGAIN: Final[Mapping[str, str]] = {
 }
 """Option's destination to its name: pytest-rerunfailures, -repeat, -flakefinder, -retry, flaky."""
 
-_IDLE: Final[tuple[object, ...]] = (None, False, 0, 1, "0", "1", "", [], "no")
+_IDLE: Final[tuple[object, ...]] = (None, False, 0, "0", "", [], "no")
 
 
 def refuse(config: pytest.Config) -> None:
     """Raise pytest.UsageError for an option that a soak cannot live with."""
     for destination, option in _RUN_AGAIN.items():
         value = config.getoption(destination, None)
-        if value not in _IDLE:
+        once = destination == "count" and value == 1  # --count=1 is one run
+        if value not in _IDLE and not once:
             raise pytest.UsageError(
                 f"soak: {option}={value} would run an iteration again on changed state; leave it "
                 "out of a soak"

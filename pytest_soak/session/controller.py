@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Generator
 from typing import Any
 
@@ -58,7 +59,9 @@ class Controller:
         if progress and progress["fresh_from"]:
             self._fresh_targets[progress["lane"]] = progress["fresh_from"]
         if progress and progress["line"]:
-            terminal.iteration(self._config, progress["line"])
+            several = self._plan is not None and len(self._plan.lanes) > 1
+            lane = f"{progress['lane']}: " if several else ""
+            terminal.iteration(self._config, lane + progress["line"].lstrip())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
@@ -93,9 +96,12 @@ class Controller:
             lost = self._distribution.lost if self._distribution else {}
             self._judged = judge_and_write(self._config, plan, lost, self._fresh_targets)
             reports = gate_reports(self._judged.run, plan.settings.strict)
+            if self._judged.trouble:
+                reports.append(trouble_report("run/artifacts", self._judged.trouble))
         except Exception as error:
             # A gate that could not be judged must not look like one that passed.
-            reports = [trouble_report(error)]
+            text = "".join(traceback.format_exception(error))
+            reports = [trouble_report("run/judged", f"the gate could not be judged\n{text}")]
         names = sorted({report.nodeid for report in reports})
         session.testscollected += len(names)
         for report in reports:

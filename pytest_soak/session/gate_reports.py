@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import Any, Final
 
 import pytest
@@ -29,10 +28,9 @@ def gate_reports(run: RunJudgement, strict: bool) -> list[pytest.TestReport]:
     return reports
 
 
-def trouble_report(error: BaseException) -> pytest.TestReport:
-    """A failed report for a gate that could not be judged at all."""
-    text = "".join(traceback.format_exception(error))
-    return _report("run/judged", "failed", f"the gate could not be judged\n{text}", "call")
+def trouble_report(name: str, text: str) -> pytest.TestReport:
+    """A failed report for what went wrong with the gate itself."""
+    return _report(name, "failed", text, "call")
 
 
 def _pair(name: str, result: CriterionResult, strict: bool) -> list[pytest.TestReport]:
@@ -41,7 +39,7 @@ def _pair(name: str, result: CriterionResult, strict: bool) -> list[pytest.TestR
     call = _report(name, "failed" if fails else "passed", text if fails else None, "call")
     if not fails:
         call.sections.append(("soak gate", text))
-    setattr(call, GATE_ATTRIBUTE, str(result.verdict))
+    setattr(call, GATE_ATTRIBUTE, str(result.verdict) if result.applicable else "N/A")
     call.user_properties.append(("soak_gate", text))
     teardown = _report(name, "passed", None, "teardown")
     teardown.user_properties.append(("soak_gate", text))
@@ -66,4 +64,6 @@ def status_of_gate(report: pytest.TestReport) -> tuple[str, str, Any] | None:
         return None
     if report.failed and verdict != Verdict.FAIL:
         return "failed", "F", ("FAILED", {"red": True})
+    if verdict == "N/A":
+        return "passed", ".", ("N/A", {})
     return _LETTERS[Verdict(verdict)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -9,19 +10,24 @@ import pytest
 
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement, judge_lane, judge_run
-from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import History
+from pytest_soak.loop.model import History, Verdict
 from pytest_soak.session.artifacts import write_artifacts
 from pytest_soak.session.plan import Plan
-from pytest_soak.session.references import read_references, reference_for
-from pytest_soak.store.journal import read_journal
+from pytest_soak.store.errors import StoreError
 from pytest_soak.store.rundir import RunDirectory
+from pytest_soak.stored import read_lane, read_references, reference_for
+
+
+_BUILT_IN = {"delta_quality", "completeness", "pytest_soak_gate"}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     run: RunJudgement
     histories: tuple[History, ...]
+    trouble: str = ""
+    """Why the artifacts could not be written; the verdict stands without them."""
 
 
 def judge_and_write(
@@ -34,10 +40,7 @@ def judge_and_write(
     """
     settings = plan.settings
     run = RunDirectory.resume(settings.directory)
-    histories = tuple(
-        read_history(read_journal(run.lane_directory(item.lane.id).journal_path).entries)
-        for item in plan.lanes
-    )
+    histories = tuple(read_lane(run, item.lane.id) for item in plan.lanes)
     references = read_references(settings.compare) if settings.compare else {}
     judgements = tuple(
         _naming_the_crash(
@@ -45,27 +48,51 @@ def judge_and_write(
                 history,
                 mock=settings.mock,
                 strict=settings.strict,
-                reference=reference_for(history, references),
+                reference=reference_for(
+                    history.lane.id,
+                    history.lane.profile,
+                    history.target,
+                    history.lane.interval_s,
+                    references,
+                ),
                 extra=_from_hooks(config, history),
             ),
             lost,
         )
         for history in histories
     )
-    judged = Judged(judge_run(judgements), histories)
-    write_artifacts(run, judged.run, histories, settings)
-    run.update(
-        verdict=str(judged.run.verdict),
-        fresh_targets={**run.about.get("fresh_targets", {}), **fresh_targets},
-    )
-    return judged
+    judgement = judge_run(judgements)
+    try:
+        write_artifacts(run, judgement, histories, settings)
+        run.update(
+            verdict=str(judgement.verdict),
+            fresh_targets={**run.about.get("fresh_targets", {}), **fresh_targets},
+        )
+    except (StoreError, OSError) as error:
+        return Judged(judgement, histories, f"the artifacts could not be written: {error}")
+    return Judged(judgement, histories)
 
 
 def _from_hooks(config: pytest.Config, history: History) -> tuple[CriterionResult, ...]:
-    answers: list[Iterable[CriterionResult] | None] = config.hook.pytest_soak_gate(
-        lane=history.lane, history=history
-    )
-    return tuple(result for answer in reversed(answers) if answer for result in answer)
+    """Criteria of the user's own. What goes wrong in a hook costs that hook, not the gate."""
+    taken = {criterion.kpi for criterion in history.profile.gate.criteria} | _BUILT_IN
+    results: list[CriterionResult] = []
+    try:
+        answers: list[Iterable[CriterionResult] | None] = config.hook.pytest_soak_gate(
+            lane=history.lane, history=history
+        )
+        for answer in reversed(answers):
+            for result in answer or ():
+                if not isinstance(result, CriterionResult):
+                    raise TypeError(f"it answered {result!r:.60}, not what criterion() makes")
+                if not _NAME.fullmatch(result.name) or result.name in taken:
+                    raise ValueError(f"the name {result.name!r} is taken, or is none")
+                taken.add(result.name)
+                results.append(result)
+    except Exception as error:
+        text = f"the hook could not be judged: {type(error).__name__}: {error}"
+        results.append(CriterionResult("pytest_soak_gate", Verdict.INCONCLUSIVE, reason=text))
+    return tuple(results)
 
 
 def _naming_the_crash(judgement: LaneJudgement, lost: Mapping[str, str]) -> LaneJudgement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -18,11 +18,12 @@ from pytest_soak.loop.state import LaneState, fold
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.profile.resolve import Resolved, resolve
+from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.profile.start import StartValues, start_values
 from pytest_soak.protocol import Lane
 from pytest_soak.session import targets
 from pytest_soak.session.fingerprint import versions
-from pytest_soak.session.references import read_references
+from pytest_soak.session.scenarios import named, scheduled_in
 from pytest_soak.settings import Settings, as_data, from_data
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
@@ -33,6 +34,7 @@ from pytest_soak.store.lock import DirectoryLock
 from pytest_soak.store.reading import parse_json_strictly, read_json_with_hash
 from pytest_soak.store.rundir import RunDirectory
 from pytest_soak.store.sources import read_source
+from pytest_soak.stored import read_references, reference_for
 
 OVERRIDES_VARIABLE = "MM_RUNTIME_OVERRIDES_JSON"
 
@@ -47,6 +49,8 @@ class LanePlan:
     """The lane ended in good order (its data did) and runs no further."""
     criteria: int
     """How many criteria its gate has, for the progress figure."""
+    scenarios: tuple[str, ...]
+    """``NAME@ITERATION`` of those that are scheduled, for the header; the journal has the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Plan:
                     "done": plan.done,
                     "over": plan.over,
                     "criteria": plan.criteria,
+                    "scenarios": list(plan.scenarios),
                 }
                 for plan in self.lanes
             ],
@@ -91,6 +96,7 @@ class Plan:
                     done=item["done"],
                     over=item["over"],
                     criteria=item["criteria"],
+                    scenarios=tuple(item["scenarios"]),
                 )
                 for item in data["lanes"]
             ),
@@ -104,11 +110,14 @@ class _Prepared:
     lane: Lane
     resolved: Resolved
     start: StartValues
+    scenarios: tuple[Scheduled, ...]
 
     def plan(self, directory: Path, done: int = 0, over: bool = False) -> LanePlan:
         # Besides the gated KPIs: pass count, delta quality, completeness.
         criteria = len(self.resolved.profile.gate.criteria) + 3
-        return LanePlan(self.lane, directory, done, over, criteria)
+        criteria += len({one.name for one in self.scenarios})
+        criteria += len({one.name for one in self.scenarios if one.recovers_within is not None})
+        return LanePlan(self.lane, directory, done, over, criteria, named(self.scenarios))
 
 
 def collect_only_plan(settings: Settings) -> Plan:
@@ -131,11 +140,10 @@ def make_plan(settings: Settings, hook_answers: bool) -> tuple[Plan, DirectoryLo
     prepared = _prepare_lanes(settings)
     if settings.target is not None:
         targets.check(settings.target, prepared[0].lane)
-    if settings.compare is not None:
-        try:
-            read_references(settings.compare)
-        except (StoreError, ValueError) as error:
-            raise pytest.UsageError(f"soak: --soak-compare: {error}") from error
+        for item in prepared:
+            targets.check_scenarios(settings.target, item.lane, item.scenarios)
+    _check_reference(settings, prepared)
+    _check_exports(settings)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     try:
         lock = DirectoryLock.acquire(settings.directory, run_id)
@@ -146,8 +154,35 @@ def make_plan(settings: Settings, hook_answers: bool) -> tuple[Plan, DirectoryLo
         except BaseException:
             lock.release()
             raise
-    except StoreError as error:
+    except (ProfileError, StoreError) as error:
         raise pytest.UsageError(f"soak: {error}") from error
+
+
+def _check_reference(settings: Settings, prepared: tuple[_Prepared, ...]) -> None:
+    if settings.compare is None:
+        return
+    try:
+        references = read_references(settings.compare)
+        for lane in (item.lane for item in prepared):
+            reference_for(
+                lane.id, lane.profile, _target_name(settings), lane.interval_s, references
+            )
+    except (StoreError, ValueError) as error:
+        raise pytest.UsageError(f"soak: --soak-compare: {error}") from error
+
+
+def _check_exports(settings: Settings) -> None:
+    """A file that cannot be written is told before hours of soaking, not after."""
+    for option, path in (
+        ("--soak-export-json", settings.export_json),
+        ("--soak-export-md", settings.export_md),
+    ):
+        if path is None:
+            continue
+        if path.is_dir():
+            raise pytest.UsageError(f"soak: {option}: {path} is a directory, not a file")
+        if not path.parent.is_dir():
+            raise pytest.UsageError(f"soak: {option}: there is no directory {path.parent}")
 
 
 def _target_name(settings: Settings) -> str:
@@ -172,7 +207,8 @@ def _prepare_lanes(settings: Settings) -> tuple[_Prepared, ...]:
                 iterations=settings.iterations,
                 data=settings.data,
             )
-            lanes.append(_Prepared(lane, resolved, start))
+            planned = scheduled_in(lane, resolved, settings.scenarios)
+            lanes.append(_Prepared(lane, resolved, start, planned))
     except (ProfileError, StoreError) as error:
         raise pytest.UsageError(f"soak: {error}") from error
     ids = [item.lane.id for item in lanes]
@@ -218,6 +254,10 @@ def _about(settings: Settings, resumed: int) -> dict[str, Any]:
         "tune": settings.tune,
         "dry_run": settings.dry_run,
         "strict": settings.strict,
+        "timeout_s": settings.timeout_s,
+        "data": settings.data,
+        "profiles": list(settings.profiles),
+        "compare": str(settings.compare) if settings.compare else None,
         "resumed": resumed,
         "versions": versions(),
     }
@@ -247,6 +287,7 @@ def _created(settings: Settings, prepared: tuple[_Prepared, ...], run_id: str) -
                 settings.tune,
                 settings.dry_run,
                 item.start.values,
+                item.scenarios,
             )
         )
         journal.close()
@@ -280,7 +321,11 @@ def _resumed(settings: Settings, prepared: tuple[_Prepared, ...]) -> Plan:
         item = wanted[lane_id]
         directory = run.lane_directory(lane_id)
         path = directory.path / names.JOURNAL
-        state = fold(read_journal(path).entries)
+        stored_entries = read_journal(path).entries
+        state = fold(stored_entries)
+        # Where a scenario goes without being told follows from the length that the run began with.
+        first = replace(item.lane, iterations=int(stored_entries[0]["iterations"]))
+        item = replace(item, scenarios=scheduled_in(first, item.resolved, settings.scenarios))
         _check_same(settings, item, state)
         if state.iterations != settings.iterations:
             journal = Journal.open(path)
@@ -297,10 +342,10 @@ def _check_same(settings: Settings, item: _Prepared, state: LaneState) -> None:
     for name, now, then in (
         ("profile", item.resolved.profile.document, state.profile.document),
         ("target", _target_name(settings), state.target),
-        ("mock limits", settings.mock, state.mock),
-        ("interval", settings.interval_s, state.lane.interval_s),
-        ("tuner on", settings.tune, state.tune),
-        ("dry run", settings.dry_run, state.dry_run),
+        ("--soak-mock", settings.mock, state.mock),
+        ("--soak-interval", settings.interval_s, state.lane.interval_s),
+        ("--soak-no-tune", not settings.tune, not state.tune),
+        ("--soak-dry-run", settings.dry_run, state.dry_run),
     ):
         if now != then:
             shown = "" if name == "profile" else f": it ran with {then!r}, now {now!r}"
@@ -308,6 +353,18 @@ def _check_same(settings: Settings, item: _Prepared, state: LaneState) -> None:
                 f"soak: --soak-resume: lane {item.lane.id}: the {name} is not the stored "
                 f"run's{shown}"
             )
+    if item.scenarios != state.scenarios:
+        raise pytest.UsageError(
+            f"soak: --soak-resume: lane {item.lane.id}: the scenarios are not the stored run's: "
+            f"it ran with {', '.join(named(state.scenarios)) or 'none'}, now "
+            f"{', '.join(named(item.scenarios)) or 'none'}"
+        )
+    late = [one for one in state.scenarios if one.at > settings.iterations]
+    if late:
+        raise pytest.UsageError(
+            f"soak: --soak-resume: lane {item.lane.id}: {', '.join(named(late))} lies beyond "
+            f"--soak-iterations={settings.iterations}"
+        )
     if settings.iterations < state.done:
         raise pytest.UsageError(
             f"soak: --soak-resume: lane {item.lane.id} has done {state.done} iterations; "

@@ -22,6 +22,7 @@ from pytest_soak.profile.parameters import ParameterError, flatten, nest, tuner_
 from pytest_soak.protocol import EndOfData, FastForwardTarget, Lane, SnapshotTarget, Target
 from pytest_soak.report.summary import iteration_summary
 from pytest_soak.session.deadline import DeadlinePassed, call
+from pytest_soak.session.scenarios import announce
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
@@ -156,6 +157,8 @@ class LaneRunner:
                 self._halt(
                     number, "contract", f"{_name(target)} has no method run(iteration, runtime)"
                 )
+            if self.state.scenarios:
+                announce(target, self.state.scenarios)
             start = getattr(target, "start", None)
             if callable(start):
                 start(self._nested(self.state.values))
@@ -323,4 +326,4 @@ def _ended(halt: Halt | None) -> bool:
 
 
 def _name(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+    return "None" if value is None else f"something of type {type(value).__name__}"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane, Target
+from pytest_soak.session.scenarios import announce
+from pytest_soak.settings import BUILT_IN_TARGETS
 
 Factory = Callable[[Lane], Target]
 
@@ -26,6 +29,20 @@ def check(name: str, lane: Lane) -> None:
             factory(lane)
         except ValueError as error:
             raise pytest.UsageError(f"soak: --soak-target=replay: {error}") from error
+
+
+def check_scenarios(name: str, lane: Lane, planned: Sequence[Scheduled]) -> None:
+    """Refuse, before iteration 1, scenarios that a built-in target cannot make.
+
+    A user's own target is not made before its lane begins; it is asked there. Raises
+    pytest.UsageError.
+    """
+    if not planned or name not in BUILT_IN_TARGETS:
+        return
+    try:
+        announce(factory_of(name)(lane), planned)
+    except ValueError as error:
+        raise pytest.UsageError(f"soak: scenarios with --soak-target={name}: {error}") from error
 
 
 def factory_of(name: str) -> Factory:

@@ -53,6 +53,9 @@ def header(plan: Plan) -> list[str]:
         subsequent_indent="      ",
         break_on_hyphens=False,
     )
+    for item in plan.lanes if any(item.scenarios for item in plan.lanes) else ():
+        text = f"soak: scenarios of {item.lane.id}: {', '.join(item.scenarios) or 'none'}"
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
     if plan.run_id:
         lines.append(f"soak: run {plan.run_id}" + (" (resumed)" if settings.resume else ""))
     return lines

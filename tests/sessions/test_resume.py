@@ -103,7 +103,7 @@ def test_interrupted_is_still_judged(soak: Sessions) -> None:
         (("--soak-seed=2",), ("lanes", "steady-BTCUSDT-2")),
         (("--soak-target=mock",), ("target",)),
         (("--soak-interval=60",), ("interval",)),
-        (("--soak-no-tune",), ("tuner",)),
+        (("--soak-no-tune",), ("--soak-no-tune",)),
     ],
 )
 def test_another_run_is_not_resumed(

@@ -21,9 +21,10 @@ MAY_KNOW = {
     "store": ("loop", "profile", "canonical", "protocol"),
     "targets": ("protocol",),
     "api": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),
-    "cli": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),
+    "cli": ("stored", "store", "report", "gate", "loop", "profile", "canonical", "protocol"),
     "options": (),
     "settings": (),
+    "stored": ("store", "gate", "loop", "profile", "canonical", "protocol"),
 }
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",

@@ -1,0 +1,402 @@
+"""What a sweep shows: every KPI at every point, with intervals, and the best window of points.
+
+The seeds are common random numbers: every point meets the same markets. So a difference between
+two points is taken seed by seed, where what the seeds do not share has cancelled out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from pytest_soak.gate.figures import mean_of, measured_iterations, series_of
+from pytest_soak.gate.statistics import (
+    ar1_coefficient,
+    mean_interval,
+    standard_deviation,
+    student_t_quantile,
+)
+from pytest_soak.loop.model import History, Iteration
+from pytest_soak.profile.model import Comparison
+
+CONFIDENCE = 0.95
+_ONE_SIDED = 0.5 + CONFIDENCE / 2.0
+_VOLUME = "fills_per_hour"
+_PREFERRED_RANK = "net_bps"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure and its two-sided 95 % interval, in the KPI's unit."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether 0 lies outside the interval: of a difference, that there is one."""
+        return self.low > 0.0 or self.high < 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class KpiAtPoint:
+    """One KPI at one point, over all its seeds and iterations."""
+
+    figure: Estimate | None
+    """None without data."""
+    by_seed: Mapping[int, float]
+    difference: Estimate | None
+    """Against the reference point, paired by seed; None at it, and without a pair."""
+    meets: bool
+    """The mean meets the limit; True for a KPI without one."""
+    certain: bool
+    """So does the whole interval."""
+    shortfall: float
+    """How far the mean is beyond the limit, as a share of the limit; 0 where it meets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value per swept parameter."""
+
+    values: tuple[float, ...]
+    kpis: Mapping[str, KpiAtPoint]
+    seeds: int
+    measured: int
+    """Iterations, over all seeds."""
+    planned: int
+    complete: bool
+    """Every lane measured what it planned, or ended with its data."""
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """The gated KPIs whose mean does not meet its limit."""
+        return tuple(name for name, kpi in self.kpis.items() if not kpi.meets)
+
+    @property
+    def meets(self) -> bool:
+        return self.complete and not self.missed
+
+    @property
+    def certain(self) -> bool:
+        return self.meets and all(kpi.certain for kpi in self.kpis.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The best window: points that meet every limit and hang together."""
+
+    points: frozenset[int]
+    """Indices of :attr:`Sweep.points`."""
+    best: int
+    """The one of them that ranks highest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The points of one profile and symbol."""
+
+    profile: str
+    symbol: str
+    keys: tuple[str, ...]
+    """The swept parameters, one or two."""
+    key_units: tuple[str, ...]
+    axes: tuple[tuple[float, ...], ...]
+    """The values of each, rising. ``points`` has their product, the last one fastest."""
+    points: tuple[Point, ...]
+    start: tuple[float, ...]
+    """The start values that the sweep replaced."""
+    reference: int
+    """The point at the start values, else the one nearest to them."""
+    limits: Mapping[str, Comparison]
+    """Gated KPI to the limit it is judged by."""
+    units: Mapping[str, str]
+    """KPI to unit, in the order of the report: the gated ones, then the volume."""
+    rank: str
+    """The KPI by which windows of one size, and points within one, are ranked."""
+    rank_down: bool
+    """Less of it is better."""
+    window: Window | None
+    nearest: int | None
+    """Without a window: the complete point with the smallest worst shortfall."""
+    seeds: tuple[int, ...]
+    iterations: int
+    interval_s: float
+    target: str
+    mock: bool
+    tune: bool
+
+    @property
+    def at_start(self) -> bool:
+        """Whether the reference is the start itself."""
+        return self.points[self.reference].values == self.start
+
+
+def sweeps_of(histories: Sequence[History], *, mock: bool) -> tuple[Sweep, ...]:
+    """One sweep per profile and symbol, in the order of the lanes. ``mock`` chooses the limits.
+
+    Raises ValueError when a lane is of no sweep, or the lanes make no grid.
+    """
+
+    def group(history: History) -> tuple[str, str]:
+        return history.lane.profile, history.lane.symbol
+
+    if any(not history.lane.sweep for history in histories):
+        raise ValueError("a lane of this run belongs to no sweep")
+    ordered = sorted(histories, key=group)
+    groups = {key: tuple(lanes) for key, lanes in groupby(ordered, key=group)}
+    return tuple(_sweep(groups[key], mock) for key in dict.fromkeys(map(group, histories)))
+
+
+def values_at(history: History) -> tuple[float, ...]:
+    """The point of a lane."""
+    return tuple(one.value for one in history.lane.sweep)
+
+
+def _sweep(lanes: Sequence[History], mock: bool) -> Sweep:
+    first = lanes[0]
+    profile = first.profile
+    keys = tuple(one.key for one in first.lane.sweep)
+    start = tuple(one.replaces for one in first.lane.sweep)
+    axes = tuple(
+        tuple(sorted({values_at(lane)[axis] for lane in lanes})) for axis in range(len(keys))
+    )
+    by_point: dict[tuple[float, ...], dict[int, History]] = {}
+    for lane in lanes:
+        by_point.setdefault(values_at(lane), {})[lane.lane.seed] = lane
+    grid = _grid(axes)
+    if set(grid) != set(by_point):
+        raise ValueError(f"the lanes of the sweep of {' and '.join(keys)} make no grid")
+    limits = {
+        criterion.kpi: criterion.mock if mock else criterion.production
+        for criterion in profile.gate.criteria
+    }
+    names = (*limits, *((_VOLUME,) if _VOLUME in profile.kpis and _VOLUME not in limits else ()))
+    spans = [profile.parameters[key].span for key in keys]
+    reference = min(range(len(grid)), key=lambda index: _distance(grid[index], start, spans))
+    points = tuple(
+        _point(values, by_point[values], by_point[grid[reference]], limits, names)
+        for values in grid
+    )
+    rank = _PREFERRED_RANK if _PREFERRED_RANK in names else names[0]
+    down = rank in profile.kpis and profile.kpis[rank].better == "down"
+    window = _best_window(points, axes, rank, down)
+    return Sweep(
+        profile=profile.name,
+        symbol=first.lane.symbol,
+        keys=keys,
+        key_units=tuple(profile.parameters[key].unit for key in keys),
+        axes=axes,
+        points=points,
+        start=start,
+        reference=reference,
+        limits=limits,
+        units={name: profile.kpis[name].unit for name in names},
+        rank=rank,
+        rank_down=down,
+        window=window,
+        nearest=None if window is not None else _nearest(points),
+        seeds=tuple(dict.fromkeys(lane.lane.seed for lane in lanes)),
+        iterations=first.lane.iterations,
+        interval_s=first.lane.interval_s,
+        target=first.target,
+        mock=mock,
+        tune=first.tune,
+    )
+
+
+def _grid(axes: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
+    grid: list[tuple[float, ...]] = [()]
+    for axis in axes:
+        grid = [(*point, value) for point in grid for value in axis]
+    return grid
+
+
+def _distance(
+    point: Sequence[float], start: Sequence[float], spans: Sequence[float]
+) -> tuple[float, Sequence[float]]:
+    """In shares of each parameter's range; of two as near, the lower one."""
+    parts = zip(point, start, spans, strict=True)
+    return math.fsum(((a - b) / span) ** 2 for a, b, span in parts), point
+
+
+# -- one point ---------------------------------------------------------------------------------
+
+
+def _point(
+    values: tuple[float, ...],
+    lanes: Mapping[int, History],
+    reference: Mapping[int, History],
+    limits: Mapping[str, Comparison],
+    names: Iterable[str],
+) -> Point:
+    measured = {seed: measured_iterations(lane) for seed, lane in lanes.items()}
+    against = {seed: measured_iterations(lane) for seed, lane in reference.items()}
+    return Point(
+        values=values,
+        kpis={
+            name: _kpi(
+                name,
+                measured,
+                None if lanes is reference else against,
+                limits.get(name),
+                next(iter(lanes.values())).profile.gate.no_data_share,
+            )
+            for name in names
+        },
+        seeds=len(lanes),
+        measured=sum(map(len, measured.values())),
+        planned=sum(lane.lane.iterations for lane in lanes.values()),
+        complete=all(
+            len(measured[seed]) >= lane.lane.iterations
+            or (lane.halt is not None and lane.halt.kind == "end_of_data" and measured[seed])
+            for seed, lane in lanes.items()
+        ),
+    )
+
+
+def _kpi(
+    name: str,
+    lanes: Mapping[int, Sequence[Iteration]],
+    reference: Mapping[int, Sequence[Iteration]] | None,
+    limit: Comparison | None,
+    no_data_share: float,
+) -> KpiAtPoint:
+    by_seed = {
+        seed: mean
+        for seed, iterations in lanes.items()
+        if (mean := mean_of(iterations, name)) is not None
+    }
+    figure = _figure(name, lanes, by_seed)
+    difference = _difference(name, lanes, reference) if reference is not None else None
+    if limit is None:
+        return KpiAtPoint(figure, by_seed, difference, True, True, 0.0)
+    series = [value for iterations in lanes.values() for value in series_of(iterations, name)]
+    missing = sum(value is None for value in series)
+    if figure is None or missing > no_data_share * len(series):
+        return KpiAtPoint(figure, by_seed, difference, False, False, math.inf)
+    meets = limit.holds(figure.mean)
+    certain = meets and limit.holds(figure.low) and limit.holds(figure.high)
+    shortfall = 0.0 if meets else abs(figure.mean - limit.limit) / (abs(limit.limit) or 1.0)
+    return KpiAtPoint(figure, by_seed, difference, meets, certain, shortfall)
+
+
+def _figure(
+    name: str, lanes: Mapping[int, Sequence[Iteration]], by_seed: Mapping[int, float]
+) -> Estimate | None:
+    """The mean of the seeds' figures. Seeds are independent markets: their t interval.
+
+    Within one seed hours are alike (volatility, regime), so a single lane's own noise, all that
+    one seed has to show, says less about other markets than it seems to.
+    """
+    if len(by_seed) > 1:
+        return over_seeds(list(by_seed.values()))
+    for seed, center in by_seed.items():
+        return _of_one_seed(series_of(lanes[seed], name), center)
+    return None
+
+
+def _difference(
+    name: str,
+    lanes: Mapping[int, Sequence[Iteration]],
+    reference: Mapping[int, Sequence[Iteration]],
+) -> Estimate | None:
+    """Point minus reference over the iterations that both have, seed by seed."""
+    differences: list[float] = []
+    last: list[float | None] = []
+    for seed, iterations in lanes.items():
+        others = {item.number: item for item in reference.get(seed, ())}
+        here = [item for item in iterations if item.number in others]
+        there = [others[item.number] for item in here]
+        a, b = mean_of(here, name), mean_of(there, name)
+        if a is not None and b is not None:
+            differences.append(a - b)
+            pairs = zip(series_of(here, name), series_of(there, name), strict=True)
+            last = [None if x is None or y is None else x - y for x, y in pairs]
+    if len(differences) > 1:
+        return over_seeds(differences)
+    return _of_one_seed(last, differences[0]) if differences else None
+
+
+def over_seeds(values: Sequence[float]) -> Estimate:
+    """Mean and Student's t interval of at least two independent figures."""
+    n = len(values)
+    mean = math.fsum(values) / n
+    sd = standard_deviation(values)
+    half = student_t_quantile(_ONE_SIDED, n - 1.0) * sd / math.sqrt(n) if sd > 0.0 else 0.0
+    return Estimate(mean, mean - half, mean + half)
+
+
+def _of_one_seed(series: Sequence[float | None], center: float) -> Estimate | None:
+    """The AR(1)-corrected interval of the gate, two-sided."""
+    values = [value for value in series if value is not None]
+    if not values:
+        return None
+    interval = mean_interval(values, ar1_coefficient(series), confidence=_ONE_SIDED, center=center)
+    return Estimate(interval.mean, interval.low, interval.high)
+
+
+# -- the window --------------------------------------------------------------------------------
+
+
+def _best_window(
+    points: Sequence[Point], axes: Sequence[Sequence[float]], rank: str, down: bool
+) -> Window | None:
+    """The largest block of neighbouring points that meet every limit.
+
+    Of equally large ones that with the better mean of ``rank``. Neighbours differ by one step of
+    one parameter, so with one parameter a block is a run.
+    """
+    blocks = _blocks({index for index, point in enumerate(points) if point.meets}, axes)
+    if not blocks:
+        return None
+
+    def worth(index: int) -> float:
+        figure = points[index].kpis[rank].figure
+        mean = figure.mean if figure is not None else -math.inf
+        return -mean if down and figure is not None else mean
+
+    def order(block: frozenset[int]) -> tuple[int, float, int]:
+        return len(block), math.fsum(map(worth, block)) / len(block), -min(block)
+
+    block = max(blocks, key=order)
+    return Window(block, max(sorted(block), key=worth))
+
+
+def _blocks(meeting: set[int], axes: Sequence[Sequence[float]]) -> list[frozenset[int]]:
+    """The connected parts of ``meeting`` on the grid."""
+    left, blocks = set(meeting), []
+    while left:
+        block, edge = set[int](), [min(left)]
+        while edge:
+            index = edge.pop()
+            if index in left:
+                left.remove(index)
+                block.add(index)
+                edge += neighbours(index, axes)
+        blocks.append(frozenset(block))
+    return blocks
+
+
+def neighbours(index: int, axes: Sequence[Sequence[float]]) -> list[int]:
+    """The points one step away along one parameter."""
+    found, stride = [], 1
+    for axis in reversed(axes):
+        place = index // stride % len(axis)
+        found += [index - stride] if place > 0 else []
+        found += [index + stride] if place < len(axis) - 1 else []
+        stride *= len(axis)
+    return found
+
+
+def _nearest(points: Sequence[Point]) -> int | None:
+    worst = [
+        max((kpi.shortfall for kpi in point.kpis.values()), default=0.0) if point.complete
+        else math.inf
+        for point in points
+    ]  # fmt: skip
+    index = min(range(len(points)), key=lambda each: (worst[each], each))
+    return index if math.isfinite(worst[index]) else None
