@@ -16,6 +16,9 @@ from typing import Any
 _EXACT_INTEGERS = 2.0**53
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
 _LONGEST_TEXT = 10_000
+_LARGEST_INTEGER_BITS = 4096
+_DEEPEST = 50
+_MOST_VALUES = 1_000_000
 
 
 def canonical_json(value: Any) -> bytes:
@@ -63,35 +66,59 @@ def to_json(value: Any) -> Any:
     ``Infinity``, ``-Infinity`` (no number, hence no data), numpy values become Python's, and an
     object that is none of JSON's becomes its ``repr`` without memory addresses.
     """
-    return _to_json(value, 0)
+    return _Cleaner().clean(value, 0)
 
 
-def _to_json(value: Any, depth: int) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        number = float(value)
-        if math.isfinite(number):
-            return number
-        return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
-    if isinstance(value, str):
-        return _clean(value)
-    if depth >= 50:
+class _Cleaner:
+    """One conversion: bounded in depth and size, whatever the value refers to."""
+
+    def __init__(self) -> None:
+        self._open: set[int] = set()
+        self._left = _MOST_VALUES
+
+    def clean(self, value: Any, depth: int) -> Any:
+        self._left -= 1
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return int(value) if value.bit_length() <= _LARGEST_INTEGER_BITS else "a huge integer"
+        if isinstance(value, float):
+            number = float(value)
+            if math.isfinite(number):
+                return number
+            return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+        if isinstance(value, str):
+            return _clean(value)
+        if depth >= _DEEPEST or self._left <= 0:
+            return "…"
+        if id(value) in self._open:
+            return "<a cycle>"
+        self._open.add(id(value))
+        try:
+            return self._container(value, depth + 1)
+        except Exception as error:  # a hostile object costs its own place only
+            return f"<{type(value).__name__}: {type(error).__name__} while it was read>"
+        finally:
+            self._open.discard(id(value))
+
+    def _container(self, value: Any, depth: int) -> Any:
+        if isinstance(value, Mapping):
+            return {_clean(str(key)): self.clean(item, depth) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.clean(item, depth) for item in value]
+        if isinstance(value, (set, frozenset)):
+            return [self.clean(item, depth) for item in sorted(value, key=repr)]
+        tolist = getattr(value, "tolist", None)  # numpy's, without importing numpy
+        if callable(tolist):
+            plain = tolist()
+            if type(plain) is not type(value):
+                return self.clean(plain, depth)
         return _describe(value)
-    if isinstance(value, Mapping):
-        return {_clean(str(key)): _to_json(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_to_json(item, depth + 1) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return [_to_json(item, depth + 1) for item in sorted(value, key=repr)]
-    tolist = getattr(value, "tolist", None)  # numpy arrays and scalars, without importing numpy
-    if callable(tolist):
-        plain = tolist()
-        if type(plain) is not type(value):
-            return _to_json(plain, depth + 1)
-    return _describe(value)
+
+
+def scrubbed(text: str) -> str:
+    """A text for the journal: no memory addresses, no lone surrogates, not endless."""
+    return _ADDRESS.sub("0x…", _clean(text))
 
 
 def _describe(value: Any) -> str:
@@ -99,7 +126,7 @@ def _describe(value: Any) -> str:
         text = repr(value)
     except Exception as error:
         text = f"<{type(value).__name__}: {type(error).__name__} in repr>"
-    return _ADDRESS.sub("0x…", _clean(text))
+    return scrubbed(text)
 
 
 def _clean(text: str) -> str:

@@ -39,28 +39,30 @@ class _StoredRun:
     def judged(
         self, *, strict: bool, mock: bool | None = None, compare: str | None = None
     ) -> RunJudgement:
-        """``compare``: a tuner-off run whose noise to judge by."""
+        """``compare``: a tuner-off run whose noise to judge by, in place of the session's own."""
         from pytest_soak.gate.judge import judge_lane, judge_run
-        from pytest_soak.stored import read_references, reference_for
+        from pytest_soak.stored import (
+            read_references,
+            reference_for,
+            stored_criteria,
+            stored_reference,
+        )
 
         references = read_references(Path(compare)) if compare else {}
-        return judge_run(
-            [
+        judgements = []
+        for item in self.histories:
+            lane = item.lane
+            found = reference_for(lane.id, lane.profile, item.target, lane.interval_s, references)
+            judgements.append(
                 judge_lane(
                     item,
                     mock=mock,
                     strict=strict,
-                    reference=reference_for(
-                        item.lane.id,
-                        item.lane.profile,
-                        item.target,
-                        item.lane.interval_s,
-                        references,
-                    ),
+                    reference=found or stored_reference(self.directory, lane.id),
+                    extra=stored_criteria(self.directory, lane.id),
                 )
-                for item in self.histories
-            ]
-        )
+            )
+        return judge_run(judgements)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -190,7 +192,9 @@ def _profile_show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(resolved.profile.document)
     else:
-        sys.stdout.write(profile_text(resolved.profile, resolved.origins, resolved.scenarios.values()))
+        sys.stdout.write(
+            profile_text(resolved.profile, resolved.origins, resolved.scenarios.values())
+        )
     return 0
 
 

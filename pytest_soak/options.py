@@ -77,6 +77,7 @@ def mentions_soak(config: pytest.Config) -> bool:
 
 def asks_for_soak(config: pytest.Config) -> bool:
     """Whether anything that can turn a soak on was given: an option or a variable, no ini."""
-    return any(config.getoption(name) for name in _SWITCHES) or any(
+    given = (config.getoption(name) for name in _SWITCHES)
+    return any(value is not None and value is not False for value in given) or any(
         os.environ.get(name) for name in _VARIABLES
     )

@@ -23,6 +23,7 @@ _FACTORY = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z
 _SCENARIO = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(?:@[0-9]{1,9})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MOST_ITERATIONS = 1_000_000
+_DAY = 86_400
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
@@ -83,7 +84,10 @@ class _Sources:
         option = f"soak_{name}"
         value = self._config.getoption(option, None)
         if value is not None:
-            return _Given(str(value), f"--soak-{name.replace('_', '-')}", 0)
+            where = f"--soak-{name.replace('_', '-')}"
+            if not str(value).strip():
+                raise pytest.UsageError(f"soak: {where} is given without a value")
+            return _Given(str(value), where, 0)
         if variable and self._environment.get(variable, "").strip():
             return _Given(self._environment[variable].strip(), f"variable {variable}", 1)
         if ini:
@@ -138,7 +142,9 @@ def resolve_settings(
         # A point that the tuner walks away from is not the point that was asked for.
         and (not sweep or sources.flag("soak_sweep_tune")),
         dry_run=sources.flag("soak_dry_run"),
-        timeout_s=_read(sources.given("timeout"), _positive, None, "seconds above 0"),
+        timeout_s=_read(
+            sources.given("timeout"), _timeout, None, f"seconds above 0 and up to {_DAY * 30:,}"
+        ),
         directory=base / (directory.text if directory else "artifacts/soak"),
         resume=sources.flag("soak_resume"),
         strict=sources.flag("soak_strict") or bool(config.getini("soak_strict")),
@@ -164,7 +170,8 @@ def _iterations(sources: _Sources, interval_s: float) -> int | None:
     kind = f"a whole number from 1 to {_MOST_ITERATIONS:,}"
     if hours:
         span = _read(hours, _positive, 0.0, "hours above 0")
-        needed = math.ceil(span * 3600 / interval_s - 1e-9)
+        exact = span * 3600 / interval_s
+        needed = math.ceil(exact - 1e-9) if exact < 2 * _MOST_ITERATIONS else 2 * _MOST_ITERATIONS
         if needed > _MOST_ITERATIONS:
             raise _usage(hours, f"hours that take at most {_MOST_ITERATIONS:,} iterations")
         return max(needed, 1)
@@ -176,7 +183,7 @@ def _iterations(sources: _Sources, interval_s: float) -> int | None:
 
 
 def _sweep(config: pytest.Config) -> tuple[str, ...]:
-    """The parts of ``--soak-sweep``: the option may be repeated, or hold several parts with ``;``."""
+    """The parts of ``--soak-sweep``: the option may be repeated, or hold parts with ``;``."""
     given: list[str] = config.getoption("soak_sweep", None) or []
     tune, off = config.getoption("soak_sweep_tune"), config.getoption("soak_no_tune")
     if tune and not given:
@@ -251,6 +258,11 @@ def _positive(text: str) -> float | None:
     return value if value is not None and value > 0 else None
 
 
+def _timeout(text: str) -> float | None:
+    value = _positive(text)
+    return value if value is not None and value <= _DAY * 30 else None
+
+
 def _count(text: str) -> int | None:
     if not re.fullmatch(r"[0-9]{1,9}", text):
         return None
@@ -295,6 +307,6 @@ def from_data(data: Mapping[str, Any]) -> Settings:
     values = dict(data)
     for name in ("directory", "compare", "export_json", "export_md"):
         values[name] = Path(values[name]) if values[name] is not None else None
-    for name in ("profiles", "symbols", "seeds", "scenarios"):
+    for name in ("profiles", "symbols", "seeds", "scenarios", "sweep"):
         values[name] = tuple(values[name])
     return Settings(**values)

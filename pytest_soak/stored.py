@@ -5,12 +5,15 @@ Sessions and the offline commands both judge what is read here, so they cannot d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from pytest_soak.gate.baseline import Reference, reference_of
+from pytest_soak.gate.baseline import KpiNoise, Reference, reference_of
+from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import History
+from pytest_soak.loop.model import History, Verdict
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import read_journal
 from pytest_soak.store.rundir import RunDirectory
@@ -75,3 +78,62 @@ def reference_for(
             f"{found.lane.interval_s:g} s, lane {lane_id} of {target} at {interval_s:g} s"
         )
     return reference_of(found)
+
+
+def inputs_to_store(
+    references: Mapping[str, Reference], extra: Mapping[str, Sequence[CriterionResult]]
+) -> dict[str, Any]:
+    """For ``run.json``: what a run was judged with that is in no journal."""
+    return {
+        "references": {
+            lane_id: {kpi: asdict(noise) for kpi, noise in reference.kpis.items()}
+            for lane_id, reference in references.items()
+        },
+        "criteria": {
+            lane_id: [
+                {
+                    "name": result.name,
+                    "verdict": str(result.verdict),
+                    "value": result.value,
+                    "limit": result.limit,
+                    "reason": result.reason,
+                }
+                for result in results
+            ]
+            for lane_id, results in extra.items()
+            if results
+        },
+    }
+
+
+def stored_reference(run: RunDirectory, lane_id: str) -> Reference | None:
+    """The reference that the session judged a lane by."""
+    stored = _judged_with(run, "references").get(lane_id)
+    if not isinstance(stored, Mapping):
+        return None
+    return Reference(
+        {
+            kpi: KpiNoise(float(noise["phi"]), float(noise["sd"]), int(noise["n"]))
+            for kpi, noise in stored.items()
+        }
+    )
+
+
+def stored_criteria(run: RunDirectory, lane_id: str) -> tuple[CriterionResult, ...]:
+    """The criteria that the session's own hooks added to a lane, as they were judged then."""
+    return tuple(
+        CriterionResult(
+            str(one["name"]),
+            Verdict(one["verdict"]),
+            value=one["value"],
+            limit=str(one["limit"]),
+            reason=str(one["reason"]),
+        )
+        for one in _judged_with(run, "criteria").get(lane_id, ())
+    )
+
+
+def _judged_with(run: RunDirectory, what: str) -> Mapping[str, Any]:
+    stored = run.about.get("judged_with")
+    found = stored.get(what) if isinstance(stored, Mapping) else None
+    return found if isinstance(found, Mapping) else {}

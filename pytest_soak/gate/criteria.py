@@ -42,6 +42,8 @@ class CriterionResult:
     high: float | None = None
     applicable: bool = True
     """False: there was nothing to judge; it counts as PASS and is shown as n/a."""
+    binding: bool = True
+    """False: shown, but without a say in the verdict (the KPIs of a sweep)."""
 
 
 @dataclass(frozen=True, slots=True)

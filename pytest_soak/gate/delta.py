@@ -161,7 +161,7 @@ def _is_stuck(iteration: Iteration, decision: Decision, follower: Iteration | No
     if decision.state_hash == decision.old_hash:
         return True
     seen = follower is not None and not follower.external
-    return seen and follower is not None and follower.state_hash == iteration.state_hash
+    return seen and follower is not None and follower.state_hash == decision.old_hash
 
 
 def _decision_problems(
@@ -191,8 +191,8 @@ def _outcome_problem(history: History, iteration: Iteration, outcome: Outcome) -
     if parameter is None or outcome.before is None or outcome.after is None:
         return f"{outcome.outcome}, but it is no parameter of the profile"
     slack = _SLACK * parameter.span
-    if abs(outcome.before - iteration.values[outcome.key]) > slack:
-        return f"decided from {outcome.before:g}, in force was {iteration.values[outcome.key]:g}"
+    if abs(outcome.before - iteration.basis[outcome.key]) > slack:
+        return f"decided from {outcome.before:g}, in force was {iteration.basis[outcome.key]:g}"
     if abs(outcome.before + outcome.applied - outcome.after) > slack:
         return f"{outcome.before:g} {outcome.applied:+g} does not give {outcome.after:g}"
     if not isinstance(outcome.proposed, (int, float)):
@@ -208,7 +208,7 @@ def _outcome_problem(history: History, iteration: Iteration, outcome: Outcome) -
 
 def _value_problems(history: History, iteration: Iteration, decision: Decision) -> dict[str, str]:
     """Keys whose decided value does not follow from outcomes or panic."""
-    expected = dict(iteration.values)
+    expected = dict(iteration.basis)
     if not decision.dry_run:
         expected |= {o.key: o.after for o in decision.outcomes if o.applied and o.after is not None}
         if decision.panic is not None and not decision.panic.would:

@@ -25,6 +25,7 @@ from pytest_soak.gate.figures import measured_iterations
 from pytest_soak.gate.recovery import excluded_by, recoveries, scenario_criteria
 from pytest_soak.loop.model import History, Verdict, worst_of
 from pytest_soak.profile.model import Criterion
+from pytest_soak.protocol import Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ def judge_lane(
     ``mock`` chooses the limits, None those of the run; ``strict`` allows no relaxed delta limit;
     ``reference`` is the noise of a tuner-off run; ``extra`` are criteria judged elsewhere. What
     raises while it is judged is INCONCLUSIVE with its text, never PASS.
+
+    A sweep explores: that a point of it is beyond a limit is what it was run to find out. Its KPI
+    criteria and pass count are judged and shown, and bind under ``strict`` only.
     """
     limits = history.profile.gate
     mock = history.mock if mock is None else mock
@@ -87,10 +91,13 @@ def judge_lane(
         *scenarios,
         *(_from_elsewhere(history, result) for result in extra),
     )
+    if explores(history.lane, strict):
+        shown = {item.kpi for item in limits.criteria} | {f"pass_count_last{limits.window}"}
+        criteria = tuple(replace(item, binding=item.name not in shown) for item in criteria)
     passed = pass_count(history)
     return LaneJudgement(
         lane_id=history.lane.id,
-        verdict=worst_of([result.verdict for result in criteria]),
+        verdict=worst_of([result.verdict for result in criteria if result.binding]),
         criteria=criteria,
         delta=delta,
         pass_count=passed,
@@ -102,6 +109,11 @@ def judge_lane(
         windows=_windows(history, reference),
         mock=mock,
     )
+
+
+def explores(lane: Lane, strict: bool) -> bool:
+    """Whether the KPI criteria of a lane are shown without binding."""
+    return bool(lane.sweep) and not strict
 
 
 def judge_run(judgements: Sequence[LaneJudgement]) -> RunJudgement:

@@ -207,12 +207,22 @@ class Iteration:
     """Keys whose echoed ``effective_params`` differ from the value in force."""
     external: bool = False
     """The runtime file was edited from outside before this iteration."""
+    edited: Mapping[str, float] | None = None
+    """The values that the decision starts from, where an edit came during the iteration."""
+
+    @property
+    def basis(self) -> Mapping[str, float]:
+        """The values that the decision starts from."""
+        return self.values if self.edited is None else self.edited
+
+
+HaltKind = Literal["error", "timeout", "contract", "write", "end_of_data"]
 
 
 @dataclass(frozen=True, slots=True)
 class Halt:
     iteration: int
-    kind: Literal["error", "timeout", "contract", "write", "end_of_data"]
+    kind: HaltKind
     text: str
 
 

@@ -244,7 +244,10 @@ def _edited(state: LaneState, entry: Entry) -> LaneState:
     # The operator's move is not charged to velocity, and what the tuner did to the key before is
     # no A -> B -> A memory any more. The spent part of the hour and the signature stay.
     before = {key: past for key, past in state.before.items() if key not in entry["keys"]}
-    return replace(state, values=values, state_hash=entry["new_hash"], before=before, edited=True)
+    edited = replace(state, values=values, state_hash=entry["new_hash"], before=before)
+    if edited.observed is not None:  # during the interval: the decision starts from it
+        return replace(edited, observed=replace(edited.observed, edited=values))
+    return replace(edited, edited=True)
 
 
 def _halted(state: LaneState, entry: Entry) -> LaneState:

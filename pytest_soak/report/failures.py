@@ -16,7 +16,7 @@ def failures(histories: Sequence[History], judgement: RunJudgement) -> str:
     for history, lane in zip(histories, judgement.lanes, strict=True):
         lines += [f"## Lane {lane.lane_id}: {lane.verdict}", ""]
         told = [
-            f"- gate: {cell(result.reason or result.name)}"
+            f"- {'gate' if result.binding else 'not binding'}: {cell(result.reason or result.name)}"
             for result in lane.criteria
             if result.verdict is Verdict.FAIL
         ]

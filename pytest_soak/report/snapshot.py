@@ -117,6 +117,7 @@ def criterion_object(result: CriterionResult) -> dict[str, Any]:
         "n_eff": _finite(result.n_eff),
         "phi": _finite(result.phi),
         "reason": result.reason,
+        **({} if result.binding else {"binding": False}),
     }
 
 

@@ -22,7 +22,9 @@ _HEADINGS = ("KPI", "mean", "bounds", "limit", "n (eff)", "verdict")
 _WIDTHS = (29, 11, 23, 11, 10, 13)
 _WIDEST = 100.0
 """In values: bounds farther apart than this say nothing by their digits."""
-_USUAL = {
+_MOST_EXPLORED = 8
+"""Lanes of a sweep that are told one by one."""
+SHORT_NAMES = {
     "net_bps": "net",
     "risk_ratio": "risk",
     "maker_taker_ratio": "maker",
@@ -35,9 +37,11 @@ def iteration_line(iteration: Iteration, kpis: Sequence[str] = ()) -> str:
 
     ``kpis`` chooses the KPIs; without it the usual ones, or the first four that there are.
     """
-    names = kpis or [name for name in _USUAL if name in iteration.readings]
+    names = kpis or [name for name in SHORT_NAMES if name in iteration.readings]
     names = names or list(iteration.readings)[:4]
-    figures = " ".join(f"{_USUAL.get(name, name)}={_reading(iteration, name)}" for name in names)
+    figures = " ".join(
+        f"{SHORT_NAMES.get(name, name)}={_reading(iteration, name)}" for name in names
+    )
     scenarios = dict.fromkeys(each.name for each in fired_in(iteration))
     figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
     head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", WIDTH)
@@ -97,11 +101,31 @@ def _outcome(decision: Decision, *, reasons: bool) -> str:
 def final_table(run: RunJudgement) -> list[str]:
     """The gate of every lane as a table, the reasons of what did not pass, the verdict last."""
     lines: list[str] = []
+    explored = [lane for lane in run.lanes if not all(item.binding for item in lane.criteria)]
     for lane in run.lanes:
-        lines += _lane_lines(lane)
+        if lane not in explored:
+            lines += _lane_lines(lane)
+    if explored:
+        lines += _explored_lines(explored)
     if not run.lanes:
         lines.append("no lane was judged")
     return [*lines, _last_line(run)]
+
+
+def _explored_lines(lanes: Sequence[LaneJudgement]) -> list[str]:
+    """The lanes of a sweep: hundreds may be, so only those that do not pass, and not all."""
+    others = [lane for lane in lanes if lane.verdict is not Verdict.PASS]
+    lines = []
+    for lane in others[:_MOST_EXPLORED]:
+        title = f"lane {cut(lane.lane_id, 75)}: {lane.verdict}"
+        lines += [title, *_reasons(lane)]
+    if len(others) > _MOST_EXPLORED:
+        lines.append(f"and {len(others) - _MOST_EXPLORED} more lanes, in POST_SOAK_AUDIT.md")
+    lines.append(
+        f"sweep: {len(lanes) - len(others)} of {len(lanes)} lanes PASS: complete, and their deltas "
+        "verified; KPI limits do not bind"
+    )
+    return [*lines, ""]
 
 
 def _lane_lines(lane: LaneJudgement) -> list[str]:
@@ -118,15 +142,21 @@ def _lane_lines(lane: LaneJudgement) -> list[str]:
         *(_row(_cells(result)) for result in lane.criteria),
         cut(_delta_line(lane), WIDTH),
     ]
+    return [*lines, *_reasons(lane), ""]
+
+
+def _reasons(lane: LaneJudgement) -> list[str]:
+    """Why what did not pass did not."""
+    lines: list[str] = []
     for result in lane.criteria:
-        if result.verdict is not Verdict.PASS:
+        if result.verdict is not Verdict.PASS and result.binding:
             lines += textwrap.wrap(
                 f"{result.verdict} {' '.join(result.reason.split())}",
                 WIDTH,
                 initial_indent="  ",
                 subsequent_indent="      ",
             )
-    return [*lines, ""]
+    return lines
 
 
 def _cells(result: CriterionResult) -> tuple[str, ...]:
@@ -176,7 +206,7 @@ def _last_line(run: RunJudgement) -> str:
         f"{cut(lane.lane_id, 40)}/{result.name}"
         for lane in run.lanes
         for result in lane.criteria
-        if result.verdict is run.verdict
+        if result.verdict is run.verdict and result.binding
     ]
     text = f"gate: {run.verdict}"
     if run.verdict is not Verdict.PASS and failing:

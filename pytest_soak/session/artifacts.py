@@ -14,6 +14,9 @@ from pytest_soak.report.metrics import metrics_lines, metrics_text
 from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
 from pytest_soak.report.summary import iteration_summary, tuning_report
+from pytest_soak.report.sweep import sweeps_of
+from pytest_soak.report.sweep_picture import sweep_svg
+from pytest_soak.report.sweep_text import sweep_csv, sweep_markdown
 from pytest_soak.session.fingerprint import versions
 from pytest_soak.settings import Settings
 from pytest_soak.store import names
@@ -36,10 +39,21 @@ def write_artifacts(
         if len(histories) > 1:
             _write_run(directory, RunJudgement(lane.verdict, (lane,)), [history], [stored])
     _write_run(run.top, judgement, histories, snapshots)
+    if settings.sweep:
+        _write_sweep(run.top, histories, settings)
     if settings.export_json:
         atomic_write_text(settings.export_json, metrics_lines(judgement))
     if settings.export_md:
         atomic_write_text(settings.export_md, audit(histories, judgement))
+
+
+def _write_sweep(
+    directory: ArtifactDirectory, histories: Sequence[History], settings: Settings
+) -> None:
+    sweeps = sweeps_of(histories, mock=settings.mock)
+    directory.write_text(names.SWEEP, sweep_markdown(sweeps))
+    directory.write_text(names.SWEEP_TABLE, sweep_csv(sweeps))
+    directory.write_text(names.SWEEP_PICTURE, sweep_svg(sweeps))
 
 
 def _write_missing(directory: LaneDirectory, history: History) -> None:

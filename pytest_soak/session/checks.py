@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from types import MappingProxyType
 from typing import Any
 
-from pytest_soak.loop.model import Decision, Iteration, Verdict
+from pytest_soak.loop.model import Iteration, Verdict
 from pytest_soak.profile.model import Profile
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -45,12 +46,13 @@ class SoakIteration:
         self,
         iteration: Iteration,
         runtime: RuntimeView,
-        before: Decision | None,
+        before: Iteration | None,
         recorded: dict[str, Any],
         profile: Profile,
     ) -> None:
         self._iteration = iteration
         self._before = before
+        self._observation: Mapping[str, Any] | None = None
         self._recorded = recorded
         self._profile = profile
         self.runtime = runtime
@@ -82,16 +84,23 @@ class SoakIteration:
 
     @property
     def observation(self) -> Mapping[str, Any]:
-        """The target's report as it stands in the journal."""
-        return self._iteration.report
+        """The target's report as it stands in the journal: a copy, which a check may change."""
+        if self._observation is None:
+            self._observation = deepcopy(dict(self._iteration.report))
+        return self._observation
 
     @property
     def applied(self) -> Mapping[str, float]:
-        """Key to change: what was applied after the iteration before, and is in force now."""
-        if self._before is None:
+        """Key to change: what the decision before this iteration moved, by a rule or by panic."""
+        before = self._before
+        if before is None or before.decision is None:
             return MappingProxyType({})
         return MappingProxyType(
-            {item.key: item.applied for item in self._before.outcomes if item.applied != 0}
+            {
+                key: value - before.basis[key]
+                for key, value in before.decision.values.items()
+                if value != before.basis[key]
+            }
         )
 
     def record(self, name: str, value: Any) -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import pytest
 
+from pytest_soak.gate.baseline import Reference
 from pytest_soak.session import terminal
 from pytest_soak.session.gate_reports import gate_reports, status_of_gate, trouble_report
 from pytest_soak.session.judging import Judged, judge_and_write
-from pytest_soak.session.plan import Plan, collect_only_plan, make_plan
+from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried
+from pytest_soak.session.runs import collect_only_plan, make_plan
 from pytest_soak.session.soak import Soak
 from pytest_soak.settings import Settings
 from pytest_soak.store.lock import DirectoryLock
+
+_LISTING = (
+    *("collectonly", "showfixtures", "show_fixtures_per_test"),
+    *("setupplan", "setuponly", "cacheshow", "markers"),
+)
 
 
 class Controller:
@@ -30,16 +37,19 @@ class Controller:
         self._distribution: Any = None
         self._judged: Judged | None = None
         self._fresh_targets: dict[str, int] = {}
+        self._references: Mapping[str, Reference] = {}
+        # A session that only shows something must not begin a run and retire the newest one.
+        self._only_lists = any(config.getoption(name, False) for name in _LISTING)
 
     # -- before --------------------------------------------------------------------------------
 
     def pytest_sessionstart(self) -> None:
         manager = self._config.pluginmanager
-        if self._config.option.collectonly:
+        if self._only_lists:
             self._plan = collect_only_plan(self._settings)
         else:
             answers = bool(self._config.hook.pytest_soak_target.get_hookimpls())
-            self._plan, self._lock = make_plan(self._settings, answers)
+            self._plan, self._lock, self._references = make_plan(self._settings, answers)
         if manager.hasplugin("dsession"):
             from pytest_soak.session.distributed import Distribution
 
@@ -77,27 +87,36 @@ class Controller:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         promised = 0
-        if self._plan and self._soak and not session.config.option.collectonly:
+        if self._plan and self._soak and not self._only_lists:
             # The gate's reports count in the progress figure, which would end before they come.
             promised = sum(item.criteria for item in self._plan.lanes)
             session.testscollected += promised
+        ended = False
         try:
-            return (yield)
+            result = yield
+            ended = True
+            return result
         finally:
             session.testscollected -= promised
             # In finally: the gate is due after Ctrl-C, -x and --maxfail as well.
-            if self._plan and not session.config.option.collectonly:
+            if self._plan and not self._only_lists:
+                if self._distribution and not ended:
+                    # Workers go on with their lanes otherwise, and the gate would judge a part.
+                    self._distribution.end_workers(self._config)
                 self._close(session, self._plan)
 
     def _close(self, session: pytest.Session, plan: Plan) -> None:
         try:
-            if self._soak:
-                self._soak.stop()
+            trouble = self._soak.stop() if self._soak else []
             lost = self._distribution.lost if self._distribution else {}
-            self._judged = judge_and_write(self._config, plan, lost, self._fresh_targets)
+            self._judged = judge_and_write(
+                self._config, plan, lost, self._fresh_targets, self._references
+            )
             reports = gate_reports(self._judged.run, plan.settings.strict)
             if self._judged.trouble:
                 reports.append(trouble_report("run/artifacts", self._judged.trouble))
+            if trouble:
+                reports.append(trouble_report("run/stop", "; ".join(trouble)))
         except Exception as error:
             # A gate that could not be judged must not look like one that passed.
             text = "".join(traceback.format_exception(error))

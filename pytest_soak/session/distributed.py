@@ -67,6 +67,12 @@ class Distribution:
         self._scheduler = LaneScheduling(config, log, lane_ids)
         return self._scheduler
 
+    def end_workers(self, config: pytest.Config) -> None:
+        """Wait until no worker writes any more; those that do not end within 10 s are killed."""
+        manager = getattr(config.pluginmanager.getplugin("dsession"), "nodemanager", None)
+        if manager is not None:
+            manager.teardown_nodes()
+
     @property
     def lost(self) -> dict[str, str]:
         """Lane to the item during which its worker died."""

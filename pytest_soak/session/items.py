@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,14 +31,18 @@ def slot_id(plan: Plan, slot: Slot) -> str:
     return f"{slot.lane_id}/{slot.number:0{width}d}"
 
 
-def lane_of_nodeid(nodeid: str, lane_ids: Iterable[str]) -> str:
-    """The lane that an item id names, for the scheduler, which has nothing but ids."""
-    _, _, parameters = nodeid.rpartition("[")
-    lane_id, slash, _ = parameters.partition("/")
-    if slash and lane_id in lane_ids:
-        return lane_id
-    # A check may be parametrized besides: the lane's part then follows the user's own.
-    return next((known for known in lane_ids if f"{known}/" in parameters), nodeid)
+def lane_of_nodeid(nodeid: str, lane_ids: Collection[str]) -> str:
+    """The lane that an item id names, for the scheduler, which has nothing but ids.
+
+    The slot is the first of an item's parameters (see :func:`generate`), and neither a lane's id
+    nor a function's name has a bracket or a slash in it, so that the first of each is the one.
+    """
+    _, _, name = nodeid.partition("::")
+    _, _, parameters = name.partition("[")
+    lane_id, _, _ = parameters.partition("/")
+    if lane_id not in lane_ids:
+        raise ValueError(f"the item {nodeid} names no lane of the soak first in its brackets")
+    return lane_id
 
 
 def slots_of(plan: Plan) -> list[Slot]:
@@ -86,17 +90,23 @@ def built_in_items(session: pytest.Session) -> list[pytest.Item]:
 
 def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> None:
     """Keep the checks (or supply one), and deselect whatever takes no part."""
+    for item in items:
+        if CHECK_FIXTURE in getattr(item, "fixturenames", ()) and not slot_of(item):
+            raise pytest.UsageError(
+                f"soak: {item.nodeid} asks for {CHECK_FIXTURE}, but is no function or method that "
+                "pytest can run once per iteration (unittest.TestCase is not); write it as one"
+            )
     checks = [item for item in items if slot_of(item)]
     others = [item for item in items if not slot_of(item)]
     if not checks:
         checks = built_in_items(session)
-    done = {item.lane.id: item for item in plan.lanes}
+    lanes = {item.lane.id: item for item in plan.lanes}
     to_run: list[pytest.Item] = []
     for item in checks:
         slot = slot_of(item)
         if slot is None:
             continue
-        lane = done[slot.lane_id]
+        lane = lanes[slot.lane_id]
         (others if lane.over or slot.number <= lane.done else to_run).append(item)
     if others:
         session.config.hook.pytest_deselected(items=others)

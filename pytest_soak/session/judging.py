@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from pytest_soak.gate.baseline import Reference
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement, judge_lane, judge_run
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.session.artifacts import write_artifacts
+from pytest_soak.session.outcomes import no_outcomes
 from pytest_soak.session.plan import Plan
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.rundir import RunDirectory
-from pytest_soak.stored import read_lane, read_references, reference_for
-
+from pytest_soak.stored import inputs_to_store, read_lane
 
 _BUILT_IN = {"delta_quality", "completeness", "pytest_soak_gate"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
@@ -31,31 +32,30 @@ class Judged:
 
 
 def judge_and_write(
-    config: pytest.Config, plan: Plan, lost: Mapping[str, str], fresh_targets: Mapping[str, int]
+    config: pytest.Config,
+    plan: Plan,
+    lost: Mapping[str, str],
+    fresh_targets: Mapping[str, int],
+    references: Mapping[str, Reference],
 ) -> Judged:
     """Judge every lane of the run from its journal, and write what follows from it.
 
     ``lost`` names the lanes whose worker died, with the item it was running; ``fresh_targets``
-    those that were resumed with a target that could not be restored, with the iteration.
+    those that were resumed with a target that could not be restored, with the iteration;
+    ``references`` has the noise to judge a lane by.
     """
     settings = plan.settings
     run = RunDirectory.resume(settings.directory)
     histories = tuple(read_lane(run, item.lane.id) for item in plan.lanes)
-    references = read_references(settings.compare) if settings.compare else {}
+    extra = {history.lane.id: _from_hooks(config, history) for history in histories}
     judgements = tuple(
         _naming_the_crash(
             judge_lane(
                 history,
                 mock=settings.mock,
                 strict=settings.strict,
-                reference=reference_for(
-                    history.lane.id,
-                    history.lane.profile,
-                    history.target,
-                    history.lane.interval_s,
-                    references,
-                ),
-                extra=_from_hooks(config, history),
+                reference=references.get(history.lane.id),
+                extra=extra[history.lane.id],
             ),
             lost,
         )
@@ -67,6 +67,7 @@ def judge_and_write(
         run.update(
             verdict=str(judgement.verdict),
             fresh_targets={**run.about.get("fresh_targets", {}), **fresh_targets},
+            judged_with=inputs_to_store(references, extra),
         )
     except (StoreError, OSError) as error:
         return Judged(judgement, histories, f"the artifacts could not be written: {error}")
@@ -78,9 +79,10 @@ def _from_hooks(config: pytest.Config, history: History) -> tuple[CriterionResul
     taken = {criterion.kpi for criterion in history.profile.gate.criteria} | _BUILT_IN
     results: list[CriterionResult] = []
     try:
-        answers: list[Iterable[CriterionResult] | None] = config.hook.pytest_soak_gate(
-            lane=history.lane, history=history
-        )
+        with no_outcomes("pytest_soak_gate"):
+            answers: list[Iterable[CriterionResult] | None] = config.hook.pytest_soak_gate(
+                lane=history.lane, history=history
+            )
         for answer in reversed(answers):
             for result in answer or ():
                 if not isinstance(result, CriterionResult):

@@ -18,12 +18,18 @@ from pytest_soak.protocol import Lane, Target
 from pytest_soak.session import items as soak_items
 from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import Slot, slot_of
+from pytest_soak.session.outcomes import HookMisused, no_outcomes
 from pytest_soak.session.plan import LanePlan, Plan
 from pytest_soak.session.progress import ItemProgress, progress_of
 from pytest_soak.session.runner import LaneHalted, LaneRunner
 from pytest_soak.session.targets import factory_of
+from pytest_soak.store.errors import StoreError
 
 _PROGRESS = pytest.StashKey[ItemProgress]()
+
+
+class LaneUnusable(Exception):  # noqa: N818 - told to the user as the reason of an error
+    """A lane's journal or runtime file cannot be used."""
 
 
 class OutOfTurn(Exception):  # noqa: N818 - told to the user as the reason of an error
@@ -42,6 +48,7 @@ class Soak:
         self.plan = plan
         self._lanes: Mapping[str, LanePlan] = {item.lane.id: item for item in plan.lanes}
         self._runners: dict[str, LaneRunner] = {}
+        self._broken: dict[str, str] = {}
         self._last: frozenset[str] = frozenset()
         self._recorded: dict[str, Any] = {}
         self._failed: list[str] = []
@@ -49,6 +56,8 @@ class Soak:
 
     # -- collection ----------------------------------------------------------------------------
 
+    # First, so that the slot comes first among an item's parameters, whatever those of the user.
+    @pytest.hookimpl(tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         soak_items.generate(metafunc, self.plan)
 
@@ -75,6 +84,10 @@ class Soak:
         slot = slot_of(item)
         try:
             yield
+        except BaseException:
+            if slot and self._current:
+                self._failed.append(_check_name(item))
+            raise
         finally:
             if slot and self._current == (slot.lane_id, slot.number):
                 self._end(item, slot)
@@ -84,7 +97,7 @@ class Soak:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if call.excinfo is not None and isinstance(call.excinfo.value, (LaneHalted, OutOfTurn)):
+        if call.excinfo is not None and isinstance(call.excinfo.value, _TOLD):
             report.longrepr = told(call.excinfo.value)
         progress = item.stash.get(_PROGRESS, None)
         if progress:
@@ -94,6 +107,8 @@ class Soak:
         return report
 
     def _begin(self, item: pytest.Item, slot: Slot) -> None:
+        if not self.plan.run_id:
+            return  # a session that only lists, such as --setup-plan
         runner = self._runner(slot.lane_id)
         halt = runner.halt
         if halt:
@@ -131,7 +146,8 @@ class Soak:
         try:
             iteration = runner.decide(self._recorded, tuple(dict.fromkeys(self._failed)))
             item.stash[_PROGRESS] = progress_of(runner.lane, iteration, runner.fresh_from)
-            self.config.hook.pytest_soak_iteration(lane=runner.lane, iteration=iteration)
+            with no_outcomes("pytest_soak_iteration"):
+                self.config.hook.pytest_soak_iteration(lane=runner.lane, iteration=iteration)
         finally:
             self._end_lane(slot)
 
@@ -141,6 +157,16 @@ class Soak:
             runner.stop()
 
     def _runner(self, lane_id: str) -> LaneRunner:
+        """The lane's runner; a lane that cannot be opened is not tried again for every item."""
+        if lane_id in self._broken:
+            pytest.skip(f"lane {lane_id} could not be opened: {self._broken[lane_id]}")
+        try:
+            return self._opened(lane_id)
+        except (StoreError, ValueError) as error:
+            self._broken[lane_id] = str(error)
+            raise LaneUnusable(f"lane {lane_id} cannot be opened: {error}") from None
+
+    def _opened(self, lane_id: str) -> LaneRunner:
         runner = self._runners.get(lane_id)
         if runner is None:
             planned = self._lanes[lane_id]
@@ -150,6 +176,7 @@ class Soak:
                 self._factory(),
                 timeout_s=self.plan.settings.timeout_s,
                 proposer=self._proposer(),
+                passing=(pytest.exit.Exception,),
             )
             self._runners[lane_id] = runner
         return runner
@@ -177,10 +204,15 @@ class Soak:
         hook = self.config.hook.pytest_soak_propose
         return partial(_ask_proposer, hook) if hook.get_hookimpls() else None
 
-    def stop(self) -> None:
-        """Stop every lane that this process still has open."""
-        for runner in self._runners.values():
-            runner.stop()
+    def stop(self) -> list[str]:
+        """Stop every lane that this process still has open; what went wrong with each."""
+        trouble = []
+        for lane_id, runner in self._runners.items():
+            try:
+                runner.stop()
+            except Exception as error:
+                trouble.append(f"lane {lane_id}: {error}")
+        return trouble
 
     # -- what the fixtures give ----------------------------------------------------------------
 
@@ -221,11 +253,16 @@ def _ask_proposer(
     history: Sequence[Iteration],
 ) -> Wanted | None:
     kpis = {name: reading.evidence for name, reading in readings.items()}
-    answer = hook(lane=state.lane, kpis=kpis, room=room, history=history)
+    with no_outcomes("pytest_soak_propose"):
+        answer = hook(lane=state.lane, kpis=kpis, room=room, history=history)
     return None if answer is None else wanted_from(answer, room)
 
 
-def told(error: LaneHalted | OutOfTurn) -> str:
+_TOLD = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused)
+"""Errors that are told in their own words, without the way through this package."""
+
+
+def told(error: BaseException) -> str:
     """The error for people: its text, and the way through the target's own code that led to it."""
     cause = error.__cause__
     if cause is None:

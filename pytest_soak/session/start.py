@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,4 +25,9 @@ def start_worker(config: pytest.Config, received: Mapping[str, Any]) -> None:
     """Register the soak of an xdist worker from what the controller sent."""
     soak = Soak(config, Plan.from_data(received))
     config.pluginmanager.register(soak, "soak-session")
-    config.add_cleanup(soak.stop)
+
+    def stop() -> None:
+        for trouble in soak.stop():
+            warnings.warn(f"soak: {trouble}", pytest.PytestWarning, stacklevel=1)
+
+    config.add_cleanup(stop)

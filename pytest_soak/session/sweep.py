@@ -50,27 +50,28 @@ def axes_of(specs: Sequence[str]) -> tuple[Axis, ...]:
     return axes
 
 
-def points_of(
-    axes: Sequence[Axis], start: StartValues, table: Table
-) -> tuple[tuple[Swept, ...], ...]:
-    """Every combination of the axes' values, the last axis fastest; ``((),)`` without axes.
+def points_of(axes: Sequence[Axis]) -> tuple[tuple[Decimal, ...], ...]:
+    """Every combination of the axes' values, the last axis fastest; ``((),)`` without axes."""
+    return tuple(product(*(axis.values for axis in axes)))
+
+
+def point_at(
+    axes: Sequence[Axis], values: Sequence[Decimal], start: StartValues, table: Table
+) -> tuple[Swept, ...]:
+    """A point as a lane of one profile has it.
 
     Raises pytest.UsageError for an unknown parameter and a value outside its bounds.
     """
-    for axis in axes:
+    point = []
+    for axis, value in zip(axes, values, strict=True):
         if axis.key not in table:
             raise _bad(f"{axis.key}: unknown parameter{nearest(axis.key, table)}")
-    try:
-        columns = [
-            [
-                Swept(axis.key, bounded(float(value), table[axis.key]), start.values[axis.key])
-                for value in axis.values
-            ]
-            for axis in axes
-        ]
-    except ParameterError as error:
-        raise _bad(str(error)) from None
-    return tuple(product(*columns))
+        try:
+            number = bounded(float(value), table[axis.key])
+        except ParameterError as error:
+            raise _bad(str(error)) from None
+        point.append(Swept(axis.key, number, start.values[axis.key]))
+    return tuple(point)
 
 
 def refuse_too_many(axes: Sequence[Axis], lanes_a_point: int) -> None:

@@ -8,12 +8,16 @@ from typing import Any, Final
 import pytest
 
 from pytest_soak.loop.model import Verdict
+from pytest_soak.report.sweep import sweeps_of
+from pytest_soak.report.sweep_text import sweep_table
 from pytest_soak.report.table import final_table
 from pytest_soak.session.judging import Judged
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried
 
 WIDTH: Final = 100
+_MOST_NAMED: Final = 6
+"""Lanes of a sweep that the header names; of more it names the first and the last."""
 _LETTERS: Final = {
     Verdict.PASS: (".", "PASSED", {"green": True}),
     Verdict.WARN: ("w", "PASSED (warn)", {"yellow": True}),
@@ -36,6 +40,7 @@ def header(plan: Plan) -> list[str]:
         name
         for name, on in (
             ("mock limits", settings.mock),
+            ("sweep", bool(settings.sweep)),
             ("tuner off", not settings.tune),
             ("dry run", settings.dry_run),
             ("strict", settings.strict),
@@ -46,7 +51,10 @@ def header(plan: Plan) -> list[str]:
         f"soak: {settings.iterations} iterations x {settings.interval_s:g} s ({hours:.3g} h) "
         f"of target {plan.target}" + "".join(f", {mode}" for mode in modes)
     ]
-    lanes = ", ".join(item.lane.id for item in plan.lanes)
+    ids = [item.lane.id for item in plan.lanes]
+    if settings.sweep and len(ids) > _MOST_NAMED:
+        ids = [*ids[:1], f".. {ids[-1]}"]
+    lanes = ", ".join(ids)
     lines += textwrap.wrap(
         f"soak: {len(plan.lanes)} lane{'s' * (len(plan.lanes) > 1)}: {lanes}",
         WIDTH,
@@ -84,6 +92,9 @@ def summary(reporter: pytest.TerminalReporter, plan: Plan, judged: Judged) -> No
     """The final table, its last line (the verdict) loud, and where the artifacts are."""
     reporter.write_sep("=", "soak")
     verdict = judged.run.verdict
+    if plan.settings.sweep:
+        for line in sweep_table(sweeps_of(judged.histories, mock=plan.settings.mock)):
+            reporter.write_line(line)
     *table, last = final_table(judged.run)
     for line in table:
         reporter.write_line(line)
@@ -96,6 +107,8 @@ def summary(reporter: pytest.TerminalReporter, plan: Plan, judged: Judged) -> No
 def _meaning(verdict: Verdict, plan: Plan) -> str:
     if verdict in (Verdict.PASS, Verdict.FAIL):
         return ""
+    if plan.settings.sweep and not plan.settings.strict and verdict is Verdict.WARN:
+        return "the deltas of some lanes are in doubt, as said above; does not fail the session"
     why = {
         Verdict.WARN: "no limit is broken, but not every KPI is beyond it with 95 % certainty",
         Verdict.INCONCLUSIVE: "this run is too short, or lacks the data, to pass or to fail",

@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from pytest_soak.loop.model import Entry
+from pytest_soak.store import names
 from pytest_soak.store.atomic import encode_json, sync_directory, write_all
 from pytest_soak.store.errors import StoreError, describe_os_error
 from pytest_soak.store.reading import open_regular_file
@@ -69,8 +72,11 @@ def read_journal(path: str | os.PathLike[str]) -> JournalContents:
 class Journal:
     """The one writer of a lane's journal. Entries are durable when :meth:`append` returns."""
 
-    def __init__(self, path: Path, descriptor: int, contents: JournalContents) -> None:
+    def __init__(
+        self, path: Path, descriptor: int, contents: JournalContents, lock: BaseFileLock
+    ) -> None:
         self.path = path
+        self._lock = lock
         self.contents = contents
         self._next = len(contents.entries)
         self._descriptor: int | None = descriptor
@@ -80,33 +86,46 @@ class Journal:
     def create(cls, path: str | os.PathLike[str]) -> Self:
         """A new, empty journal. Raises StoreError, also if there is a file."""
         path = Path(path)
+        lock = _locked(path)
         try:
             descriptor = os.open(
                 path, _APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
             )
         except OSError as error:
+            lock.release()
             raise describe_os_error("create", path, error) from error
         try:
             sync_directory(path.parent)
         except BaseException:
             os.close(descriptor)
+            lock.release()
             raise
-        return cls(path, descriptor, JournalContents((), torn=0, size=0))
+        return cls(path, descriptor, JournalContents((), torn=0, size=0), lock)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
-        """The journal at ``path``, read, with its torn tail cut off for good. Raises StoreError."""
+        """The journal at ``path``, read, with its torn tail cut off for good.
+
+        Raises StoreError, also while another process writes it: a killed session leaves workers
+        behind for a moment, and two writers would be the end of the journal.
+        """
         path = Path(path)
-        contents = read_journal(path)
-        descriptor = open_regular_file(path, _APPEND)
+        lock = _locked(path)
+        try:
+            contents = read_journal(path)
+            descriptor = open_regular_file(path, _APPEND)
+        except BaseException:
+            lock.release()
+            raise
         if contents.torn:
             try:
                 os.ftruncate(descriptor, contents.size)
                 os.fsync(descriptor)
             except OSError as error:
                 os.close(descriptor)
+                lock.release()
                 raise describe_os_error("cut the torn tail off", path, error) from error
-        return cls(path, descriptor, contents)
+        return cls(path, descriptor, contents, lock)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -142,6 +161,7 @@ class Journal:
         finally:
             if self._descriptor is None:
                 os.close(descriptor)
+                self._lock.release()
 
     def close(self) -> None:
         """Ends the writing; a second call does nothing."""
@@ -149,6 +169,21 @@ class Journal:
             os.close(self._descriptor)
             self._descriptor = None
             self._ended = "it is closed"
+            self._lock.release()
+
+
+def _locked(path: Path) -> BaseFileLock:
+    lock = FileLock(path.with_name(names.JOURNAL_LOCK), thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise StoreError(
+            f"{path} is being written by another process: a worker of an ended session may still "
+            "be at its iteration; wait for it, or end it"
+        ) from None
+    except OSError as error:
+        raise describe_os_error("lock", path, error) from error
+    return lock
 
 
 def _encode(path: Path, entry: Entry, seq: int) -> bytes:

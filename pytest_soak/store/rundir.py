@@ -41,6 +41,14 @@ class ArtifactDirectory:
         """Replaces the file ``name`` by ``text``. Raises StoreError."""
         atomic_write_text(self.file(name), text, durable=False)
 
+    def remove(self, name: str) -> None:
+        """Removes the file ``name``, if there is one. Raises StoreError."""
+        path = self.file(name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise describe_os_error("remove", path, error) from error
+
     def file(self, name: str) -> Path:
         """The path of the file ``name``. Raises StoreError for a name that leads elsewhere."""
         if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
@@ -60,31 +68,8 @@ class LaneDirectory(ArtifactDirectory):
     def runtime_path(self) -> Path:
         return self.path / names.RUNTIME
 
-    @property
-    def applied_profile_path(self) -> Path:
-        return self.path / names.APPLIED_PROFILE
-
-    @property
-    def timing_path(self) -> Path:
-        return self.path / names.TIMING
-
-    @property
-    def resources_path(self) -> Path:
-        return self.path / names.RESOURCES
-
-    @property
-    def log_path(self) -> Path:
-        return self.path / names.LOG
-
     def summary_path(self, iteration: int) -> Path:
         return self.path / names.iteration_summary(iteration)
-
-    def write_runtime(self, runtime: Mapping[str, Any]) -> tuple[str, int]:
-        """Replaces the runtime file, durably and read back: ``(state_hash, size in bytes)``.
-
-        Raises StoreError as :func:`pytest_soak.store.atomic.atomic_write_json`.
-        """
-        return atomic_write_json(self.runtime_path, runtime)
 
 
 class RunDirectory:

@@ -171,3 +171,45 @@ def test_hook_adds_a_criterion(soak: Sessions) -> None:
     assert result.code == 1
     assert "soak::gate[steady-BTCUSDT-1/own]" in result.out
     assert "it is Friday" in result.out
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("raise RuntimeError('lost')", "RuntimeError: lost"),
+        ("return {'a': 1}", "TypeError"),
+        ("return [criterion('net_bps', 'PASS', 'mine')]", "'net_bps' is taken"),
+    ],
+)
+def test_a_faulty_gate_hook_costs_the_hook_and_not_the_gate(
+    soak: Sessions, answer: str, words: str
+) -> None:
+    soak.bot()
+    soak.pytester.makeconftest(
+        f"from pytest_soak import criterion\ndef pytest_soak_gate(lane, history):\n    {answer}\n"
+    )
+    result = soak("--soak-iterations=24", "--soak-no-tune", *GOOD)
+    assert result.code == 0
+    assert words in result.out
+    criteria = {c["name"]: c for c in result.json("POST_SOAK_SNAPSHOT.json")["criteria"]}
+    assert criteria["pytest_soak_gate"]["verdict"] == "INCONCLUSIVE"
+    assert criteria["net_bps"]["verdict"] == "PASS"
+
+
+def test_a_proposer_that_fails_is_seen(soak: Sessions) -> None:
+    soak.bot()
+    soak.pytester.makeconftest(
+        "def pytest_soak_propose(lane, kpis, room, history): raise ValueError('oops')"
+    )
+    result = soak("--soak-iterations=24", "-v", *GOOD)
+    assert result.code == 0
+    assert "THE PROPOSER FAILED" in result.out
+    assert "the proposer failed in 24 iterations" in result.out
+    assert "oops" in result.text("FAILURES.md")
+
+
+def test_why_iterations_do_not_count_is_on_the_screen(soak: Sessions) -> None:
+    soak.bot(quiet="from bot import Bot\ndef make(lane): return Bot(lane, adverse_bps_p95=None)")
+    result = soak("--soak-iterations=24", "--soak-target=quiet:make")
+    assert result.code == 1
+    assert "adverse_bps_p95 has no data (8)" in " ".join(result.out.split())

@@ -214,3 +214,41 @@ def test_the_command_line_judges_the_same(soak: Sessions) -> None:
         assert done.returncode == code, done.stdout + done.stderr
         if command[0] == "snapshot":
             assert done.stdout.strip() == result.text("POST_SOAK_SNAPSHOT.json").strip()
+
+
+@pytest.mark.parametrize("option", ["--soak-export-json", "--soak-export-md"])
+def test_an_export_that_cannot_be_written_is_refused_before(soak: Sessions, option: str) -> None:
+    soak.bot()
+    result = soak("--soak-iterations=1", BOT, f"{option}=nowhere/x")
+    assert result.code == 4
+    assert option in result.err
+    assert "nowhere" in result.err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("--soak-interval=60",), "at 300 s"),
+        (("--soak-profile=S1",), "has no lane for S1-BTCUSDT-1"),
+        (("--soak-mock",), "of target bot:make"),
+    ],
+)
+def test_a_reference_that_does_not_fit_is_refused(
+    soak: Sessions, change: tuple[str, ...], words: str
+) -> None:
+    soak.bot()
+    soak("--soak-iterations=24", BOT, "--soak-no-tune", "--soak-dir=reference")
+    target = () if "--soak-mock" in change else (BOT,)
+    result = soak("--soak-iterations=2", "--soak-compare=reference", *target, *change)
+    assert result.code == 4
+    assert words in result.err
+
+
+def test_summaries_that_are_gone_come_back(soak: Sessions) -> None:
+    soak.bot()
+    first = soak("--soak-iterations=3", BOT)
+    before = first.json("ITER_SUMMARY_2.json")
+    (first.latest / "ITER_SUMMARY_2.json").unlink()
+    after = soak("--soak-iterations=3", BOT, "--soak-resume").json("ITER_SUMMARY_2.json")
+    assert before["tuning"] == after["tuning"]
+    assert before["summary"]["state_hash"] == after["summary"]["state_hash"]

@@ -25,8 +25,8 @@ _FREE_REQUESTS_PER_MIN, _EXCESS_LOT_BPS = 450.0, 1.4
 def edge_report(market: Market, params: Params, desk: Desk, tape: Tape) -> dict[str, Any]:
     """The EDGE_REPORT of one iteration: plain Python numbers, None where there is no data."""
     seconds = market.ticks * DT
-    side, price = np.array(tape.side), np.array(tape.price)
-    size, kind, mid = np.array(tape.size), np.array(tape.kind), np.array(tape.mid)
+    side, price = np.asarray(tape.side), np.asarray(tape.price)
+    size, kind, mid = np.asarray(tape.size), np.asarray(tape.kind), np.asarray(tape.mid)
     makes = kind == MAKER
     volume = float(size.sum())
     maker_volume = float(size[makes].sum())
@@ -43,8 +43,8 @@ def edge_report(market: Market, params: Params, desk: Desk, tape: Tape) -> dict[
             "fees_bps": fees_bps,
             "adverse_bps_p95": _p95(adverse[makes]),
             "slippage_bps_p95": _p95((side * (price - mid))[~makes]),
-            "inventory_bps": _over(1e4 * tape.held / market.ticks, volume),
-            "p95_latency_ms": _p95(np.array(tape.latency) * 1000.0),
+            "inventory_bps": _over(1e4 * float(np.sum(tape.held)) / market.ticks, volume),
+            "p95_latency_ms": _p95(np.asarray(tape.latency) * 1000.0),
             "hit_ratio": _over(float(np.count_nonzero(makes)), float(len(tape.latency))),
         },
         "fills": {
@@ -82,8 +82,8 @@ def edge_report(market: Market, params: Params, desk: Desk, tape: Tape) -> dict[
 
 def _mid_after(tape: Tape, seconds: float) -> Floats:
     # The last fills are measured at the end of the iteration: what comes after is not known.
-    mids = np.array(tape.mids)
-    tick = np.array(tape.time) / DT + seconds / DT
+    mids = np.asarray(tape.mids)
+    tick = np.asarray(tape.time) / DT + seconds / DT
     after: Floats = mids[np.minimum(tick.astype(np.int64), len(mids) - 1)]
     return after
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_soak.targets.mock.desk import EXIT, INVENTORY, LEVELS, Desk
+from pytest_soak.targets.mock.desk import DEPTH, EXIT, INVENTORY, LEVELS, VARIANCE, Desk
+from pytest_soak.targets.mock.market import DT
 from pytest_soak.targets.quoting import (
     Params,
     exit_size,
@@ -37,40 +37,41 @@ _HEDGE_TO = 0.75
 _FLOW_DRIFT_BPS = 1.9
 """What a wholly one-sided taker flow moves the price by before a request lands."""
 _SIGMA_TIME_S = 30.0
+_SIGMA_KEEP = math.exp(-DT / _SIGMA_TIME_S)
 _LONG_SIGMA = 1.28
 _DEPTH_TIME_S = 60.0
+_DEPTH_KEEP = math.exp(-DT / _DEPTH_TIME_S)
 _TRUST = 0.5
 """Weight of the recent variance against the long one."""
 _ABSENT_URGENCY = 2.0
 
 
-def sigma_bps(mid: NDArray[np.float64], variance: float) -> tuple[list[float], float]:
-    """(ticks,) the bot's volatility, bps per √s, and the mean square to carry on with.
-
-    An exponential mean of squared returns over one second, shrunk towards a long-run figure as
-    estimates from a short window must be.
-    """
+def squared_moves(mid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(ticks,) squared returns over one second; in the first second those of its end."""
     lag = 10
     moves = np.zeros(len(mid))
     if len(mid) > lag:
         moves[lag:] = (mid[lag:] - mid[:-lag]) ** 2
         moves[:lag] = moves[lag]
-    start = float(np.mean(moves)) if variance < 0.0 else variance
-    keep = math.exp(-0.1 / _SIGMA_TIME_S)
-    path = list(
-        accumulate(((1.0 - keep) * moves).tolist(), lambda x, e: keep * x + e, initial=start)
-    )
-    blended = _TRUST * np.array(path[:-1]) + (1.0 - _TRUST) * _LONG_SIGMA**2
-    return np.sqrt(blended).tolist(), path[-1]
+    return moves
 
 
-def usual_depth(depth: NDArray[np.float64], last: float) -> list[float]:
-    """(ticks,) an exponential mean of the depth shown, and one more value to carry on with."""
-    start = float(depth[0]) if last < 0.0 else last
-    keep = math.exp(-0.1 / _DEPTH_TIME_S)
-    return list(
-        accumulate(((1.0 - keep) * depth).tolist(), lambda x, e: keep * x + e, initial=start)
-    )
+def sigma_bps(values: list[float], squared_move: float) -> float:
+    """The bot's volatility before this tick, bps per √s; the tick then enters the mean.
+
+    An exponential mean of squared returns over one second, shrunk towards a long-run figure as
+    estimates from a short window must be.
+    """
+    variance = values[VARIANCE]
+    values[VARIANCE] = _SIGMA_KEEP * variance + (1.0 - _SIGMA_KEEP) * squared_move
+    return math.sqrt(_TRUST * variance + (1.0 - _TRUST) * _LONG_SIGMA**2)
+
+
+def usual_depth(values: list[float], depth: float) -> float:
+    """An exponential mean of the depth shown before this tick, which then enters it."""
+    usual = values[DEPTH]
+    values[DEPTH] = _DEPTH_KEEP * usual + (1.0 - _DEPTH_KEEP) * depth
+    return usual
 
 
 def most_urgent(

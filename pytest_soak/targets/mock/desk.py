@@ -113,5 +113,18 @@ class Tape:
     """By code of :func:`pytest_soak.targets.quoting.admit`; the first counts the admitted."""
     mids: list[float] = field(default_factory=list)
     """The mid with the bot's own impact, one a tick."""
-    held: float = 0.0
-    """Sum over ticks of the absolute inventory."""
+    held: list[float] = field(default_factory=list)
+    """The absolute inventory, one a tick."""
+    sent: list[float] = field(default_factory=list)
+    """When the requests went out, one for each latency."""
+    throttled: list[float] = field(default_factory=list)
+    """When requests were refused for want of a token."""
+
+
+def first_to_land(lands: list[float]) -> int:
+    """The slot whose request takes effect next."""
+    first = 0
+    for slot in range(1, SLOTS):
+        if lands[slot] < lands[first]:
+            first = slot
+    return first

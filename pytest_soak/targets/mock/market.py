@@ -16,11 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pytest_soak.targets.mock.decay import decayed
+
+if TYPE_CHECKING:
+    from pytest_soak.targets.mock.scenario import Disturbance
 
 Floats = NDArray[np.float64]
 
@@ -150,7 +154,11 @@ def first_state(seed: int) -> MarketState:
 
 
 def next_market(
-    state: MarketState, seed: int, iteration: int, interval_s: float
+    state: MarketState,
+    seed: int,
+    iteration: int,
+    interval_s: float,
+    disturbance: Disturbance | None = None,
 ) -> tuple[Market, MarketState]:
     """The market of ``iteration``, and the state after it."""
     ticks = max(1, round(interval_s / DT))
@@ -180,11 +188,16 @@ def next_market(
         np.repeat(values, TICKS_PER_SECOND)[:ticks]
         for values in (volatility, depth, spread, latency)
     ]
+    if disturbance is not None:
+        by_tick = disturbance.on(by_tick)
     takers = _takers(by_tick[0], by_tick[2], by_tick[1], streams[FLOW])
     impact = _impact_bps(takers, by_tick[1], ticks, streams[FLOW])
     price_rng = streams[PRICE]
     steps = _DIFFUSION * by_tick[0] * math.sqrt(DT) * price_rng.standard_normal(ticks)
     crash_steps = np.diff(crash_path, prepend=0.0)[:ticks]
+    if disturbance is not None:
+        takers = disturbance.among(takers)
+        crash_steps = crash_steps + disturbance.moves
     price = state.price + np.cumsum(steps + jump_bps + impact + crash_steps)
     bounce = _FLICKER_BASE + (1.0 - _FLICKER_BASE) * by_tick[0] ** 0.7
     flicker, flicker_end = _autoregression(
@@ -240,10 +253,8 @@ def _autoregression(
     # An OU process sampled on its grid: stationary sd, decay exp(-speed) a step.
     keep = math.exp(-speed)
     scale = sd * math.sqrt(1.0 - keep * keep)
-    path = list(
-        accumulate((scale * innovations).tolist(), lambda x, e: keep * x + e, initial=first)
-    )
-    return np.array(path[1:]), float(path[-1])
+    path = decayed(scale * innovations, speed, first)
+    return path, float(path[-1])
 
 
 def _regimes(first: int, seconds: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -389,7 +400,8 @@ def _impact_bps(
 def _imbalance(takers: tuple[Floats, Floats, Floats, Floats], ticks: int) -> Floats:
     # In the time of events, so that a busy market is not a balanced one.
     time, side, _, _ = takers
-    keep = math.exp(-1.0 / _IMBALANCE_TAKERS)
-    recent = accumulate(((1.0 - keep) * side).tolist(), lambda x, e: keep * x + e, initial=0.0)
+    speed = 1.0 / _IMBALANCE_TAKERS
+    pushes = np.append(0.0, (1.0 - math.exp(-speed)) * side)
+    recent = decayed(pushes, speed, 0.0)
     seen = np.searchsorted(time, np.arange(ticks) * DT)
-    return np.array(list(recent))[seen]
+    return recent[seen]

@@ -12,7 +12,7 @@ import pytest
 from pytest_soak.canonical import compute_json_hash
 from pytest_soak.protocol import Lane
 from pytest_soak.store import names
-from pytest_soak.store.atomic import read_json_with_hash
+from pytest_soak.store.atomic import atomic_write_json, read_json_with_hash
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.rundir import LaneDirectory, RunDirectory
 
@@ -277,19 +277,11 @@ def test_a_lane_directory_names_its_files(tmp_path: Path) -> None:
     paths = [
         directory.journal_path,
         directory.runtime_path,
-        directory.applied_profile_path,
-        directory.timing_path,
-        directory.resources_path,
-        directory.log_path,
         directory.summary_path(7),
     ]
     assert [path.name for path in paths] == [
         "journal.jsonl",
         "runtime_overrides.json",
-        "applied_profile.json",
-        "timing.jsonl",
-        "resources.jsonl",
-        "run.log",
         "ITER_SUMMARY_7.json",
     ]
     assert {path.parent for path in paths} == {tmp_path}
@@ -307,7 +299,7 @@ def test_projections_are_written_without_a_sync_and_the_runtime_with(
     assert (tmp_path / "FAILURES.md").read_text() == "# None\n"
     assert synced == []
     runtime = {"risk": {"base_spread_bps": 0.5}}
-    state_hash, size = directory.write_runtime(runtime)
+    state_hash, size = atomic_write_json(directory.runtime_path, runtime)
     assert len(synced) == 2
     assert read_json_with_hash(directory.runtime_path) == (runtime, compute_json_hash(runtime))
     assert (state_hash, size) == (compute_json_hash(runtime), directory.runtime_path.stat().st_size)

@@ -1,0 +1,273 @@
+"""Makes the run of a session, or reopens the stored one; refuses what is wrong before that."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from pytest_soak.gate.baseline import Reference
+from pytest_soak.loop import entries
+from pytest_soak.loop.entries import EntryError
+from pytest_soak.loop.state import LaneState, fold
+from pytest_soak.profile.errors import ProfileError
+from pytest_soak.profile.parameters import nest, tuner_copies
+from pytest_soak.protocol import Lane
+from pytest_soak.session import targets
+from pytest_soak.session.fingerprint import versions
+from pytest_soak.session.lanes import PreparedLane, prepare_lanes
+from pytest_soak.session.plan import Plan
+from pytest_soak.session.runner import LaneRunner
+from pytest_soak.session.scenarios import named, scheduled_in
+from pytest_soak.settings import Settings
+from pytest_soak.store import names
+from pytest_soak.store.atomic import atomic_write_json
+from pytest_soak.store.errors import StoreError
+from pytest_soak.store.journal import Journal, read_journal
+from pytest_soak.store.lines import LineFile
+from pytest_soak.store.lock import DirectoryLock
+from pytest_soak.store.rundir import RunDirectory
+from pytest_soak.stored import read_references, reference_for
+
+
+def collect_only_plan(settings: Settings) -> Plan:
+    """The plan of a session that only lists its items: nothing is written."""
+    lanes = tuple(prepared.plan(Path()) for prepared in prepare_lanes(settings))
+    return Plan(settings, "", Path(), lanes, _target_name(settings))
+
+
+def make_plan(
+    settings: Settings, hook_answers: bool
+) -> tuple[Plan, DirectoryLock, Mapping[str, Reference]]:
+    """Resolve everything, take the directory's lock, and make or reopen the run.
+
+    Returns the plan, the lock to release at the end, and lane to reference (``--soak-compare``).
+
+    Raises pytest.UsageError for anything that is wrong before iteration 1.
+    """
+    if settings.target is None and not hook_answers:
+        raise pytest.UsageError(
+            "soak: no target. Name one of: --soak-mock (the built-in market), "
+            "--soak-target=mock|replay|module:factory (or ini soak_target), "
+            "or a hook pytest_soak_target(lane) in conftest.py"
+        )
+    prepared = prepare_lanes(settings)
+    if settings.target is not None:
+        targets.check(settings.target, prepared[0].lane)
+        for item in prepared:
+            targets.check_scenarios(settings.target, item.lane, item.scenarios)
+    references = _references(settings, prepared)
+    _check_exports(settings)
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    try:
+        lock = DirectoryLock.acquire(settings.directory, run_id)
+        try:
+            if settings.resume:
+                return _resumed(settings, prepared), lock, references
+            return _created(settings, prepared, run_id), lock, references
+        except BaseException:
+            lock.release()
+            raise
+    except (ProfileError, StoreError, EntryError) as error:
+        raise pytest.UsageError(f"soak: {error}") from error
+
+
+def _references(settings: Settings, prepared: tuple[PreparedLane, ...]) -> Mapping[str, Reference]:
+    """Lane to reference. Read now: ``latest`` is another run when the gate is due."""
+    if settings.compare is None:
+        return {}
+    target = _target_name(settings)
+    try:
+        stored = read_references(settings.compare)
+        found = {
+            lane.id: reference_for(lane.id, lane.profile, target, lane.interval_s, stored)
+            for lane in (item.lane for item in prepared)
+        }
+    except (StoreError, ValueError) as error:
+        raise pytest.UsageError(f"soak: --soak-compare: {error}") from error
+    return {lane_id: reference for lane_id, reference in found.items() if reference}
+
+
+def _check_exports(settings: Settings) -> None:
+    """A file that cannot be written is told before hours of soaking, not after."""
+    for option, path in (
+        ("--soak-export-json", settings.export_json),
+        ("--soak-export-md", settings.export_md),
+    ):
+        if path is None:
+            continue
+        if path.is_dir():
+            raise pytest.UsageError(f"soak: {option}: {path} is a directory, not a file")
+        if not path.parent.is_dir():
+            raise pytest.UsageError(f"soak: {option}: there is no directory {path.parent}")
+
+
+def _target_name(settings: Settings) -> str:
+    return settings.target or "conftest"
+
+
+def _about(settings: Settings, resumed: int) -> dict[str, Any]:
+    return {
+        "iterations": settings.iterations,
+        "interval_s": settings.interval_s,
+        "target": _target_name(settings),
+        "mock": settings.mock,
+        "tune": settings.tune,
+        "dry_run": settings.dry_run,
+        "strict": settings.strict,
+        "timeout_s": settings.timeout_s,
+        "data": settings.data,
+        "profiles": list(settings.profiles),
+        "compare": str(settings.compare) if settings.compare else None,
+        "resumed": resumed,
+        "versions": versions(),
+        **({"sweep": list(settings.sweep)} if settings.sweep else {}),
+    }
+
+
+def _created(settings: Settings, prepared: tuple[PreparedLane, ...], run_id: str) -> Plan:
+    about = {
+        **_about(settings, resumed=0),
+        "data_hash": _data_hash(settings),
+        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    run = RunDirectory.create(settings.directory, run_id, [item.lane for item in prepared], about)
+    log = LineFile(run.path / names.LOG)
+    plans = []
+    for item in prepared:
+        profile = item.resolved.profile
+        directory = run.lane_directory(item.lane.id)
+        runtime = nest(item.start.values, profile.parameters, tuner_copies(profile))
+        atomic_write_json(directory.path / names.RUNTIME, runtime)
+        directory.write_json(names.APPLIED_PROFILE, _applied_profile(item, runtime))
+        journal = Journal.create(directory.path / names.JOURNAL)
+        journal.append(
+            entries.start_entry(
+                item.lane,
+                profile,
+                _target_name(settings),
+                settings.mock,
+                settings.tune,
+                settings.dry_run,
+                item.start.values,
+                item.scenarios,
+            )
+        )
+        journal.close()
+        log.write(f"| profile_apply | OK | PROFILE={profile.name} |")
+        plans.append(item.plan(directory.path))
+    log.close()
+    return Plan(settings, run.run_id, run.path, tuple(plans), _target_name(settings))
+
+
+def _applied_profile(item: PreparedLane, runtime: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "profile": item.resolved.profile.name,
+        "lineage": list(item.resolved.profile.lineage),
+        "runtime": dict(runtime),
+        "values": dict(item.start.values),
+        "origins": dict(item.start.origins),
+    }
+
+
+def _resumed(settings: Settings, prepared: tuple[PreparedLane, ...]) -> Plan:
+    run = RunDirectory.resume(settings.directory)
+    wanted = {item.lane.id: item for item in prepared}
+    stored = [str(record["id"]) for record in run.lanes]
+    if sorted(wanted) != sorted(stored):
+        raise pytest.UsageError(
+            f"soak: --soak-resume: the run in {run.path} has the lanes {_some(stored)}; "
+            f"profile, symbol, seed and sweep now name {_some(list(wanted))}"
+        )
+    data = _data_hash(settings)
+    if run.about.get("data_hash") != data:
+        raise pytest.UsageError("soak: --soak-resume: --soak-data is not the stored run's file")
+    plans = []
+    for lane_id in stored:
+        item = wanted[lane_id]
+        directory = run.lane_directory(lane_id)
+        path = directory.journal_path
+        stored_entries = read_journal(path).entries
+        if not stored_entries:
+            raise StoreError(f"{path} is empty: the lane never started; begin a new run")
+        state = fold(stored_entries)
+        # Where a scenario goes without being told follows from the length that the run began with.
+        first = replace(item.lane, iterations=int(stored_entries[0]["iterations"]))
+        item = replace(item, scenarios=scheduled_in(first, item.resolved, settings.scenarios))
+        _check_same(settings, item, state)
+        # Opening it finishes what a stop left between a decision and its file, so that the items
+        # which are left begin at the right one.
+        runner = LaneRunner(item.lane, directory.path, _no_target)
+        runner.stop()
+        if runner.state.iterations != settings.iterations:
+            journal = Journal.open(path)
+            journal.append(entries.plan_entry(settings.iterations))
+            journal.close()
+        plans.append(item.plan(directory.path, runner.state.done, runner.halt is not None))
+    about = _about(settings, resumed=int(run.about.get("resumed", 0)) + 1)
+    run.update(**about, verdict=None)
+    if any(not plan.over and plan.done < settings.iterations for plan in plans):
+        # What an earlier end of the run said of it is no longer true.
+        judged = [run.top, *(run.lane_directory(lane_id) for lane_id in stored)]
+        for place, name in product(judged, names.JUDGED):
+            place.remove(name)
+    return Plan(settings, run.run_id, run.path, tuple(plans), _target_name(settings))
+
+
+def _some(lanes: list[str]) -> str:
+    more = f" and {len(lanes) - 4} more" if len(lanes) > 4 else ""
+    return ", ".join(lanes[:4]) + more
+
+
+def _no_target(lane: Lane) -> NoReturn:
+    raise AssertionError(f"lane {lane.id} is only opened")
+
+
+def _data_hash(settings: Settings) -> str | None:
+    """What the recorded data are, for a resume to know them again."""
+    if settings.data is None or not Path(settings.data).is_file():
+        return None
+    with Path(settings.data).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check_same(settings: Settings, item: PreparedLane, state: LaneState) -> None:
+    """A resumed run is the same run: anything that would change its journal is refused."""
+    for name, now, then in (
+        ("profile", item.resolved.profile.document, state.profile.document),
+        ("target", _target_name(settings), state.target),
+        ("--soak-mock", settings.mock, state.mock),
+        ("--soak-interval", settings.interval_s, state.lane.interval_s),
+        ("--soak-no-tune", not settings.tune, not state.tune),
+        ("--soak-dry-run", settings.dry_run, state.dry_run),
+    ):
+        if now != then:
+            shown = "" if name == "profile" else f": it ran with {then!r}, now {now!r}"
+            raise pytest.UsageError(
+                f"soak: --soak-resume: lane {item.lane.id}: the {name} is not the stored "
+                f"run's{shown}"
+            )
+    if item.scenarios != state.scenarios:
+        raise pytest.UsageError(
+            f"soak: --soak-resume: lane {item.lane.id}: the scenarios are not the stored run's: "
+            f"it ran with {', '.join(named(state.scenarios)) or 'none'}, now "
+            f"{', '.join(named(item.scenarios)) or 'none'}"
+        )
+    late = [one for one in state.scenarios if one.at > settings.iterations]
+    if late:
+        raise pytest.UsageError(
+            f"soak: --soak-resume: lane {item.lane.id}: {', '.join(named(late))} lies beyond "
+            f"--soak-iterations={settings.iterations}"
+        )
+    if settings.iterations < state.done:
+        raise pytest.UsageError(
+            f"soak: --soak-resume: lane {item.lane.id} has done {state.done} iterations; "
+            f"--soak-iterations={settings.iterations} is fewer"
+        )
