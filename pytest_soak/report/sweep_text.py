@@ -82,9 +82,9 @@ def verdict_text(sweep: Sweep) -> str:
     odd = ", not a full rectangle" if box > len(inside) else ""
     certain = sum(point.certain for point in inside)
     sure = (
-        f"{certain or 'none'} of them with 95 % certainty"
+        f"{'all' if certain == len(inside) else certain or 'none'} of them with 95 % certainty"
         if len(inside) > 1
-        else (f"{'with' if certain else 'without'} 95 % certainty")
+        else f"{'with' if certain else 'without'} 95 % certainty"
     )
     best = sweep.points[sweep.window.best]
     rank = best.kpis[sweep.rank].figure

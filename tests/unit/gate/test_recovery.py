@@ -39,9 +39,9 @@ def disturbed(
     n: int = 24,
 ) -> History:
     """``p95``: that KPI from iteration 15 on; 310 ms, which is fine, before and after."""
-    values = [310.0 + (number % 3) for number in range(n)]
+    values: list[float | None] = [310.0 + (number % 3) for number in range(n)]
     for number, value in enumerate(p95 or (), 14):
-        values[number] = value  # type: ignore[call-overload]
+        values[number] = value
     history = replace(make_history(n, kpis={"p95_latency_ms": values}), scenarios=planned)
     shown = {one.at: [{**CRASH, "name": one.name}] for one in planned} if fired is None else fired
     for number, entries in shown.items():

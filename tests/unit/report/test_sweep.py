@@ -159,6 +159,8 @@ def test_diagonal_points_do_not_hang_together() -> None:
     assert sweep.window.points == {0, 1, 2, 4}
     assert "(4 of 9 points, not a full rectangle" in verdict_text(sweep)
     assert neighbours(4, sweep.axes) == [3, 5, 1, 7]
+    assert neighbours(3, sweep.axes) == [4, 0, 6]  # the lowest of its column
+    assert neighbours(8, sweep.axes) == [7, 5]
 
 
 def test_without_a_window_the_nearest_is_named() -> None:
@@ -235,7 +237,7 @@ def test_a_hundred_lanes_stay_readable() -> None:
     one = judge_lane(lane((0.5,), 1.0, maker=0.9))
     table = final_table(judge_run([one] * 100))
     assert len(table) < 5
-    failing = judge_lane(lane((0.5,), 1.0, planned=9))
+    failing = judge_lane(lane((0.5,), 1.0, planned=9, maker=0.9))
     table = final_table(judge_run([failing] * 100))
     assert len(table) < 40
     assert "and 92 more lanes, in POST_SOAK_AUDIT.md" in table
@@ -319,7 +321,7 @@ def test_the_picture_is_whole(sweep: Sweep) -> None:
 
 
 def test_the_map_prints_every_value_and_outlines_the_window() -> None:
-    sweep = grid({(0, 0): 5.0, (1, 0): 5.0, (1, 1): 5.0}, 3, 2)
+    sweep = grid({(0, 0): 5.0, (0, 1): 5.0, (1, 0): 5.0}, 3, 2)
     root = ElementTree.fromstring(sweep_svg([sweep]))
     words = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
     for point in sweep.points:
