@@ -223,7 +223,8 @@ def test_completeness_names_why() -> None:
     stopped = line(judge_lane(make_history(11, planned=24)), "completeness")
     assert stopped.verdict is Verdict.FAIL
     assert stopped.reason == (
-        "completeness: 11 of 24 iterations measured; the rest was not run (interrupted, deselected, or not collected)"
+        "completeness: 11 of 24 iterations measured; "
+        "the rest was not run (interrupted, deselected, or not collected)"
     )
     halt = Halt(12, "error", "ValueError: no feed")
     halted = line(judge_lane(make_history(11, planned=24, halt=halt)), "completeness")
