@@ -118,13 +118,14 @@ def size_tilt(inventory_ratio: float, side: int, vip_tilt_cap: float, slippage: 
 
     The reducing side grows by ``vip_tilt_cap`` times the share of the limit in use: volume for
     the fee tier without risk. The adding side shrinks by half of ``slippage_penalty_coef`` times
-    that share: what is not bought need not be sold at a price that slips.
+    that share: what is not bought need not be sold at a price that slips. Both shrink by a
+    seventh of it: a quote that crosses takes all of its size through the book.
     """
     used = abs(inventory_ratio)
     used = 1.0 if used > 1.0 else used
     if inventory_ratio * side < 0.0:
-        return 1.0 + vip_tilt_cap * used
-    return 1.0 / (1.0 + 0.5 * slippage * used)
+        return (1.0 + vip_tilt_cap * used) / (1.0 + 0.14 * slippage)
+    return 1.0 / (1.0 + (0.14 + 0.5 * used) * slippage)
 
 
 def exit_size(excess: float, slippage_penalty_coef: float) -> float:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_soak.targets.mock.desk import CROSS, HEDGE, MAKER, VOLUME_RATE, Desk, Tape
-from pytest_soak.targets.mock.market import DT, REGIMES, Market
+from pytest_soak.targets.mock.grid import DT
+from pytest_soak.targets.mock.market import REGIMES, Market
 from pytest_soak.targets.quoting import ADMITTED, BLOCK_REASONS, MIN_INTERVAL, Params
 
 Floats = NDArray[np.float64]
@@ -16,10 +17,10 @@ Floats = NDArray[np.float64]
 MARKOUT_S = 1.0
 """Horizon of net, gross and adverse: a fill is worth what the mid says this much later."""
 _MORE_MARKOUTS_S = (0.1, 1.0, 5.0, 10.0)
-_MAKER_REBATE_BPS, _TIER_BPS, _TIER_LOTS_PER_HOUR = 2.2, 0.5, 10_000.0
-_TAKER_FEE_BPS = 4.4
+_MAKER_REBATE_BPS, _TIER_BPS, _TIER_LOTS_PER_HOUR = 1.3, 0.3, 12_000.0
+_TAKER_FEE_BPS = 2.4
 _TIER_MEMORY_S = 3600.0
-_FREE_REQUESTS_PER_MIN, _EXCESS_LOT_BPS = 450.0, 1.4
+_FREE_REQUESTS_PER_MIN, _EXCESS_LOT_BPS = 450.0, 1.8
 
 
 def edge_report(market: Market, params: Params, desk: Desk, tape: Tape) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def edge_report(market: Market, params: Params, desk: Desk, tape: Tape) -> dict[
             "taker_volume": float(size[~makes].sum()),
         },
         "block_reasons": dict(zip(BLOCK_REASONS, tape.blocks[1:], strict=True)),
+        "audit": _audit(tape),
         "effective_params": params.as_dict(),
         "summary": {
             "requests": tape.blocks[ADMITTED],
@@ -78,6 +80,16 @@ def edge_report(market: Market, params: Params, desk: Desk, tape: Tape) -> dict[
             "takers": len(market.taker_time),
         },
     }
+
+
+def _audit(tape: Tape) -> list[dict[str, Any]]:
+    # Thousands of rows an iteration: plain dicts, one for each refusal, in the order of time.
+    return [
+        {"ts": now, "event": "BLOCK", "reason": BLOCK_REASONS[code - 1]}
+        for now, code in zip(
+            np.asarray(tape.refused).tolist(), np.asarray(tape.reason).tolist(), strict=True
+        )
+    ]
 
 
 def _mid_after(tape: Tape, seconds: float) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_soak.targets.mock.desk import DEPTH, EXIT, INVENTORY, LEVELS, VARIANCE, Desk
-from pytest_soak.targets.mock.market import DT
+from pytest_soak.targets.mock.grid import DT
 from pytest_soak.targets.quoting import (
     Params,
     exit_size,
@@ -18,12 +18,12 @@ from pytest_soak.targets.quoting import (
     skew_bps,
 )
 
-LIMIT_LOTS = 7.0
+LIMIT_LOTS = 18.0
 """The inventory limit, what tilt and exposure check call full, in a book of normal depth: what
 may be held is a multiple of what the book can take back."""
 VOLATILITY_COEF = 0.05
-LEVEL_STEP = 12.0
-SIZE_GROWTH = 0.5
+LEVEL_STEP = 8.0
+SIZE_GROWTH = 1.2
 VISIBLE_LOTS = 10.0
 """Shown at the touch by others in a normal book."""
 RETRY_S, RETRY_PAUSES = 0.2, 4.0
@@ -34,7 +34,7 @@ CONCURRENCY_PAUSE_S = 0.1
 """After a refusal for too many requests, in total or in flight, nothing is sent before."""
 _HEDGE_AT = 1.25
 _HEDGE_TO = 0.75
-_FLOW_DRIFT_BPS = 1.9
+_FLOW_DRIFT_BPS = 1.65
 """What a wholly one-sided taker flow moves the price by before a request lands."""
 _SIGMA_TIME_S = 30.0
 _SIGMA_KEEP = math.exp(-DT / _SIGMA_TIME_S)

@@ -146,6 +146,7 @@ def _compiled() -> Callable[[Course, Any, Any], tuple[tuple[Any, ...], int]]:
             [0.0 for _ in range(0)],
             [0.0 for _ in range(0)],
             [0.0 for _ in range(0)],
+            [0 for _ in range(0)],
         )
         walk(_borrowed(course), params, _borrowed(columns), tape)
         written = (
@@ -160,7 +161,8 @@ def _compiled() -> Callable[[Course, Any, Any], tuple[tuple[Any, ...], int]]:
             np.array(tape.mids),
             np.array(tape.held),
             np.array(tape.sent),
-            np.array(tape.throttled),
+            np.array(tape.refused),
+            np.array(tape.reason),
         )
         return written, stamp
 

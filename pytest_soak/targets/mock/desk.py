@@ -117,8 +117,10 @@ class Tape:
     """The absolute inventory, one a tick."""
     sent: list[float] = field(default_factory=list)
     """When the requests went out, one for each latency."""
-    throttled: list[float] = field(default_factory=list)
-    """When requests were refused for want of a token."""
+    refused: list[float] = field(default_factory=list)
+    """When requests were refused, whatever for."""
+    reason: list[int] = field(default_factory=list)
+    """The code of each of these refusals."""
 
 
 def first_to_land(lands: list[float]) -> int:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_soak.targets.mock.desk import MAKER, Tape
-from pytest_soak.targets.mock.market import DT, Market
+from pytest_soak.targets.mock.grid import DT
+from pytest_soak.targets.mock.market import Market
 from pytest_soak.targets.mock.scenario import Conditions, Disturbance, Window
+from pytest_soak.targets.quoting import THROTTLE
 
 Floats = NDArray[np.float64]
 
@@ -116,7 +118,8 @@ def _withheld(one: Window, run: Run) -> dict[str, float] | None:
 
 def _throttled(one: Window, run: Run) -> dict[str, float] | None:
     sent = int(np.count_nonzero(_inside(one, np.array(run.tape.sent))))
-    refused = int(np.count_nonzero(_inside(one, np.array(run.tape.throttled))))
+    times, reasons = np.array(run.tape.refused), np.array(run.tape.reason)
+    refused = int(np.count_nonzero(_inside(one, times) & (reasons == THROTTLE)))
     if not sent + refused:
         return None
     return {

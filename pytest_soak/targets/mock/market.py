@@ -4,11 +4,12 @@ Generated vectorised on a grid of 0.1 s from four random streams of its own, so 
 whatever the bot's parameters are. Prices are bps of a fixed reference, sizes lots, times seconds
 from the start of the iteration.
 
-The mechanism is that of ``docs/mock.md``: a Markov regime and three Ornstein–Uhlenbeck processes
-make the volatility (Cont 2001: clustering over minutes to hours), jumps and flash crashes the
-tails, a marked Hawkes process by cluster expansion the takers (Bacry, Mastromatteo and Muzy 2015;
-branching ratio .75 plus regimes, Filimonov and Sornette 2013), with an exponential reach into the
-book (Avellaneda and Stoikov 2008).
+The mechanism is that of ``docs/mock.md``: a Markov regime, three Ornstein–Uhlenbeck processes and
+the hour of the day make the volatility (Cont 2001: clustering over minutes to hours), jumps and
+flash crashes the tails, a marked Hawkes process by cluster expansion the takers (Bacry,
+Mastromatteo and Muzy 2015; a branching ratio well below 1 plus regimes, Filimonov and Sornette
+2013), with an exponential reach into the book (Avellaneda and Stoikov 2008).
+``tests/unit/targets/stylised_facts.py`` has the recorded figures that the constants aim at.
 """
 
 from __future__ import annotations
@@ -22,14 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_soak.targets.mock.decay import decayed
+from pytest_soak.targets.mock.flow import imbalance_of, impact_bps, takers_of
+from pytest_soak.targets.mock.grid import DT, Floats
 
 if TYPE_CHECKING:
     from pytest_soak.targets.mock.scenario import Disturbance
 
-Floats = NDArray[np.float64]
-
-DT = 0.1
-"""Grid of the market, seconds."""
 TICKS_PER_SECOND = 10
 FINE_PER_TICK = 5
 """The gateway's and the venue's own noise comes on a grid of 20 ms."""
@@ -39,29 +38,23 @@ PRICE, FLOW, LATENCY, EVENTS = range(4)
 
 REGIMES = ("calm", "normal", "stressed")
 _BASE_VOLATILITY = (0.5, 1.0, 2.6)
-_MEAN_STAY_S = (780.0, 780.0, 138.0)
+_MEAN_STAY_S = (1800.0, 1800.0, 300.0)
 _NEXT_REGIME = ((0.0, 0.9, 0.1), (0.6, 0.0, 0.4), (0.2, 0.8, 0.0))
 _REGIME_SHARE = (0.390, 0.563, 0.047)  # stationary, from the two lines above
-_REGIME_LATENCY = (0.98, 1.0, 1.06)
-_JUMPS_PER_S = (1 / 3600, 4 / 3600, 25 / 3600)
-_OU_TIME_S = (60.0, 1200.0, 21600.0)
-_OU_SD = (0.35, 0.45, 0.45)
-_LOG_SHIFT = -0.3
-_DIFFUSION = 0.8 * 1.28
+_REGIME_LATENCY = (1.0, 1.0, 1.03)
+_JUMPS_PER_S = (0.5 / 3600, 2 / 3600, 12 / 3600)
+_OU_TIME_S = (60.0, 2400.0, 43200.0)
+_OU_SD = (0.2, 0.2, 0.3)
+_DAY_S, _SEASON = 86400.0, 0.6
+_LOG_SHIFT = -0.15
+_DIFFUSION = 0.68 * 1.28
 _JUMP_BPS, _JUMP_CLIP_BPS = 5.0, 80.0
-_FLICKER_TIME_S, _FLICKER_SD, _FLICKER_BASE = 0.3, 0.42, 0.95
-_CRASH_PER_S, _CRASH_FALL_S, _CRASH_RETRACE_S, _CRASH_SPAN_S = 1 / 86400, 8.0, 90.0, 60.0
+_FLICKER_TIME_S, _FLICKER_SD, _FLICKER_BASE = 0.3, 0.51, 0.95
+_CRASH_PER_S, _CRASH_FALL_S, _CRASH_RETRACE_S, _CRASH_SPAN_S = 1 / 604800, 8.0, 90.0, 60.0
 _CRASH_FORGET_S = 600.0
 _GAP_PER_S, _GAP_MEAN_S = 3 / 3600, 20.0
 _SPREAD_BPS = 0.25
 _DEPTH_NOISE_SD, _DEPTH_NOISE_TIME_S = 0.3, 10.0
-_IMMIGRANTS_PER_S, _BRANCHING, _SAME_SIDE, _WARM_UP_S = 4.6, 0.75, 0.85, 20.0
-_LOG_SIZE, _SIZE_DEPTH = -4.5, 0.7
-_SIZE_SD, _SWEEP_SIZE_SD = 1.3, 0.4
-_REACH_MEAN_BPS = 1 / 0.94
-_SWEEP_SHARE, _SWEEP_MEAN_BPS, _SWEEP_SIZE = 0.05, 80.0, 160.0
-_IMPACT_BPS, _INFORMED_SHARE, _INFORMED, _UNINFORMED = 0.08, 0.3, 3.0, 0.4
-_IMBALANCE_TAKERS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +73,8 @@ class MarketState:
     """Seconds since the last flash crash began; past ``_CRASH_FORGET_S`` there is none."""
     crash_depth: float
     crash_retrace: float
+    clock_s: float
+    """Time of the day."""
 
     def to_json(self) -> list[Any]:
         return [
@@ -92,11 +87,12 @@ class MarketState:
             self.crash_age_s,
             self.crash_depth,
             self.crash_retrace,
+            self.clock_s,
         ]
 
     @classmethod
     def from_json(cls, value: Sequence[Any]) -> MarketState:
-        price, flicker, regime, ou, depth_noise, gap, age, depth, retrace = value
+        price, flicker, regime, ou, depth_noise, gap, age, depth, retrace, clock = value
         fast, middle, slow = ou
         return cls(
             float(price),
@@ -108,6 +104,7 @@ class MarketState:
             float(age),
             float(depth),
             float(retrace),
+            float(clock),
         )
 
 
@@ -118,6 +115,8 @@ class Market:
     ticks: int
     mid: Floats
     """(ticks,) quoted mid, bps, without the bot's own impact."""
+    fair: Floats
+    """(ticks,) efficient price, bps: the mid without its bounce."""
     spread: Floats
     """(ticks,) bps between best bid and best ask."""
     depth: Floats
@@ -150,7 +149,10 @@ def first_state(seed: int) -> MarketState:
     rng = _streams(seed, 0)[EVENTS]
     regime = int(rng.choice(3, p=_REGIME_SHARE))
     fast, middle, slow = (float(sd * rng.standard_normal()) for sd in _OU_SD)
-    return MarketState(0.0, 0.0, regime, (fast, middle, slow), 0.0, 0.0, _CRASH_FORGET_S, 0.0, 0.0)
+    # A lane begins at any hour, so that no trend is common to all lanes.
+    clock = _DAY_S * float(rng.random())
+    ou = (fast, middle, slow)
+    return MarketState(0.0, 0.0, regime, ou, 0.0, 0.0, _CRASH_FORGET_S, 0.0, 0.0, clock)
 
 
 def next_market(
@@ -168,7 +170,8 @@ def next_market(
     ou, ou_end = _log_volatility(state.ou, seconds, streams[EVENTS])
     in_gap, gap_left = _gaps(state.gap_left_s, seconds, streams[EVENTS])
     crash_path, in_crash, crash = _crash(state, seconds, streams[EVENTS])
-    volatility = np.take(_BASE_VOLATILITY, regime) * np.exp(ou + _LOG_SHIFT)
+    season = _season(state.clock_s, seconds)
+    volatility = np.take(_BASE_VOLATILITY, regime) * np.exp(ou + season + _LOG_SHIFT)
     noise, depth_noise = _autoregression(
         streams[EVENTS].standard_normal(seconds),
         state.depth_noise,
@@ -190,8 +193,8 @@ def next_market(
     ]
     if disturbance is not None:
         by_tick = disturbance.on(by_tick)
-    takers = _takers(by_tick[0], by_tick[2], by_tick[1], streams[FLOW])
-    impact = _impact_bps(takers, by_tick[1], ticks, streams[FLOW])
+    takers = takers_of(by_tick[0], by_tick[2], by_tick[1], streams[FLOW])
+    impact = impact_bps(takers, by_tick[0], by_tick[1], streams[FLOW])
     price_rng = streams[PRICE]
     steps = _DIFFUSION * by_tick[0] * math.sqrt(DT) * price_rng.standard_normal(ticks)
     crash_steps = np.diff(crash_path, prepend=0.0)[:ticks]
@@ -207,18 +210,26 @@ def next_market(
         DT / _FLICKER_TIME_S,
     )
     after = MarketState(
-        float(price[-1]), flicker_end, int(regime[-1]), ou_end, depth_noise, gap_left, *crash
+        float(price[-1]),
+        flicker_end,
+        int(regime[-1]),
+        ou_end,
+        depth_noise,
+        gap_left,
+        *crash,
+        clock_s=(state.clock_s + ticks * DT) % _DAY_S,
     )
     fine = FINE_PER_TICK * ticks
     latency_rng = streams[LATENCY]
     market = Market(
         ticks=ticks,
         mid=price + flicker,
+        fair=price,
         spread=by_tick[2],
         depth=by_tick[1],
         volatility=by_tick[0],
         latency=by_tick[3],
-        imbalance=_imbalance(takers, ticks),
+        imbalance=imbalance_of(takers, ticks),
         taker_time=takers[0],
         taker_side=takers[1],
         taker_size=takers[2],
@@ -286,6 +297,13 @@ def _log_volatility(
     return total, (fast, middle, slow)
 
 
+def _season(clock_s: float, seconds: int) -> Floats:
+    # One wave a day: busy hours are more volatile than quiet ones.
+    share = (clock_s + np.arange(seconds)) / _DAY_S
+    wave: Floats = _SEASON * np.sin(2.0 * math.pi * share)
+    return wave
+
+
 def _gaps(left: float, seconds: int, rng: np.random.Generator) -> tuple[NDArray[np.bool_], float]:
     begins = rng.random(seconds) < _GAP_PER_S
     lasts = rng.exponential(_GAP_MEAN_S, seconds)
@@ -341,67 +359,3 @@ def _jumps(regime: NDArray[np.int64], ticks: int, rng: np.random.Generator) -> t
     size = _JUMP_BPS * rng.standard_t(3, len(at))
     jumps[at] = np.clip(size, -_JUMP_CLIP_BPS, _JUMP_CLIP_BPS)
     return jumps, len(at)
-
-
-def _takers(
-    volatility: Floats, spread: Floats, depth: Floats, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Times, sides, sizes and reaches of all takers, in the order of time."""
-    ticks = len(volatility)
-    # Clusters that began before the iteration are drawn anew from a warm-up, not carried over.
-    # Their rate does not follow the volatility: busy and quiet hours are then equally many
-    # fills, and one iteration is steady enough to judge.
-    warm = round(_WARM_UP_S / DT)
-    counts = rng.poisson(_IMMIGRANTS_PER_S * DT, warm + ticks)
-    at = np.repeat(np.arange(-warm, ticks), counts)
-    time = (at + rng.random(len(at))) * DT
-    side = np.where(rng.random(len(at)) < 0.5, 1.0, -1.0)
-    times, sides = [time], [side]
-    while len(time):
-        children = rng.poisson(_BRANCHING, len(time))
-        time, side = np.repeat(time, children), np.repeat(side, children)
-        count = len(time)
-        delay = np.where(rng.random(count) < 0.6, 0.15, 3.0) * rng.standard_exponential(count)
-        time = time + delay
-        side = np.where(rng.random(count) < _SAME_SIDE, side, -side)
-        times.append(time)
-        sides.append(side)
-    time, side = np.concatenate(times), np.concatenate(sides)
-    inside = (time >= 0.0) & (time < ticks * DT)
-    time, side = time[inside], side[inside]
-    order = np.argsort(time, kind="stable")
-    time, side = time[order], side[order]
-    count = len(time)
-    tick = np.minimum((time / DT).astype(np.int64), ticks - 1)
-    usual = _REACH_MEAN_BPS * (0.6 + 0.4 * volatility[tick])
-    sweeps = rng.random(count) < _SWEEP_SHARE
-    reach = np.where(sweeps, _SWEEP_MEAN_BPS, usual) * rng.standard_exponential(count)
-    spread_of_log = np.where(sweeps, _SWEEP_SIZE_SD, _SIZE_SD)
-    size = np.exp(_LOG_SIZE + spread_of_log * rng.standard_normal(count))
-    size = size * np.where(sweeps, _SWEEP_SIZE, 1.0) * depth[tick] ** _SIZE_DEPTH
-    return time, side, size, reach + 0.5 * spread[tick]
-
-
-def _impact_bps(
-    takers: tuple[Floats, Floats, Floats, Floats],
-    depth: Floats,
-    ticks: int,
-    rng: np.random.Generator,
-) -> Floats:
-    time, side, size, _ = takers
-    tick = np.minimum((time / DT).astype(np.int64), ticks - 1)
-    informed = np.where(rng.random(len(time)) < _INFORMED_SHARE, _INFORMED, _UNINFORMED)
-    moves = _IMPACT_BPS * np.sqrt(size) * side * informed / np.sqrt(depth[tick])
-    # Felt from the next tick on: the taker itself trades before the mid has moved.
-    later = np.bincount(tick, weights=moves, minlength=ticks)
-    return np.concatenate([[0.0], later[:-1]])
-
-
-def _imbalance(takers: tuple[Floats, Floats, Floats, Floats], ticks: int) -> Floats:
-    # In the time of events, so that a busy market is not a balanced one.
-    time, side, _, _ = takers
-    speed = 1.0 / _IMBALANCE_TAKERS
-    pushes = np.append(0.0, (1.0 - math.exp(-speed)) * side)
-    recent = decayed(pushes, speed, 0.0)
-    seen = np.searchsorted(time, np.arange(ticks) * DT)
-    return recent[seen]

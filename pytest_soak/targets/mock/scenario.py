@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_soak.protocol import Scenario
-from pytest_soak.targets.mock.market import DT, FINE_PER_TICK, Market
+from pytest_soak.targets.mock.grid import DT
+from pytest_soak.targets.mock.market import FINE_PER_TICK, Market
 
 Floats = NDArray[np.float64]
 Takers = tuple[Floats, Floats, Floats, Floats]

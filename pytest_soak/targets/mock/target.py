@@ -12,7 +12,8 @@ from pytest_soak.targets.mock import scenario
 from pytest_soak.targets.mock.accounts import edge_report
 from pytest_soak.targets.mock.desk import Desk
 from pytest_soak.targets.mock.fired import fired
-from pytest_soak.targets.mock.market import DT, MarketState, first_state, next_market
+from pytest_soak.targets.mock.grid import DT
+from pytest_soak.targets.mock.market import MarketState, first_state, next_market
 from pytest_soak.targets.mock.trading import Walk, trade, walk_plainly
 from pytest_soak.targets.quoting import params_of
 

@@ -32,7 +32,8 @@ from pytest_soak.targets.mock.desk import (
     Tape,
     first_to_land,
 )
-from pytest_soak.targets.mock.market import DT, FINE_PER_TICK, Market
+from pytest_soak.targets.mock.grid import DT
+from pytest_soak.targets.mock.market import FINE_PER_TICK, Market
 from pytest_soak.targets.mock.scenario import Conditions, conditions_of
 from pytest_soak.targets.quoting import (
     ADMITTED,
@@ -45,7 +46,7 @@ from pytest_soak.targets.quoting import (
     refilled_tokens,
 )
 
-_BURST = 4.0
+_BURST = 8.0
 """Size of the token bucket."""
 _FEED_TICKS = 2
 """The bot sees the market this many ticks late."""
@@ -60,6 +61,7 @@ class Course(NamedTuple):
     """What an iteration's market does, column by column, and what is known before its start."""
 
     mid: Floats
+    fair: Floats
     spread: Floats
     depth: Floats
     imbalance: Floats
@@ -114,6 +116,7 @@ def course_of(market: Market, conditions: Conditions | None = None) -> Course:
         conditions = conditions_of((), market)
     return Course(
         market.mid,
+        market.fair,
         market.spread,
         market.depth,
         conditions.imbalance,
@@ -162,7 +165,8 @@ def walk(course: Course, params: Params, desk: Desk, tape: Tape) -> None:
         )
         limit = bot.LIMIT_LOTS * bot.usual_depth(values, known_depths[tick])
         tape.mids.append(mid)
-        venue.pick_off(desk, tape, start, mid, depth)
+        fair = course.fair[tick] + values[FAST_IMPACT] + values[SLOW_IMPACT]
+        venue.pick_off(desk, tape, start, fair, mid, depth)
         tape.held.append(abs(values[INVENTORY]))
         _leave_if_wanted(course, params, desk, tick, start, limit)
         if lands[EXIT] < lands[first]:
@@ -244,14 +248,16 @@ def _admitted(
         tape.sent.append(now)
         tape.latency.append(_send(course, desk, slot, tick, fine, now))
         values[IN_FLIGHT] += 1.0
-    elif code == RISK:
+        return True
+    tape.refused.append(now)
+    tape.reason.append(code)
+    if code == RISK:
         desk.retry[slot] = now + bot.RETRY_S + bot.RETRY_PAUSES * pause
     elif code == CONCURRENCY:
         values[WAKE] = now + max(pause, bot.CONCURRENCY_PAUSE_S)
     elif code == THROTTLE:
-        tape.throttled.append(now)
         values[WAKE] = now + max(pause, bot.THROTTLE_PAUSE_S)
-    return code == ADMITTED
+    return False
 
 
 def _send(course: Course, desk: Desk, slot: int, tick: int, fine: int, now: float) -> float:

@@ -22,10 +22,12 @@ from pytest_soak.targets.mock.desk import (
 
 QUEUE_BASE, QUEUE_PER_DEPTH = 0.5, 1.5
 """Lots ahead of a new quote: ``.5 + 1.5 D``."""
+_QUEUE_STAY_S = 2.0
+"""Mean time before what is ahead of a quote is cancelled."""
 _THROUGH_BPS = 0.5
 """A taker that reaches this far past our quote has taken everything ahead of it."""
 _STALE_BPS = 0.3
-"""The mid past our quote by this much: it is picked off."""
+"""The fair price past our quote by this much: it is picked off."""
 _DUST = 0.01
 _SLIP_BPS = 0.6
 _OWN_TAKE_BPS = 0.08
@@ -33,11 +35,14 @@ _OWN_QUOTE_BPS = 0.10
 _LASTING = 0.4
 """Share of the own impact that stays; the rest fades within seconds."""
 _VENUE_INTERVAL_S, _VENUE_SPREAD_OF_LOG = 0.024, 0.5
+_VENUE_BUSY_FROM, _VENUE_BUSY = 1.6, 6.0
+"""Beyond so many standard deviations the venue is busy and asks for far more."""
 
 
 def venue_interval_s(noise: float) -> float:
     """The venue's own minimum between two requests at this moment; ``noise`` standard normal."""
-    return _VENUE_INTERVAL_S * math.exp(_VENUE_SPREAD_OF_LOG * noise)
+    busy = _VENUE_BUSY * (noise - _VENUE_BUSY_FROM) if noise > _VENUE_BUSY_FROM else 0.0
+    return _VENUE_INTERVAL_S * math.exp(_VENUE_SPREAD_OF_LOG * noise + busy)
 
 
 def slippage_bps(size: float, spread: float, depth: float) -> float:
@@ -71,15 +76,18 @@ def fill(
     tape.mid.append(mid)
 
 
-def pick_off(desk: Desk, tape: Tape, now: float, mid: float, depth: float) -> None:
-    """Fill, at their own price, the quotes that the mid has left behind."""
+def pick_off(desk: Desk, tape: Tape, now: float, fair: float, mid: float, depth: float) -> None:
+    """Fill, at their own price, the quotes that the fair price has left behind.
+
+    Who picks a quote off knows what it is worth, and does not take a bounce of the mid for news.
+    """
     price, size = desk.price, desk.size
     for slot in range(LEVELS):
-        if size[slot] > 0.0 and price[slot] > mid + _STALE_BPS:
+        if size[slot] > 0.0 and price[slot] > fair + _STALE_BPS:
             fill(desk, tape, now, 1.0, price[slot], size[slot], MAKER, mid, depth)
             size[slot] = 0.0
     for slot in range(LEVELS, 2 * LEVELS):
-        if size[slot] > 0.0 and price[slot] < mid - _STALE_BPS:
+        if size[slot] > 0.0 and price[slot] < fair - _STALE_BPS:
             fill(desk, tape, now, -1.0, price[slot], size[slot], MAKER, mid, depth)
             size[slot] = 0.0
 
@@ -108,8 +116,10 @@ def hit(
             continue
         part = left
         if beyond < _THROUGH_BPS:
-            ahead = queue[slot]
-            queue[slot] = ahead - left if ahead > left else 0.0
+            # Those ahead of us leave as well: the place gets better with the quote's age.
+            stay = math.exp((desk.placed[slot] - now) / _QUEUE_STAY_S)
+            ahead = queue[slot] * stay
+            queue[slot] = (ahead - left) / stay if ahead > left else 0.0
             part = left - ahead
             if part <= 0.0:
                 continue

@@ -197,6 +197,9 @@ class TestReport:
             "maker_count", "taker_count", "maker_volume", "taker_volume",
         }  # fmt: skip
         assert set(report["block_reasons"]) == {"risk", "min_interval", "concurrency", "throttle"}
+        rows = report.pop("audit")
+        assert all(row.keys() == {"ts", "event", "reason"} for row in rows)
+        assert all(type(row["ts"]) is float for row in rows)
         for value in leaves(report):
             assert type(value) in (int, float), value
             assert math.isfinite(value)
@@ -254,7 +257,7 @@ class TestMechanism:
         slow = means(self.SEEDS, 2, min_interval_ms=100.0)
         fast = means(self.SEEDS, 2, min_interval_ms=20.0)
         counts = [one["min_interval_count"] for one in (slow, start, fast)]
-        assert counts[0] < 0.2 * counts[1] < 0.1 * counts[2]
+        assert counts[0] < 0.75 * counts[1] < 0.15 * counts[2]
         assert slow["requests"] < start["requests"]
 
     def test_a_higher_rate_loads_the_gateway_and_crosses_more(

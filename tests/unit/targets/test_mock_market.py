@@ -73,7 +73,7 @@ class TestMarket:
         assert len(market.dither) == 5 * 73
 
     def test_a_flash_crash_falls_and_comes_back_in_part(self) -> None:
-        begun = MarketState(0.0, 0.0, 1, (0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 300.0, 0.5)
+        begun = MarketState(0.0, 0.0, 1, (0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 300.0, 0.5, 0.0)
         market, after = next_market(begun, 1, 1, 300.0)
         low = float(market.mid[:200].min())
         assert low < -250.0
@@ -124,9 +124,9 @@ class TestVenue:
 
     def test_a_quote_left_behind_is_picked_off_at_its_own_price(self) -> None:
         desk, tape = resting(1, 0.0, 2.0), Tape()
-        venue.pick_off(desk, tape, 0.0, -0.2, 1.0)
+        venue.pick_off(desk, tape, 0.0, -0.2, -0.6, 1.0)
         assert not tape.size
-        venue.pick_off(desk, tape, 0.0, -0.4, 1.0)
+        venue.pick_off(desk, tape, 0.0, -0.4, -0.1, 1.0)
         assert tape.price == [0.0]
         assert desk.size[0] == 0.0
 

@@ -14,7 +14,8 @@ import pytest
 from pytest_soak.canonical import canonical_json
 from pytest_soak.protocol import Lane, Scenario
 from pytest_soak.targets.mock import make_mock
-from pytest_soak.targets.mock.market import DT, first_state, next_market
+from pytest_soak.targets.mock.grid import DT
+from pytest_soak.targets.mock.market import first_state, next_market
 from pytest_soak.targets.mock.scenario import (
     LIMITS,
     Disturbance,
@@ -124,10 +125,13 @@ class TestEach:
 
     def test_stronger_is_stronger(self, name: str) -> None:
         weak = 0.5 if LIMITS[name][1] == 1.0 else 0.5 * (1.0 + SHIPPED[name][1])
-        made = target(1, planned(name, strength=weak))
-        made.run(1, runtime())
-        (fired,) = made.run(2, runtime())["scenarios"]
-        assert fired["strength"] < reports(1, name)[1]["scenarios"][0]["strength"]
+        weaker, shipped = [], []
+        for seed in (1, 2, 3):  # of the few requests that a disconnect meets all may be lost
+            made = target(seed, planned(name, strength=weak))
+            made.run(1, runtime())
+            weaker.append(made.run(2, runtime())["scenarios"][0]["strength"])
+            shipped.append(reports(seed, name)[1]["scenarios"][0]["strength"])
+        assert statistics.fmean(weaker) < statistics.fmean(shipped)
 
 
 @pytest.mark.parametrize(("name", "figure", "sign"), MOVES)
@@ -190,6 +194,10 @@ def test_a_frozen_feed_shows_the_last_market() -> None:
     assert set(conditions.mid[600:1200]) == {market.mid[599]}
     assert np.array_equal(conditions.mid[1200:], market.mid[1200:])
     assert conditions.stale_s[1199] == pytest.approx(60.0)
+    begun = windows_of((planned("stale_feed", at=1, after_s=280.0),), 5, 2, 300.0)
+    later = conditions_of(begun, market, 5, 2, 123.0)
+    assert set(later.mid[:400]) == {123.0}
+    assert np.array_equal(later.mid[400:], market.mid[400:])
 
 
 def test_withheld_requests_come_through_in_a_burst() -> None:

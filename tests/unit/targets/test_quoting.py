@@ -88,7 +88,8 @@ def test_a_level_is_a_share_of_what_is_visible_there() -> None:
 def test_sizes_favour_the_side_that_reduces_the_inventory() -> None:
     assert size_tilt(0.5, -1, 0.4, 0.0) == pytest.approx(1.2)
     assert size_tilt(0.5, 1, 0.4, 0.0) == 1.0
-    assert size_tilt(0.5, 1, 0.0, 2.0) == pytest.approx(1 / 1.5)
+    assert size_tilt(0.5, 1, 0.0, 2.0) == pytest.approx(1 / 1.78)
+    assert size_tilt(0.5, -1, 0.4, 2.0) == pytest.approx(1.2 / 1.28)
     assert size_tilt(-3.0, 1, 0.4, 0.0) == pytest.approx(1.4)
 
 

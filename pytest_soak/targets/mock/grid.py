@@ -1,0 +1,11 @@
+"""The grid of the simulated market."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+DT = 0.1
+"""Grid of the market, seconds."""
