@@ -249,12 +249,13 @@ def conditions_of(
             lost[rng.random(len(lost)) < one.strength] = 1.0
         elif one.name == "stale_feed":
             stale[one.ticks] |= rng.random(one.stop - one.first) < one.strength
-    mid, depth, imbalance, age = market.mid, market.depth, market.imbalance, np.zeros(ticks)
+    mid, depth, imbalance = market.mid, market.depth, market.imbalance
+    age: Floats = np.zeros(ticks)
     if stale.any():
         newest = np.maximum.accumulate(np.where(stale, -1, np.arange(ticks)))
         known = np.maximum(newest, 0)
         mid, depth, imbalance = mid[known], depth[known], imbalance[known]
         if last is not None:
             mid = np.where(newest < 0, last, mid)
-        age = (np.arange(ticks) - newest) * DT
+        age = DT * (np.arange(ticks) - newest).astype(np.float64)
     return Conditions(mid, depth, imbalance, rate, release, lost, age)
