@@ -94,11 +94,6 @@ class LaneState:
     def next_iteration(self) -> int:
         return self.done + 1
 
-    @property
-    def complete(self) -> bool:
-        """Whether every planned iteration is over."""
-        return self.done >= self.iterations
-
 
 def fold(entries: Iterable[Entry]) -> LaneState:
     """The state after these entries, of which the first is ``start``. Raises EntryError."""

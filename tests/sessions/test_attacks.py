@@ -97,12 +97,17 @@ def test_a_check_cannot_change_what_is_judged(soak: Sessions) -> None:
     assert {entry["verdict"] for entry in decisions} == {"FAIL"}
 
 
-def test_an_edit_during_the_interval_is_journaled_and_kept(soak: Sessions) -> None:
+@pytest.mark.parametrize("at", [2, 3])  # after 2 the tuner writes the file, after 3 it does not
+def test_an_edit_during_the_interval_is_journaled_and_kept(soak: Sessions, at: int) -> None:
     edit = (
         "p='artifacts/soak/latest/runtime_overrides.json'; d=json.load(open(p)); "
         "d['risk']['base_spread_bps']=1.0; json.dump(d, open(p, 'w'))"
     )
-    soak.bot(bad=subclass(edit).replace("return B(lane)", "return B(lane, p95_latency_ms=400.0)"))
+    soak.bot(
+        bad=subclass(edit)
+        .replace("i == 3", f"i == {at}")
+        .replace("return B(lane)", "return B(lane, p95_latency_ms=400.0)")
+    )
     result = soak("--soak-iterations=8", "--soak-target=bad:make")
     edits = [entry for entry in result.entries() if entry["type"] == "external"]
     assert [entry["keys"] for entry in edits] == [{"base_spread_bps": [0.5, 1]}]

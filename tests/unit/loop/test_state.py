@@ -50,7 +50,6 @@ def test_the_start() -> None:
     state = Drive(iterations=7, mock=True).state
     assert state.values == state.start_values == starts(shipped())
     assert (state.done, state.next_iteration, state.iterations) == (0, 1, 7)
-    assert not state.complete
     assert state.profile == shipped()
     assert state.mock
 
