@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_soak.gate.figures import measured_iterations, series_of
-from pytest_soak.gate.statistics import ar1_coefficient, standard_deviation
 from pytest_soak.loop.model import History
 from pytest_soak.loop.scenarios import fired_in
+from pytest_soak.statistics import ar1_coefficient, standard_deviation
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from pytest_soak.gate.figures import (
     measured_iterations,
     series_of,
 )
-from pytest_soak.gate.statistics import Interval, ar1_coefficient, mean_interval
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.profile.model import Comparison, Criterion, GateLimits
+from pytest_soak.statistics import Interval, ar1_coefficient, mean_interval
 
 
 @dataclass(frozen=True, slots=True)

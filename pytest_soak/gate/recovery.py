@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.figures import figure, measured_iterations, series_of
-from pytest_soak.gate.statistics import standard_deviation, student_t_quantile
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.loop.scenarios import Fired, fired_in, fired_of
 from pytest_soak.profile.model import Comparison
 from pytest_soak.profile.scenarios import Scheduled
+from pytest_soak.statistics import standard_deviation, student_t_quantile
 
 STAYS = 2
 """So many iterations in a row must be back."""

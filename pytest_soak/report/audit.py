@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.figures import figure, mean_of, measured_iterations, series_of
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
-from pytest_soak.gate.statistics import detrended
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.markdown import cell
 from pytest_soak.report.scenarios import scenario_lines
 from pytest_soak.report.summary import final_values
+from pytest_soak.statistics import detrended
 
 FIRST = 4
 """Iterations that count as the start of a run (SPEC §17)."""

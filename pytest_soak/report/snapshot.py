@@ -13,10 +13,10 @@ from typing import Any
 from pytest_soak.canonical import canonical_json, compute_json_hash
 from pytest_soak.gate.criteria import CriterionResult, Window
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
-from pytest_soak.gate.statistics import Interval
 from pytest_soak.loop.model import History
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.summary import final_values
+from pytest_soak.statistics import Interval
 
 _UNKNOWN = Interval(math.nan, math.nan, math.nan, math.nan, 0, math.nan, math.nan)
 

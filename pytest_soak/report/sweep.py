@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from pytest_soak.gate.figures import mean_of, measured_iterations, series_of
-from pytest_soak.gate.statistics import (
+from pytest_soak.loop.model import History, Iteration
+from pytest_soak.profile.model import Comparison
+from pytest_soak.statistics import (
     ar1_coefficient,
     mean_interval,
     standard_deviation,
     student_t_quantile,
 )
-from pytest_soak.loop.model import History, Iteration
-from pytest_soak.profile.model import Comparison
 
 CONFIDENCE = 0.95
 _ONE_SIDED = 0.5 + CONFIDENCE / 2.0

@@ -10,14 +10,15 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "pytest_soak"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-PURE = ("loop", "gate", "report", "profile", "canonical", "protocol")
+PURE = ("loop", "gate", "report", "profile", "canonical", "protocol", "statistics")
 MAY_KNOW = {
     "protocol": (),
     "canonical": (),
     "profile": ("canonical",),
-    "loop": ("profile", "canonical", "protocol"),
-    "gate": ("loop", "profile", "canonical", "protocol"),
-    "report": ("gate", "loop", "profile", "canonical", "protocol"),
+    "statistics": (),
+    "loop": ("profile", "canonical", "protocol", "statistics"),
+    "gate": ("loop", "profile", "canonical", "protocol", "statistics"),
+    "report": ("gate", "loop", "profile", "canonical", "protocol", "statistics"),
     "store": ("loop", "profile", "canonical", "protocol"),
     "targets": ("protocol",),
     "api": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),

@@ -15,7 +15,6 @@ from scipy import stats
 
 from pytest_soak.gate.figures import measured_iterations, series_of
 from pytest_soak.gate.judge import exit_code, judge_lane, judge_run
-from pytest_soak.gate.statistics import ar1_coefficient, mean_interval
 from pytest_soak.loop.model import Halt, History, Verdict
 from pytest_soak.protocol import Swept
 from pytest_soak.report.failures import failures
@@ -23,6 +22,7 @@ from pytest_soak.report.sweep import Sweep, neighbours, over_seeds, sweeps_of
 from pytest_soak.report.sweep_picture import sweep_svg
 from pytest_soak.report.sweep_text import sweep_csv, sweep_markdown, sweep_table, verdict_text
 from pytest_soak.report.table import final_table
+from pytest_soak.statistics import ar1_coefficient, mean_interval
 from tests.unit.report.runs import decided
 
 KEYS = (("base_spread_bps", 0.5), ("tail_age_ms", 600.0))

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from pytest_soak.gate.statistics import (
+from pytest_soak.statistics import (
     PHI_MAX,
     ar1_coefficient,
     effective_size,
