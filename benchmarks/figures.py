@@ -20,10 +20,10 @@ from pytest_soak.gate.delta import verify_deltas
 from pytest_soak.loop import entries
 from pytest_soak.loop.decide import decide
 from pytest_soak.loop.entries import runtime_of
+from pytest_soak.loop.fold import advance, fold
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.kpis import window_figure
 from pytest_soak.loop.model import Entry, History
-from pytest_soak.loop.state import advance, fold
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.protocol import Lane
 from pytest_soak.store.sources import read_source

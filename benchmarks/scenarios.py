@@ -19,9 +19,9 @@ from pytest_soak.gate.recovery import Recovery, recoveries
 from pytest_soak.loop import entries
 from pytest_soak.loop.decide import decide
 from pytest_soak.loop.entries import runtime_of
+from pytest_soak.loop.fold import advance, fold
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import Entry, History
-from pytest_soak.loop.state import advance, fold
 from pytest_soak.profile.resolve import Resolved, resolve
 from pytest_soak.profile.scenarios import Scheduled, schedule
 from pytest_soak.protocol import Lane, Scenario

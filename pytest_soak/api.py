@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.loop import entries, tuner
 from pytest_soak.loop.decide import decide
 from pytest_soak.loop.entries import runtime_of
+from pytest_soak.loop.fold import advance, fold
 from pytest_soak.loop.kpis import ensure_maker_taker_ratio
 from pytest_soak.loop.model import Decision, Verdict
-from pytest_soak.loop.state import LaneState, advance, fold
+from pytest_soak.loop.state import LaneState
 from pytest_soak.profile import parameters
 from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.profile.resolve import resolve
@@ -145,7 +147,9 @@ def _decided(
         start = entries.start_entry(lane, profile, "none", False, True, False, values)
         guards = fold([start])
     elif state_hash != guards.state_hash:
-        guards = advance(guards, entries.external_entry(guards, values))
+        # Between two calls the file is the caller's own, so what they changed pins nothing.
+        edited = advance(guards, entries.external_entry(guards, values))
+        guards = replace(edited, pinned={})
     observation = entries.observation_entry(guards.next_iteration, {"totals": {}}, None, None)
     state = advance(guards, observation)
     return state, decide(state, lambda _state, _kpis, room: tuner.wanted_from(deltas, room))

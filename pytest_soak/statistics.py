@@ -122,14 +122,32 @@ def ar1_coefficient(series: Sequence[float | None]) -> float:
     return min(max(corrected, 0.0), PHI_MAX)
 
 
-def detrended(points: Sequence[tuple[float, float]]) -> list[float]:
-    """Residuals from the least-squares line through at least two ``(t, value)`` points."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The least-squares line through points ``(t, value)``."""
+
+    mean_t: float
+    mean_v: float
+    slope: float
+    spread: float
+    """``Σ (t - mean_t)²``."""
+    residuals: tuple[float, ...]
+
+
+def fitted_line(points: Sequence[tuple[float, float]]) -> Line:
+    """The least-squares line through at least two points of different ``t``."""
     n = len(points)
     mean_t = math.fsum(t for t, _ in points) / n
     mean_v = math.fsum(v for _, v in points) / n
     spread = math.fsum((t - mean_t) ** 2 for t, _ in points)
     slope = math.fsum((t - mean_t) * (v - mean_v) for t, v in points) / spread
-    return [v - mean_v - slope * (t - mean_t) for t, v in points]
+    residuals = tuple(v - mean_v - slope * (t - mean_t) for t, v in points)
+    return Line(mean_t, mean_v, slope, spread, residuals)
+
+
+def detrended(points: Sequence[tuple[float, float]]) -> list[float]:
+    """Residuals from the least-squares line through at least two ``(t, value)`` points."""
+    return list(fitted_line(points).residuals)
 
 
 def student_t_quantile(p: float, df: float) -> float:

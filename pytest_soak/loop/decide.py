@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_soak.canonical import to_json
+from pytest_soak.loop.attribution import attributions
 from pytest_soak.loop.entries import state_hash_of
 from pytest_soak.loop.evidence import stopped_rules
 from pytest_soak.loop.guards import guard, plain_proposals
 from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Outcome, Panic, Readings, Room, Wanted
+from pytest_soak.loop.rollback import with_rollbacks
 from pytest_soak.loop.room import SLACK, panic_of, room_of
-from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.state import UNCHARGED_RULES, LaneState
 from pytest_soak.loop.tuner import propose
 from pytest_soak.profile.model import Profile
 
@@ -28,7 +30,8 @@ def decide(state: LaneState, proposer: Proposer | None = None) -> Decision:
     if observed is None or state.intent is not None:
         raise ValueError(f"no decision is due after iteration {state.done}")
     panic = panic_of(state)
-    wanted = _asked(state, observed.readings, proposer)
+    attributed = attributions(state, observed.readings)
+    wanted = with_rollbacks(state, _asked(state, observed.readings, proposer), attributed)
     guarded = guard(state, observed.readings, wanted.proposals)
     values, signature, large = dict(state.values), None, False
     if panic is not None and not panic.would:
@@ -51,6 +54,7 @@ def decide(state: LaneState, proposer: Proposer | None = None) -> Decision:
         large=large,
         dry_run=state.dry_run,
         note="; ".join(text for text in (_panic_note(state, panic), wanted.note) if text),
+        attributed=attributed,
     )
 
 
@@ -71,9 +75,14 @@ def _asked(state: LaneState, readings: Readings, proposer: Proposer | None) -> W
 
 
 def _plain(wanted: Wanted) -> Wanted:
+    """The proposals as plain values; the names that free a move from its cap are not theirs."""
+    proposals = [
+        replace(one, rule="") if one.rule in UNCHARGED_RULES else one
+        for one in plain_proposals(wanted.proposals)
+    ]
     return replace(
         wanted,
-        proposals=plain_proposals(wanted.proposals),
+        proposals=tuple(proposals),
         rules=_texts(wanted.rules),
         held=_texts_by_key(wanted.held),
         waiting=_texts_by_key(wanted.waiting),
@@ -105,6 +114,7 @@ def _panic_note(state: LaneState, panic: Panic | None) -> str:
     streak = f"{state.fail_streak + 1} FAIL iterations in a row"
     if not panic.moves:
         return f"panic: {streak}, {panic.revert_to} is in force already"
+    over = f", over the pins of {', '.join(panic.pins)}" if panic.pins else ""
     if panic.would:
-        return f"panic: {streak}, would revert to {panic.revert_to}"
-    return f"panic: {streak}, reverted to {panic.revert_to}, hold until {panic.held_until}"
+        return f"panic: {streak}, would revert to {panic.revert_to}{over}"
+    return f"panic: {streak}, reverted to {panic.revert_to}{over}, hold until {panic.held_until}"

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_soak.canonical import compute_json_hash, to_json
 from pytest_soak.loop.model import (
+    Attribution,
     Decision,
+    Effect,
     Entry,
     Halt,
     Outcome,
@@ -191,6 +193,7 @@ def decision_entry(decision: Decision) -> dict[str, Any]:
             "moves": dict(panic.moves),
             "would": panic.would,
             "held_until": panic.held_until,
+            "pins": list(panic.pins),
         },
         "values": dict(decision.values),
         "old_hash": decision.old_hash,
@@ -199,6 +202,21 @@ def decision_entry(decision: Decision) -> dict[str, Any]:
         "large": decision.large,
         "dry_run": decision.dry_run,
         "note": decision.note,
+        "attributed": [_attribution_entry(one) for one in decision.attributed],
+    }
+
+
+def _attribution_entry(attribution: Attribution) -> dict[str, Any]:
+    """``verdict`` and ``beyond_doubt`` follow from the rest; they are there for people."""
+    return {
+        "iteration": attribution.iteration,
+        "rule": attribution.rule,
+        "keys": {key: list(values) for key, values in attribution.keys.items()},
+        "effects": [asdict(effect) for effect in attribution.effects],
+        "shared": list(attribution.shared),
+        "note": attribution.note,
+        "verdict": attribution.verdict,
+        "beyond_doubt": attribution.beyond_doubt,
     }
 
 
@@ -266,6 +284,7 @@ def decision_from_entry(entry: Entry) -> Decision:
             moves=_floats(panic["moves"]),
             would=panic["would"],
             held_until=panic["held_until"],
+            pins=tuple(panic.get("pins", ())),
         ),
         values=_floats(entry["values"]),
         old_hash=entry["old_hash"],
@@ -274,7 +293,33 @@ def decision_from_entry(entry: Entry) -> Decision:
         large=entry["large"],
         dry_run=entry["dry_run"],
         note=entry["note"],
+        attributed=tuple(map(_attribution, entry.get("attributed", ()))),
     )
+
+
+def _attribution(one: Mapping[str, Any]) -> Attribution:
+    return Attribution(
+        iteration=one["iteration"],
+        rule=one["rule"],
+        keys={key: (float(old), float(new)) for key, (old, new) in one["keys"].items()},
+        effects=tuple(
+            Effect(
+                kpi=each["kpi"],
+                aim=each["aim"],
+                **{name: _known(each[name]) for name in ("before", "after", "low", "high")},
+                n_before=each["n_before"],
+                n_after=each["n_after"],
+                doubtless=each["doubtless"],
+            )
+            for each in one["effects"]
+        ),
+        shared=tuple(one["shared"]),
+        note=one["note"],
+    )
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _outcome(one: Mapping[str, Any]) -> Outcome:
@@ -283,8 +328,8 @@ def _outcome(one: Mapping[str, Any]) -> Outcome:
         outcome=one["outcome"],
         proposed=_delta(one["proposed"]),
         applied=float(one["applied"]),
-        before=None if one["before"] is None else float(one["before"]),
-        after=None if one["after"] is None else float(one["after"]),
+        before=_known(one["before"]),
+        after=_known(one["after"]),
         reason=one["reason"],
         also=tuple(one["also"]),
         note=one["note"],

@@ -21,6 +21,7 @@ from pytest_soak.loop.room import (
     is_frozen,
     is_held,
     is_late,
+    is_pinned,
     panic_of,
     velocity_left,
 )
@@ -112,6 +113,14 @@ def _late(ask: Ask) -> Objection | None:
     return Objection(f"too close to the end, iteration {last}") if is_late(ask.state) else None
 
 
+def _pin(ask: Ask) -> Objection | None:
+    if not is_pinned(ask.state, ask.proposal.key):
+        return None
+    last = ask.state.pinned[ask.proposal.key]
+    until = "for the rest of the run" if last is None else f"until iteration {last}"
+    return Objection(f"pinned {until}: edited by hand")
+
+
 def _freeze(ask: Ask) -> Objection | None:
     if is_frozen(ask.state, ask.proposal.key):
         return Objection(f"frozen until iteration {ask.state.frozen_until}")
@@ -178,6 +187,7 @@ GUARDS: dict[str, Guard] = {
     "nodata": _nodata,
     "invalid": _invalid,
     "late": _late,
+    "pin": _pin,
     "freeze": _freeze,
     "cooldown": _cooldown,
     "duplicate": _duplicate,

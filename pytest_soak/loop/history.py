@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from pytest_soak.loop.entries import EntryError, decision_from_entry
-from pytest_soak.loop.model import Entry, History, Iteration
-from pytest_soak.loop.state import LaneState, advance, started
+from pytest_soak.loop.fold import advance, started
+from pytest_soak.loop.model import Decision, Entry, History, Iteration
+from pytest_soak.loop.state import LaneState
 
 
 def read_history(entries: Iterable[Entry]) -> History:
@@ -39,3 +40,40 @@ def read_history(entries: Iterable[Entry]) -> History:
         halt=state.halt,
         scenarios=state.scenarios,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One entry of a journal after the first, and the lane on either side of it."""
+
+    entry: Entry
+    before: LaneState
+    after: LaneState
+
+
+def passages(entries: Iterable[Entry]) -> Iterator[Passage]:
+    """The lane, entry by entry. Raises :class:`EntryError` for a bad one, when it comes to it."""
+    state: LaneState | None = None
+    for entry in entries:
+        if state is None:
+            state = started(entry)
+            continue
+        before, state = state, advance(state, entry)
+        yield Passage(entry, before, state)
+
+
+def before_decision(
+    entries: Iterable[Entry], iteration: int
+) -> tuple[LaneState, Decision | None] | None:
+    """The lane as the decision of ``iteration`` found it, and that decision.
+
+    The decision is None while it is still to be taken; all is None if there was no such
+    observation. Raises :class:`EntryError`.
+    """
+    observed: LaneState | None = None
+    for passage in passages(entries):
+        if passage.entry["type"] == "decision" and passage.entry["iteration"] == iteration:
+            return passage.before, decision_from_entry(passage.entry)
+        found = passage.after.observed
+        observed = passage.after if found is not None and found.number == iteration else None
+    return None if observed is None else (observed, None)

@@ -19,6 +19,7 @@ GUARD_ORDER = (
     "nodata",
     "invalid",
     "late",
+    "pin",
     "freeze",
     "cooldown",
     "duplicate",
@@ -160,6 +161,66 @@ class Panic:
     """With the tuner off or in a dry run it is recorded only."""
     held_until: int | None
     """Last iteration of the hold; None when the safe profile was in force already."""
+    pins: tuple[str, ...] = ()
+    """Keys that an operator had pinned and that the revert moves (or would) all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What happened to one KPI with a change, in the KPI's unit."""
+
+    kpi: str
+    aim: Literal["up", "down"]
+    """Where the change wanted it."""
+    before: float | None
+    after: float | None
+    """Means of the iterations before and after; None without data."""
+    low: float | None
+    high: float | None
+    """Two-sided interval of after - before; None where the noise is not known."""
+    n_before: int
+    n_after: int
+    doubtless: bool = False
+    """It went the wrong way beyond doubt: against the mean before, and against the trend."""
+
+    @property
+    def verdict(self) -> Literal["helped", "no evidence", "hurt"]:
+        if self.low is None or self.high is None:
+            return "no evidence"
+        sign = 1.0 if self.aim == "up" else -1.0
+        worst, best = sorted((sign * self.low, sign * self.high))
+        if best < 0.0:
+            return "hurt"
+        return "helped" if worst > 0.0 else "no evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What came of one applied change: of what one rule moved in one decision."""
+
+    iteration: int
+    """After which the change was decided."""
+    rule: str
+    keys: Mapping[str, tuple[float, float]]
+    """Key to its values before and after the change."""
+    effects: tuple[Effect, ...]
+    """On the KPIs that it aimed at."""
+    shared: tuple[str, ...] = ()
+    """Other rules that moved something before its effect could be told apart."""
+    note: str = ""
+    """Why there is no evidence, where the figures do not say it."""
+
+    @property
+    def verdict(self) -> Literal["helped", "no evidence", "hurt"]:
+        verdicts = {effect.verdict for effect in self.effects}
+        if "hurt" in verdicts:
+            return "hurt"
+        return "helped" if "helped" in verdicts else "no evidence"
+
+    @property
+    def beyond_doubt(self) -> bool:
+        """It hurt, it stood alone, and chance or a trend do not explain it."""
+        return not self.shared and any(effect.doubtless for effect in self.effects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +243,8 @@ class Decision:
     large: bool = False
     dry_run: bool = False
     note: str = ""
+    attributed: tuple[Attribution, ...] = ()
+    """What came of earlier changes, those whose time to tell has come."""
 
     @property
     def changes(self) -> bool:

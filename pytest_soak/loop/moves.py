@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pytest_soak.loop.evidence import Standing
 from pytest_soak.loop.model import Proposal, Room, Wanted
+from pytest_soak.loop.rollback import Rest
 from pytest_soak.loop.room import SLACK
 from pytest_soak.profile.model import Move, Parameter, Profile, Rule
 from pytest_soak.profile.parameters import round_value
@@ -17,6 +18,7 @@ SMALLEST_SHARE = 0.001
 """A move below this share of the key's range is dropped: not worth a change (§9)."""
 
 Fired = Sequence[tuple[Rule, Standing]]
+NO_RESTS: Mapping[tuple[str, str], Rest] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,20 @@ def _limited(move: Move, parameter: Parameter, value: float, delta: float) -> fl
 
 
 def assemble(
-    profile: Profile, values: Mapping[str, float], fired: Fired, room: Mapping[str, Room]
+    profile: Profile,
+    values: Mapping[str, float],
+    fired: Fired,
+    room: Mapping[str, Room],
+    rests: Mapping[tuple[str, str], Rest] = NO_RESTS,
 ) -> Wanted:
     """What the rules that fire want, one proposal a key, trimmed to the room.
 
     Two rules on one key: the safest move wins. A rule is named if a key that it moves is proposed;
-    what was trimmed, whole or in part, is in ``held``.
+    what was trimmed, whole or in part, is in ``held``. ``rests``: ``(rule, key)`` to the direction
+    in which a rule lets a key rest, because it was taken back there.
     """
-    wishes = _wishes(profile, values, fired)
-    proposals, held, overruled = [], {}, []
+    wishes, held = _wishes(profile, values, fired, rests)
+    proposals, overruled = [], []
     standings = {rule.name: standing for rule, standing in fired}
     for key, contenders in sorted(wishes.items()):
         parameter = profile.parameters[key]
@@ -93,14 +100,24 @@ def assemble(
     )
 
 
-def _wishes(profile: Profile, values: Mapping[str, float], fired: Fired) -> dict[str, list[_Wish]]:
+def _wishes(
+    profile: Profile,
+    values: Mapping[str, float],
+    fired: Fired,
+    rests: Mapping[tuple[str, str], Rest],
+) -> tuple[dict[str, list[_Wish]], dict[str, str]]:
+    """By key what each rule wants, and what a rule keeps to itself while it rests."""
     wishes: dict[str, list[_Wish]] = {}
+    held: dict[str, str] = {}
     for rule, _ in fired:
         for move in rule.moves:
             delta = step(move, profile.parameters[move.key], values[move.key])
-            if delta:
+            rest = rests.get((rule.name, move.key))
+            if delta and rest is not None and delta * rest.direction > 0:
+                held[move.key] = f"rollback: {rule.name} rests until iteration {rest.until}"
+            elif delta:
                 wishes.setdefault(move.key, []).append(_Wish(rule, delta))
-    return wishes
+    return wishes, held
 
 
 def _safest(parameter: Parameter, contenders: Sequence[_Wish]) -> _Wish:

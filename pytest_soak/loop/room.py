@@ -39,6 +39,7 @@ def panic_of(state: LaneState) -> Panic | None:
         moves=moves,
         would=state.dry_run or not state.tune,
         held_until=observed.number + guard.hold if moves else None,
+        pins=tuple(sorted(key for key in moves if is_pinned(state, key))),
     )
 
 
@@ -49,6 +50,14 @@ def is_held(state: LaneState) -> bool:
 
 def is_late(state: LaneState) -> bool:
     return deciding(state) > state.iterations - state.profile.guards.hold_last
+
+
+def is_pinned(state: LaneState, key: str) -> bool:
+    """An operator edited the key by hand, and it is theirs."""
+    if key not in state.pinned:
+        return False
+    last = state.pinned[key]
+    return last is None or deciding(state) <= last
 
 
 def is_frozen(state: LaneState, key: str) -> bool:
@@ -66,24 +75,26 @@ def velocity_left(state: LaneState, parameter: Parameter) -> float:
     return max(0.0, parameter.cap_per_hour - spent)
 
 
-def room_of(state: LaneState) -> Mapping[str, Room]:
-    """The room of every parameter, by key."""
-    closed = _closed_to_all(state)
-    return {key: _room(state, state.profile.parameters[key], closed) for key in state.values}
-
-
-def _closed_to_all(state: LaneState) -> str:
+def closed_by(state: LaneState, key: str) -> str:
+    """The first guard, in their order, that leaves the key no room at all now; "" for none."""
     if panic_of(state) is not None or is_held(state):
         return "panic"
-    return "late" if is_late(state) else ""
+    if is_late(state):
+        return "late"
+    if is_pinned(state, key):
+        return "pin"
+    if is_frozen(state, key):
+        return "freeze"
+    return "cooldown" if is_cooling(state) else ""
 
 
-def _room(state: LaneState, parameter: Parameter, closed: str) -> Room:
-    reason = closed
-    if not reason and is_frozen(state, parameter.key):
-        reason = "freeze"
-    if not reason and is_cooling(state):
-        reason = "cooldown"
+def room_of(state: LaneState) -> Mapping[str, Room]:
+    """The room of every parameter, by key."""
+    return {key: _room(state, state.profile.parameters[key]) for key in state.values}
+
+
+def _room(state: LaneState, parameter: Parameter) -> Room:
+    reason = closed_by(state, parameter.key)
     if reason:
         return Room(parameter.key, 0.0, 0.0, reason, reason)
     value = state.values[parameter.key]

@@ -11,6 +11,7 @@ from pytest_soak.loop.evidence import standing, standing_alone
 from pytest_soak.loop.kpis import PLACEHOLDER_SOURCES, number, read_kpis
 from pytest_soak.loop.model import Proposal, Reading, Readings, Room, Wanted
 from pytest_soak.loop.moves import assemble
+from pytest_soak.loop.rollback import rests_of
 from pytest_soak.loop.state import UNCHARGED_RULES, LaneState
 from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.profile.parameters import get_all_params
@@ -22,7 +23,7 @@ def propose(state: LaneState, readings: Readings, room: Mapping[str, Room]) -> W
     standings = [(rule, standing(rule, state, readings)) for rule in rules]
     fired = [(rule, found) for rule, found in standings if found.fires]
     return replace(
-        assemble(state.profile, state.values, fired, room),
+        assemble(state.profile, state.values, fired, room, rests_of(state)),
         waiting={rule.name: found.waiting for rule, found in standings if found.waiting},
         stopped=tuple(rule.name for rule, found in standings if found.stopped),
     )

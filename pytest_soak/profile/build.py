@@ -12,17 +12,13 @@ from typing import Any, Literal, TypeVar
 
 from pytest_soak.profile.comparisons import comparison, conditions
 from pytest_soak.profile.errors import Invalid, nearest, shown
+from pytest_soak.profile.guards import guards
 from pytest_soak.profile.model import (
-    CooldownGuard,
     Criterion,
     DeltaQuality,
-    FreezeGuard,
     GateLimits,
-    Guards,
     Kpi,
     Needed,
-    OscillationGuard,
-    PanicGuard,
     Parameter,
     Profile,
     Rule,
@@ -48,7 +44,6 @@ _DERIVED: tuple[Literal["maker_taker_ratio", "fills_per_hour", "recorded"], ...]
 _SOURCES = ("read", "share_of_blocks", "derive")
 
 _Entry = TypeVar("_Entry")
-_Guard = TypeVar("_Guard")
 
 
 def build(document: Mapping[str, Any], label: str = "profile") -> Profile:
@@ -93,7 +88,7 @@ def checked(document: Mapping[str, Any]) -> Profile:
         kpis=kpis,
         verdict=_verdict(root.child("verdict"), kpis),
         rules=tuple(rules.values()),
-        guards=_guards(root.child("guards"), parameters, kpis),
+        guards=guards(root.child("guards"), parameters, kpis),
         gate=_gate(gate, tuple(criteria.values()), rules, kpis),
         document={**root.mapping(), "lineage": list(lineage), "order": order},
     )
@@ -186,78 +181,6 @@ def _verdict(node: Node, kpis: Collection[str]) -> VerdictLimits:
     return VerdictLimits(
         fail=conditions(node.child("fail"), kpis),
         warn=conditions(node.child("warn"), kpis) if node.has("warn") else (),
-    )
-
-
-def _guards(node: Node, parameters: Mapping[str, Parameter], kpis: Collection[str]) -> Guards:
-    node.fields(
-        ("hold_last", "velocity_window_s", "clip_share"),
-        ("panic", "freeze", "cooldown", "oscillation"),
-    )
-
-    def optional(name: str, make: Callable[[Node], _Guard]) -> _Guard | None:
-        return make(node.child(name)) if node.has(name) else None
-
-    return Guards(
-        panic=optional("panic", lambda given: _panic(given, parameters)),
-        hold_last=node.child("hold_last").count(least=0),
-        freeze=optional("freeze", lambda given: _freeze(given, parameters, kpis)),
-        cooldown=optional("cooldown", _cooldown),
-        oscillation=optional("oscillation", _oscillation),
-        velocity_window_s=node.child("velocity_window_s").positive(),
-        clip_share=node.child("clip_share").share(),
-    )
-
-
-def _panic(node: Node, parameters: Mapping[str, Parameter]) -> PanicGuard:
-    node.fields(("after", "revert_to", "hold", "values"))
-    given = node.child("values")
-    given.fields(tuple(parameters))
-    values = {key: given.child(key).number() for key in parameters}
-    for key, value in values.items():
-        low, high = parameters[key].minimum, parameters[key].maximum
-        if not low <= value <= high:
-            raise node.child("revert_to").wrong(
-                f"{shown(node.child('revert_to').value)} has {key} = {value:g}, outside this "
-                f"profile's {low:g} to {high:g}"
-            )
-    return PanicGuard(
-        after=node.child("after").count(),
-        revert_to=node.child("revert_to").name(),
-        hold=node.child("hold").count(least=0),
-        values=values,
-    )
-
-
-def _freeze(node: Node, parameters: Collection[str], kpis: Collection[str]) -> FreezeGuard:
-    node.fields(("after", "stable", "keys", "iterations"))
-    stable = conditions(node.child("stable"), kpis)
-    if not stable:
-        raise node.child("stable").wrong("there is no condition, so every iteration were stable")
-    keys = tuple(item.known(parameters, "parameter") for item in node.child("keys").items())
-    if not keys:
-        raise node.child("keys").wrong("the list is empty; to switch the freeze off: freeze: null")
-    return FreezeGuard(
-        after=node.child("after").count(),
-        stable=stable,
-        keys=keys,
-        iterations=node.child("iterations").count(),
-    )
-
-
-def _cooldown(node: Node) -> CooldownGuard:
-    node.fields(("large", "iterations"))
-    return CooldownGuard(
-        large=node.child("large").positive(), iterations=node.child("iterations").count()
-    )
-
-
-def _oscillation(node: Node) -> OscillationGuard:
-    node.fields(("forget_after", "exempt"))
-    # The names are not checked against the rules: a user's own proposer may be exempt as well.
-    return OscillationGuard(
-        forget_after=node.child("forget_after").count(),
-        exempt=tuple(item.name() for item in node.child("exempt").items()),
     )
 
 

@@ -168,12 +168,43 @@ class OscillationGuard:
 
 
 @dataclass(frozen=True, slots=True)
+class PinGuard:
+    """What an operator edited by hand is left alone."""
+
+    iterations: int | None = None
+    """For so many decisions after the edit, 0 for none; None: for the rest of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributionSettings:
+    """How the effect of an applied change is measured."""
+
+    least: int
+    """At least so many iterations after the change against as many before it."""
+    memory: int
+    """The noise is estimated from up to so many iterations before the change."""
+    confidence: float
+    """Two-sided, of the interval by which a change helped or hurt."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackGuard:
+    confidence: float
+    """Two-sided: beyond it a change that hurt is taken back."""
+    once_in: int
+    """A key is taken back at most once in so many iterations."""
+
+
+@dataclass(frozen=True, slots=True)
 class Guards:
     panic: PanicGuard | None
     hold_last: int
+    pin: PinGuard
     freeze: FreezeGuard | None
     cooldown: CooldownGuard | None
     oscillation: OscillationGuard | None
+    attribution: AttributionSettings | None
+    rollback: RollbackGuard | None
     velocity_window_s: float
     clip_share: float
     """A move cut by velocity or bounds is CLIPPED if at least this share is left."""

@@ -106,6 +106,9 @@ def _guards(profile: Profile) -> Iterator[str]:
         panic = guards.panic
         yield f"  panic: {panic.after} FAIL -> {panic.revert_to}, hold {panic.hold}"
     yield f"  late: the last {guards.hold_last}"
+    pin = guards.pin.iterations
+    length = "the rest of the run" if pin is None else f"{pin} iterations"
+    yield f"  pin: what is edited by hand, for {length}"
     if guards.freeze is not None:
         freeze = guards.freeze
         stable = ", ".join(_condition(item) for item in freeze.stable)
@@ -117,6 +120,18 @@ def _guards(profile: Profile) -> Iterator[str]:
     if guards.oscillation is not None:
         oscillation = guards.oscillation
         yield f"  oscillation: forgotten after {oscillation.forget_after}"
+    if guards.attribution is not None:
+        told = guards.attribution
+        yield (
+            f"  attribution: at least {told.least} iterations after against before a change, "
+            f"noise from up to {told.memory}, {told.confidence:.0%} sure"
+        )
+    if guards.rollback is not None:
+        back = guards.rollback
+        yield (
+            f"  rollback: of what hurt, {back.confidence:.1%} sure, a key once in "
+            f"{back.once_in} iterations"
+        )
     yield f"  velocity: the cap within {guards.velocity_window_s:g} s"
     yield f"  clip: CLIPPED if {guards.clip_share:.0%} of the move is left, else SKIPPED"
 

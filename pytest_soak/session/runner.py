@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from pytest_soak.canonical import compute_json_hash, scrubbed, to_json
 from pytest_soak.loop import entries
 from pytest_soak.loop.decide import decide
+from pytest_soak.loop.fold import advance, fold
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.kpis import count_blocks
 from pytest_soak.loop.model import (
@@ -26,7 +27,7 @@ from pytest_soak.loop.model import (
     Room,
     Wanted,
 )
-from pytest_soak.loop.state import LaneState, advance, fold, tuning_state
+from pytest_soak.loop.state import LaneState, tuning_state
 from pytest_soak.loop.tuner import propose
 from pytest_soak.profile.parameters import ParameterError, flatten, nest, tuner_copies
 from pytest_soak.protocol import Lane, Target

@@ -16,7 +16,8 @@ import pytest
 from pytest_soak.gate.baseline import Reference
 from pytest_soak.loop import entries
 from pytest_soak.loop.entries import EntryError
-from pytest_soak.loop.state import LaneState, fold
+from pytest_soak.loop.fold import fold
+from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane

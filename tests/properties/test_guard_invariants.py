@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -18,12 +19,14 @@ from hypothesis import strategies as st
 from pytest_soak.canonical import canonical_json
 from pytest_soak.loop.decide import Proposer, decide
 from pytest_soak.loop.entries import decision_entry, done_entry
+from pytest_soak.loop.fold import advance
 from pytest_soak.loop.guards import GUARDS
 from pytest_soak.loop.model import Decision, Proposal, Readings, Wanted
-from pytest_soak.loop.state import LaneState, advance
+from pytest_soak.loop.state import LaneState
 from pytest_soak.loop.tuner import wanted_from
+from pytest_soak.profile.model import Profile
 from tests.unit.loop.invariants import check_lane
-from tests.unit.loop.lanes import Drive, edge_report, shipped
+from tests.unit.loop.lanes import Drive, changed, edge_report, shipped
 
 KEYS = ("impact_cap_ratio", "max_delta_ratio", "tail_age_ms", "min_interval_ms", "vip_tilt_cap")
 RULES = ("", "MINE", "RELAX", "ROLLBACK", "MAKER_BOOST")
@@ -119,6 +122,8 @@ lanes = st.fixed_dictionaries(
         "spare": st.sampled_from([0, 0, 1, 50]),
         "mode": st.sampled_from(["live", "live", "live", "dry_run", "no_tune"]),
         "start": st.sampled_from(["start", "low", "high", "safe"]),
+        # Where an operator's undo pins nothing, the tuner may come with the same change again.
+        "pin": st.sampled_from(["run", "run", 0, 2]),
     }
 )
 
@@ -161,8 +166,13 @@ def proposer_of(step: Step, last: Decision | None, arrange: Arrange = tuple) -> 
     return table[step.how]
 
 
+@cache
+def pinning(length: int | str) -> Profile:
+    return changed(shipped(), pin={"for": length})
+
+
 def run(lane: dict[str, Any], arrange: Arrange = tuple) -> Drive:
-    profile = shipped()
+    profile = pinning(lane["pin"])
     panic = profile.guards.panic
     assert panic is not None
     values = {
@@ -172,6 +182,7 @@ def run(lane: dict[str, Any], arrange: Arrange = tuple) -> Drive:
         "safe": dict(panic.values),
     }[lane["start"]]
     drive = Drive(
+        profile,
         iterations=len(lane["steps"]) + lane["spare"],
         interval_s=lane["interval_s"],
         dry_run=lane["mode"] == "dry_run",

@@ -74,7 +74,7 @@ def _runtime_after(lines: list[bytes]) -> bytes:
     import json
 
     from pytest_soak.canonical import canonical_json
-    from pytest_soak.loop.state import fold
+    from pytest_soak.loop.fold import fold
     from pytest_soak.profile.parameters import nest, tuner_copies
 
     state = fold([json.loads(line) for line in lines])

@@ -13,9 +13,9 @@ from itertools import pairwise
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.loop.entries import runtime_of
+from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import Decision, Iteration, Verdict
-from pytest_soak.loop.state import fold
 from tests.unit.loop.lanes import Drive
 
 HOUR = 3600.0
@@ -46,6 +46,9 @@ def check_lane(drive: Drive) -> None:
     check_oscillation(drive, decided)
     check_panic(drive, decided)
     check_late(drive, decided)
+    check_pins(drive, decided)
+    check_attributions(drive, decided)
+    check_rollbacks(drive, decided)
     check_fold(drive)
 
 
@@ -251,6 +254,78 @@ def check_panic(drive: Drive, decided: Decided) -> None:
                 assert decision.values == guard.values, "I11: not the safe profile"
                 if decision.changes:
                     hold = decision.iteration + 4
+
+
+def check_pins(drive: Drive, decided: Decided) -> None:
+    """What an operator edited is bit-identical until the end, panics and other edits apart."""
+    length = drive.state.profile.guards.pin.iterations
+    edits = [
+        (entry["iteration"], key, position)
+        for position, entry in enumerate(drive.entries)
+        if entry["type"] == "external"
+        for key in entry["keys"]
+    ]
+    for _, decision in decided:
+        start = drive_values(drive, decision)
+        acts = decision.panic is not None and not decision.panic.would
+        at = next(
+            position
+            for position, entry in enumerate(drive.entries)
+            if entry["type"] == "decision" and entry["iteration"] == decision.iteration
+        )
+        pinned = {
+            key
+            for iteration, key, position in edits
+            if position < at and (length is None or decision.iteration <= iteration + length)
+        }
+        for key in pinned:
+            assert acts or decision.values[key] == start[key], f"a pinned key moved: {key}"
+        for outcome in decision.outcomes:
+            refused = "pin" in (outcome.reason, *outcome.also)
+            assert refused == (outcome.key in pinned), f"a pin is said when it holds: {outcome}"
+        if decision.panic is not None:
+            assert set(decision.panic.pins) == pinned & set(decision.panic.moves)
+
+
+def check_attributions(drive: Drive, decided: Decided) -> None:
+    """Every applied change is told of once, at its time, unless the lane ended before."""
+    made = {
+        (decision.iteration, outcome.rule)
+        for _, decision in decided
+        for outcome in decision.outcomes
+        if outcome.outcome != "SKIPPED" and decision.changes and not decision.dry_run
+    }
+    told = [
+        (one.iteration, one.rule, decision.iteration)
+        for _, decision in decided
+        for one in decision.attributed
+    ]
+    names = [(iteration, rule) for iteration, rule, _ in told]
+    assert len(names) == len(set(names)), "a change is told of once"
+    assert set(names) <= made, "only what was changed is told of"
+    for iteration, rule in made - set(names):
+        window = 8 if rule in ("LATENCY_BUFFER", "RELAX") else 4
+        assert decided[-1][1].iteration < iteration + window, f"not told of: {rule} of {iteration}"
+
+
+def check_rollbacks(drive: Drive, decided: Decided) -> None:
+    """A key is taken back once in 24 iterations, and only after a change that hurt."""
+    last: dict[str, int] = {}
+    hurt: dict[str, set[float]] = {}
+    for _, decision in decided:
+        for one in decision.attributed:
+            if one.beyond_doubt:
+                for key, (before, _after) in one.keys.items():
+                    hurt.setdefault(key, set()).add(before)
+        for outcome in decision.outcomes:
+            if outcome.rule != "ROLLBACK":
+                continue
+            assert outcome.key in hurt, "nothing hurt there"
+            if outcome.outcome == "SKIPPED":
+                continue
+            assert decision.iteration - last.get(outcome.key, -99) >= 24, "twice in 24 iterations"
+            last[outcome.key] = decision.iteration
+            assert outcome.after in hurt[outcome.key], "not the last good value"
 
 
 def check_late(drive: Drive, decided: Decided) -> None:

@@ -19,8 +19,10 @@ from pytest_soak.loop.entries import (
     plan_entry,
     start_entry,
 )
+from pytest_soak.loop.fold import advance, started
 from pytest_soak.loop.model import Decision, Halt, Outcome, Proposal, Wanted
-from pytest_soak.loop.state import LaneState, advance, started
+from pytest_soak.loop.state import LaneState
+from pytest_soak.profile.build import build
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.protocol import Lane
@@ -30,6 +32,16 @@ from pytest_soak.store.sources import read_source
 @cache
 def shipped(name: str = "steady") -> Profile:
     return resolve(name, read_source).profile
+
+
+def changed(profile: Profile, **guards: Any) -> Profile:
+    """The profile with other guards; None switches one off."""
+    document = json.loads(canonical_json(profile.document))
+    for name, declared in guards.items():
+        document["guards"].pop(name, None)
+        if declared is not None:
+            document["guards"][name] = declared
+    return build(document)
 
 
 def starts(profile: Profile) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_soak.loop.guards import GUARDS, Guarded, guard, signature_of
 from pytest_soak.loop.model import GUARD_ORDER, Outcome, Proposal
-from tests.unit.loop.lanes import Drive, edge_report, nothing, proposing, shipped
+from tests.unit.loop.lanes import Drive, changed, edge_report, nothing, proposing, shipped
 
 FAIL = edge_report(net=1.0)
 STABLE = edge_report(risk=0.3, maker=0.82)
@@ -204,7 +204,7 @@ def test_large_counts_what_was_applied_and_not_what_was_asked() -> None:
 
 
 def test_the_same_change_from_the_same_state_is_applied_once() -> None:
-    drive = Drive()
+    drive = Drive(changed(shipped(), pin={"for": 0}))
     first = drive.step(proposer=proposing(tail_age_ms=25, base_spread_bps=0.01))
     drive.edit(tail_age_ms=600.0, base_spread_bps=0.5)
     second = drive.step(proposer=proposing(tail_age_ms=25, base_spread_bps=0.01))
@@ -217,7 +217,7 @@ def test_the_same_change_from_the_same_state_is_applied_once() -> None:
 
 
 def test_a_duplicate_comes_before_velocity_in_the_reasons() -> None:
-    drive = Drive()
+    drive = Drive(changed(shipped(), pin={"for": 0}))
     first = drive.move(tail_age_ms=450)["tail_age_ms"]
     assert (first.outcome, first.applied) == ("CLIPPED", 300.0)
     drive.edit(tail_age_ms=600.0)
@@ -261,7 +261,7 @@ def test_only_the_last_change_is_remembered() -> None:
     assert drive.move(tail_age_ms=-50)["tail_age_ms"].outcome == "APPLIED"
 
 
-@pytest.mark.parametrize("rule", ["LATENCY_RECOVER", "NORMALIZE", "RELAX", "ROLLBACK"])
+@pytest.mark.parametrize("rule", ["LATENCY_RECOVER", "NORMALIZE", "RELAX"])
 def test_the_exempt_may_go_back(rule: str) -> None:
     drive = Drive()
     drive.move(tail_age_ms=25)
@@ -342,13 +342,6 @@ def test_moves_that_add_up_to_the_cap_fit_in_spite_of_their_rounding() -> None:
     drive = Drive()
     words = [drive.move(base_spread_bps=0.025)["base_spread_bps"].outcome for _ in range(9)]
     assert words == ["APPLIED"] * 8 + ["SKIPPED"]
-
-
-def test_a_rollback_is_neither_charged_nor_capped() -> None:
-    drive = Drive()
-    drive.move("ROLLBACK", min_interval_ms=60)
-    assert drive.state.moves == ()
-    assert drive.move(min_interval_ms=30)["min_interval_ms"].outcome == "APPLIED"
 
 
 # 10 bounds

@@ -13,8 +13,9 @@ from pytest_soak.loop.entries import (
     done_entry,
     observation_entry,
 )
+from pytest_soak.loop.fold import fold
 from pytest_soak.loop.model import Halt, Reading, Verdict
-from pytest_soak.loop.state import fold, tuning_state
+from pytest_soak.loop.state import tuning_state
 from tests.unit.loop.lanes import Drive, edge_report, nothing, proposing, shipped, starts
 
 FAIL = edge_report(net=1.0)
@@ -187,10 +188,19 @@ def test_memory_is_bounded() -> None:
     for number in range(300):
         drive.step(edge_report(maker=0.7 + 0.001 * (number % 7), risk=0.30 + 0.02 * (number % 9)))
         state = drive.state
-        sizes.append((len(state.moves), len(state.recent), len(state.first), len(state.before)))
-    moves, recent, first, before = (max(column) for column in zip(*sizes, strict=True))
-    assert recent == 7, "RELAX looks at eight iterations, one of them is the present one"
+        sizes.append(
+            (
+                len(state.moves),
+                len(state.recent),
+                len(state.first),
+                len(state.before),
+                len(state.changes),
+            )
+        )
+    moves, recent, first, before, changes = (max(column) for column in zip(*sizes, strict=True))
+    assert recent == 24 + 8 - 1, "of noise before a change, and RELAX tells after eight"
     assert first == 4
+    assert 0 < changes <= 8 * len(shipped().parameters)
     assert before <= len(shipped().parameters)
     assert 0 < moves <= 60 * len(shipped().parameters)
     assert max(moves for moves, *_ in sizes[200:]) <= max(moves for moves, *_ in sizes[:100])

@@ -15,9 +15,9 @@ from pytest_soak.loop.entries import (
     observation_entry,
     start_entry,
 )
+from pytest_soak.loop.fold import advance, fold
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import Entry, Halt, History
-from pytest_soak.loop.state import advance, fold
 from pytest_soak.protocol import Lane
 from tests.unit.gate.histories import steady
 

@@ -1,0 +1,226 @@
+"""What a decision in force leaves in the state: memory, streaks, and what it charges."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from pytest_soak.loop.attribution import aims_of, is_disturbed, window_of
+from pytest_soak.loop.entries import EntryError
+from pytest_soak.loop.model import Decision, Iteration, Outcome, Readings, Verdict
+from pytest_soak.loop.rollback import owed_after, taken_back_after
+from pytest_soak.loop.state import UNCHARGED_RULES, Change, LaneState, Moved
+from pytest_soak.loop.verdict import all_hold
+
+EXTERNAL = "EXTERNAL"
+"""How an edit by hand is called among the rules that moved something."""
+
+
+def completed(state: LaneState, decision: Decision) -> LaneState:
+    """The state once the decision is in force: memory, streaks, and what it charges."""
+    observed = state.observed
+    if observed is None:
+        raise EntryError(f"iteration {decision.iteration} has no observation")
+    made = _made(decision)
+    state = _followed(state, decision, made)
+    state = _remembered(state, observed)
+    state = _judged(state, decision, observed.readings)
+    state = _charged(state, decision, made)
+    return replace(
+        _panicked(state, decision),
+        done=decision.iteration,
+        observed=None,
+        intent=None,
+        values=decision.values,
+        state_hash=decision.state_hash,
+        stopped=decision.wanted.stopped,
+    )
+
+
+def taken_over(state: LaneState, iteration: int, keys: Collection[str]) -> LaneState:
+    """An operator edited ``keys`` after ``iteration``: they are theirs from now on."""
+    if not keys:
+        return state
+    length = state.profile.guards.pin.iterations
+    last = None if length is None else iteration + length
+    seen = iteration + (state.observed is not None)
+    spoiled = f"{', '.join(sorted(keys))} edited by hand after iteration {iteration}"
+    return replace(
+        state,
+        pinned={**state.pinned, **dict.fromkeys(keys, last)} if length != 0 else state.pinned,
+        changes=tuple(
+            replace(change, spoiled=change.spoiled or spoiled)
+            if change.keys.keys() & set(keys)
+            else _shared(change, {EXTERNAL})
+            for change in state.changes
+        ),
+        changed=_latest(state, (EXTERNAL,), seen),
+        owed={key: one for key, one in state.owed.items() if key not in keys},
+    )
+
+
+def _made(decision: Decision) -> list[Outcome]:
+    """What was really moved. A dry run moves nothing."""
+    if decision.dry_run or not decision.changes:
+        return []
+    return [outcome for outcome in decision.outcomes if outcome.outcome != "SKIPPED"]
+
+
+def _followed(state: LaneState, decision: Decision, made: Sequence[Outcome]) -> LaneState:
+    """Changes whose effect is to be told, rollbacks that are due, and those that were made."""
+    told = {(one.iteration, one.rule) for one in decision.attributed}
+    rules = tuple(sorted({outcome.rule for outcome in made}))
+    waiting = [
+        _shared(change, {*rules} - {change.rule})
+        for change in state.changes
+        if (change.iteration, change.rule) not in told
+    ]
+    owed = owed_after(state, decision.attributed)
+    moved = {outcome.key for outcome in made}
+    return replace(
+        state,
+        changes=(*waiting, *_new_changes(state, decision, made, rules)),
+        changed=_latest(state, rules, decision.iteration),
+        owed={key: one for key, one in owed.items() if key not in moved},
+        taken_back=taken_back_after(state, owed, made),
+    )
+
+
+def _new_changes(
+    state: LaneState, decision: Decision, made: Sequence[Outcome], rules: Sequence[str]
+) -> list[Change]:
+    changes = []
+    for rule in rules:
+        window = window_of(state.profile, rule)
+        if not window:
+            continue
+        mine = [outcome for outcome in made if outcome.rule == rule]
+        keys = {outcome.key for outcome in mine}
+        proposals = [
+            one for one in decision.wanted.proposals if one.key in keys and one.rule == rule
+        ]
+        changes.append(
+            Change(
+                iteration=decision.iteration,
+                rule=rule,
+                keys={o.key: (state.values[o.key], decision.values[o.key]) for o in mine},
+                aims=aims_of(state.profile, rule, proposals),
+                due=decision.iteration + window,
+                since=max((at for name, at in state.changed if name != rule), default=0),
+                shared=tuple(other for other in rules if other != rule),
+            )
+        )
+    return changes
+
+
+def _shared(change: Change, others: set[str]) -> Change:
+    return replace(change, shared=tuple(sorted({*change.shared, *others})))
+
+
+def _latest(
+    state: LaneState, rules: Collection[str], iteration: int
+) -> tuple[tuple[str, int], ...]:
+    """The last two names that moved something: whoever asks is at most one of them."""
+    names = {**dict(reversed(state.changed)), **dict.fromkeys(rules, iteration)}
+    latest = sorted(names.items(), key=lambda one: one[1], reverse=True)
+    return tuple(latest[:2])
+
+
+def _remembered(state: LaneState, observed: Iteration) -> LaneState:
+    rules = state.profile.rules
+    longest = max((rule.evidence.over for rule in rules), default=1) - 1
+    attribution = state.profile.guards.attribution
+    if attribution is not None:
+        windows = [window_of(state.profile, rule.name) for rule in rules]
+        longest = max(longest, attribution.memory + max(windows, default=attribution.least) - 1)
+    firsts = [
+        condition.share_of_first[1]
+        for rule in rules
+        for condition in rule.when
+        if condition.share_of_first is not None
+    ]
+    readings, number = observed.readings, observed.number
+    recent = (*state.recent, readings)
+    first = state.first if len(state.first) >= max(firsts, default=0) else (*state.first, readings)
+    disturbed = [each for each in state.disturbed if each > number - longest]
+    if is_disturbed(observed):
+        disturbed.append(number)
+    return replace(
+        state,
+        recent=recent[max(0, len(recent) - longest) :],
+        first=first,
+        disturbed=tuple(disturbed),
+    )
+
+
+def _judged(state: LaneState, decision: Decision, readings: Readings) -> LaneState:
+    """Streaks and freeze. Missing data breaks a good streak and leaves a bad one."""
+    fail_streak = state.fail_streak
+    if decision.verdict is Verdict.FAIL:
+        fail_streak += 1
+    elif decision.verdict is not Verdict.INCONCLUSIVE:
+        fail_streak = 0
+    pass_streak = state.pass_streak + 1 if decision.verdict is Verdict.PASS else 0
+    state = replace(state, fail_streak=fail_streak, pass_streak=pass_streak)
+    freeze = state.profile.guards.freeze
+    if freeze is None:
+        return state
+    if decision.iteration <= state.frozen_until or not all_hold(freeze.stable, readings):
+        return replace(state, stable_streak=0)
+    if state.stable_streak + 1 < freeze.after:
+        return replace(state, stable_streak=state.stable_streak + 1)
+    return replace(state, stable_streak=0, frozen_until=decision.iteration + freeze.iterations)
+
+
+def _charged(state: LaneState, decision: Decision, made: Sequence[Outcome]) -> LaneState:
+    """What applied moves cost: velocity, A-B-A memory, dwell, cooldown. A dry run costs nothing."""
+    guards, now = state.profile.guards, decision.iteration
+    window, interval_s = guards.velocity_window_s, state.lane.interval_s
+    # The window is half-open: a move exactly one window before the next decision has left it.
+    moves = [move for move in state.moves if (now + 1 - move.iteration) * interval_s < window]
+    memory = guards.oscillation.forget_after if guards.oscillation is not None else 0
+    before = {key: past for key, past in state.before.items() if now + 1 - past[1] <= memory}
+    state = replace(state, moves=tuple(moves), before=before)
+    if not made:
+        return state
+    acted = dict(state.acted)
+    known_rules = {rule.name for rule in state.profile.rules}
+    for outcome in made:
+        if outcome.rule not in UNCHARGED_RULES and interval_s < window:
+            moves.append(Moved(outcome.key, now, abs(outcome.applied)))
+        before[outcome.key] = (state.values[outcome.key], now)
+        if outcome.rule in known_rules:
+            acted[outcome.rule] = now
+    cooldown = guards.cooldown
+    cooling = now + cooldown.iterations if cooldown is not None and decision.large else 0
+    return replace(
+        state,
+        moves=tuple(moves),
+        before=before,
+        acted=acted,
+        last_signature=decision.signature,
+        cooldown_until=max(state.cooldown_until, cooling),
+    )
+
+
+def _panicked(state: LaneState, decision: Decision) -> LaneState:
+    panic = decision.panic
+    if panic is None:
+        return state
+    if panic.would:
+        return replace(state, fail_streak=0)
+    spoiled = f"panic at iteration {decision.iteration}"
+    return replace(
+        state,
+        fail_streak=0,
+        stable_streak=0,
+        pass_streak=0,
+        frozen_until=0,
+        cooldown_until=0,
+        last_signature=None,
+        before={},
+        changes=tuple(replace(one, spoiled=one.spoiled or spoiled) for one in state.changes),
+        changed=_latest(state, ("PANIC",), decision.iteration),
+        owed={},
+        hold_until=max(state.hold_until, panic.held_until or 0),
+    )

@@ -1,0 +1,195 @@
+"""The state of a lane as a fold over its journal. Nowhere else is it remembered.
+
+Nothing here decides: a decision is taken as the journal has it, only readings are read again from
+the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from pytest_soak.loop.completed import completed, taken_over
+from pytest_soak.loop.entries import (
+    SCHEMA,
+    EntryError,
+    decision_from_entry,
+    lane_from_entry,
+    state_hash_of,
+)
+from pytest_soak.loop.kpis import echo_mismatch, read_kpis
+from pytest_soak.loop.model import Entry, Halt, Iteration
+from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.verdict import judge
+from pytest_soak.profile.build import build
+from pytest_soak.profile.scenarios import Scheduled
+
+
+def fold(entries: Iterable[Entry]) -> LaneState:
+    """The state after these entries, of which the first is ``start``. Raises EntryError."""
+    state: LaneState | None = None
+    for entry in entries:
+        state = started(entry) if state is None else advance(state, entry)
+    if state is None:
+        raise EntryError("the journal is empty: it must begin with an entry 'start'")
+    return state
+
+
+def started(entry: Entry) -> LaneState:
+    """The state that a start entry makes. Raises EntryError."""
+    if entry.get("type") != "start":
+        raise EntryError(f"a journal begins with an entry 'start', not {entry.get('type')!r}")
+    if entry.get("schema") != SCHEMA:
+        raise EntryError(f"the journal has schema {entry.get('schema')!r}; this version reads 1")
+    try:
+        profile = build(entry["profile"], "the profile in the journal")
+        values = {key: float(entry["values"][key]) for key in profile.parameters}
+        return LaneState(
+            lane=lane_from_entry(entry),
+            profile=profile,
+            target=entry["target"],
+            mock=entry["mock"],
+            tune=entry["tune"],
+            dry_run=entry["dry_run"],
+            start_values=values,
+            values=values,
+            state_hash=state_hash_of(profile, values),
+            scenarios=tuple(map(Scheduled.from_json, entry.get("scenarios", ()))),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _bad(entry, error) from error
+
+
+def advance(state: LaneState, entry: Entry) -> LaneState:
+    """The state after one more entry. Raises EntryError if it does not follow from the state."""
+    step = _STEPS.get(str(entry.get("type")))
+    if step is None:
+        raise _bad(entry, f"the types are {', '.join(_STEPS)} after a first 'start'")
+    try:
+        return step(state, entry)
+    except EntryError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _bad(entry, error) from error
+
+
+def _bad(entry: Entry, problem: object) -> EntryError:
+    said = f"no {problem}" if isinstance(problem, KeyError) else str(problem)
+    where = f"entry {entry['seq']}" if "seq" in entry else "entry"
+    return EntryError(
+        f"journal: {where} ({entry.get('type')!r}, iteration {entry.get('iteration')}): {said}"
+    )
+
+
+def _planned(state: LaneState, entry: Entry) -> LaneState:
+    return replace(state, lane=replace(state.lane, iterations=int(entry["iterations"])))
+
+
+def _observed(state: LaneState, entry: Entry) -> LaneState:
+    if state.observed is not None or entry["iteration"] != state.next_iteration:
+        raise _bad(entry, f"the next iteration to observe is {state.next_iteration}")
+    report, audit = entry["report"], entry["audit"]
+    readings = read_kpis(
+        state.profile, report, audit, interval_s=state.lane.interval_s, mock=state.mock
+    )
+    judged = judge(state.profile, readings)
+    iteration = Iteration(
+        number=entry["iteration"],
+        values=state.values,
+        state_hash=state.state_hash,
+        readings=readings,
+        report=report if audit is None else {**report, "audit": audit},
+        decision=None,
+        verdict=judged.verdict,
+        reasons=judged.reasons,
+        echo_mismatch=echo_mismatch(state.profile, state.values, report.get("effective_params")),
+        external=state.edited,
+    )
+    return replace(
+        state,
+        observed=iteration,
+        target_state=entry["target_state"],
+        halt=None,
+        edited=False,
+    )
+
+
+def _checked(state: LaneState, entry: Entry) -> LaneState:
+    observed = state.observed
+    if observed is None or state.intent is not None or observed.number != entry["iteration"]:
+        raise _bad(entry, "checks belong between an observation and its decision")
+    readings = read_kpis(
+        state.profile,
+        observed.report,
+        observed.report.get("audit"),
+        interval_s=state.lane.interval_s,
+        mock=state.mock,
+        recorded=entry["recorded"],
+    )
+    judged = judge(state.profile, readings)
+    checked = replace(
+        observed,
+        readings=readings,
+        verdict=judged.verdict,
+        reasons=judged.reasons,
+        failed_checks=tuple(entry["failed"]),
+    )
+    return replace(state, observed=checked)
+
+
+def _decided(state: LaneState, entry: Entry) -> LaneState:
+    decision = decision_from_entry(entry)
+    observed = state.observed
+    if observed is None or state.intent is not None or observed.number != decision.iteration:
+        raise _bad(entry, "a decision follows the observation of its iteration, once")
+    if decision.old_hash != state.state_hash:
+        raise _bad(entry, f"it starts from {decision.old_hash}, in force is {state.state_hash}")
+    if decision.changes:
+        return replace(state, intent=decision)
+    return completed(state, decision)
+
+
+def _done(state: LaneState, entry: Entry) -> LaneState:
+    intent = state.intent
+    if intent is None or intent.iteration != entry["iteration"]:
+        raise _bad(entry, "done follows a decision that changes something, once")
+    if intent.state_hash != entry["state_hash"]:
+        raise _bad(entry, f"the decision's hash is {intent.state_hash}")
+    return replace(completed(state, intent), halt=None)
+
+
+def _edited(state: LaneState, entry: Entry) -> LaneState:
+    # An edit that met a decision on its way to the file: the decision counts as carried out, then
+    # edited. That may charge a move that never came into force; the guards err towards fewer moves.
+    if state.intent is not None:
+        state = completed(state, state.intent)
+    if entry["old_hash"] != state.state_hash:
+        raise _bad(entry, f"it starts from {entry['old_hash']}, in force is {state.state_hash}")
+    values = {key: float(entry["values"][key]) for key in state.profile.parameters}
+    # The operator's move is not charged to velocity, and what the tuner did to the key before is
+    # no A -> B -> A memory any more. The spent part of the hour and the signature stay.
+    before = {key: past for key, past in state.before.items() if key not in entry["keys"]}
+    edited = replace(
+        taken_over(state, entry["iteration"], tuple(entry["keys"])),
+        values=values,
+        state_hash=entry["new_hash"],
+        before=before,
+    )
+    if edited.observed is not None:  # during the interval: the decision starts from it
+        return replace(edited, observed=replace(edited.observed, edited=values))
+    return replace(edited, edited=True)
+
+
+def _halted(state: LaneState, entry: Entry) -> LaneState:
+    return replace(state, halt=Halt(entry["iteration"], entry["kind"], entry["text"]))
+
+
+_STEPS: Mapping[str, Callable[[LaneState, Entry], LaneState]] = {
+    "plan": _planned,
+    "observation": _observed,
+    "checks": _checked,
+    "external": _edited,
+    "decision": _decided,
+    "done": _done,
+    "halt": _halted,
+}

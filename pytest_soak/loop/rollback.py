@@ -1,0 +1,120 @@
+"""ROLLBACK: what hurt beyond doubt goes back to the last good value (§8-§10).
+
+It is a proposal like any other, and the guards decide; only oscillation and velocity do not apply
+to it. Where a guard leaves no room it is owed, and tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_soak.loop.kpis import number
+from pytest_soak.loop.model import Attribution, Outcome, Proposal, Wanted
+from pytest_soak.loop.room import closed_by, deciding
+from pytest_soak.loop.state import LaneState, Owed, TakenBack
+from pytest_soak.profile.model import Profile
+from pytest_soak.profile.parameters import round_value
+
+ROLLBACK = "ROLLBACK"
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A rule does not move a key in this direction: it was taken back there."""
+
+    direction: int
+    until: int
+    """The first iteration whose decision may have it again."""
+
+
+def owed_after(state: LaneState, attributed: Sequence[Attribution]) -> dict[str, Owed]:
+    """Key to the rollback that is due, with what ``attributed`` adds."""
+    guard, now = state.profile.guards.rollback, deciding(state)
+    if guard is None:
+        return {}
+    owed = {key: one for key, one in state.owed.items() if now - one.since < guard.once_in}
+    for one in attributed:
+        kpis = tuple(effect.kpi for effect in one.effects if effect.doubtless)
+        for key, (before, _) in one.keys.items() if one.beyond_doubt else ():
+            back = state.taken_back.get(key)
+            recently = back is not None and now - back.iteration < guard.once_in
+            if not recently and key not in owed and state.values[key] != before:
+                owed[key] = Owed(before, one.rule, one.iteration, now, kpis)
+    return owed
+
+
+def with_rollbacks(state: LaneState, wanted: Wanted, attributed: Sequence[Attribution]) -> Wanted:
+    """``wanted``, and the rollbacks that are due; of two moves of a key the safest is proposed."""
+    owed = owed_after(state, attributed)
+    if not owed:
+        return wanted
+    held, overruled, log = dict(wanted.held), list(wanted.overruled), list(wanted.log)
+    proposals = list(wanted.proposals)
+    made = False
+    for key, one in sorted(owed.items()):
+        reason = closed_by(state, key)
+        if reason:
+            held[key] = reason
+            continue
+        back = Proposal(key, round_value(one.value - state.values[key]), ROLLBACK, one.kpis)
+        others = [other for other in proposals if other.key == key]
+        # The rule whose change hurt has no say in whether that is taken back.
+        safer = [o for o in others if o.rule != one.rule and _is_safer(state.profile, o, back)]
+        if safer:
+            overruled.append(f"{key}: ROLLBACK {back.delta:+g} gives way to {safer[0].rule}")
+            continue
+        overruled += [f"{key}: {other.rule} gives way to ROLLBACK" for other in others]
+        proposals = [other for other in proposals if other.key != key] + [back]
+        log.append(_log_line(key, one))
+        made = True
+    return replace(
+        wanted,
+        proposals=tuple(sorted(proposals, key=lambda each: each.key)),
+        rules=(*wanted.rules, ROLLBACK) if made else wanted.rules,
+        held=held,
+        overruled=tuple(overruled),
+        log=tuple(log),
+    )
+
+
+def _is_safer(profile: Profile, other: Proposal, back: Proposal) -> bool:
+    """Whether the other move of the key is the safer one; what is no number is none."""
+    delta = number(other.delta)
+    sign = 1 if profile.parameters[back.key].safer == "up" else -1
+    return delta is not None and sign * delta > sign * back.delta
+
+
+def _log_line(key: str, one: Owed) -> str:
+    return (
+        f"| iter_watch | ROLLBACK | {key} back to {one.value:g}: {one.rule or 'a proposal'} of "
+        f"iteration {one.changed} hurt {', '.join(one.kpis)} |"
+    )
+
+
+def rests_of(state: LaneState) -> Mapping[tuple[str, str], Rest]:
+    """``(rule, key)`` to the rest after a rollback."""
+    guard, now = state.profile.guards.rollback, deciding(state)
+    if guard is None:
+        return {}
+    return {
+        (back.rule, key): Rest(back.direction, back.iteration + guard.once_in)
+        for key, back in state.taken_back.items()
+        if now < back.iteration + guard.once_in
+    }
+
+
+def taken_back_after(
+    state: LaneState, owed: Mapping[str, Owed], made: Sequence[Outcome]
+) -> dict[str, TakenBack]:
+    """The rollbacks of late, with those that were made now."""
+    guard, now = state.profile.guards.rollback, deciding(state)
+    if guard is None:
+        return {}
+    kept = {k: back for k, back in state.taken_back.items() if now - back.iteration < guard.once_in}
+    for outcome in made:
+        if outcome.rule == ROLLBACK and outcome.key in owed:
+            kept[outcome.key] = TakenBack(
+                owed[outcome.key].rule, -1 if outcome.applied > 0 else 1, now
+            )
+    return kept
