@@ -202,11 +202,11 @@ def decision_entry(decision: Decision) -> dict[str, Any]:
         "large": decision.large,
         "dry_run": decision.dry_run,
         "note": decision.note,
-        "attributed": [_attribution_entry(one) for one in decision.attributed],
+        "attributed": [attribution_json(one) for one in decision.attributed],
     }
 
 
-def _attribution_entry(attribution: Attribution) -> dict[str, Any]:
+def attribution_json(attribution: Attribution) -> dict[str, Any]:
     """``verdict`` and ``beyond_doubt`` follow from the rest; they are there for people."""
     return {
         "iteration": attribution.iteration,

@@ -44,6 +44,12 @@ def started(entry: Entry) -> LaneState:
     try:
         profile = build(entry["profile"], "the profile in the journal")
         values = {key: float(entry["values"][key]) for key in profile.parameters}
+        for key, one in profile.parameters.items():
+            if not one.minimum <= values[key] <= one.maximum:
+                raise ValueError(
+                    f"it starts with {key} = {values[key]:g}, outside {one.minimum:g} to "
+                    f"{one.maximum:g}"
+                )
         return LaneState(
             lane=lane_from_entry(entry),
             profile=profile,
@@ -104,6 +110,7 @@ def _observed(state: LaneState, entry: Entry) -> LaneState:
         reasons=judged.reasons,
         echo_mismatch=echo_mismatch(state.profile, state.values, report.get("effective_params")),
         external=state.edited,
+        edits=state.edits,
     )
     return replace(
         state,
@@ -111,6 +118,7 @@ def _observed(state: LaneState, entry: Entry) -> LaneState:
         target_state=entry["target_state"],
         halt=None,
         edited=False,
+        edits={},
     )
 
 
@@ -175,9 +183,19 @@ def _edited(state: LaneState, entry: Entry) -> LaneState:
         state_hash=entry["new_hash"],
         before=before,
     )
-    if edited.observed is not None:  # during the interval: the decision starts from it
-        return replace(edited, observed=replace(edited.observed, edited=values))
-    return replace(edited, edited=True)
+    observed = edited.observed
+    if observed is not None:  # during the interval: the decision starts from it
+        edits = _both(observed.edits, entry)
+        return replace(edited, observed=replace(observed, edited=values, edits=edits))
+    return replace(edited, edited=True, edits=_both(state.edits, entry))
+
+
+def _both(edits: Mapping[str, tuple[float, float]], entry: Entry) -> dict[str, tuple[float, float]]:
+    """Earlier edits with those of ``entry``; a key edited twice counts from its first value."""
+    merged = dict(edits)
+    for key, (old, new) in entry["keys"].items():
+        merged[key] = (edits[key][0] if key in edits else float(old), float(new))
+    return merged
 
 
 def _halted(state: LaneState, entry: Entry) -> LaneState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pytest_soak.loop.entries import EntryError, decision_from_entry
@@ -62,18 +62,43 @@ def passages(entries: Iterable[Entry]) -> Iterator[Passage]:
         yield Passage(entry, before, state)
 
 
-def before_decision(
-    entries: Iterable[Entry], iteration: int
-) -> tuple[LaneState, Decision | None] | None:
-    """The lane as the decision of ``iteration`` found it, and that decision.
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One iteration of a lane, just before its decision."""
 
-    The decision is None while it is still to be taken; all is None if there was no such
-    observation. Raises :class:`EntryError`.
+    state: LaneState
+    """It has the observation, and the edits that came during the iteration."""
+    edits: Mapping[str, tuple[float, float]]
+    """Parameter to its values before and after an edit that came before the observation."""
+    decision: Decision | None = None
+    """What was decided then; None while it is still to be taken."""
+    in_force: bool = False
+    """The decision is known to have reached the runtime file, or changed nothing."""
+
+
+def moment_of(entries: Iterable[Entry], iteration: int) -> Moment | None:
+    """``iteration`` just before its decision; None if it was not observed.
+
+    Raises :class:`EntryError` for a bad entry before it is found.
     """
-    observed: LaneState | None = None
+    found: Moment | None = None
+    edits: dict[str, tuple[float, float]] = {}
     for passage in passages(entries):
-        if passage.entry["type"] == "decision" and passage.entry["iteration"] == iteration:
-            return passage.before, decision_from_entry(passage.entry)
-        found = passage.after.observed
-        observed = passage.after if found is not None and found.number == iteration else None
-    return None if observed is None else (observed, None)
+        kind, observed = passage.entry["type"], passage.after.observed
+        if found is not None and found.decision is not None:
+            # Its done, or an edit that met it on its way: it counts as carried out then.
+            if kind in ("done", "external"):
+                return replace(found, in_force=True)
+        elif kind == "decision" and found is not None:
+            decision = decision_from_entry(passage.entry)
+            found = replace(found, state=passage.before, decision=decision)
+            if not decision.changes:
+                return replace(found, in_force=True)
+        elif observed is not None and observed.number == iteration:
+            found = Moment(passage.after, edits)
+        elif kind == "external":
+            for key, (old, new) in passage.entry["keys"].items():
+                edits[key] = (edits.get(key, (float(old),))[0], float(new))
+        elif kind in ("observation", "decision"):
+            edits = {}
+    return found

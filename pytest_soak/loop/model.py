@@ -272,6 +272,8 @@ class Iteration:
     """The runtime file was edited from outside before this iteration."""
     edited: Mapping[str, float] | None = None
     """The values that the decision starts from, where an edit came during the iteration."""
+    edits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """What was edited by hand since the decision before: key to its values before and after."""
 
     @property
     def basis(self) -> Mapping[str, float]:

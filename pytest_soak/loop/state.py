@@ -117,6 +117,8 @@ class LaneState:
     """Of the first iterations, as many as a ``share_of_first`` needs."""
     edited: bool = False
     """Edited from outside since the last observation."""
+    edits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Of these edits: key to its values before and after."""
     pinned: Mapping[str, int | None] = field(default_factory=dict)
     """Key that an operator edited to the last decision that leaves it alone; None: all do."""
     changes: tuple[Change, ...] = ()

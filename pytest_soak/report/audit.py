@@ -11,6 +11,7 @@ from pytest_soak.gate.figures import figure, mean_of, measured_iterations, serie
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.report.deltas import delta_figures
+from pytest_soak.report.effects import effect_lines
 from pytest_soak.report.markdown import cell
 from pytest_soak.report.scenarios import scenario_lines
 from pytest_soak.report.summary import final_values
@@ -59,6 +60,7 @@ def _lane(history: History, lane: LaneJudgement) -> list[str]:
         *_section("Anomalies", _bounded(list(anomalies(history)))),
         *_section("Parameters", _parameters(history)),
         *_section("Rules", _rules(history)),
+        *_section("Effects", effect_lines(history)),
         *_section("Deltas", _deltas(lane)),
         *_section("Volume", _volume(history)),
     ]
@@ -112,8 +114,11 @@ def anomalies(history: History) -> Iterator[str]:
     """What a reader should look at, in the order of the iterations."""
     outliers = _outliers(history)
     for item in history.iterations:
-        if item.external:
-            yield f"before iteration {item.number}: the runtime file was edited from outside"
+        if item.external or item.edited is not None:
+            when = "in" if item.edited is not None else "before"
+            keys = [f"{key} {old:g} -> {new:g}" for key, (old, new) in item.edits.items()]
+            said = f", {', '.join(keys)}" if keys else ""
+            yield f"{when} iteration {item.number}: the runtime file was edited by hand{said}"
         for text in _of_iteration(item):
             yield f"iteration {item.number}: {text}"
         yield from (f"iteration {item.number}: {text}" for text in outliers.get(item.number, ()))
@@ -131,7 +136,8 @@ def _of_iteration(item: Iteration) -> Iterator[str]:
     decision = item.decision
     if decision is not None and decision.panic is not None:
         panic = decision.panic
-        yield f"PANIC, {'would revert' if panic.would else 'reverted'} to {panic.revert_to}"
+        over = f", over the pins of {', '.join(panic.pins)}" if panic.pins else ""
+        yield f"PANIC, {'would revert' if panic.would else 'reverted'} to {panic.revert_to}{over}"
     if decision is not None and decision.note:
         yield decision.note
 

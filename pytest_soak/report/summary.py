@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_soak.canonical import to_json
+from pytest_soak.loop.entries import attribution_json
 from pytest_soak.loop.model import GUARD_ORDER, Decision, History, Iteration, Outcome
 
-_TEXT_OF_REASON: Mapping[str, str] = {"freeze": "frozen", "cooldown": "cooldown_active"}
+_TEXT_OF_REASON: Mapping[str, str] = {
+    "freeze": "frozen",
+    "cooldown": "cooldown_active",
+    "pin": "pinned",
+}
 
 
 def iteration_summary(iteration: Iteration, wall_utc: str | None) -> dict[str, Any]:
@@ -45,6 +50,7 @@ def tuning(iteration: Iteration) -> dict[str, Any]:
             "skip_reason": None,
             "skipped_reason": "",
             "note": "",
+            "attributed": [],
             "signature": None,
             "old_hash": iteration.state_hash,
             "state_hash": iteration.state_hash,
@@ -62,6 +68,7 @@ def tuning(iteration: Iteration) -> dict[str, Any]:
         "skip_reason": skip_reason(decision),
         "skipped_reason": skipped_reason(decision),
         "note": decision.note,
+        "attributed": [attribution_json(one) for one in decision.attributed],
         "signature": decision.signature,
         "old_hash": decision.old_hash,
         "state_hash": decision.state_hash,
@@ -132,6 +139,7 @@ def _panic(decision: Decision) -> dict[str, Any] | None:
         "moves": dict(panic.moves),
         "would": panic.would,
         "held_until": panic.held_until,
+        "pins": list(panic.pins),
     }
 
 

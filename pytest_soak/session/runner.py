@@ -248,12 +248,14 @@ class LaneRunner:
         if not isinstance(runtime, Mapping):
             raise ParameterError(f"{names.RUNTIME}: a JSON object is expected")
         values = flatten(runtime, self.state.profile.parameters)
-        self._append(entries.external_entry(self.state, values))
+        edit = entries.external_entry(self.state, values)
+        self._append(edit)
         if compute_json_hash(runtime) != self.state.state_hash:
             # The edit left something out that is not a parameter (the read-only copies): the file
             # is made whole, so that its hash is the journal's again.
             atomic_write_json(self._runtime_path, self._nested(self.state.values))
-        self._log.write(f"| external | EDIT | iteration={self.state.done + 1} |")
+        keys = ",".join(edit["keys"]) or "none"
+        self._log.write(f"| external | EDIT | iteration={self.state.done + 1} keys={keys} |")
 
     def _complete_intent(self) -> None:
         """A stop between the journal's intent and its done: finish what was decided."""

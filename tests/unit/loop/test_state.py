@@ -273,3 +273,30 @@ def test_tuning_state_tells_what_the_guards_remember() -> None:
     assert told["last_signature"] == drive.decisions[0].signature
     assert told["acted"] == {"MAKER_BOOST": 1}
     assert told["values_before_last_change"]["base_spread_bps"] == {"value": 0.5, "iteration": 1}
+
+
+def test_a_lane_that_starts_outside_its_bounds_is_refused() -> None:
+    """As under a profile whose bounds shrank."""
+    start = Drive().entries[0]
+    values = {**start["values"], "tail_age_ms": 5000.5}
+    with pytest.raises(EntryError, match=r"tail_age_ms = 5000\.5, outside 50 to 5000"):
+        fold([{**start, "values": values}])
+    assert fold([{**start, "values": {**values, "tail_age_ms": 5000}}]).values["tail_age_ms"] == 5e3
+
+
+def test_an_iteration_tells_what_was_edited_since_the_decision_before() -> None:
+    drive = Drive()
+    drive.edit(tail_age_ms=650)
+    drive.edit(tail_age_ms=700, vip_tilt_cap=0.1)
+    drive.observe()
+    drive.edit(min_interval_ms=60)
+    assert drive.state.observed is not None
+    assert drive.state.observed.edits == {
+        "tail_age_ms": (600.0, 700.0),
+        "vip_tilt_cap": (0.0, 0.1),
+        "min_interval_ms": (50.0, 60.0),
+    }
+    drive.settle(nothing)
+    drive.step()
+    assert drive.states[-2].observed is not None
+    assert drive.states[-2].observed.edits == {}
