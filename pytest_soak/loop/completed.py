@@ -9,11 +9,8 @@ from pytest_soak.loop.attribution import aims_of, is_disturbed, window_of
 from pytest_soak.loop.entries import EntryError
 from pytest_soak.loop.model import Decision, Iteration, Outcome, Readings, Verdict
 from pytest_soak.loop.rollback import owed_after, taken_back_after
-from pytest_soak.loop.state import UNCHARGED_RULES, Change, LaneState, Moved
+from pytest_soak.loop.state import EXTERNAL, UNCHARGED_RULES, Change, LaneState, Moved
 from pytest_soak.loop.verdict import all_hold
-
-EXTERNAL = "EXTERNAL"
-"""How an edit by hand is called among the rules that moved something."""
 
 
 def completed(state: LaneState, decision: Decision) -> LaneState:

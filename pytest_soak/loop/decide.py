@@ -13,7 +13,7 @@ from pytest_soak.loop.guards import guard, plain_proposals
 from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Outcome, Panic, Readings, Room, Wanted
 from pytest_soak.loop.rollback import with_rollbacks
 from pytest_soak.loop.room import SLACK, panic_of, room_of
-from pytest_soak.loop.state import UNCHARGED_RULES, LaneState
+from pytest_soak.loop.state import RESERVED_RULES, LaneState
 from pytest_soak.loop.tuner import propose
 from pytest_soak.profile.model import Profile
 
@@ -75,9 +75,9 @@ def _asked(state: LaneState, readings: Readings, proposer: Proposer | None) -> W
 
 
 def _plain(wanted: Wanted) -> Wanted:
-    """The proposals as plain values; the names that free a move from its cap are not theirs."""
+    """The proposals as plain values; the reserved names are not theirs."""
     proposals = [
-        replace(one, rule="") if one.rule in UNCHARGED_RULES else one
+        replace(one, rule="") if one.rule in RESERVED_RULES else one
         for one in plain_proposals(wanted.proposals)
     ]
     return replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pytest_soak.loop.entries import EntryError, decision_from_entry
@@ -68,8 +68,6 @@ class Moment:
 
     state: LaneState
     """It has the observation, and the edits that came during the iteration."""
-    edits: Mapping[str, tuple[float, float]]
-    """Parameter to its values before and after an edit that came before the observation."""
     decision: Decision | None = None
     """What was decided then; None while it is still to be taken."""
     in_force: bool = False
@@ -82,23 +80,16 @@ def moment_of(entries: Iterable[Entry], iteration: int) -> Moment | None:
     Raises :class:`EntryError` for a bad entry before it is found.
     """
     found: Moment | None = None
-    edits: dict[str, tuple[float, float]] = {}
     for passage in passages(entries):
         kind, observed = passage.entry["type"], passage.after.observed
         if found is not None and found.decision is not None:
             # Its done, or an edit that met it on its way: it counts as carried out then.
             if kind in ("done", "external"):
                 return replace(found, in_force=True)
-        elif kind == "decision" and found is not None:
-            decision = decision_from_entry(passage.entry)
-            found = replace(found, state=passage.before, decision=decision)
-            if not decision.changes:
+        elif found is not None and kind == "decision":
+            found = replace(found, decision=decision_from_entry(passage.entry))
+            if passage.after.intent is None:
                 return replace(found, in_force=True)
         elif observed is not None and observed.number == iteration:
-            found = Moment(passage.after, edits)
-        elif kind == "external":
-            for key, (old, new) in passage.entry["keys"].items():
-                edits[key] = (edits.get(key, (float(old),))[0], float(new))
-        elif kind in ("observation", "decision"):
-            edits = {}
+            found = Moment(passage.after)
     return found

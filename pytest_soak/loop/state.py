@@ -18,6 +18,12 @@ from pytest_soak.protocol import Lane
 UNCHARGED_RULES = ("PANIC", "ROLLBACK")
 """Rules whose moves are not charged to velocity."""
 
+EXTERNAL = "EXTERNAL"
+"""How an edit by hand is called among the rules that moved something."""
+
+RESERVED_RULES = (*UNCHARGED_RULES, EXTERNAL)
+"""Names that no proposal may claim: they would free a move from its cap, or tell a falsehood."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:

@@ -12,7 +12,7 @@ from pytest_soak.loop.kpis import PLACEHOLDER_SOURCES, number, read_kpis
 from pytest_soak.loop.model import Proposal, Reading, Readings, Room, Wanted
 from pytest_soak.loop.moves import assemble
 from pytest_soak.loop.rollback import rests_of
-from pytest_soak.loop.state import UNCHARGED_RULES, LaneState
+from pytest_soak.loop.state import RESERVED_RULES, LaneState
 from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.profile.parameters import get_all_params
 
@@ -137,8 +137,7 @@ def _answered_key(key: Any, said: Any, notes: set[str]) -> Proposal:
     rule, kpis = said.get("rule", ""), said.get("kpis", ())
     if not isinstance(rule, str):
         rule = str(to_json(rule))
-    if rule in UNCHARGED_RULES:
-        # These names would free the move from the cap per hour.
+    if rule in RESERVED_RULES:
         notes.add(f"{rule} is not for proposals to claim")
         rule = ""
     if isinstance(kpis, str):
