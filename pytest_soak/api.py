@@ -109,7 +109,8 @@ def apply_deltas_with_tracking(
 
     ``guards`` is what the guards remember: pass the ``guards`` of the result before, so that
     velocity, cooldown and A-B-A see the steps that came earlier (one call is one iteration of
-    300 s). None begins anew with the base profile and the file's values.
+    300 s). None begins anew with the base profile and the file's values. The same changes with the
+    same ``guards`` are the same step: asked for again it is found in the file, and not made twice.
 
     Returns ``applied`` (whether anything changed), ``deltas_applied``, ``outcomes`` (key to
     APPLIED, CLIPPED or SKIPPED), ``skip_reason``, ``old_hash``, ``state_hash``, ``signature``,
@@ -117,9 +118,11 @@ def apply_deltas_with_tracking(
     written, and ParameterError when it is no runtime.
     """
     path = Path(runtime_path)
-    state, decision = _decided(path, proposed_deltas, guards)
-    runtime = runtime_of(state.profile, decision.values)
-    _, size = atomic_write_json(path, runtime) if decision.changes else ("", path.stat().st_size)
+    runtime, found = read_json_with_hash(path)
+    state, decision = _decided(runtime, found, proposed_deltas, guards)
+    size = path.stat().st_size
+    if decision.changes and decision.state_hash != found:
+        _, size = atomic_write_json(path, runtime_of(state.profile, decision.values))
     state = advance(state, entries.decision_entry(decision))
     if decision.changes:
         state = advance(state, entries.done_entry(decision))
@@ -137,19 +140,25 @@ def apply_deltas_with_tracking(
 
 
 def _decided(
-    path: Path, deltas: Mapping[str, Any], guards: LaneState | None
+    runtime: Any, found: str, deltas: Mapping[str, Any], guards: LaneState | None
 ) -> tuple[LaneState, Decision]:
-    runtime, state_hash = read_json_with_hash(path)
     profile = load_profile() if guards is None else guards.profile
     values = parameters.flatten(runtime, profile.parameters)
     if guards is None:
         lane = Lane("step", profile.name, "none", 0, 300.0, _UNPLANNED)
         start = entries.start_entry(lane, profile, "none", False, True, False, values)
         guards = fold([start])
-    elif state_hash != guards.state_hash:
+    elif found != guards.state_hash:
+        made = _decision(guards, deltas)
+        if made[1].state_hash == found:
+            return made  # this very step, made already: a caller that lost its answer asks again
         # Between two calls the file is the caller's own, so what they changed pins nothing.
         edited = advance(guards, entries.external_entry(guards, values))
         guards = replace(edited, pinned={})
+    return _decision(guards, deltas)
+
+
+def _decision(guards: LaneState, deltas: Mapping[str, Any]) -> tuple[LaneState, Decision]:
     observation = entries.observation_entry(guards.next_iteration, {"totals": {}}, None, None)
     state = advance(guards, observation)
     return state, decide(state, lambda _state, _kpis, room: tuner.wanted_from(deltas, room))

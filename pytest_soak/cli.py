@@ -1,4 +1,4 @@
-"""``pytest-soak``: judge stored runs again, without running anything, and look at profiles.
+"""``pytest-soak``: judge stored runs again and explain them, without running anything.
 
 Exit status: 0 pass, 1 fail, 2 usage (a run or profile that cannot be read is usage, too). What it
 prints comes from the functions that the session uses, so the same run gets the same answer.
@@ -95,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     gate = command("gate", _gate, "Judge a run by its profile's gate.")
     snapshot = command("snapshot", _snapshot, "Print POST_SOAK_SNAPSHOT.json.")
     audit = command("audit", _audit, "Print the audit as Markdown.")
-    for added in (verify, gate, snapshot, audit):
+    explain = command("explain", _explain, "Tell why each parameter is where it is.")
+    for added in (verify, gate, snapshot, audit, explain):
         added.add_argument("path", metavar="PATH", help=path)
     for added in (verify, gate):
         added.add_argument("--strict", action="store_true", help="WARN and INCONCLUSIVE fail too")
@@ -104,6 +105,10 @@ def _parser() -> argparse.ArgumentParser:
         "--mock", action="store_true", default=None, help="use the mock limits (default: the run's)"
     )
     gate.add_argument("--compare", metavar="RUN", help="judge by the noise of a tuner-off run")
+    explain.add_argument(
+        "--iteration", metavar="N", type=int, help="one iteration: what was seen, wanted, answered"
+    )
+    explain.add_argument("--lane", metavar="ID", help="one lane of several")
     snapshot.add_argument("--pretty", action="store_true", help="indent it")
 
     profile = commands.add_parser("profile", help="Show or check a profile.")
@@ -181,6 +186,54 @@ def _audit(arguments: argparse.Namespace) -> int:
     judgement = run.judged(strict=run.strict)
     sys.stdout.write(audit(run.histories, judgement))
     return exit_code(judgement, run.strict)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from pytest_soak.loop.entries import EntryError
+    from pytest_soak.profile.errors import nearest
+    from pytest_soak.store.rundir import RunDirectory
+    from pytest_soak.stored import read_lane
+
+    directory = RunDirectory.open(Path(arguments.path))
+    lanes = [str(record["id"]) for record in directory.lanes]
+    if arguments.lane is not None:
+        if arguments.lane not in lanes:
+            near = nearest(arguments.lane, lanes)
+            raise CommandError(f"{arguments.path}: no lane {arguments.lane!r}{near}")
+        lanes = [arguments.lane]
+    number = arguments.iteration
+    try:
+        texts = [text for lane in lanes if (text := _explained(directory, lane, number))]
+    except EntryError as error:
+        raise CommandError(f"{directory.path}: its entries make no run: {error}") from error
+    if not texts:
+        known = [read_lane(directory, lane) for lane in lanes]
+        raise CommandError(f"no iteration {number}: {'; '.join(map(_measured, known))}")
+    sys.stdout.write("\n".join(texts))
+    return 0
+
+
+def _explained(directory: RunDirectory, lane: str, number: int | None) -> str:
+    """The text of one lane, or of one iteration of it; empty if it has no such iteration."""
+    from pytest_soak.loop.history import moment_of
+    from pytest_soak.report.explain.iteration import explain_iteration
+    from pytest_soak.report.explain.run import explain_run
+    from pytest_soak.stored import read_entries
+
+    entries = read_entries(directory, lane)
+    if number is None:
+        return explain_run(entries)
+    moment = moment_of(entries, number)
+    return "" if moment is None else explain_iteration(moment)
+
+
+def _measured(history: History) -> str:
+    """Which iterations a lane has, for whoever asked for another one."""
+    halt = history.halt
+    ended = "" if halt is None else f", and halted at {halt.iteration} ({halt.kind}): {halt.text}"
+    if not history.iterations:
+        return f"lane {history.lane.id} has none{ended}"
+    return f"lane {history.lane.id} has 1 to {history.iterations[-1].number}{ended}"
 
 
 def _profile_show(arguments: argparse.Namespace) -> int:

@@ -13,21 +13,28 @@ from typing import Any
 from pytest_soak.gate.baseline import KpiNoise, Reference, reference_of
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import History, Verdict
+from pytest_soak.loop.model import Entry, History, Verdict
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import read_journal
 from pytest_soak.store.rundir import RunDirectory
 
 
-def read_lane(run: RunDirectory, lane_id: str) -> History:
-    """One lane of a run. Raises StoreError naming the journal that makes no lane."""
+def read_entries(run: RunDirectory, lane_id: str) -> Sequence[Entry]:
+    """The journal of one lane of a run, as it is. Raises StoreError."""
     path = run.lane_directory(lane_id).journal_path
     entries = read_journal(path).entries
     if not entries:
         raise StoreError(f"{path}: it has no entries; the lane never started")
+    return entries
+
+
+def read_lane(run: RunDirectory, lane_id: str) -> History:
+    """One lane of a run. Raises StoreError naming the journal that makes no lane."""
+    entries = read_entries(run, lane_id)
     try:
         return read_history(entries)
     except (LookupError, TypeError, ValueError) as error:
+        path = run.lane_directory(lane_id).journal_path
         raise StoreError(
             f"{path}: its entries make no run: {type(error).__name__}: {error}"
         ) from error

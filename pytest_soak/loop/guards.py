@@ -118,7 +118,7 @@ def _pin(ask: Ask) -> Objection | None:
         return None
     last = ask.state.pinned[ask.proposal.key]
     until = "for the rest of the run" if last is None else f"until iteration {last}"
-    return Objection(f"pinned {until}: edited by hand")
+    return Objection(f"pinned {until}, edited by hand")
 
 
 def _freeze(ask: Ask) -> Objection | None:

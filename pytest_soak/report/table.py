@@ -17,6 +17,8 @@ from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
 
 WIDTH = 100
+INDENT = 2
+"""Columns that are left free before the line of an iteration."""
 
 _HEADINGS = ("KPI", "mean", "bounds", "limit", "n (eff)", "verdict")
 _WIDTHS = (29, 11, 23, 11, 10, 13)
@@ -32,10 +34,13 @@ SHORT_NAMES = {
 }
 
 
-def iteration_line(iteration: Iteration, kpis: Sequence[str] = ()) -> str:
+def iteration_line(
+    iteration: Iteration, kpis: Sequence[str] = (), *, width: int = WIDTH - INDENT
+) -> str:
     """One iteration: number, verdict, KPIs, fired rules, and what became of the deltas.
 
     ``kpis`` chooses the KPIs; without it the usual ones, or the first four that there are.
+    ``width`` is in columns, the terminal's less what is printed before the line.
     """
     names = kpis or [name for name in SHORT_NAMES if name in iteration.readings]
     names = names or list(iteration.readings)[:4]
@@ -44,17 +49,20 @@ def iteration_line(iteration: Iteration, kpis: Sequence[str] = ()) -> str:
     )
     scenarios = dict.fromkeys(each.name for each in fired_in(iteration))
     figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
-    head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", WIDTH)
+    head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", width)
     if iteration.decision is None:
         return head
-    fired = " ".join([*_unclear(iteration), _fired(iteration.decision)]).strip()
-    outcome = _outcome(iteration.decision, reasons=True)
-    # What became of the deltas is the news: where all does not fit, their reasons go, then rules.
-    if len(head) + len(fired) + len(outcome) + 6 > WIDTH:
-        outcome = _outcome(iteration.decision, reasons=False)
-    left = WIDTH - len(head) - len(outcome) - (6 if outcome else 3)
+    fired = " ".join([*_unclear(iteration, names), _fired(iteration.decision)]).strip()
+    # What became of the deltas is the news: where all does not fit, the reasons of what was held
+    # go first, then those of what was refused, then rules.
+    for refused, held in ((True, True), (True, False), (False, False)):
+        outcome = _outcome(iteration.decision, refused=refused, held=held)
+        line = " | ".join(part for part in (head, fired, outcome) if part)
+        if len(line) <= width:
+            return line
+    left = width - len(head) - len(outcome) - (6 if outcome else 3)
     parts = [head, cut(fired, left) if left > 8 else "", outcome]
-    return cut(" | ".join(part for part in parts if part), WIDTH)
+    return cut(" | ".join(part for part in parts if part), width)
 
 
 def _reading(iteration: Iteration, name: str) -> str:
@@ -65,9 +73,15 @@ def _reading(iteration: Iteration, name: str) -> str:
     return f"{value:.0f}" if 100.0 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
-def _unclear(iteration: Iteration) -> list[str]:
-    """Why an iteration is INCONCLUSIVE, and that its proposer failed: neither shows otherwise."""
-    said = list(iteration.reasons[:1]) if iteration.verdict is Verdict.INCONCLUSIVE else []
+def _unclear(iteration: Iteration, shown: Sequence[str]) -> list[str]:
+    """What shows nowhere else: edits by hand, why it is INCONCLUSIVE, that its proposer failed.
+
+    That a KPI of the line has no data is ``shown``.
+    """
+    known = {f"{name} has no data" for name in shown}
+    said = [f"EDITED {', '.join(sorted(iteration.edits))}"] if iteration.edits else []
+    if iteration.verdict is Verdict.INCONCLUSIVE:
+        said += [reason for reason in iteration.reasons if reason not in known][:1]
     if iteration.decision is not None and PROPOSER_FAILED in iteration.decision.note:
         said.append(PROPOSER_FAILED.upper())
     return said
@@ -80,19 +94,25 @@ def _fired(decision: Decision) -> str:
         rules.insert(0, f"PANIC at {panic.revert_to} already")
     elif panic is not None:
         would = "would revert" if panic.would else "reverted"
-        rules.insert(0, f"PANIC {would} to {panic.revert_to}")
+        over = " over pins" if panic.pins else ""
+        rules.insert(0, f"PANIC {would} to {panic.revert_to}{over}")
     return " ".join(rules)
 
 
-def _outcome(decision: Decision, *, reasons: bool) -> str:
+def _outcome(decision: Decision, *, refused: bool, held: bool) -> str:
+    """What became of the deltas; with the reasons of what was refused, and of what was held."""
     counts: Counter[str] = Counter(outcome.outcome for outcome in decision.outcomes)
     kinds = ("APPLIED", "CLIPPED", "SKIPPED")
     made = [f"{kind.lower()} {counts[kind]}" for kind in kinds if counts[kind]]
     refusals = dict.fromkeys(item.reason for item in decision.outcomes if item.reason)
-    if reasons and refusals:
+    if refused and refusals:
         made.append(f"({', '.join(refusals)})")
     if decision.wanted.held:
         made.append(f"held {len(decision.wanted.held)}")
+        # The reason is a guard's name; what may follow it is too much for the line.
+        words = (reason.partition(" ")[0].rstrip(":,") for reason in decision.wanted.held.values())
+        if held:
+            made.append(f"({', '.join(dict.fromkeys(words))})")
     if decision.dry_run and decision.outcomes:
         made.append("dry run")
     return " ".join(made)

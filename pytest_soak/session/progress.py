@@ -9,7 +9,7 @@ import pytest
 
 from pytest_soak.loop.model import Iteration
 from pytest_soak.protocol import Lane
-from pytest_soak.report.table import iteration_line
+from pytest_soak.report.table import INDENT, WIDTH, iteration_line
 
 REPORT_ATTRIBUTE = "soak"
 
@@ -49,13 +49,19 @@ class ItemProgress:
         ]
 
 
-def progress_of(lane: Lane, iteration: Iteration, fresh_from: int | None = None) -> ItemProgress:
-    """The progress of an iteration observed, or decided."""
+def progress_of(
+    lane: Lane, iteration: Iteration, fresh_from: int | None = None, *, named: bool = False
+) -> ItemProgress:
+    """The progress of an iteration observed, or decided.
+
+    ``named`` leaves room for the name of the lane, which is printed before the line.
+    """
+    width = WIDTH - INDENT - (len(f"{lane.id}: ") if named else 0)
     return ItemProgress(
         lane_id=lane.id,
         number=iteration.number,
         verdict=str(iteration.verdict),
-        line=iteration_line(iteration) if iteration.decision else "",
+        line=iteration_line(iteration, width=width) if iteration.decision else "",
         kpis=tuple(
             (name, float(reading.value))
             for name, reading in iteration.readings.items()

@@ -132,7 +132,7 @@ class Soak:
             self._end_lane(slot)
             raise
         self._current = (slot.lane_id, slot.number)
-        progress = progress_of(runner.lane, iteration, runner.fresh_from)
+        progress = self._progress(runner, iteration)
         item.stash[_PROGRESS] = progress
         if self.config.getoption("xmlpath", None):
             item.user_properties.extend(progress.properties())
@@ -145,11 +145,15 @@ class Soak:
         runner = self._runner(slot.lane_id)
         try:
             iteration = runner.decide(self._recorded, tuple(dict.fromkeys(self._failed)))
-            item.stash[_PROGRESS] = progress_of(runner.lane, iteration, runner.fresh_from)
+            item.stash[_PROGRESS] = self._progress(runner, iteration)
             with no_outcomes("pytest_soak_iteration"):
                 self.config.hook.pytest_soak_iteration(lane=runner.lane, iteration=iteration)
         finally:
             self._end_lane(slot)
+
+    def _progress(self, runner: LaneRunner, iteration: Iteration) -> ItemProgress:
+        named = len(self.plan.lanes) > 1
+        return progress_of(runner.lane, iteration, runner.fresh_from, named=named)
 
     def _end_lane(self, slot: Slot) -> None:
         runner = self._runner(slot.lane_id)

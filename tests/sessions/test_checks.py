@@ -168,3 +168,18 @@ def test_the_iteration_hook_sees_what_was_decided(soak: Sessions) -> None:
         "steady-BTCUSDT-1 1 PASS",
         "steady-BTCUSDT-1 2 PASS",
     ]
+
+
+@pytest.mark.parametrize("args", [(), ("-p", "xdist", "-n", "2")], ids=["plain", "n2"])
+def test_lines_that_begin_with_the_name_of_a_lane_fit_100_columns(
+    soak: Sessions, args: tuple[str, ...]
+) -> None:
+    if args:
+        pytest.importorskip("xdist")
+    result = soak(
+        "--soak-iterations=4", "--soak-mock", "--soak-seed=1,1001", "-v", *args, subprocess=True
+    )
+    lines = [line for line in result.out.splitlines() if line.startswith("  steady-BTCUSDT-1")]
+    assert len(lines) == 8
+    assert all("MAKER_BOOST" in line or "held" in line for line in lines)
+    assert max(map(len, lines)) <= 100

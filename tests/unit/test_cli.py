@@ -10,10 +10,12 @@ import pytest
 
 from pytest_soak.cli import main
 from pytest_soak.gate import judge_lane, judge_run
-from pytest_soak.loop.history import read_history
+from pytest_soak.loop.history import moment_of, read_history
 from pytest_soak.loop.model import Entry, Halt
 from pytest_soak.protocol import Lane
 from pytest_soak.report import audit, final_table, run_snapshot, snapshot, snapshot_text
+from pytest_soak.report.explain.iteration import explain_iteration
+from pytest_soak.report.explain.run import explain_run
 from pytest_soak.store.journal import Journal
 from pytest_soak.store.rundir import RunDirectory
 from tests.unit.report.runs import decided_entries
@@ -130,6 +132,57 @@ def test_verify_fails_when_a_target_ignores_a_change(
     assert "after iteration 2: base_spread_bps" in capsys.readouterr().out
 
 
+def test_explain_tells_a_run_or_one_iteration(
+    stored: StoredRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = decided_entries()
+    path = stored(entries)
+    assert main(["explain", str(path)]) == 0
+    assert capsys.readouterr().out == explain_run(entries)
+    assert main(["explain", str(path), "--iteration", "5"]) == 0
+    moment = moment_of(entries, 5)
+    assert moment is not None
+    assert capsys.readouterr().out == explain_iteration(moment)
+
+
+def test_explain_takes_one_lane_of_several(
+    stored: StoredRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = stored(decided_entries(4), decided_entries(9, lane_id="other-2"))
+    assert main(["explain", str(path)]) == 0
+    both = capsys.readouterr().out
+    assert both.startswith("steady-BTCUSDT-1: 4 of 4 iterations")
+    assert "\n\nother-2: 9 of 9 iterations" in both
+    assert main(["explain", str(path), "--lane", "other-2"]) == 0
+    assert capsys.readouterr().out == both[both.index("other-2: ") :]
+    assert main(["explain", str(path / "other-2")]) == 0
+    assert capsys.readouterr().out == both[both.index("other-2: ") :]
+    assert main(["explain", str(path), "--iteration", "7"]) == 0
+    assert capsys.readouterr().out.startswith("other-2, iteration 7 of 9: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--lane", "stedy-BTCUSDT-1"], "no lane 'stedy-BTCUSDT-1'; did you mean 'steady-BTC"),
+        (["--lane", "xyz"], "no lane 'xyz'; known: steady-BTCUSDT-1, bad-1"),
+        (["--iteration", "10"], "no iteration 10: lane steady-BTCUSDT-1 has 1 to 4; lane bad-1 has "
+        "1 to 9, and halted at 10 (error): no feed"),
+        (["--iteration", "0"], "no iteration 0: "),
+        (["--iteration", "-1", "--lane", "bad-1"], "no iteration -1: lane bad-1 has 1 to 9, "),
+    ],
+)  # fmt: skip
+def test_explain_names_what_there_is(
+    arguments: list[str], said: str, stored: StoredRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    halted = decided_entries(9, lane_id="bad-1", halt=Halt(10, "error", "no feed"))
+    path = stored(decided_entries(4), halted)
+    assert main(["explain", str(path), *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+
+
 def test_a_halted_run_says_why(stored: StoredRun, capsys: pytest.CaptureFixture[str]) -> None:
     path = stored(decided_entries(9, planned=24, halt=Halt(10, "error", "ValueError: no feed")))
     assert main(["gate", str(path)]) == 1
@@ -150,12 +203,15 @@ def test_an_empty_or_senseless_journal_is_usage(
     lane = Lane("a-1", "steady", "BTCUSDT", 1, 300.0, 4)
     run = RunDirectory.create(tmp_path / "empty", "run-1", [lane], {})
     journal = Journal.create(run.lane_directory("a-1").journal_path)
-    assert main(["gate", str(run.path)]) == 2
-    assert "never started" in capsys.readouterr().err
+    for command in ("gate", "explain"):
+        assert main([command, str(run.path)]) == 2
+        assert "never started" in capsys.readouterr().err
     journal.append({"type": "done", "iteration": 1, "state_hash": "x"})
     journal.close()
     assert main(["gate", str(run.path)]) == 2
     assert "its entries make no run" in capsys.readouterr().err
+    assert main(["explain", str(run.path)]) == 2
+    assert "its entries make no run: a journal begins with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_a_proposal_for_a_pinned_key_is_refused_and_says_so() -> None:
     drive.edit(tail_age_ms=650)
     outcomes = drive.move(tail_age_ms=25, vip_tilt_cap=0.05)
     assert (outcomes["tail_age_ms"].outcome, outcomes["tail_age_ms"].reason) == ("SKIPPED", "pin")
-    assert outcomes["tail_age_ms"].note == "pinned for the rest of the run: edited by hand"
+    assert outcomes["tail_age_ms"].note == "pinned for the rest of the run, edited by hand"
     assert outcomes["vip_tilt_cap"].outcome == "APPLIED"
 
 
@@ -47,7 +47,7 @@ def test_the_length_is_settable(length: int, free_at: int) -> None:
     drive = Drive(changed(shipped(), pin={"for": length}))
     drive.step()
     drive.edit(tail_age_ms=650)
-    answers = []
+    answers: list[str] = []
     for _ in range(5):
         move = drive.move(tail_age_ms=5 * (len(answers) + 1))["tail_age_ms"]
         answers.append(move.outcome)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from pytest_soak.gate import CriterionResult, judge_lane, judge_run
-from pytest_soak.loop.model import Halt, History, Panic, Reading, Verdict, Wanted
+from pytest_soak.loop.model import Halt, History, Outcome, Panic, Reading, Verdict, Wanted
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.report import (
     audit,
@@ -15,7 +16,7 @@ from pytest_soak.report import (
     profile_text,
     recommendations,
 )
-from pytest_soak.report.table import WIDTH
+from pytest_soak.report.table import INDENT, WIDTH
 from pytest_soak.store.sources import read_source
 from tests.unit.gate.histories import (
     applied,
@@ -93,9 +94,63 @@ def test_the_line_tells_panic_held_and_dry_run() -> None:
     line = iteration_line(make_history(5, panics={3: already}).iterations[2])
     assert "PANIC at steady_safe already" in line
     wanted = {3: Wanted(held={"tail_age_ms": "velocity"})}
-    assert "held 1" in iteration_line(make_history(5, wanted=wanted).iterations[2])
+    line = iteration_line(make_history(5, wanted=wanted).iterations[2])
+    assert line.endswith("p95=310 | held 1 (velocity)")
     dry = make_history(5, outcomes={3: [applied("tail_age_ms", 1.0)]}, dry_run=True)
     assert iteration_line(dry.iterations[2]).endswith("applied 1 dry run")
+
+
+def line_of(held: Mapping[str, str], *outcomes: Outcome, rules: tuple[str, ...] = ()) -> str:
+    wanted = {3: Wanted(held=held, rules=rules)}
+    return iteration_line(
+        make_history(5, wanted=wanted, outcomes={3: list(outcomes)}).iterations[2]
+    )
+
+
+LINE = WIDTH - INDENT
+HEAD = "   3 PASS net=3 risk=0.35 maker=0.9 p95=310"
+
+
+def test_the_line_says_by_what_the_tuner_was_held() -> None:
+    held = {"a": "freeze", "b": "velocity", "c": "freeze", "d": "small"}
+    assert line_of(held) == f"{HEAD} | held 4 (freeze, velocity, small)"
+    assert line_of({"a": "rollback: rests until iteration 30"}) == f"{HEAD} | held 1 (rollback)"
+    assert line_of({"a": "pin"}, skipped("tail_age_ms", 5.0, "bounds"), rules=("ADVERSE",)) == (
+        f"{HEAD} | ADVERSE | skipped 1 (bounds) held 1 (pin)"
+    )
+
+
+def test_where_all_does_not_fit_what_was_held_loses_its_reasons_first() -> None:
+    held, refused = {"a": "freeze", "b": "pin"}, skipped("tail_age_ms", 5.0, "bounds")
+    tail = "skipped 1 (bounds) held 2"
+    room = LINE - len(f"{HEAD} |  | {tail} (freeze, pin)")
+    for length, end in (
+        (room, f"{tail} (freeze, pin)"),
+        (room + 1, tail),
+        (room + len(" (freeze, pin)"), tail),
+        (room + len(" (freeze, pin)") + 1, "skipped 1 held 2"),
+        (room + len(" (freeze, pin) (bounds)"), "skipped 1 held 2"),
+    ):
+        rule = "R" * length
+        assert line_of(held, refused, rules=(rule,)) == f"{HEAD} | {rule} | {end}"
+    longest = line_of(held, refused, rules=("R" * 90,))
+    assert len(longest) == LINE
+    assert longest.endswith("RR.. | skipped 1 held 2")
+
+
+def test_the_line_says_why_it_is_inconclusive_unless_a_figure_does() -> None:
+    reasons = ("net_bps has no data", "adverse_bps_p95 has no data")
+    refused = {3: [skipped("tail_age_ms", 5.0, "nodata")]}
+    history = make_history(5, kpis={"net_bps": None}, outcomes=refused, wanted={3: Wanted()})
+    head = "   3 INCONCLUSIVE net=nodata risk=0.35 maker=0.9 p95=310"
+    for said, end in (
+        (reasons[:1], "skipped 1 (nodata)"),
+        (reasons[1:], "adverse_bps_p95 has no data | skipped 1"),
+        (reasons, "adverse_bps_p95 has no data | skipped 1"),
+    ):
+        unclear = with_iteration(history, 3, verdict=Verdict.INCONCLUSIVE, reasons=said)
+        line = iteration_line(unclear.iterations[2])
+        assert line == f"{head} | {end}"
 
 
 def test_the_line_takes_other_kpis() -> None:
@@ -104,7 +159,8 @@ def test_the_line_takes_other_kpis() -> None:
     assert "pool_p95=1234" in iteration_line(other)
     assert "fills_per_hour=6000" in iteration_line(iteration, ["fills_per_hour"])
     many = replace(iteration, reasons=("x",), verdict=Verdict.INCONCLUSIVE)
-    assert len(iteration_line(many, ["k" * 60, "l" * 60])) <= WIDTH
+    assert len(iteration_line(many, ["k" * 60, "l" * 60])) <= LINE
+    assert len(iteration_line(many, ["k" * 60, "l" * 60], width=70)) <= 70
 
 
 def audited(*histories: History) -> str:
@@ -116,7 +172,7 @@ def test_the_audit_has_the_verdict_first_and_all_sections() -> None:
     assert text.startswith("# Soak audit: PASS\n")
     sections = [line[4:] for line in text.splitlines() if line.startswith("### ")]
     assert sections == [
-        *("Gate", "Trends", "Anomalies", "Parameters", "Rules", "Deltas", "Volume"),
+        *("Gate", "Trends", "Anomalies", "Parameters", "Rules", "Effects", "Deltas", "Volume"),
     ]
     assert "| base_spread_bps | 0.5 | 0.845 | +0.345 | bps |" in text
     assert "| maker_taker_ratio | 0.697 | 0.736 | +0.039 |" in text
@@ -141,7 +197,7 @@ def test_the_audit_names_what_is_odd() -> None:
         "- iteration 4: FAIL: net_bps 1.5 < 2",
         "- iteration 6: PANIC, reverted to steady_safe",
         "- iteration 10: net_bps 9.000 is +",
-        "- before iteration 12: the runtime file was edited from outside",
+        "- before iteration 12: the runtime file was edited by hand",
         "- iteration 13: failed checks: t",
         "- iteration 13: the target ran with other values of tail_age_ms",
         "- iteration 14: the proposer failed: boom \\| pipe and more",

@@ -1,0 +1,262 @@
+"""One iteration, explained: what was read, what every rule made of it, and what the guards said.
+
+Everything comes from the lane just before the decision, folded from its journal, and from the
+decision as it was journaled; what the rules saw is asked again of the functions that decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_soak.loop.history import Moment
+from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Reading
+from pytest_soak.loop.rollback import ROLLBACK, rests_of
+from pytest_soak.loop.room import deciding, is_cooling, is_held, is_late, is_pinned
+from pytest_soak.loop.scenarios import fired_in
+from pytest_soak.loop.state import LaneState
+from pytest_soak.profile.model import Profile
+from pytest_soak.report.explain.answers import answers, attributed, panic
+from pytest_soak.report.explain.layout import (
+    change,
+    kept,
+    labelled,
+    listed,
+    reading,
+    value,
+)
+from pytest_soak.report.explain.rules import HOOK, RuleView, by_rules, rule_text, rule_views
+
+_HASH = 12
+_OFF = "off in this profile"
+_KPI_COLUMN = 24
+_RULE_COLUMN = 32
+_WORDS = ("FIRES", "idle", "waits", "quiet")
+
+
+def explain_iteration(moment: Moment) -> str:
+    """The text of one iteration, from the lane just before its decision."""
+    state, decision, observed = moment.state, moment.decision, moment.state.observed
+    if observed is None:
+        raise ValueError(f"iteration {deciding(state)} was not observed")
+    lines = [
+        *_header(moment, observed),
+        *_section("KPIs as read", _kpis(state.profile, observed)),
+        *_section("In force at this decision", _in_force(state)),
+        *_section("Rules", _rules(state, observed, decision)),
+    ]
+    if decision is not None:
+        lines += _section("Parameters", answers(state, observed, decision))
+        lines += _section("Panic", panic(state, decision.panic))
+        lines += _section("What came of earlier changes", attributed(decision.attributed))
+    return "\n".join(lines) + "\n"
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", title, *lines] if lines else []
+
+
+# -- what it was ---------------------------------------------------------------------------------
+
+
+def _header(moment: Moment, observed: Iteration) -> list[str]:
+    state, decision = moment.state, moment.decision
+    title = f"{state.lane.id}, iteration {observed.number} of {state.iterations}"
+    facts = [("because", reason) for reason in observed.reasons]
+    facts += [("failed check", name) for name in observed.failed_checks]
+    facts += [("scenario", each.name) for each in fired_in(observed)]
+    if observed.echo_mismatch:
+        keys = listed(observed.echo_mismatch)
+        facts.append(("target", f"says that it ran with other values of {keys}"))
+    facts += [("edited", text) for text in _edits(observed)]
+    facts.append(("mode", mode_of(state)))
+    if decision is None:
+        facts.append(("decision", _undecided(state)))
+    else:
+        first, *others = _changed(moment, decision)
+        facts += [("changed", first), *(("", text) for text in others)]
+        facts += [("note", decision.note), ("runtime", _hashes(decision))]
+    lines = labelled(f"{title}: {observed.verdict}", "", indent=0)
+    return lines + [line for label, text in facts if text for line in labelled(label, text)]
+
+
+def mode_of(state: LaneState) -> str:
+    """What keeps a lane from being tuned; empty where it is."""
+    if not state.tune:
+        return "tuner off: nothing is proposed"
+    return "dry run: what is decided is recorded, nothing is applied" if state.dry_run else ""
+
+
+def _undecided(state: LaneState) -> str:
+    if state.halt is None:
+        return "none yet: the session ended before it; --soak-resume takes it"
+    return f"none: the lane halted ({state.halt.kind}): {state.halt.text}"
+
+
+def _edits(observed: Iteration) -> Iterator[str]:
+    for key, (old, new) in sorted(observed.edits.items()):
+        during = observed.basis[key] != observed.values[key]
+        when = "during" if during else "before"
+        yield f"by hand {when} this iteration: {key} {value(old)} -> {value(new)}"
+
+
+def _changed(moment: Moment, decision: Decision) -> list[str]:
+    state = moment.state
+    made = {one.key: one for one in decision.outcomes if one.outcome != "SKIPPED"}
+    moved = [
+        f"{key} {value(state.values[key])} -> {value(now)} "
+        f"({made[key].rule or HOOK if key in made else 'PANIC'})"
+        for key, now in decision.values.items()
+        if now != state.values[key]
+    ]
+    if moved and not moment.in_force:
+        return [*moved, "not seen in the runtime file yet: --soak-resume completes it"]
+    if moved:
+        return [*moved, f"in force from iteration {decision.iteration + 1}"]
+    would = [kept(f"{one.key} {value(one.before)} -> {value(one.after)}") for one in made.values()]
+    return [f"nothing; without the dry run: {', '.join(would)}" if would else "nothing"]
+
+
+def _hashes(decision: Decision) -> str:
+    old, new = decision.old_hash[:_HASH], decision.state_hash[:_HASH]
+    if not decision.changes:
+        return f"hash {old}, unchanged"
+    signature = "" if decision.signature is None else f", signature {decision.signature}"
+    return f"hash {old} -> {new}{signature}"
+
+
+def _kpis(profile: Profile, observed: Iteration) -> list[str]:
+    lines = []
+    for name, found in observed.readings.items():
+        kpi = profile.kpis.get(name)
+        limits = [
+            each
+            for condition in (*profile.verdict.fail, *profile.verdict.warn)
+            if condition.kpi == name
+            for each in condition.comparisons
+        ]
+        unit = "" if kpi is None or kpi.unit in ("1", "share") else kpi.unit
+        figure = reading(found.evidence, *limits)
+        text = figure if found.evidence is None else f"{figure} {unit}".rstrip()
+        lines += labelled(name, f"{text:<16} {_origin(found)}".rstrip(), column=_KPI_COLUMN)
+    return lines
+
+
+def _origin(found: Reading) -> str:
+    if found.placeholder:
+        return (
+            f"{found.source} {reading(found.value)} stands in; rules and gate take it for no data"
+        )
+    text = f"from {found.source}"
+    if found.numerator is not None and found.denominator is not None:
+        text += f", {reading(found.numerator)} of {reading(found.denominator)}"
+    return text + (", weak: no evidence on one iteration" if found.weak else "")
+
+
+# -- what held it --------------------------------------------------------------------------------
+
+
+def _in_force(state: LaneState) -> list[str]:
+    guards = state.profile.guards
+    facts = [
+        ("panic", _panic_text(state)),
+        ("late", _late_text(state)),
+        ("pin", _pin_text(state) if guards.pin.iterations != 0 else _OFF),
+        ("freeze", _freeze_text(state)),
+        ("cooldown", _cooldown_text(state) if guards.cooldown is not None else _OFF),
+        ("velocity", _velocity_text(state)),
+    ]
+    for key, owed in state.owed.items():
+        text = f"{key} is due back to {value(owed.value)} since iteration {owed.since}"
+        facts.append(("rollback", text))
+    rules = {rule.name for rule in state.profile.rules}
+    for (rule, key), rest in rests_of(state).items():
+        if rule not in rules:
+            continue  # a proposer's own names are not held to it
+        way = "up" if rest.direction > 0 else "down"
+        facts.append(("rollback", f"{rule} may not move {key} {way} until iteration {rest.until}"))
+    return [line for label, text in facts for line in labelled(label, text, column=_KPI_COLUMN)]
+
+
+def _panic_text(state: LaneState) -> str:
+    guard = state.profile.guards.panic
+    if guard is None:
+        return _OFF
+    hold = f"hold until iteration {state.hold_until}; " if is_held(state) else ""
+    return f"{hold}{state.fail_streak} FAIL in a row before this iteration, {guard.after} revert"
+
+
+def _late_text(state: LaneState) -> str:
+    last = state.profile.guards.hold_last
+    if is_late(state):
+        return f"yes: after the last {last} of {state.iterations} iterations nothing moves"
+    return f"no, from iteration {state.iterations - last + 1} on" if last else _OFF
+
+
+def _pin_text(state: LaneState) -> str:
+    pinned: dict[str, list[str]] = {}
+    for key, last in sorted(state.pinned.items()):
+        if is_pinned(state, key):
+            until = "for the rest of the run" if last is None else f"until iteration {last}"
+            pinned.setdefault(until, []).append(key)
+    parts = [f"{listed(keys)} {until}" for until, keys in pinned.items()]
+    return f"{', '.join(parts)}: edited by hand" if parts else "no"
+
+
+def _freeze_text(state: LaneState) -> str:
+    guard = state.profile.guards.freeze
+    if guard is None:
+        return _OFF
+    if deciding(state) <= state.frozen_until:
+        return f"{listed(guard.keys)} until iteration {state.frozen_until}"
+    return f"no; {state.stable_streak} stable in a row before this iteration, {guard.after} freeze"
+
+
+def _cooldown_text(state: LaneState) -> str:
+    return f"until iteration {state.cooldown_until}" if is_cooling(state) else "no"
+
+
+def _velocity_text(state: LaneState) -> str:
+    spent: dict[str, float] = {}
+    for move in state.moves:
+        spent[move.key] = spent.get(move.key, 0.0) + move.size
+    caps = state.profile.parameters
+    parts = [
+        kept(f"{key} {value(sum_)} of {value(caps[key].cap_per_hour)}")
+        for key, sum_ in spent.items()
+    ]
+    window = f"in the last {state.profile.guards.velocity_window_s:g} s"
+    return f"spent {window}: {', '.join(sorted(parts))}" if parts else f"nothing spent {window}"
+
+
+# -- what was wanted -----------------------------------------------------------------------------
+
+
+def _rules(state: LaneState, observed: Iteration, decision: Decision | None) -> list[str]:
+    if not state.tune:
+        return labelled("not asked", "the tuner is off")
+    if decision is not None and not by_rules(state, decision):
+        return labelled("not asked", f"{HOOK} {_hook_answer(decision)}")
+    lines = []
+    views = rule_views(state, observed.readings)
+    for view in sorted(views, key=lambda each: _WORDS.index(each.word)):
+        lines += labelled(f"{view.word:<6} {view.rule.name}", rule_text(view), column=_RULE_COLUMN)
+        wants = _wants_text(view)
+        if wants:
+            lines += labelled("", wants, column=_RULE_COLUMN)
+    return lines
+
+
+def _hook_answer(decision: Decision) -> str:
+    if PROPOSER_FAILED in decision.note:
+        return "was asked in their place and failed, so nothing is proposed"
+    if all(one.rule == ROLLBACK for one in decision.wanted.proposals):
+        return "answered in their place and proposed nothing"
+    names = [name for name in decision.wanted.rules if name != ROLLBACK]
+    return f"answered in their place, as {listed(names) if names else 'no rule'}"
+
+
+def _wants_text(view: RuleView) -> str:
+    if view.word == "idle":
+        return "every parameter is where it would take it"
+    wants = ", ".join(kept(f"{key} {change(delta)}") for key, delta in view.wants.items())
+    return f"wants {wants}" if wants else ""

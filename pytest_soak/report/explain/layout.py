@@ -1,0 +1,134 @@
+"""Lines for people: at most 100 columns, aligned by labels, figures as short as they may be."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+
+from pytest_soak.profile.model import Comparison
+from pytest_soak.report.table import WIDTH
+
+_DIGITS = (3, 4, 5, 6, 8, 10, 12, 15, 17)
+_LONGEST_TEXT = 400
+_GLUE = "\xa0"
+
+
+def labelled(label: str, text: str, *, indent: int = 2, column: int = 20) -> list[str]:
+    """``text`` from ``column`` on, wrapped there, behind its label.
+
+    A label that reaches the column has its text on the next line; without a text it stands alone.
+    """
+    head = " " * indent + plain(label)
+    rest = " " * column
+    if not text:
+        return _wrapped(head, "", " " * (indent + 2))
+    if len(head) >= column:
+        return [*_wrapped(head, "", " " * (indent + 2)), *_wrapped(text, rest, rest)]
+    return _wrapped(text, f"{head:<{column}}", rest)
+
+
+def kept(text: str) -> str:
+    """``text`` as one word for :func:`labelled`: no line ends inside it."""
+    return text.replace(" ", _GLUE)
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    lines = textwrap.wrap(
+        plain(text),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+    )
+    return [line.replace(_GLUE, " ") for line in lines]
+
+
+def plain(text: str) -> str:
+    """``text`` without line breaks and control characters, and not without end.
+
+    A proposer's words are data of strangers: none of them moves the cursor of a terminal.
+    """
+    one_line = " ".join(str(text).splitlines())
+    safe = "".join(
+        each if each.isprintable() or each == _GLUE else each.encode("unicode_escape").decode()
+        for each in one_line
+    )
+    return safe if len(safe) <= _LONGEST_TEXT else safe[: _LONGEST_TEXT - 2] + ".."
+
+
+def value(number: float | None) -> str:
+    """A value of a parameter: all the digits that it was set to, up to 6."""
+    return "unknown" if number is None else f"{number:.6g}"
+
+
+def with_unit(number: float, unit: str) -> str:
+    """``0.5 bps``, ``0.15 (share of spread)``."""
+    said = "" if unit == "1" else f" ({unit})" if " " in unit else f" {unit}"
+    return value(number) + said
+
+
+def change(delta: object) -> str:
+    """A change with its sign; what was proposed may be a text."""
+    return f"{delta:+.6g}" if isinstance(delta, float | int) else plain(str(delta))
+
+
+def reading(number: float | None, *limits: Comparison) -> str:
+    """A KPI in 3 digits or as many as it takes to be seen on its own side of the limits."""
+    if number is None:
+        return "no data"
+    for digits in _DIGITS:
+        text = f"{number:.{digits}g}"
+        if "e+" in text and abs(number) < 1e9:
+            text = f"{number:.0f}"
+        told = float(text)
+        if all(
+            limit.holds(told) == limit.holds(number)
+            and limit.holds_with_margin(told) == limit.holds_with_margin(number)
+            for limit in limits
+        ):
+            return text
+    return repr(number)
+
+
+def moves_text(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """``a 1 -> 2, b 3 -> 4``: the keys that differ."""
+    return ", ".join(
+        kept(f"{key} {value(before[key])} -> {value(now)}")
+        for key, now in after.items()
+        if now != before[key]
+    )
+
+
+def spans(iterations: Iterable[int], most: int = 6) -> str:
+    """``1-4, 7, 9-12``; where there are too many pieces, the first ones and the last."""
+    pieces: list[tuple[int, int]] = []
+    for number in sorted(set(iterations)):
+        if pieces and number == pieces[-1][1] + 1:
+            pieces[-1] = (pieces[-1][0], number)
+        else:
+            pieces.append((number, number))
+    texts = [f"{first}" if first == last else f"{first}-{last}" for first, last in pieces]
+    if len(texts) > most:
+        texts = [*texts[: most - 1], "..", texts[-1]]
+    return ", ".join(texts).replace(", .., ", " .. ")
+
+
+def times(count: int) -> str:
+    return "once" if count == 1 else "twice" if count == 2 else f"{count} times"
+
+
+def listed(items: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of the same length, their columns aligned; the first row has the headings."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  "
+        + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,311 @@
+"""A run, explained: why each parameter is where it is, change by change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_soak.loop.model import GUARD_ORDER, Attribution, Entry, Verdict
+from pytest_soak.loop.room import is_pinned
+from pytest_soak.loop.state import EXTERNAL
+from pytest_soak.profile.model import Parameter
+from pytest_soak.report.explain.answers import attribution_text
+from pytest_soak.report.explain.iteration import mode_of
+from pytest_soak.report.explain.layout import (
+    change,
+    kept,
+    labelled,
+    listed,
+    plain,
+    reading,
+    spans,
+    table,
+    times,
+    value,
+    with_unit,
+)
+from pytest_soak.report.explain.rules import HOOK, Part
+from pytest_soak.report.explain.story import Step, Story
+from pytest_soak.report.table import cut
+
+_COLUMN = 14
+_KEY_COLUMN = 32
+_MOST_NOTES = 8
+_FIRST_GROUPS, _LAST_GROUPS = 8, 12
+"""Of a long story so many groups are told at either end, and what is between in one line."""
+_MOST_ALIKE = 2
+"""So many parameters that stand still for the same reason have a line each."""
+_MOST_ROWS = 60
+_UNTOLD = "not told before the end"
+_SAME = 1e-9
+"""Share of a range within which steps count as equal, and a value as on its bound."""
+
+
+def explain_run(entries: Sequence[Entry]) -> str:
+    """The story of one lane, from the entries of its journal.
+
+    Raises ``loop.entries.EntryError`` for entries that are no journal.
+    """
+    story = Story.of(entries)
+    lines = [*_header(story), *_moved(story), *_still(story), *_left_out(story)]
+    lines += ["", "With --iteration N: what every rule saw then, and what the guards answered."]
+    return "\n".join(lines) + "\n"
+
+
+# -- the lane as a whole -------------------------------------------------------------------------
+
+
+def _header(story: Story) -> list[str]:
+    state = story.state
+    lane = state.lane
+    title = (
+        f"{lane.id}: {state.done} of {lane.iterations} iterations of {lane.interval_s:g} s, "
+        f"profile {lane.profile}, target {state.target}"
+    )
+    facts = [("mode", mode_of(state)), ("verdicts", "; ".join(_verdicts(story.verdicts)))]
+    decisions = [_decisions(kind, numbers) for kind, numbers in sorted(story.kinds.items())]
+    facts.append(("decisions", "; ".join(decisions)))
+    if story.hooked:
+        facts.append(("proposer", f"{HOOK} in place of the rules in {_at(story.hooked)}"))
+    for note, numbers in list(story.notes.items())[:_MOST_NOTES]:
+        facts.append(("note", f"{note} ({_at(numbers)})"))
+    if len(story.notes) > _MOST_NOTES:
+        facts.append(("note", f"and {len(story.notes) - _MOST_NOTES} more, told by --iteration"))
+    pinned = sorted(key for key in state.pinned if is_pinned(state, key))
+    if pinned:
+        facts.append(("pinned", f"{listed(pinned)}: edited by hand, left alone by the tuner"))
+    if state.intent is not None:
+        number = state.intent.iteration
+        facts.append(("unfinished", f"the change of iteration {number} was not read back yet"))
+    if state.halt is not None:
+        halt = state.halt
+        facts.append(("halted", f"at iteration {halt.iteration} ({halt.kind}): {halt.text}"))
+    lines = labelled(title, "", indent=0)
+    for label, text in facts:
+        lines += labelled(label, text, column=_COLUMN) if text else []
+    return lines
+
+
+def _verdicts(verdicts: Mapping[Verdict, Sequence[int]]) -> Iterator[str]:
+    for verdict in Verdict:
+        numbers = verdicts.get(verdict, ())
+        if numbers:
+            where = "" if verdict is Verdict.PASS else f" ({_at(numbers)})"
+            yield f"{verdict} {len(numbers)}{where}"
+
+
+def _decisions(kind: str, numbers: Sequence[int]) -> str:
+    usual = kind in ("changed something", "wanted nothing")
+    return f"{len(numbers)} {kind}" + ("" if usual else f" ({_at(numbers)})")
+
+
+def _at(numbers: Sequence[int]) -> str:
+    return f"iteration{'s' if len(set(numbers)) > 1 else ''} {spans(numbers)}"
+
+
+# -- what moved ----------------------------------------------------------------------------------
+
+
+def _moved(story: Story) -> list[str]:
+    lines: list[str] = []
+    for key, parameter in story.state.profile.parameters.items():
+        if story.steps.get(key):
+            lines += ["", *_parameter(story, parameter)]
+    return lines
+
+
+def _parameter(story: Story, parameter: Parameter) -> list[str]:
+    steps, state = story.steps[parameter.key], story.state
+    start, end = state.start_values[parameter.key], state.values[parameter.key]
+    changes = "1 change" if len(steps) == 1 else f"{len(steps)} changes"
+    at = f"{value(start)} -> {with_unit(end, parameter.unit)}{_bound(parameter, end)}"
+    lines = labelled(f"{parameter.key}  {at}, {changes}", "", indent=0)
+    groups = _groups(steps)
+    column = _COLUMN + 2 + max(len(_way(group)) for group in groups)
+    middle = range(_FIRST_GROUPS, len(groups) - _LAST_GROUPS)
+    hidden: list[Step] = []
+    for number, group in enumerate(groups):
+        if number in middle and group[0].kind in ("APPLIED", "CLIPPED"):
+            hidden += group
+            continue
+        lines += _in_turn(story, hidden, column) + _group(story, parameter, group, column)
+        hidden = []
+    return lines
+
+
+def _in_turn(story: Story, steps: Sequence[Step], column: int) -> list[str]:
+    """The middle of a long story, in one line."""
+    if not steps:
+        return []
+    counts = Counter(step.by for step in steps)
+    parts = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+    lines = _row(steps, f"{len(steps)} changes in turn: {parts}", column)
+    effect = _effect(story, steps)
+    return lines + labelled("", effect, column=column) if effect else lines
+
+
+def _group(story: Story, parameter: Parameter, group: Sequence[Step], column: int) -> list[str]:
+    lines = _row(group, _what(parameter, group), column)
+    for text in (_because(group), _effect(story, group)):
+        lines += labelled("", text, column=column) if text else []
+    return lines
+
+
+def _row(steps: Sequence[Step], text: str, column: int) -> list[str]:
+    first, last = steps[0].iteration, steps[-1].iteration
+    when = f"{first}" if first == last else f"{first}-{last}"
+    return labelled(f"{when:<{_COLUMN - 2}}{_way(steps)}", text, column=column)
+
+
+def _way(steps: Sequence[Step]) -> str:
+    return f"{value(steps[0].before)} -> {value(steps[-1].after)}"
+
+
+def _bound(parameter: Parameter, end: float) -> str:
+    for name, bound in (("minimum", parameter.minimum), ("maximum", parameter.maximum)):
+        if abs(end - bound) <= _SAME * parameter.span:
+            return f" (its {name})"
+    return ""
+
+
+def _groups(steps: Sequence[Step]) -> list[list[Step]]:
+    groups: list[list[Step]] = []
+    for step in steps:
+        if groups and groups[-1][-1].goes_with(step):
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    return groups
+
+
+def _what(parameter: Parameter, group: Sequence[Step]) -> str:
+    first = group[0]
+    if first.kind in ("PANIC", EXTERNAL, "ROLLBACK"):
+        return f"{first.kind}: {first.reason}" if first.reason else first.kind
+    count = f" {times(len(group))}" if len(group) > 1 else ""
+    text = f"{first.by}{count}, {first.kind} {_sizes(parameter, [one.moved for one in group])}"
+    if first.kind == "CLIPPED":
+        text += f" by {first.reason}"
+    trimmed = Counter(step.trimmed for step in group if step.trimmed)
+    for guard, number in trimmed.items():
+        text += f", {f'{number} of them ' if count else ''}trimmed by {guard}"
+    return text
+
+
+def _sizes(parameter: Parameter, moves: Sequence[float]) -> str:
+    low, high = min(moves, key=abs), max(moves, key=abs)
+    if abs(high - low) <= _SAME * parameter.span:
+        return change(high) + (" each" if len(moves) > 1 else "")
+    return f"{change(low)} to {change(high)}"
+
+
+def _because(group: Sequence[Step]) -> str:
+    """What made the rule act, in the first and the last of the changes."""
+    limits: dict[str, list[str]] = {}
+    figures: dict[str, str] = {}
+    for first, last in zip(group[0].rested, group[-1].rested, strict=True):
+        if first.aimed:
+            limits.setdefault(last.kpi, []).append(last.limit)
+            both = f"{_figure(first)} -> {_figure(last)}" if len(group) > 1 else _figure(first)
+            figures[last.kpi] = both
+    texts = [
+        f"{kpi} {' and '.join(said)}: {figures[kpi]}" for kpi, said in limits.items() if any(said)
+    ]
+    if texts:
+        return f"because {'; '.join(texts)}"
+    named = ", ".join(f"{kpi} {text}" for kpi, text in figures.items())
+    return f"resting on {named}" if named else ""
+
+
+def _figure(part: Part) -> str:
+    return reading(part.over, *part.comparisons)
+
+
+def _effect(story: Story, group: Sequence[Step]) -> str:
+    """What was told later of these changes; empty where nothing ever is."""
+    if group[0].kind in ("PANIC", EXTERNAL) or story.state.profile.guards.attribution is None:
+        return ""
+    if len(group) == 1:
+        told = story.told.get((group[0].iteration, group[0].rule))
+        return f"effect: {_UNTOLD if told is None else _single_effect(told)}"
+    verdicts: dict[str, list[int]] = {}
+    for step in group:
+        told = story.told.get((step.iteration, step.rule))
+        verdicts.setdefault(_UNTOLD if told is None else told.verdict, []).append(step.iteration)
+    parts = [
+        f"{word} {len(numbers)}" + (f" ({_at(numbers)})" if word in ("helped", "hurt") else "")
+        for word, numbers in verdicts.items()
+    ]
+    return f"effect: {', '.join(parts)}"
+
+
+def _single_effect(told: Attribution) -> str:
+    """In full where there is something to see; the iteration that told it has the rest."""
+    if told.verdict == "no evidence":
+        return told.verdict + (f": {told.note}" if told.note and not told.effects else "")
+    return attribution_text(told)
+
+
+# -- what did not move ---------------------------------------------------------------------------
+
+
+def _still(story: Story) -> list[str]:
+    why: dict[str, list[str]] = {}
+    for key in story.state.profile.parameters:
+        if not story.steps.get(key):
+            at = kept(f"{key} {value(story.state.values[key])}")
+            why.setdefault(_why_still(story, key), []).append(at)
+    lines: list[str] = []
+    for reason, keys in why.items():
+        if len(keys) > _MOST_ALIKE:
+            lines += labelled("", f"{', '.join(keys)}: {reason}", column=2)
+        else:
+            lines += [line for key in keys for line in labelled(key, reason, column=_KEY_COLUMN)]
+    return ["", "Never moved", *lines] if lines else []
+
+
+def _why_still(story: Story, key: str) -> str:
+    if not story.state.tune:
+        return "the tuner was off"
+    if story.would.get(key):
+        numbers, names = zip(*story.would[key], strict=True)
+        return f"dry run; {listed(sorted(set(names)))} would have moved it in {_at(numbers)}"
+    left = [
+        f"{what} by {guard} {times(len(numbers))} ({_at(numbers)})"
+        for (guard, of_key, what), numbers in story.left_out.items()
+        if of_key == key
+    ]
+    if left:
+        return f"whenever it was wanted: {', '.join(left)}"
+    decided = sum(map(len, story.verdicts.values()))
+    if len(story.hooked) == decided > 0:
+        return f"{HOOK} never proposed it"
+    rules = [
+        rule.name for rule in story.state.profile.rules if any(m.key == key for m in rule.moves)
+    ]
+    if not rules:
+        return "no rule of the profile moves it"
+    waited = [
+        f"{name} waited {times(len(story.waits[name]))}" for name in rules if name in story.waits
+    ]
+    return f"not wanted by {listed(rules)}" + (f" ({', '.join(waited)})" if waited else "")
+
+
+# -- what was left out ---------------------------------------------------------------------------
+
+
+def _left_out(story: Story) -> list[str]:
+    if not story.left_out:
+        return []
+    order = {name: index for index, name in enumerate(GUARD_ORDER)}
+    left = sorted(
+        story.left_out.items(), key=lambda item: (order.get(item[0][0], len(order)), item[0])
+    )
+    rows = [("guard", "parameter", "times", "first-last", "what became of the move")]
+    for (guard, key, what), numbers in left[:_MOST_ROWS]:
+        first, last = min(numbers), max(numbers)
+        when = f"{first}" if first == last else f"{first}-{last}"
+        by, of = cut(plain(guard), _KEY_COLUMN), cut(plain(key), _KEY_COLUMN)
+        rows.append((by, of, f"{len(numbers)}", when, what))
+    lines = ["", "Held by the tuner, which knows the guards, or refused by them", *table(rows)]
+    return lines + ([f"  and {len(left) - _MOST_ROWS} more"] if len(left) > _MOST_ROWS else [])

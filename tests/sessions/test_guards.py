@@ -1,0 +1,202 @@
+"""Each guard in a real session: in ITER_SUMMARY, in TUNING_STATE, and on the terminal's line.
+
+Two ways lead to a guard. The rules know their room, so what they want is *held*. A proposer that
+ignores the room that it was told is *refused*. The guards of single moves are in
+``test_guards_moves``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sessions.conftest import Sessions
+from tests.sessions.scripted import ARGS, check_files, room_told, told, values_of, write_script
+
+SAFE = {
+    "base_spread_bps": 0.65,
+    "impact_cap_ratio": 0.09,
+    "max_delta_ratio": 0.14,
+    "slippage_penalty_coef": 0,
+    "inventory_tilt_cap": 0.3,
+    "vip_tilt_cap": 0,
+    "replace_rate_per_min": 320,
+    "concurrency_limit": 1.8,
+    "tail_age_ms": 700,
+    "min_interval_ms": 75,
+}
+"""The profile steady_safe."""
+STUBBORN = {"tail_age_ms": 25}
+LARGE = {"slippage_penalty_coef": 0.2, "inventory_tilt_cap": 0.1}
+RISKY_KEYS = ("base_spread_bps", "impact_cap_ratio", "min_interval_ms", "replace_rate_per_min")
+"""What the rule RISKY moves; together it is a large change."""
+
+
+def test_freeze(soak: Sessions) -> None:
+    """Two stable iterations freeze two keys for the decisions of the four that follow."""
+    write_script(
+        soak,
+        {range(1, 11): {"risk": 0.3}, 4: {"adverse": 3.5}},
+        {(5, 6, 7): {"impact_cap_ratio": -0.01}, 9: {"max_delta_ratio": -0.01, **STUBBORN}},
+    )
+    result = soak("--soak-iterations=10", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 1, "passed": 12, "warned": 4})
+    check_files(result, 10)
+
+    held = told(result, 4)
+    assert held.tuning["held"] == {"max_delta_ratio": "freeze"}
+    assert held.tuning["deltas"] == {"base_spread_bps": 0.02}
+    assert held.end == "HARSH | applied 1 held 1 (freeze)"
+
+    for number in (5, 6):
+        assert room_told(soak, number)["impact_cap_ratio"] == [0, 0, "freeze", "freeze"]
+        refused = told(result, number)
+        assert refused.outcomes() == {"impact_cap_ratio": ("SKIPPED", 0, "freeze")}
+        assert refused.refused_by() == {"freeze"}
+        assert refused.tuning["skipped_reason"] == "frozen until iteration 6: impact_cap_ratio"
+        assert refused.end == "skipped 1 (freeze)"
+    assert told(result, 7).outcomes() == {"impact_cap_ratio": ("APPLIED", -0.01, "")}
+
+    both = told(result, 9)  # the key is frozen, not the lane
+    assert both.outcomes() == {
+        "max_delta_ratio": ("SKIPPED", 0, "freeze"),
+        "tail_age_ms": ("APPLIED", 25, ""),
+    }
+    assert both.end == "applied 1 skipped 1 (freeze)"
+    for stretch in ((2, 3, 4, 5, 6), (8, 9, 10)):
+        for key in ("impact_cap_ratio", "max_delta_ratio"):
+            assert len({repr(values_of(result, number)[key]) for number in stretch}) == 1
+    state = result.json("TUNING_STATE.json")
+    assert (state["iteration"], state["frozen_until_iter"], state["stable_streak"]) == (10, 12, 0)
+    assert state["frozen_keys"] == ["impact_cap_ratio", "max_delta_ratio"]
+
+
+def test_cooldown(soak: Sessions) -> None:
+    """After a large change two decisions rest, and the third does not."""
+    write_script(soak, {(1, 2): {"risk": 0.65}}, {(3, 4, 6): STUBBORN, 5: LARGE})
+    result = soak("--soak-iterations=7", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 2, "passed": 8, "inconclusive": 4})
+    check_files(result, 7)
+
+    assert told(result, 1).end == "RISKY | applied 4"
+    held = told(result, 2)
+    assert held.tuning["held"] == dict.fromkeys(RISKY_KEYS, "cooldown")
+    assert held.tuning["skipped_reason"] == f"cooldown_active: {', '.join(RISKY_KEYS)}"
+    assert held.end == "held 4 (cooldown)"
+
+    assert room_told(soak, 3)["tail_age_ms"] == [0, 0, "cooldown", "cooldown"]
+    refused = told(result, 3)
+    assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "cooldown")}
+    assert refused.refused_by() == {"cooldown"}
+    assert refused.tuning["skipped_reason"] == "cooldown_active until iteration 3: tail_age_ms"
+    assert refused.end == "skipped 1 (cooldown)"
+
+    assert told(result, 4).outcomes() == {"tail_age_ms": ("APPLIED", 25, "")}
+    assert told(result, 5).end == "applied 2"
+    assert told(result, 6).outcomes() == {"tail_age_ms": ("SKIPPED", 0, "cooldown")}
+    state = result.json("TUNING_STATE.json")
+    assert (state["iteration"], state["cooldown_until_iter"]) == (7, 7)
+
+
+def test_panic_reverts_and_holds(soak: Sessions) -> None:
+    """Three FAILs: the runtime is the safe profile, and stays it for four decisions."""
+    write_script(soak, {range(1, 5): {"risk": 0.65}}, {(5, 7, 8): STUBBORN})
+    result = soak("--soak-iterations=9", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 3, "passed": 10, "warned": 3})
+    check_files(result, 9)
+
+    at = told(result, 3)
+    assert at.tuning["panic"]["revert_to"] == "steady_safe"
+    assert at.tuning["panic"]["held_until"] == 7
+    assert at.tuning["held"] == dict.fromkeys(RISKY_KEYS, "panic")
+    assert at.tuning["applied"] is True
+    assert at.tuning["note"].startswith("panic: 3 FAIL iterations in a row, reverted to steady_saf")
+    assert at.end == "PANIC reverted to steady_safe | held 4 (panic)"
+    assert values_of(result, 3) == SAFE
+
+    hold = told(result, 4)
+    assert hold.tuning["panic"] is None
+    assert hold.tuning["held"] == dict.fromkeys(RISKY_KEYS, "panic")
+    assert hold.end == "held 4 (panic)"
+    for number in (5, 7):
+        assert room_told(soak, number)["tail_age_ms"] == [0, 0, "panic", "panic"]
+        refused = told(result, number)
+        assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "panic")}
+        assert refused.refused_by() == {"panic"}
+        assert refused.tuning["skipped_reason"] == "panic hold until iteration 7: tail_age_ms"
+        assert refused.end == "skipped 1 (panic)"
+        assert values_of(result, number) == SAFE
+    assert told(result, 8).outcomes() == {"tail_age_ms": ("APPLIED", 25, "")}
+    assert result.json("TUNING_STATE.json")["hold_until_iter"] == 7
+
+
+def test_panic_refuses_a_proposer_and_forgets_what_it_overrode(soak: Sessions) -> None:
+    """The cooldown of the first change and the freeze are gone; the spent hour is not."""
+    bad = {"net": 1.0, "risk": 0.3}
+    write_script(soak, {(1, 2): {"risk": 0.3}, (3, 4, 5): bad}, {4: LARGE, 5: STUBBORN})
+    result = soak("--soak-iterations=6", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 3, "passed": 7, "inconclusive": 3})
+    check_files(result, 6)
+    at = told(result, 5)
+    assert at.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "panic")}
+    assert at.refused_by() == {"panic", "cooldown"}
+    assert at.tuning["outcomes"]["tail_age_ms"]["also"] == ["cooldown"]
+    assert at.tuning["skipped_reason"] == "panic reverting to steady_safe: tail_age_ms"
+    assert at.tuning["deltas"] == {}
+    assert at.end == "PANIC reverted to steady_safe | skipped 1 (panic)"
+    assert values_of(result, 5) == SAFE
+    state = result.json("TUNING_STATE.json")
+    assert state["hold_until_iter"] == 9
+    assert (state["frozen_until_iter"], state["frozen_keys"]) == (0, [])
+    assert (state["cooldown_until_iter"], state["fail_streak"]) == (0, 0)
+    assert state["values_before_last_change"] == {}
+    assert state["last_signature"] is None
+    assert [(move["key"], move["size"]) for move in state["moves"]] == [
+        ("inventory_tilt_cap", 0.1),
+        ("slippage_penalty_coef", 0.2),
+    ]
+
+
+@pytest.mark.parametrize("option", ["--soak-no-tune", "--soak-dry-run"])
+def test_panic_only_would_when_nothing_may_change(soak: Sessions, option: str) -> None:
+    write_script(soak, {range(1, 4): {"net": 1.0}})
+    result = soak("--soak-iterations=4", *ARGS, option)
+    assert (result.code, result.outcomes) == (1, {"failed": 2, "passed": 6, "inconclusive": 3})
+    check_files(result, 4)
+    at = told(result, 3)
+    assert at.tuning["panic"]["would"] is True
+    assert at.tuning["applied"] is False
+    assert at.end == "PANIC would revert to steady_safe"
+    assert len({told(result, n).tuning["state_hash"] for n in range(1, 5)}) == 1
+    assert result.json("TUNING_STATE.json")["hold_until_iter"] == 0
+
+
+def test_late(soak: Sessions) -> None:
+    """The last iteration changes nothing; with a longer plan it is not the last any more."""
+    write_script(soak, {range(1, 9): {"maker": 0.7}}, {6: STUBBORN})
+    args = (*ARGS, "--soak-interval=3600")
+    first = soak("--soak-iterations=4", *args)
+    assert (first.code, first.outcomes) == (1, {"failed": 1, "passed": 6, "inconclusive": 4})
+    check_files(first, 4)
+    assert {told(first, number).end for number in (1, 2, 3)} == {"POOR | applied 3"}
+    held = told(first, 4)
+    poor = ("base_spread_bps", "min_interval_ms", "replace_rate_per_min")
+    assert held.tuning["held"] == dict.fromkeys(poor, "late")
+    assert held.tuning["skipped_reason"] == f"late: {', '.join(poor)}"
+    assert held.tuning["applied"] is False
+    assert held.end == "held 3 (late)"
+    assert first.json("TUNING_STATE.json")["acted"] == {"POOR": 3}
+
+    longer = soak("--soak-iterations=6", *args, "--soak-resume")
+    assert longer.code == 1
+    assert longer.outcomes == {"failed": 2, "passed": 3, "inconclusive": 4, "deselected": 4}
+    check_files(longer, 6)
+    assert told(longer, 5).end == "POOR | applied 3"
+    assert room_told(soak, 6)["tail_age_ms"] == [0, 0, "late", "late"]
+    refused = told(longer, 6)
+    assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "late")}
+    assert refused.refused_by() == {"late"}
+    assert refused.tuning["skipped_reason"] == "late too close to the end, iteration 6: tail_age_ms"
+    assert refused.end == "skipped 1 (late)"
+    state = longer.json("TUNING_STATE.json")
+    assert (state["iteration"], state["acted"]) == (6, {"POOR": 5})
+    assert longer.entries()[: len(first.entries())] == first.entries()

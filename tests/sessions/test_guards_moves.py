@@ -1,0 +1,346 @@
+"""The guards of single moves in real sessions: data, pins, ways back, caps, bounds, nothing.
+
+As in ``test_guards``: what the rules want is held, what a proposer wants all the same is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.sessions.conftest import Result, Sessions
+from tests.sessions.scripted import ARGS, check_files, room_told, told, values_of, write_script
+
+LOW_MAKER = {"maker": 0.7}
+"""POOR fires on it."""
+
+
+def start_at(soak: Sessions, **values: float) -> None:
+    """The user's own start values."""
+    path = soak.folder / "artifacts" / "soak" / "runtime_overrides.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(values))
+
+
+def moves(result: Result) -> list[tuple[str, int, float]]:
+    """What TUNING_STATE holds as charged to the hour that the next decision sees."""
+    charged = result.json("TUNING_STATE.json")["moves"]
+    return [(move["key"], move["iteration"], move["size"]) for move in charged]
+
+
+def test_velocity(soak: Sessions) -> None:
+    """The path of an hour is capped, not its net; what is 3600 s old is not of the hour."""
+    write_script(
+        soak,
+        {range(1, 7): LOW_MAKER},
+        {
+            3: {"replace_rate_per_min": -10, "tail_age_ms": 500, "base_spread_bps": 0.16},
+            5: {"base_spread_bps": -0.1, "slippage_penalty_coef": 0.19},
+            6: {"slippage_penalty_coef": 0.03},
+        },
+        "guards: {hold_last: 0}\n",
+    )
+    result = soak("--soak-iterations=6", *ARGS, "--soak-interval=1200")
+    assert (result.code, result.outcomes) == (1, {"failed": 2, "passed": 7, "inconclusive": 4})
+    check_files(result, 6)
+
+    assert told(result, 1).end == "POOR | applied 3"
+    held = told(result, 2)
+    assert held.tuning["held"] == {
+        "min_interval_ms": "velocity",  # 5 of 25 are left of its hour
+        "replace_rate_per_min": "velocity",  # and nothing here
+    }
+    assert held.tuning["deltas"] == {"base_spread_bps": 0.015, "min_interval_ms": 5}
+    assert held.end == "POOR | applied 2 held 2 (velocity)"
+
+    assert room_told(soak, 3)["replace_rate_per_min"] == [0, 0, "velocity", "velocity"]
+    assert room_told(soak, 3)["tail_age_ms"] == [-300, 300, "velocity", "velocity"]
+    refused = told(result, 3)
+    assert refused.outcomes() == {
+        "base_spread_bps": ("APPLIED", 0.16, ""),
+        "replace_rate_per_min": ("SKIPPED", 0, "velocity"),
+        "tail_age_ms": ("CLIPPED", 300, "velocity"),
+    }
+    assert refused.refused_by() == {"velocity"}
+    assert refused.tuning["skipped_reason"] == (
+        "velocity 0 of 60 per hour left: replace_rate_per_min; "
+        "velocity 300 of 300 per hour left: tail_age_ms"
+    )
+    assert refused.end == "applied 1 clipped 1 skipped 1 (velocity)"
+
+    again = told(result, 4)  # what was moved after iteration 1 has left the hour
+    assert again.tuning["deltas"] == {
+        "base_spread_bps": 0.015,
+        "min_interval_ms": 25,
+        "replace_rate_per_min": -51,
+    }
+    back = told(result, 5)  # it would undo a part of the net, and lengthen the path
+    assert back.outcomes() == {
+        "base_spread_bps": ("SKIPPED", 0, "velocity"),
+        "slippage_penalty_coef": ("APPLIED", 0.19, ""),
+    }
+    assert back.end == "applied 1 skipped 1 (velocity)"
+    assert told(result, 6).outcomes() == {"slippage_penalty_coef": ("SKIPPED", 0, "velocity")}
+    assert moves(result) == [("slippage_penalty_coef", 5, 0.19)]
+
+
+def test_oscillation(soak: Sessions) -> None:
+    """No way back for twelve iterations, neither for a rule nor for a proposer."""
+    back = {"base_spread_bps": -0.015}
+    write_script(soak, {1: LOW_MAKER, 2: {"maker": 0.96}}, {(3, 13, 14): back})
+    result = soak("--soak-iterations=15", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 1, "passed": 17, "warned": 4})
+    check_files(result, 15)
+
+    assert told(result, 1).end == "POOR | applied 3"
+    rule = told(result, 2)  # the room knows no ways back, so the rule proposes and is refused
+    assert rule.tuning["held"] == {}
+    assert rule.outcomes() == {"base_spread_bps": ("SKIPPED", 0, "oscillation")}
+    assert rule.end == "RICH | skipped 1 (oscillation)"
+
+    assert room_told(soak, 3)["base_spread_bps"][0] == pytest.approx(-0.185)
+    for number in (3, 13):
+        refused = told(result, number)
+        assert refused.outcomes() == {"base_spread_bps": ("SKIPPED", 0, "oscillation")}
+        assert refused.refused_by() == {"oscillation"}
+        assert refused.tuning["skipped_reason"] == (
+            "oscillation back to 0.5, left at iteration 1: base_spread_bps"
+        )
+        assert refused.end == "skipped 1 (oscillation)"
+        assert values_of(result, number)["base_spread_bps"] == 0.515
+    assert told(result, 14).outcomes() == {"base_spread_bps": ("APPLIED", -0.015, "")}
+    assert result.json("TUNING_STATE.json")["values_before_last_change"] == {
+        "base_spread_bps": {"value": 0.515, "iteration": 14}
+    }
+
+
+def test_bounds(soak: Sessions) -> None:
+    """A move ends on the bound, exactly, if half of it is left; beyond it nothing ever is."""
+    start_at(soak, concurrency_limit=1.1, tail_age_ms=4950, max_delta_ratio=0.05)
+    write_script(
+        soak,
+        {range(2, 5): {"p95": 400.0}},
+        {3: {"max_delta_ratio": -0.05, "vip_tilt_cap": -0.1, "tail_age_ms": 10}},
+    )
+    result = soak("--soak-iterations=6", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 2, "passed": 7, "inconclusive": 4})
+    check_files(result, 6)
+
+    held = told(result, 2)  # SLOW wants -0.165 and +75
+    assert held.tuning["held"] == {"concurrency_limit": "bounds", "tail_age_ms": "bounds"}
+    assert held.tuning["deltas"] == {"concurrency_limit": -0.1, "tail_age_ms": 50}
+    assert held.end == "SLOW | applied 2 held 2 (bounds)"
+    stopped = told(result, 4)
+    assert stopped.tuning["held"] == {"concurrency_limit": "bounds", "tail_age_ms": "bounds"}
+    assert stopped.end == "held 2 (bounds)"
+
+    assert room_told(soak, 3)["vip_tilt_cap"] == [0, 0.2, "bounds", "velocity"]
+    refused = told(result, 3)
+    assert refused.outcomes() == {
+        "max_delta_ratio": ("CLIPPED", -0.03, "bounds"),
+        "tail_age_ms": ("SKIPPED", 0, "bounds"),
+        "vip_tilt_cap": ("SKIPPED", 0, "bounds"),
+    }
+    assert refused.refused_by() == {"bounds"}
+    assert refused.tuning["skipped_reason"] == (
+        "bounds at least 0.02: max_delta_ratio; bounds at most 5000: tail_age_ms; "
+        "bounds at least 0: vip_tilt_cap"
+    )
+    assert refused.end == "clipped 1 skipped 2 (bounds)"
+    runtime = result.json("runtime_overrides.json")
+    assert runtime["risk"]["max_delta_ratio"] == 0.02
+    assert (runtime["engine"]["concurrency_limit"], runtime["engine"]["tail_age_ms"]) == (1, 5000)
+    assert moves(result)[-1] == ("max_delta_ratio", 3, 0.03)
+
+
+def test_nodata(soak: Sessions) -> None:
+    """No rule reads what is not there, and no proposal may rest on it."""
+    wishes: dict[str, Any] = {
+        "tail_age_ms": {"delta": 25, "kpis": ["net_bps", "risk_ratio"]},
+        "min_interval_ms": {"delta": 5, "kpis": ["risk_ratio"]},
+    }
+    nothing = {"net": None}
+    write_script(soak, {(1, 2): {"net": 1.0}, (3, 4, 5): nothing, 4: LOW_MAKER}, {3: wishes})
+    result = soak("--soak-iterations=5", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 4, "passed": 6, "inconclusive": 2})
+    check_files(result, 5)
+
+    refused = told(result, 3)
+    assert refused.summary["net_bps"] is None
+    assert refused.summary["kpi_verdict"] == "INCONCLUSIVE"
+    assert refused.outcomes() == {
+        "min_interval_ms": ("APPLIED", 5, ""),
+        "tail_age_ms": ("SKIPPED", 0, "nodata"),
+    }
+    assert refused.refused_by() == {"nodata"}
+    assert refused.tuning["skipped_reason"] == "nodata no data of net_bps: tail_age_ms"
+    assert refused.end == "applied 1 skipped 1 (nodata)"
+
+    silent = told(result, 4)  # POOR would fire, if it knew net_bps
+    assert silent.tuning["proposed_deltas"] == silent.tuning["held"] == {}
+    assert silent.end == ""
+    assert silent.line.startswith("4 INCONCLUSIVE net=nodata ")
+    state = result.json("TUNING_STATE.json")
+    assert (state["fail_streak"], state["stable_streak"], state["pass_streak"]) == (2, 0, 0)
+    assert moves(result) == [("min_interval_ms", 3, 5)]
+
+
+def test_invalid(soak: Sessions) -> None:
+    """What is no change of a parameter is refused, key by key; the rest is applied."""
+    wishes: dict[str, Any] = {
+        "base_spread_bps": float("nan"),
+        "concurrency_limit": "0.1",
+        "min_interval_ms": float("inf"),
+        "tail_age": 5,
+        "tail_age_ms": 25,
+    }
+    write_script(soak, {}, {2: wishes, 3: {"tail_age_ms": 1e308}})
+    result = soak("--soak-iterations=4", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 1, "passed": 5, "inconclusive": 5})
+    check_files(result, 4)
+
+    refused = told(result, 2)
+    outcomes = refused.outcomes()
+    assert outcomes.pop("tail_age_ms") == ("APPLIED", 25, "")
+    assert outcomes == dict.fromkeys(
+        ("base_spread_bps", "concurrency_limit", "min_interval_ms", "tail_age"),
+        ("SKIPPED", 0, "invalid"),
+    )
+    assert refused.tuning["proposed_deltas"]["base_spread_bps"] == "NaN"
+    assert refused.tuning["note"] == "unknown keys: tail_age"
+    assert refused.refused_by() == {"invalid"}
+    assert refused.tuning["skipped_reason"] == (
+        "invalid the delta is no finite number: base_spread_bps, concurrency_limit, "
+        "min_interval_ms; invalid no such parameter in the profile: tail_age"
+    )
+    assert refused.end == "applied 1 skipped 4 (invalid)"
+    assert told(result, 3).outcomes() == {"tail_age_ms": ("SKIPPED", 0, "velocity")}
+    assert moves(result) == [("tail_age_ms", 2, 25)]
+
+
+def test_no_op(soak: Sessions) -> None:
+    """A move of nothing is refused; one that is next to nothing is not even proposed."""
+    write_script(soak, {2: {"p95": 325.0}}, {3: {"tail_age_ms": 0, "base_spread_bps": 1e-12}})
+    result = soak("--soak-iterations=4", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 1, "passed": 5, "inconclusive": 5})
+    check_files(result, 4)
+
+    held = told(result, 2)
+    assert held.tuning["held"] == {"base_spread_bps": "small"}
+    assert held.end == "held 1 (small)"
+    refused = told(result, 3)
+    assert refused.outcomes() == {
+        "base_spread_bps": ("SKIPPED", 0, "no_op"),
+        "tail_age_ms": ("SKIPPED", 0, "no_op"),
+    }
+    assert refused.refused_by() == {"no_op"}
+    assert refused.tuning["skipped_reason"] == (
+        "no_op the value stays what it is: base_spread_bps, tail_age_ms"
+    )
+    assert refused.end == "skipped 2 (no_op)"
+    state = result.json("TUNING_STATE.json")
+    assert (state["moves"], state["last_signature"]) == ([], None)
+    assert state["state_hash"] == told(result, 1).tuning["old_hash"]
+
+
+def test_duplicate(soak: Sessions) -> None:
+    """The very same change on the very same runtime, after an operator took it back.
+
+    With pins the key would be theirs; without them the signature stands in the way.
+    """
+    write_script(
+        soak,
+        {3: {"by_hand": {"tail_age_ms": 600}}},
+        {(2, 3): {"tail_age_ms": 25}, 4: {"tail_age_ms": 26}},
+        "guards: {pin: {for: 0}}\n",
+    )
+    result = soak("--soak-iterations=5", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 1, "passed": 6, "inconclusive": 5})
+    check_files(result, 5)
+    applied, refused = told(result, 2), told(result, 3)
+    assert applied.outcomes() == {"tail_age_ms": ("APPLIED", 25, "")}
+    assert refused.tuning["old_hash"] == applied.tuning["old_hash"]
+    assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "duplicate")}
+    assert refused.refused_by() == {"duplicate"}
+    assert refused.end == "EDITED tail_age_ms | skipped 1 (duplicate)"
+    signature = applied.tuning["signature"]
+    assert refused.tuning["skipped_reason"] == (
+        f"duplicate the change {signature} was the last one applied: tail_age_ms"
+    )
+    assert told(result, 4).outcomes() == {"tail_age_ms": ("APPLIED", 26, "")}
+    assert result.json("TUNING_STATE.json")["last_signature"] == told(result, 4).tuning["signature"]
+
+
+def test_pin(soak: Sessions) -> None:
+    """What an operator edits is theirs: the tuner works around it."""
+    write_script(
+        soak,
+        {(2, 4, 5): LOW_MAKER, 2: {"by_hand": {"base_spread_bps": 0.8}}},
+        {3: {"base_spread_bps": 0.01, "tail_age_ms": 25}},
+    )
+    result = soak("--soak-iterations=6", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 2, "passed": 7, "inconclusive": 4})
+    check_files(result, 6)
+    (edit,) = (entry for entry in result.entries() if entry["type"] == "external")
+    assert edit["keys"] == {"base_spread_bps": [0.5, 0.8]}
+
+    for number in (2, 4):  # the very decision that it met, too
+        held = told(result, number)
+        assert held.tuning["held"]["base_spread_bps"] == "pin"
+        assert "base_spread_bps" not in held.tuning["proposed_deltas"]
+    assert told(result, 2).end == "EDITED base_spread_bps POOR | applied 2 held 1 (pin)"
+
+    assert room_told(soak, 3)["base_spread_bps"] == [0, 0, "pin", "pin"]
+    refused = told(result, 3)
+    assert refused.outcomes() == {
+        "base_spread_bps": ("SKIPPED", 0, "pin"),
+        "tail_age_ms": ("APPLIED", 25, ""),
+    }
+    assert refused.refused_by() == {"pin"}
+    assert refused.tuning["skipped_reason"] == (
+        "pinned for the rest of the run, edited by hand: base_spread_bps"
+    )
+    assert refused.end == "applied 1 skipped 1 (pin)"
+    assert result.json("TUNING_STATE.json")["pinned"] == {"base_spread_bps": "run"}
+    assert result.json("runtime_overrides.json")["risk"]["base_spread_bps"] == 0.8
+
+
+def test_a_pin_ends_when_the_profile_says(soak: Sessions) -> None:
+    write_script(
+        soak,
+        {2: {"by_hand": {"base_spread_bps": 0.8}}},
+        {(2, 3, 4): {"base_spread_bps": 0.01}},
+        "guards: {pin: {for: 2}}\n",
+    )
+    result = soak("--soak-iterations=6", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 1, "passed": 7, "inconclusive": 5})
+    check_files(result, 6)
+    assert [told(result, n).end for n in (2, 3, 4)] == [
+        "EDITED base_spread_bps | skipped 1 (pin)",
+        "skipped 1 (pin)",
+        "applied 1",
+    ]
+    assert told(result, 3).tuning["skipped_reason"].startswith("pinned until iteration 3")
+    assert result.json("TUNING_STATE.json")["pinned"] == {}
+
+
+def test_panic_moves_what_is_pinned_and_says_so(soak: Sessions) -> None:
+    bad = {"net": 1.0}
+    write_script(
+        soak,
+        {1: {"by_hand": {"base_spread_bps": 0.8}}, (2, 3, 4): bad},
+        {9: {"base_spread_bps": 0.01}},
+    )
+    result = soak("--soak-iterations=10", *ARGS)
+    assert (result.code, result.outcomes) == (1, {"failed": 2, "passed": 12, "warned": 3})
+    check_files(result, 10)
+    at = told(result, 4)
+    assert at.tuning["panic"]["moves"]["base_spread_bps"] == 0.65
+    assert "over the pins of base_spread_bps" in at.tuning["note"]
+    assert at.end == "PANIC reverted to steady_safe over pins"
+    assert values_of(result, 4)["base_spread_bps"] == 0.65
+    assert told(result, 9).outcomes() == {"base_spread_bps": ("SKIPPED", 0, "pin")}
+    state = result.json("TUNING_STATE.json")
+    assert (state["pinned"], state["hold_until_iter"]) == ({"base_spread_bps": "run"}, 8)

@@ -1,0 +1,283 @@
+"""``explain`` of whole runs, of users' proposers, and of lanes that ended early."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_soak.loop.decide import Proposer
+from pytest_soak.loop.history import moment_of
+from pytest_soak.loop.model import Halt, Proposal, Wanted
+from pytest_soak.loop.tuner import wanted_from
+from pytest_soak.profile.model import Comparison
+from pytest_soak.report.explain.iteration import explain_iteration
+from pytest_soak.report.explain.layout import labelled, plain, reading, spans
+from pytest_soak.report.explain.run import explain_run
+from pytest_soak.report.table import WIDTH
+from tests.unit.loop.lanes import edge_report, nothing, proposing
+from tests.unit.report.explained import lane, moment, story, told
+
+
+def mine(delta: Any, key: str = "tail_age_ms", rule: str = "MINE") -> Proposer:
+    return lambda *_: Wanted((Proposal(key, delta, rule, ("net_bps",)),), (rule,) if rule else ())
+
+
+# -- the story of a run --------------------------------------------------------------------------
+
+
+def test_alike_changes_are_one_line_with_their_count() -> None:
+    drive = lane(iterations=12)
+    drive.steps(8, edge_report(maker=0.7))
+    drive.steps(4, edge_report(maker=0.9))
+    text = story(drive)
+    assert (
+        "lane: 12 of 12 iterations of 300 s, profile steady, target mock verdicts PASS 12" in text
+    )
+    assert "decisions 10 changed something; 2 wanted nothing" in text
+    assert "base_spread_bps 0.5 -> 0.65 bps, 10 changes" in text
+    assert (
+        "1-10 0.5 -> 0.65 MAKER_BOOST 10 times, APPLIED +0.015 each "
+        "because maker_taker_ratio < 0.85: 0.7 -> 0.8 effect: "
+    ) in text
+    assert "not told before the end 2 replace_rate_per_min 400 -> 340 1/min, 1 change" in text
+    assert "MAKER_BOOST twice, APPLIED +5 to +25, 1 of them trimmed by velocity" in text
+    assert "velocity min_interval_ms 8 3-10 held velocity min_interval_ms 1 2 held in part" in text
+    assert "slippage_penalty_coef 0 not wanted by SLIPPAGE" in text
+    assert "inventory_tilt_cap 0.3 no rule of the profile moves it" in text
+
+
+def test_another_way_another_rule_and_another_hand_are_lines_of_their_own() -> None:
+    drive = lane()
+    drive.steps(2, edge_report(maker=0.7))
+    drive.edit(base_spread_bps=0.9, tail_age_ms=650.0)
+    drive.observe(edge_report(net=1.0))
+    drive.edit(concurrency_limit=3.0)
+    drive.settle()
+    drive.steps(2, edge_report(net=1.0))
+    text = story(drive)
+    assert (
+        "1-2 0.5 -> 0.53 MAKER_BOOST twice, APPLIED +0.015 each because maker_taker_ratio < 0.85: "
+        "0.7 -> 0.7 effect: no evidence 2 "
+        "3 0.53 -> 0.9 EXTERNAL: edited by hand before iteration 3 "
+        "5 0.9 -> 0.65 PANIC: reverted to steady_safe"
+    ) in text
+    assert "3 2 -> 3 EXTERNAL: edited by hand during iteration 3" in text
+    assert "concurrency_limit 2 -> 1.8 (requests in flight), 2 changes" in text
+    assert "note panic: 3 FAIL iterations in a row, reverted to steady_safe, over the pins" in text
+    assert "pinned base_spread_bps, concurrency_limit and tail_age_ms: edited by hand" in text
+    assert "verdicts PASS 2; FAIL 3 (iterations 3-5)" in text
+    assert "1 a panic (iteration 5)" in text
+    text = told(drive, 3)
+    assert "edited by hand before this iteration: base_spread_bps 0.53 -> 0.9" in text
+    assert "edited by hand during this iteration: concurrency_limit 2 -> 3" in text
+    assert "no evidence: not alone: an edit by hand moved something, too; base_spread_" in text
+
+
+def test_clipped_and_refused_moves() -> None:
+    drive = lane()
+    drive.step(proposer=proposing("MINE", tail_age_ms=500.0, vip_tilt_cap=0.19))
+    drive.step(proposer=proposing("MINE", tail_age_ms=200.0))
+    text = story(drive)
+    assert "1 600 -> 900 MINE (pytest_soak_propose), CLIPPED +300 by velocity" in text
+    assert "velocity tail_age_ms 1 1 CLIPPED" in text
+    assert "cooldown tail_age_ms 1 2 SKIPPED" in text
+    assert "CLIPPED +300 of +500, 600 -> 900 by velocity: 300 of 300 per hour left" in told(
+        drive, 1
+    )
+
+
+def test_what_was_always_refused_says_by_whom() -> None:
+    drive = lane(iterations=4)
+    drive.steps(3, edge_report(slippage=3.0))  # SLIPPAGE wants six iterations of it
+    drive.step(proposer=proposing(inventory_tilt_cap=0.01))
+    text = story(drive)
+    refused = "whenever it was wanted: SKIPPED by late once (iteration 4)"
+    assert f"inventory_tilt_cap 0.3 {refused}" in text
+    assert "slippage_penalty_coef 0 not wanted by SLIPPAGE (SLIPPAGE waited 3 times)" in text
+
+
+def test_a_dry_run_and_a_tuner_that_is_off() -> None:
+    dry = lane(dry_run=True)
+    dry.steps(2, edge_report(maker=0.7))
+    assert "mode dry run: what is decided is recorded, nothing is applied" in story(dry)
+    assert "dry run; MAKER_BOOST would have moved it in iterations 1-2" in story(dry)
+    assert "changed nothing; without the dry run: base_spread_bps 0.5 -> 0.515" in told(dry, 2)
+    assert "APPLIED +0.015, 0.5 -> 0.515 (dry run: not applied)" in told(dry, 2)
+    off = lane(tune=False)
+    off.steps(3, edge_report(net=1.0))
+    assert "min_interval_ms 50: the tuner was off" in story(off)
+    assert "Rules not asked the tuner is off" in told(off, 3)
+    assert "Panic would revert to steady_safe" in told(off, 3)
+    assert "hold" not in told(off, 3).partition("Panic would")[2]
+
+
+def test_a_long_story_keeps_its_ends_and_every_panic() -> None:
+    drive = lane(iterations=200)
+    for number in range(1, 151):
+        rule = "UP" if number % 2 else "ON"
+        poor = number in (80, 81, 82)
+        drive.step(edge_report(net=1.0 if poor else 3.0), mine(1.0, rule=rule))
+    text = explain_run(drive.entries)
+    assert len(text.splitlines()) < 110
+    flat = " ".join(text.split())
+    assert "9-81 608 -> 681 73 changes in turn: UP (pytest_soak_propose) 37, ON (pytest_" in flat
+    assert "82 681 -> 700 PANIC: reverted to steady_safe" in flat
+    assert "effect: no evidence 73" in flat
+    told = text.partition("\ntail_age_ms  600 -> 764 ms, 146 changes\n")[2].partition("\n\n")[0]
+    ways = re.findall(r"^  \S+ +(\S+) -> (\S+)  ", told, re.MULTILINE)
+    assert len(ways) == 8 + 1 + 1 + 1 + 12
+    assert (ways[0][0], ways[-1][1]) == ("600", "764")
+    assert all(left[1] == right[0] for left, right in pairwise(ways))
+
+
+# -- other proposers, and lanes that ended early -------------------------------------------------
+
+
+def test_a_users_proposer_is_named() -> None:
+    drive = lane()
+    drive.step(proposer=mine(25.0))
+    drive.step(proposer=mine(25.0, rule=""))
+    drive.step(edge_report(net=None), mine(25.0))
+    text = told(drive, 1)
+    assert "Rules not asked pytest_soak_propose answered in their place, as MINE" in text
+    assert "tail_age_ms 600 ms wanted MINE +25 (rests on net_bps) room -300" in text
+    assert "answered in their place, as no rule" in told(drive, 2)
+    assert "wanted pytest_soak_propose +25 (rests on net_bps)" in told(drive, 2)
+    assert "answer SKIPPED +25 by nodata: no data of net_bps" in told(drive, 3)
+    text = story(drive)
+    assert "proposer pytest_soak_propose in place of the rules in iterations 1-3" in text
+    assert "1 600 -> 625 MINE (pytest_soak_propose), APPLIED +25 resting on net_bps 3" in text
+    assert (
+        "vip_tilt_cap 0, replace_rate_per_min 400, concurrency_limit 2, min_interval_ms 50: "
+        in (text)
+    )
+    assert ": pytest_soak_propose never proposed it" in text
+
+
+def test_a_rules_name_in_a_users_proposal_is_no_rule() -> None:
+    drive = lane()
+    drive.step(edge_report(maker=0.9), mine(25.0, rule="MAKER_BOOST"))
+    assert "answered in their place, as MAKER_BOOST" in told(drive, 1)
+    assert "MAKER_BOOST (pytest_soak_propose), APPLIED +25 resting on net_bps 3" in story(drive)
+
+
+def test_a_proposer_that_fails_or_is_silent() -> None:
+    def fails(*_: Any) -> Wanted:
+        raise RuntimeError("no\x1b[31m luck")
+
+    drive = lane()
+    drive.step(edge_report(maker=0.7), fails)
+    drive.step(edge_report(maker=0.7), lambda *_: Wanted())
+    text = told(drive, 1)
+    assert "not asked pytest_soak_propose was asked in their place and failed, so nothing" in text
+    assert "note the proposer failed: RuntimeError" in text
+    assert "answered in their place and proposed nothing" in told(drive, 2)
+    assert "note the proposer failed: RuntimeError" in story(drive)
+    assert "in place of the rules in iterations 1-2" in story(drive)
+    quiet = lane()
+    quiet.step(proposer=fails)
+    assert "failed, so nothing is proposed" in told(quiet, 1), "though the rules want nothing, too"
+
+
+HOSTILE: tuple[Any, ...] = (
+    {"\x1b[2J\x07": 1.0, "a\nb\r": math.nan, "k" * 500: 1e308, "tail_age_ms": "\x1b]0;x\x07" * 99},
+    {f"key-{number}": math.inf for number in range(200)},
+    {"tail_age_ms": {"delta": -1e308, "rule": "R\x00\n" * 300, "kpis": ["\x9b1m", "net_bps"]}},
+    {"vip_tilt_cap": {"delta": 0.01, "rule": "\u202e" + "x" * 200}},
+)
+
+
+@pytest.mark.parametrize("answer", HOSTILE, ids=("keys", "many", "rule", "applied"))
+def test_hostile_words_fit_the_terminal_and_do_not_steer_it(answer: Any) -> None:
+    drive = lane()
+    for _ in range(3):
+        drive.step(proposer=lambda state, readings, room: wanted_from(answer, room))
+    moment = moment_of(drive.entries, 2)
+    assert moment is not None
+    assert moment.decision is not None
+    assert moment.decision.outcomes
+    for text in (explain_run(drive.entries), explain_iteration(moment)):
+        lines = text.split("\n")
+        assert max(map(len, lines)) <= WIDTH
+        assert all(line.isprintable() for line in lines)
+        assert len(lines) < 900
+
+
+def test_a_lane_that_halted_or_was_cut_off() -> None:
+    drive = lane()
+    assert "lane: 0 of 100 iterations" in story(drive)
+    drive.step(edge_report(maker=0.7))
+    assert moment(drive, 1).in_force
+    drive.observe(edge_report(maker=0.7))
+    assert "decision none yet: the session ended before it; --soak-resume takes it" in told(
+        drive, 2
+    )
+    assert "FIRES MAKER_BOOST" in told(drive, 2)
+    assert "Parameters" not in told(drive, 2)
+    drive.intend()
+    assert "not seen in the runtime file yet: --soak-resume completes it" in told(drive, 2)
+    drive.halt(Halt(2, "write", "disk full"))
+    assert not moment(drive, 2).in_force
+    assert "unfinished the change of iteration 2 was not read back yet" in story(drive)
+    drive.edit(vip_tilt_cap=0.1)
+    assert "in force from iteration 3" in told(drive, 2)
+    assert "3 0 -> 0.1 EXTERNAL: edited by hand before iteration 3" in story(drive)
+    drive.halt(Halt(3, "error", "ValueError: no feed"))
+    assert "halted at iteration 3 (error): ValueError: no feed" in story(drive)
+    assert moment_of(drive.entries, 3) is None
+    assert moment_of(drive.entries, 0) is None
+    drive.observe()
+    drive.halt(Halt(3, "error", "RuntimeError: a hook"))
+    assert "decision none: the lane halted (error): RuntimeError: a hook" in told(drive, 3)
+    drive.settle(nothing)
+    assert moment(drive, 3).in_force, "it changed nothing"
+
+
+def test_the_page_shows_what_the_command_prints() -> None:
+    drive = lane(iterations=24)
+    drive.steps(4, edge_report(maker=0.7, risk=0.37))
+    drive.edit(replace_rate_per_min=300.0)
+    drive.steps(3, edge_report(maker=0.7, risk=0.37, adverse=3.6))
+    drive.steps(3, edge_report(maker=0.7, risk=0.37, adverse=3.6, p95=342.0))
+    drive.steps(3, edge_report(net=1.0))
+    printed = explain_run(drive.entries) + explain_iteration(moment(drive, 10))
+    page = (Path(__file__).parents[3] / "docs" / "explain.md").read_text("utf-8")
+    shown = [line for block in page.split("```")[3::2] for line in block.splitlines() if line]
+    assert len(shown) > 20
+    assert [line for line in shown if line not in printed.splitlines()] == []
+
+
+# -- lines ---------------------------------------------------------------------------------------
+
+
+def test_a_figure_has_the_digits_that_show_its_side() -> None:
+    assert reading(0.71234) == "0.712"
+    assert reading(329.96123, Comparison(">=", 330.0)) == "329.96"
+    assert reading(339.9991, Comparison(">=", 330.0, margin=10.0)) == "339.999"
+    assert reading(17999.6) == "18000"
+    assert reading(None) == "no data"
+    below = math.nextafter(0.4, 0.0)
+    assert float(reading(below, Comparison("<", 0.4))) == below
+    rng = random.Random(5)
+    for _ in range(2000):
+        limit = rng.choice([0.4, 2.7, 330.0, 1e6])
+        value = limit * (1 + rng.gauss(0, 10.0 ** -rng.randrange(1, 17)))
+        for op in ("<", "<=", ">", ">="):
+            comparison = Comparison(op, limit)
+            shown = float(reading(value, comparison))
+            assert comparison.holds(shown) == comparison.holds(value)
+
+
+def test_spans_and_labels() -> None:
+    assert spans([3, 1, 2, 7, 9, 10]) == "1-3, 7, 9-10"
+    assert spans(range(1, 40, 2)) == "1, 3, 5, 7, 9 .. 39"
+    assert labelled("a", "b") == ["  a                 b"]
+    assert labelled("long" * 6, "b", column=8) == ["  " + "long" * 6, "        b"]
+    assert len(plain("x" * 1000)) == len(plain("x" * 9999)) < 500
+    assert plain("a\r\nb\x1b[0m\t") == "a b\\x1b[0m\\t"
