@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 _EXACT_INTEGERS = 2.0**53
@@ -96,16 +97,19 @@ class _Cleaner:
         self._open.add(id(value))
         try:
             return self._container(value, depth + 1)
-        except Exception as error:  # a hostile object costs its own place only
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a hostile object costs its own place only
             return f"<{type(value).__name__}: {type(error).__name__} while it was read>"
         finally:
             self._open.discard(id(value))
 
     def _container(self, value: Any, depth: int) -> Any:
         if isinstance(value, Mapping):
-            return {_clean(str(key)): self.clean(item, depth) for key, item in value.items()}
+            items = islice(value.items(), max(self._left, 0))  # some never end
+            return {_clean(str(key)): self.clean(item, depth) for key, item in items}
         if isinstance(value, (list, tuple)):
-            return [self.clean(item, depth) for item in value]
+            return [self.clean(item, depth) for item in islice(value, max(self._left, 0))]
         if isinstance(value, (set, frozenset)):
             return [self.clean(item, depth) for item in sorted(value, key=repr)]
         tolist = getattr(value, "tolist", None)  # numpy's, without importing numpy
@@ -131,5 +135,6 @@ def _describe(value: Any) -> str:
 
 def _clean(text: str) -> str:
     # A lone surrogate cannot be written as UTF-8, and one long text must not fill the journal.
-    whole = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    # Asked of str itself: a class made from it may answer anything.
+    whole = str.encode(text, "utf-8", "backslashreplace").decode("utf-8")
     return whole if len(whole) <= _LONGEST_TEXT else whole[:_LONGEST_TEXT] + "…"

@@ -21,9 +21,14 @@ Proposer = Callable[[LaneState, Readings, Mapping[str, Room]], Wanted]
 """``propose(state, readings, room)``: the built-in tuner, or one of the user's."""
 
 
-def decide(state: LaneState, proposer: Proposer | None = None) -> Decision:
+def decide(
+    state: LaneState,
+    proposer: Proposer | None = None,
+    passing: tuple[type[BaseException], ...] = (),
+) -> Decision:
     """The decision that is due. ``proposer`` replaces the built-in tuner.
 
+    What the proposer raises is noted and proposes nothing, but for ``passing``, which goes through.
     Raises ValueError if no iteration is observed, or its decision is taken already.
     """
     observed = state.observed
@@ -31,7 +36,7 @@ def decide(state: LaneState, proposer: Proposer | None = None) -> Decision:
         raise ValueError(f"no decision is due after iteration {state.done}")
     panic = panic_of(state)
     attributed = attributions(state, observed.readings)
-    wanted = with_rollbacks(state, _asked(state, observed.readings, proposer), attributed)
+    wanted = with_rollbacks(state, _asked(state, observed.readings, proposer, passing), attributed)
     guarded = guard(state, observed.readings, wanted.proposals)
     values, signature, large = dict(state.values), None, False
     if panic is not None and not panic.would:
@@ -58,7 +63,12 @@ def decide(state: LaneState, proposer: Proposer | None = None) -> Decision:
     )
 
 
-def _asked(state: LaneState, readings: Readings, proposer: Proposer | None) -> Wanted:
+def _asked(
+    state: LaneState,
+    readings: Readings,
+    proposer: Proposer | None,
+    passing: tuple[type[BaseException], ...],
+) -> Wanted:
     """What the proposer wants, as plain values. Whatever it does, the lane goes on."""
     if state.tune and proposer is None:
         return propose(state, readings, room_of(state))
@@ -70,6 +80,8 @@ def _asked(state: LaneState, readings: Readings, proposer: Proposer | None) -> W
         if not isinstance(wanted, Wanted):
             raise TypeError(f"a proposer answers Wanted, not {type(wanted).__name__}")
         return replace(_plain(wanted), stopped=stopped)
+    except passing:
+        raise
     except Exception as error:
         return Wanted(stopped=stopped, note=f"{PROPOSER_FAILED}: {to_json(error)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -96,6 +97,8 @@ class Room:
     reason_down: str = ""
     reason_up: str = ""
     """The guard that ends the room on either side."""
+    value: float = math.nan
+    """In force now: the move starts here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,9 @@ def room_of(state: LaneState) -> Mapping[str, Room]:
 
 
 def _room(state: LaneState, parameter: Parameter) -> Room:
-    reason = closed_by(state, parameter.key)
+    reason, value = closed_by(state, parameter.key), state.values[parameter.key]
     if reason:
-        return Room(parameter.key, 0.0, 0.0, reason, reason)
-    value = state.values[parameter.key]
+        return Room(parameter.key, 0.0, 0.0, reason, reason, value)
     left = velocity_left(state, parameter)
     down, up = max(0.0, value - parameter.minimum), max(0.0, parameter.maximum - value)
     return Room(
@@ -106,4 +105,5 @@ def _room(state: LaneState, parameter: Parameter) -> Room:
         up=min(left, up),
         reason_down="velocity" if left <= down else "bounds",
         reason_up="velocity" if left <= up else "bounds",
+        value=value,
     )

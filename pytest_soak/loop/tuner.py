@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from typing import Any
 
 from pytest_soak.canonical import to_json
 from pytest_soak.loop.evidence import standing, standing_alone
 from pytest_soak.loop.kpis import PLACEHOLDER_SOURCES, number, read_kpis
-from pytest_soak.loop.model import Proposal, Reading, Readings, Room, Wanted
+from pytest_soak.loop.model import PROPOSER_FAILED, Proposal, Reading, Readings, Room, Wanted
 from pytest_soak.loop.moves import assemble
 from pytest_soak.loop.rollback import rests_of
 from pytest_soak.loop.state import RESERVED_RULES, LaneState
 from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.profile.parameters import get_all_params
+
+MOST_KEYS = 1_000
+"""An answer with more keys is not read, so that none fills the journal."""
+
+MOST_KPIS = 50
+"""What rests on more KPIs is refused."""
+
+LONGEST_NAME = 100
+"""Longer names of keys, rules and KPIs are cut."""
 
 
 def propose(state: LaneState, readings: Readings, room: Mapping[str, Room]) -> Wanted:
@@ -78,6 +88,7 @@ def _bounds(parameter: Parameter, value: float) -> Room:
         up=max(0.0, parameter.maximum - value),
         reason_down="bounds",
         reason_up="bounds",
+        value=value,
     )
 
 
@@ -111,7 +122,7 @@ def wanted_from(answer: Any, room: Mapping[str, Room]) -> Wanted:
     try:
         return _answered(answer, room)
     except Exception as error:
-        return Wanted(note=f"the answer to pytest_soak_propose cannot be read: {to_json(error)}")
+        return Wanted(note=f"{PROPOSER_FAILED}: its answer cannot be read: {to_json(error)}")
 
 
 def _answered(answer: Any, room: Mapping[str, Room]) -> Wanted:
@@ -119,9 +130,13 @@ def _answered(answer: Any, room: Mapping[str, Room]) -> Wanted:
         return Wanted()
     if not isinstance(answer, Mapping):
         kind = type(answer).__name__
-        return Wanted(note=f"pytest_soak_propose answered a {kind}, not a mapping of key to delta")
+        said = f"it answered a {kind}, not a mapping of key to delta"
+        return Wanted(note=f"{PROPOSER_FAILED}: {said}")
     notes: set[str] = set()
-    proposals = [_answered_key(key, said, notes) for key, said in answer.items()]
+    items = list(islice(answer.items(), MOST_KEYS + 1))
+    if len(items) > MOST_KEYS:
+        return Wanted(note=f"{PROPOSER_FAILED}: it answered more than {MOST_KEYS} keys")
+    proposals = [_answered_key(key, said, notes) for key, said in items]
     proposals.sort(key=lambda proposal: (proposal.key, proposal.rule, str(proposal.delta)))
     unknown = sorted({proposal.key for proposal in proposals} - set(room))
     if unknown:
@@ -131,29 +146,36 @@ def _answered(answer: Any, room: Mapping[str, Room]) -> Wanted:
 
 
 def _answered_key(key: Any, said: Any, notes: set[str]) -> Proposal:
-    name = key if isinstance(key, str) else str(to_json(key))
+    name = _name(key)
     if not isinstance(said, Mapping):
-        return Proposal(str(to_json(name)), _delta(said), "")
-    rule, kpis = said.get("rule", ""), said.get("kpis", ())
-    if not isinstance(rule, str):
-        rule = str(to_json(rule))
+        return Proposal(name, _delta(said), "")
+    rule, kpis = _name(said.get("rule", "")), said.get("kpis", ())
     if rule in RESERVED_RULES:
         notes.add(f"{rule} is not for proposals to claim")
         rule = ""
     if isinstance(kpis, str):
         kpis = (kpis,)
     elif not isinstance(kpis, (list, tuple, set, frozenset)):
-        notes.add(f"kpis of {to_json(name)} is no list of names")
-        kpis = (str(to_json(kpis)),)
+        notes.add(f"kpis of {name} is no list of names")
+        kpis = (kpis,)
+    names = list(islice(kpis, MOST_KPIS + 1))
+    if len(names) > MOST_KPIS:
+        notes.add(f"kpis of {name} are more than {MOST_KPIS}")
+        names = [f"more than {MOST_KPIS}"]  # no KPI has that name, so there is no data of it
     return Proposal(
-        key=str(to_json(name)),
+        key=name,
         delta=_delta(said.get("delta")),
-        rule=str(to_json(rule)),
-        kpis=tuple(sorted({str(to_json(kpi)) for kpi in kpis})),
+        rule=rule,
+        kpis=tuple(sorted({_name(kpi) for kpi in names})),
     )
+
+
+def _name(said: Any) -> str:
+    text = str(to_json(said))
+    return text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "…"
 
 
 def _delta(said: Any) -> Any:
     plain = to_json(said)
     finite = number(plain)
-    return finite if finite is not None else str(plain)
+    return finite if finite is not None else _name(plain)

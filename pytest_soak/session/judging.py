@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import pytest
@@ -81,7 +82,8 @@ def _from_hooks(config: pytest.Config, history: History) -> tuple[CriterionResul
     try:
         with no_outcomes("pytest_soak_gate"):
             answers: list[Iterable[CriterionResult] | None] = config.hook.pytest_soak_gate(
-                lane=history.lane, history=history
+                lane=history.lane,
+                history=deepcopy(history),  # what a hook does to it is not judged
             )
         for answer in reversed(answers):
             for result in answer or ():

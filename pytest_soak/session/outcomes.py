@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
+from pytest_soak.canonical import to_json
 
 
 class HookMisused(Exception):  # noqa: N818 - told to the user as the reason
@@ -14,12 +14,14 @@ class HookMisused(Exception):  # noqa: N818 - told to the user as the reason
 
 @contextmanager
 def no_outcomes(hook: str) -> Iterator[None]:
-    """Turn ``pytest.skip``, ``pytest.fail`` and SystemExit into an ordinary error.
+    """Turn what is no Exception (``pytest.skip``, SystemExit, a cancelled task, …) into one.
 
-    They are no Exception, so that they would pass every handler between the hook and the item and
-    end the lane, or the session. ``pytest.exit`` and Ctrl-C are meant for the session and pass.
+    It would pass every handler between the hook and the item and end the lane, or the session.
+    ``pytest.exit`` and Ctrl-C are meant for the session and pass.
     """
     try:
         yield
-    except (pytest.skip.Exception, pytest.fail.Exception, SystemExit) as outcome:
-        raise HookMisused(f"{hook} raised {type(outcome).__name__}: {outcome}") from None
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as outcome:
+        raise HookMisused(f"{hook} raised {to_json(outcome)}") from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,9 +95,13 @@ class LaneRunner:
             # ended has ended for good.
             self.halt = self.state.halt if _ended(self.state.halt) else None
             history = read_history(stored).iterations
-            self._past: deque[Iteration] = deque(
-                (item for item in history if item.decision), maxlen=HISTORY_FOR_HOOKS
-            )
+            # One that still waits for its file is recorded when it has it, below.
+            decided = [item for item in history if item.number <= self.state.done]
+            self._previous = decided[-1] if decided else None
+            # Copies, so that a proposer that changes what it is shown changes nothing else.
+            self._shown: deque[Iteration] = deque(maxlen=HISTORY_FOR_HOOKS)
+            if proposer is not None:
+                self._shown.extend(map(deepcopy, decided[-HISTORY_FOR_HOOKS:]))
             self._log = LineFile(directory / names.LOG)
             self._timing = LineFile(directory / names.TIMING)
             self._complete_intent()
@@ -113,7 +119,7 @@ class LaneRunner:
     @property
     def previous(self) -> Iteration | None:
         """The iteration before, whose decision is in force now."""
-        return self._past[-1] if self._past else None
+        return self._previous
 
     def observe(self, number: int) -> Iteration:
         """Let the target run iteration ``number``, or return what it said of it before.
@@ -148,7 +154,7 @@ class LaneRunner:
             if values or failed:
                 lines.append(entries.checks_entry(number, to_json(dict(values)), list(failed)))
                 state = advance(state, lines[0])
-            decision = decide(state, self._propose if self._proposer else None)
+            decision = decide(state, self._propose if self._proposer else None, self._passing)
             lines.append(entries.decision_entry(decision))
             self._append(*lines)
             if decision.changes:
@@ -192,7 +198,9 @@ class LaneRunner:
         except TargetFailed as failed:
             self._halt(Halt(number, failed.kind, str(failed)), failed.__cause__)
         except BaseException as error:
-            text = scrubbed(f"{type(error).__name__}: {error}")
+            # The journal holds no path, so that a lane is the same wherever it runs.
+            text = f"{type(error).__name__}: {error}".replace(f"{self._directory.path}{os.sep}", "")
+            text = scrubbed(text)
             kind: HaltKind = "write" if isinstance(error, StoreError) else "error"
             self._halt(Halt(number, kind, text), error)
 
@@ -287,12 +295,15 @@ class LaneRunner:
             self.state = advance(self.state, line)
 
     def _propose(self, state: LaneState, readings: Readings, room: Mapping[str, Room]) -> Wanted:
-        asked = self._proposer(state, readings, room, tuple(self._past)) if self._proposer else None
+        shown = tuple(self._shown)
+        asked = self._proposer(state, readings, room, shown) if self._proposer else None
         return propose(state, readings, room) if asked is None else asked
 
     def _record(self, iteration: Iteration) -> None:
         """Projections and logs: nothing here is read again by the lane."""
-        self._past.append(iteration)
+        self._previous = iteration
+        if self._proposer is not None:
+            self._shown.append(deepcopy(iteration))
         wall = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._directory.write_json(
             names.iteration_summary(iteration.number), iteration_summary(iteration, wall)

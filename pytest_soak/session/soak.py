@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -146,8 +147,11 @@ class Soak:
         try:
             iteration = runner.decide(self._recorded, tuple(dict.fromkeys(self._failed)))
             item.stash[_PROGRESS] = self._progress(runner, iteration)
-            with no_outcomes("pytest_soak_iteration"):
-                self.config.hook.pytest_soak_iteration(lane=runner.lane, iteration=iteration)
+            hook = self.config.hook.pytest_soak_iteration
+            if hook.get_hookimpls():
+                with no_outcomes("pytest_soak_iteration"):
+                    # A copy: the lane still reads from what it has.
+                    hook(lane=runner.lane, iteration=deepcopy(iteration))
         finally:
             self._end_lane(slot)
 
@@ -258,8 +262,9 @@ def _ask_proposer(
 ) -> Wanted | None:
     kpis = {name: reading.evidence for name, reading in readings.items()}
     with no_outcomes("pytest_soak_propose"):
-        answer = hook(lane=state.lane, kpis=kpis, room=room, history=history)
-    return None if answer is None else wanted_from(answer, room)
+        # The answer is read in here, too: what it does when it is looked at is the hook's doing.
+        answer = hook(lane=state.lane, kpis=kpis, room=dict(room), history=history)
+        return None if answer is None else wanted_from(answer, room)
 
 
 _TOLD = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +43,259 @@ def test_web_service(soak: Sessions) -> None:
     assert result.code == 0, result.out
     assert result.json("runtime_overrides.json")["service"]["pool_size"] > 8
     assert result.json("POST_SOAK_SNAPSHOT.json")["verdict"] in ("PASS", "WARN")
+
+
+# -- Optuna ------------------------------------------------------------------------------------
+
+KEYS = ("base_spread_bps", "impact_cap_ratio", "replace_rate_per_min", "min_interval_ms")
+MOCK = ("--soak-iterations=24", "--soak-mock")
+FIXED = ("--soak-iterations=24", "--soak-target=bot:make")
+
+WATCHED = """
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import proposer
+
+
+def pytest_soak_propose(lane, kpis, room, history):
+    if {blind}:  # it takes every key for free, so that the guards have to answer
+        room = {{key: replace(one, down=-1e3, up=1e3) for key, one in room.items()}}
+    answer = proposer.pytest_soak_propose(lane, kpis, room, history)
+    if True:
+        trials = proposer.STUDIES[lane.id].get_trials(deepcopy=False)
+        told = [
+            {{
+                "iteration": trial.user_attrs["iteration"],
+                "state": trial.state.name,
+                "value": trial.value if trial.state.name == "COMPLETE" else None,
+                "params": trial.params,
+            }}
+            for trial in trials
+            if trial.state.is_finished()
+        ]
+        line = {{"number": history[-1].number + 1 if history else 1, "told": told}}
+        with Path(f"told-{{lane.id}}.jsonl").open("a") as out:
+            print(json.dumps(line), file=out)
+    return answer
+
+
+def pytest_soak_iteration(lane, iteration):
+    edit = Path("edit")
+    if edit.exists() and iteration.number == int(edit.read_text()):
+        path = Path("artifacts/soak/latest/runtime_overrides.json")
+        runtime = json.loads(path.read_text())
+        runtime["risk"]["base_spread_bps"] = 0.9
+        path.write_text(json.dumps(runtime))
+    stop = Path("stop")
+    if stop.exists() and iteration.number == int(stop.read_text()):
+        stop.unlink()
+        pytest.exit("stopped")
+"""
+
+STRICKEN = """
+from pytest_soak.targets.mock import make_mock
+
+
+class Stricken:
+    def __init__(self, lane):
+        self.market = make_mock(lane)
+
+    def run(self, iteration, runtime):
+        report = dict(self.market.run(iteration, runtime))
+        if {when}:
+            report["totals"] = dict(report["totals"], net_bps={net})
+        return report
+
+
+def make(lane):
+    return Stricken(lane)
+"""
+
+
+def watched(soak: Sessions, *args: str, blind: bool = False, **files: str) -> Result:
+    """The example with a conftest around it that writes down what its study was told."""
+    pytest.importorskip("optuna", minversion="5", reason="the example is about Optuna")
+    shutil.copy(EXAMPLES / "optuna_proposer" / "conftest.py", soak.folder / "proposer.py")
+    soak.bot(conftest=WATCHED.format(blind=blind), **files)
+    return soak(*args, subprocess=True)
+
+
+def in_force(result: Result, lane: str = ".") -> dict[int, dict[str, float]]:
+    """Iteration to the values that it ran with, as the journal has them."""
+    entries = result.entries(lane)
+    values, found = entries[0]["values"], {}
+    for entry in entries[1:]:
+        if entry["type"] == "observation":
+            found[entry["iteration"]] = {key: values[key] for key in KEYS}
+        elif entry["type"] in ("decision", "external"):
+            values = entry["values"]
+    return found
+
+
+def earned(result: Result, lane: str = ".") -> dict[int, float | None]:
+    """Iteration to what the objective must be, counted from the report."""
+    reports = {e["iteration"]: e["report"] for e in result.entries(lane) if "report" in e}
+    return {
+        number: None
+        if report["totals"]["net_bps"] is None
+        else report["totals"]["net_bps"]
+        * (report["fills"]["maker_count"] + report["fills"]["taker_count"])
+        * (3600 / 300 / 1000)
+        for number, report in reports.items()
+    }
+
+
+def check_told(
+    soak: Sessions,
+    result: Result,
+    lane: str = "steady-BTCUSDT-1",
+    at: str = ".",
+    edited: int | None = None,
+) -> None:
+    """At every question the study knew what was in force until then, and nothing else.
+
+    The values of the newest iteration come from the decision before it; an edit by hand before
+    iteration ``edited`` is known one question later.
+    """
+    values, objective = in_force(result, at), earned(result, at)
+    lines = (soak.folder / f"told-{lane}.jsonl").read_text().splitlines()
+    questions = {line["number"]: line["told"] for line in map(json.loads, lines)}
+    assert list(questions) == list(range(1, len(values) + 1))
+    for number, told in questions.items():
+        expected = range(max(1, number - 50), number + 1)
+        assert [trial["iteration"] for trial in told] == list(expected)
+        for trial in told:
+            then = trial["iteration"]
+            known = objective[then] is not None
+            assert trial["state"] == ("COMPLETE" if known else "FAIL")
+            assert not known or trial["value"] == pytest.approx(objective[then])
+            same = trial["params"] == pytest.approx(values[then], rel=1e-12)
+            assert same == ((number, then) != (edited, edited))
+
+
+def outcomes(result: Result) -> list[dict[str, Any]]:
+    """Every outcome of the lane, with its iteration."""
+    return [
+        {**one, "iteration": entry["iteration"]}
+        for entry in result.entries()
+        if entry["type"] == "decision"
+        for one in entry["outcomes"]
+    ]
+
+
+def test_optuna_proposer(soak: Sessions) -> None:
+    pytest.importorskip("optuna", minversion="5", reason="the example is about Optuna")
+    result = run(soak, "optuna_proposer", *MOCK, "-v")
+    verdict = result.json("POST_SOAK_SNAPSHOT.json")["verdict"]
+    assert result.code == (verdict == "FAIL"), result.out
+    assert result.outcomes["passed"] >= 24
+    assert "error" not in result.out.lower()
+    assert "A new study" not in result.out + result.err
+    made = [one for one in outcomes(result) if one["rule"] == "OPTUNA"]
+    assert {one["key"] for one in made} == set(KEYS)
+    # It keeps to its room, so there is nothing for the guards to refuse.
+    assert {one["outcome"] for one in made} == {"APPLIED"}
+    verified = result.json("DELTA_VERIFY.json")
+    assert (verified["fail_count"], verified["signature_stuck_count"]) == (0, 0)
+    assert verified["full_apply_ratio"] >= 0.95
+    mine = ("std", "runpytest")  # the harness's
+    files = {path.name for path in soak.folder.iterdir() if not path.name.startswith(mine)}
+    assert files == {"conftest.py", "compare.py", "README.md", "artifacts"}
+    compare = [sys.executable, "compare.py", "run=artifacts/soak"]
+    table = soak.pytester.run(*compare).stdout.str()
+    assert f"keys APPLIED by OPTUNA{len(made):>32}" in table
+
+
+def test_optuna_is_told_what_was_applied(soak: Sessions) -> None:
+    result = watched(soak, *MOCK)
+    check_told(soak, result)
+    assert any(values != in_force(result)[1] for values in in_force(result).values())
+
+
+def test_optuna_is_told_what_was_left_of_its_wishes(soak: Sessions) -> None:
+    """It takes the room for free, so that its wishes are cut and refused for several reasons."""
+    result = watched(soak, *FIXED, blind=True)
+    words = {(one["outcome"], one["reason"]) for one in outcomes(result)}
+    assert words >= {
+        ("APPLIED", ""),
+        ("CLIPPED", "velocity"),
+        ("SKIPPED", "velocity"),
+        ("SKIPPED", "freeze"),
+        ("SKIPPED", "late"),
+    }
+    assert result.json("DELTA_VERIFY.json")["fail_count"] == 0
+    check_told(soak, result)
+
+
+def test_optuna_in_a_dry_run_is_told_that_nothing_moves(soak: Sessions) -> None:
+    result = watched(soak, *FIXED, "--soak-dry-run")
+    assert any(one["outcome"] == "APPLIED" for one in outcomes(result))
+    check_told(soak, result)
+    assert all(values == in_force(result)[1] for values in in_force(result).values())
+
+
+def test_optuna_after_a_panic_is_told_the_safe_values(soak: Sessions) -> None:
+    target = STRICKEN.format(when="6 <= iteration <= 9", net="0.5")
+    result = watched(soak, *MOCK[:1], "--soak-target=stricken:make", blind=True, stricken=target)
+    panics = [e["iteration"] for e in result.entries() if e["type"] == "decision" and e["panic"]]
+    assert panics[0] == 8
+    assert in_force(result)[9]["base_spread_bps"] == 0.65
+    assert {one["reason"] for one in outcomes(result)} >= {"panic"}
+    check_told(soak, result)
+
+
+def test_optuna_is_told_of_an_edit_by_hand_and_works_around_it(soak: Sessions) -> None:
+    (soak.folder / "edit").write_text("6")
+    result = watched(soak, *FIXED)
+    assert in_force(result)[7]["base_spread_bps"] == 0.9
+    check_told(soak, result, edited=None)
+    late = {one["key"] for one in outcomes(result) if one["iteration"] > 6}
+    assert late == set(KEYS) - {"base_spread_bps"}  # it is pinned, and so it has no room
+
+
+def test_optuna_without_data_is_told_of_a_failed_trial(soak: Sessions) -> None:
+    target = STRICKEN.format(when="iteration in (4, 5)", net="None")
+    result = watched(soak, *MOCK[:1], "--soak-target=stricken:make", stricken=target)
+    decisions = [entry for entry in result.entries() if entry["type"] == "decision"]
+    assert [entry["iteration"] for entry in decisions] == list(range(1, 25))
+    assert [bool(entry["proposed"]) for entry in decisions[2:6]] == [True, False, False, True]
+    check_told(soak, result)
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["between", "before done"])
+def test_optuna_asks_the_same_again_after_a_stop(soak: Sessions, cut: bool) -> None:
+    """Beyond the 50 iterations that it is shown, too, and where a decision was half done."""
+    args = ("--soak-iterations=56", *FIXED[1:])
+    whole = watched(soak, *args, "--soak-dir=whole")
+    expected = (soak.folder / "whole" / "latest" / "journal.jsonl").read_bytes()
+    entries = [json.loads(line) for line in expected.splitlines()]
+    last = max(e["iteration"] for e in entries if e["type"] == "done" and e["iteration"] < 55)
+    (soak.folder / "stop").write_text(str(last))
+    stopped = watched(soak, *args)
+    assert stopped.code == 2, stopped.out
+    if cut:
+        *lines, done = stopped.journal().splitlines(keepends=True)
+        assert b'"type":"done"' in done
+        (stopped.latest / "journal.jsonl").write_bytes(b"".join(lines))
+    resumed = watched(soak, *args, "--soak-resume")
+    assert resumed.outcomes["deselected"] == last > 50
+    assert resumed.code == whole.code
+    assert resumed.journal() == expected
+
+
+def test_optuna_has_a_study_for_each_lane(soak: Sessions) -> None:
+    pytest.importorskip("xdist")
+    lanes = ["steady-BTCUSDT-1", "steady-BTCUSDT-2"]
+    result = watched(soak, *FIXED, "--soak-seed=1,2", blind=True)
+    alone = {lane: result.journal(lane) for lane in lanes}
+    for lane in lanes:
+        check_told(soak, result, lane, lane)
+    spread = watched(soak, *FIXED, "--soak-seed=1,2", "-n2", blind=True)
+    assert {lane: spread.journal(lane) for lane in lanes} == alone
+    assert alone[lanes[0]] != alone[lanes[1]]
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.iterdir()), ids=lambda path: path.name)

@@ -406,7 +406,9 @@ def test_the_room_names_what_ends_it() -> None:
     drive = Drive(values={"min_interval_ms": 990.0})
     drive.observe()
     room = room_of(drive.state)
-    assert room["min_interval_ms"] == Room("min_interval_ms", -30.0, 10.0, "velocity", "bounds")
+    assert room["min_interval_ms"] == Room(
+        "min_interval_ms", -30.0, 10.0, "velocity", "bounds", 990.0
+    )
     assert room["slippage_penalty_coef"].down == 0.0
     assert set(room) == set(shipped().parameters)
 

@@ -1,0 +1,285 @@
+"""A proposer that means harm changes nothing of I1-I17, and the lane goes on (SPEC §10).
+
+The lanes are run by the session's own runner, with files, and the proposer is asked through the
+session's own way. ``hostile.py`` has the attacks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_soak.canonical import canonical_json
+from pytest_soak.loop.entries import runtime_of, start_entry
+from pytest_soak.loop.fold import advance, fold, started
+from pytest_soak.loop.model import GUARD_ORDER, PROPOSER_FAILED, Entry
+from pytest_soak.loop.state import tuning_state
+from pytest_soak.protocol import Lane
+from pytest_soak.session.runner import LaneRunner
+from pytest_soak.session.soak import _ask_proposer
+from pytest_soak.store import names
+from pytest_soak.store.atomic import atomic_write_json
+from pytest_soak.store.journal import Journal, read_journal
+from tests.properties import hostile
+from tests.unit.loop.invariants import check_lane
+from tests.unit.loop.lanes import Drive, edge_report, shipped, starts
+
+REPORTS = {
+    "quiet": edge_report(),
+    "boost": edge_report(risk=0.3, maker=0.7),
+    "slow": edge_report(p95=400.0),
+    "fail": edge_report(net=1.0),
+    "blocked": edge_report(net=2.2, risk=0.65),
+    "no data": edge_report(net=None),
+}
+
+
+class Scripted:
+    """A target that says what it is told to say."""
+
+    def __init__(self, reports: Sequence[str]) -> None:
+        self.reports = reports
+
+    def run(self, iteration: int, runtime: Mapping[str, Any]) -> Mapping[str, Any]:
+        report: dict[str, Any] = json.loads(canonical_json(REPORTS[self.reports[iteration - 1]]))
+        return report
+
+
+class Attacker:
+    """Plays its attacks, one an iteration."""
+
+    def __init__(self, names_of_attacks: Sequence[str]) -> None:
+        self.left = list(names_of_attacks)
+
+    def __call__(self, **shown: Any) -> Any:
+        name = self.left.pop(0)
+        return hostile.ATTACKS[name](**shown) if name else None
+
+
+def run(
+    reports: Sequence[str],
+    attacks: Sequence[str],
+    spare: int = 0,
+    *,
+    tune: bool = True,
+    dry_run: bool = False,
+) -> tuple[LaneRunner, tuple[Entry, ...], bytes]:
+    """A whole lane: its runner, the entries of its journal, and their bytes."""
+    profile, planned = shipped(), len(reports) + spare
+    lane = Lane("lane", profile.name, "BTCUSDT", 1, 300.0, planned)
+    values = starts(profile)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        atomic_write_json(path / names.RUNTIME, runtime_of(profile, values))
+        journal = Journal.create(path / names.JOURNAL)
+        journal.append(start_entry(lane, profile, "scripted", False, tune, dry_run, values))
+        journal.close()
+        runner = LaneRunner(
+            lane,
+            path,
+            lambda _: Scripted(reports),
+            proposer=partial(_ask_proposer, Attacker(attacks)),
+            passing=(pytest.exit.Exception,),
+        )
+        for number in range(1, len(reports) + 1):
+            runner.observe(number)
+            runner.decide({}, ())
+        runner.stop()
+        written = path / names.JOURNAL
+        return runner, read_journal(written).entries, written.read_bytes()
+
+
+def replayed(entries: Sequence[Entry]) -> Drive:
+    """The lane of a journal, as the invariants look at it."""
+    drive = Drive.__new__(Drive)
+    drive.entries, drive.states = [dict(entry) for entry in entries], [started(entries[0])]
+    for entry in entries[1:]:
+        drive.states.append(advance(drive.state, entry))
+    return drive
+
+
+def check(runner: LaneRunner, entries: Sequence[Entry], iterations: int) -> None:
+    assert runner.halt is None, "the lane goes on"
+    assert runner.state.done == iterations
+    assert runner.state == fold(entries), "I12: what the lane remembers is what its journal says"
+    check_lane(replayed(entries))
+
+
+SETTINGS = settings(
+    max_examples=60,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+attacks = st.lists(
+    st.tuples(
+        st.sampled_from(["quiet", "quiet", *REPORTS]),
+        st.sampled_from([*hostile.ANSWERED, *hostile.ATTACKS]),
+    ),
+    min_size=4,
+    max_size=14,
+)
+modes = st.sampled_from([{}, {}, {}, {"dry_run": True}, {"tune": False}])
+
+
+@given(steps=attacks, spare=st.sampled_from([0, 1, 30]), mode=modes)
+@SETTINGS
+def test_a_lane_keeps_every_invariant(
+    steps: list[tuple[str, str]], spare: int, mode: dict[str, bool]
+) -> None:
+    reports, played = zip(*steps, strict=True)
+    runner, entries, written = run(reports, played, spare, **mode)
+    check(runner, entries, len(steps))
+    assert run(reports, played, spare, **mode)[2] == written, "I17"
+
+
+@pytest.mark.parametrize("name", hostile.ATTACKS)
+def test_an_attack_on_every_iteration(name: str) -> None:
+    reports = ["quiet", "boost", "slow", "quiet", "fail", "fail", "fail", "quiet", "quiet"]
+    runner, entries, _ = run(reports, [name] * len(reports), spare=1)
+    check(runner, entries, len(reports))
+    decisions = [entry for entry in entries if entry["type"] == "decision"]
+    for decision in decisions:
+        failed = decision["note"].startswith(PROPOSER_FAILED)
+        if name in hostile.RAISED | hostile.GARBAGE and not decision["panic"]:
+            assert failed, decision["note"]
+            assert not decision["proposed"]
+        if name in hostile.ANSWERED:
+            assert not failed, decision["note"]
+            assert decision["proposed"]
+            assert {one["reason"] for one in decision["outcomes"]} <= {"", *GUARD_ORDER}
+    # Fit for a person, and for a disk: whatever was answered.
+    assert max(len(canonical_json(entry)) for entry in entries) < 1_000_000
+
+
+@pytest.mark.parametrize("name", ["very many kpis", "a kpi behind many", "kpis that are none"])
+def test_what_rests_on_kpis_that_are_none_is_refused(name: str) -> None:
+    _, entries, _ = run(["quiet"] * 3, [name] * 3, spare=1)
+    first = next(entry for entry in entries if entry["type"] == "decision")
+    assert "nodata" in {one["reason"] for one in first["outcomes"] if one["key"] == hostile.KEY}
+
+
+@pytest.mark.parametrize("name", hostile.SILENT)
+def test_what_a_proposer_does_to_what_it_is_shown_stays_with_it(name: str) -> None:
+    """The rules decide as if nobody had been asked, from what the lane saw."""
+    reports = ["slow", "quiet", "slow", "slow", "boost", "boost", "slow", "fail", "quiet", "slow"]
+    runner, entries, written = run(reports, [name] * len(reports), spare=9)
+    check(runner, entries, len(reports))
+    assert run(reports, [""] * len(reports), spare=9)[2] == written
+    assert any(entry["signature"] for entry in entries if entry["type"] == "decision")
+
+
+def test_the_invariants_see_a_lane_that_was_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check of the checks: a lane in which a reserved name frees from the cap."""
+    monkeypatch.setattr("pytest_soak.loop.tuner.RESERVED_RULES", ())
+    monkeypatch.setattr("pytest_soak.loop.decide.RESERVED_RULES", ())
+    runner, entries, _ = run(["quiet"] * 4, ["PANIC"] * 4, spare=1)
+    with pytest.raises(AssertionError, match="I2"):
+        check(runner, entries, 4)
+
+
+# -- sessions ----------------------------------------------------------------------------------
+
+CONFTEST = """
+import hostile
+
+PLAYED = {played!r}
+
+
+class Bot:
+    def run(self, iteration, runtime):
+        return {{
+            "totals": {{"net_bps": 3.0, "p95_latency_ms": 400.0, "adverse_bps_p95": 2.0}},
+            "fills": {{"maker_volume": 90.0, "taker_volume": 10.0}},
+            "block_reasons": {{"risk": 38, "min_interval": 10, "concurrency": 52}},
+        }}
+
+
+def pytest_soak_target(lane):
+    return Bot()
+
+
+def pytest_soak_propose(lane, kpis, room, history):
+    attack = PLAYED[history[-1].number if history else 0]
+    return hostile.ATTACKS[attack](lane=lane, kpis=kpis, room=room, history=history)
+
+
+def pytest_soak_iteration(lane, iteration):
+    hostile.spoil(iteration)  # what it is shown is its own, too
+"""
+
+
+@pytest.fixture
+def folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    for name in tuple(os.environ):
+        if name.startswith(("SOAK_", "MM_")) or name in ("USE_MOCK", "PYTEST_ADDOPTS"):
+            monkeypatch.delenv(name)
+    shutil.copy(hostile.__file__, pytester.path / "hostile.py")
+    return pytester
+
+
+def soaked(folder: pytest.Pytester, *args: str) -> pytest.RunResult:
+    return folder.runpytest_subprocess("-p", "no:cacheprovider", "-v", *args)
+
+
+def test_a_session_in_which_every_attack_is_played(folder: pytest.Pytester) -> None:
+    played = [*hostile.ATTACKS, "spoiling"]
+    count = len(played)
+    folder.makeconftest(CONFTEST.format(played=played))
+    result = soaked(folder, f"--soak-iterations={count}")
+    said = result.stdout.str() + result.stderr.str()
+    assert result.ret == 1, said  # much was refused, and the gate says so
+    assert "INTERNALERROR" not in said
+    assert "errors" not in result.parseoutcomes()
+    latest = folder.path / "artifacts" / "soak" / "latest"
+    entries = read_journal(latest / names.JOURNAL).entries
+    assert [e["iteration"] for e in entries if e["type"] == "decision"] == list(range(1, count + 1))
+    check_lane(replayed(entries))
+    assert json.loads((latest / names.TUNING_STATE).read_bytes()) == json.loads(
+        canonical_json(tuning_state(fold(entries)))
+    )
+    failed = len(hostile.RAISED | hostile.GARBAGE)
+    assert f"the proposer failed in {failed} iterations, first in 1" in " ".join(said.split())
+
+
+def test_the_iteration_hook_cannot_change_what_the_rules_read(folder: pytest.Pytester) -> None:
+    written = []
+    for spoils in (True, False):
+        conftest = CONFTEST.format(played=[]).replace("pytest_soak_propose", "unasked")
+        folder.makeconftest(conftest if spoils else conftest.replace("pytest_soak_iter", "iter"))
+        soaked(folder, "--soak-iterations=14")
+        latest = folder.path / "artifacts" / "soak" / "latest"
+        written.append((latest / names.JOURNAL).read_bytes())
+    assert written[0] == written[1]
+    assert b"LATENCY_HARD" in written[0]
+
+
+@pytest.mark.parametrize("words", ["raise KeyboardInterrupt", "import pytest; pytest.exit('no')"])
+def test_a_proposer_may_end_the_session_and_another_goes_on(
+    folder: pytest.Pytester, words: str
+) -> None:
+    """Ctrl-C while the hook runs, or an exit that is meant: neither is an attack."""
+    conftest = CONFTEST.format(played=["spoiling"] * 9)
+    folder.makeconftest(
+        conftest.replace("    attack =", f"    if len(history) == 3: {words}\n    attack =")
+    )
+    assert soaked(folder, "--soak-iterations=6").ret == pytest.ExitCode.INTERRUPTED
+    journal = folder.path / "artifacts" / "soak" / "latest" / names.JOURNAL
+    state = fold(read_journal(journal).entries)
+    assert (state.done, state.halt, state.intent) == (3, None, None)
+    folder.makeconftest(conftest)
+    resumed = soaked(folder, "--soak-iterations=6", "--soak-resume")
+    entries = journal.read_bytes()
+    whole = soaked(folder, "--soak-iterations=6")
+    assert (journal.read_bytes(), whole.ret) == (entries, resumed.ret)
