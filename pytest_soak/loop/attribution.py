@@ -145,6 +145,15 @@ class _Noise:
 def _effect(
     state: LaneState, readings: Readings, change: Change, aim: Aim, settings: AttributionSettings
 ) -> Effect:
+    try:
+        return _measured(state, readings, change, aim, settings)
+    except OverflowError:  # figures like 1e308 are finite, their squares are not
+        return Effect(*aim, before=None, after=None, low=None, high=None, n_before=0, n_after=0)
+
+
+def _measured(
+    state: LaneState, readings: Readings, change: Change, aim: Aim, settings: AttributionSettings
+) -> Effect:
     kpi, direction = aim
     figures = _figures(state, readings, change, kpi, settings.memory)
     before, after = figures.before, figures.after
@@ -162,10 +171,9 @@ def _effect(
         return told
     noise = _noise(figures)
     variance = noise.of_mean(len(before)) + noise.of_mean(len(after))
-    half = noise.half(variance, settings.confidence)
-    if not math.isfinite(half):
+    half, moved = noise.half(variance, settings.confidence), told.after - told.before
+    if not math.isfinite(moved - half) or not math.isfinite(moved + half):
         return told
-    moved = told.after - told.before
     return replace(
         told,
         low=moved - half,

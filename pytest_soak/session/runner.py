@@ -253,17 +253,22 @@ class LaneRunner:
             self._take_external_edit(runtime)
 
     def _take_external_edit(self, runtime: Any) -> None:
+        values = self._flat(runtime)
+        if self.state.intent is not None or values != self.state.values:
+            edit = entries.external_entry(self.state, values)
+            self._append(edit)
+            keys = ",".join(edit["keys"])
+            self._log.write(f"| external | EDIT | iteration={self.state.done + 1} keys={keys} |")
+        if compute_json_hash(runtime) != self.state.state_hash:
+            # What is no parameter was edited (the read-only copies): the file is made whole, so
+            # that its hash is the journal's again.
+            atomic_write_json(self._runtime_path, self._nested(self.state.values))
+            self._log.write(f"| external | MADE_WHOLE | iteration={self.state.done + 1} |")
+
+    def _flat(self, runtime: Any) -> dict[str, float]:
         if not isinstance(runtime, Mapping):
             raise ParameterError(f"{names.RUNTIME}: a JSON object is expected")
-        values = flatten(runtime, self.state.profile.parameters)
-        edit = entries.external_entry(self.state, values)
-        self._append(edit)
-        if compute_json_hash(runtime) != self.state.state_hash:
-            # The edit left something out that is not a parameter (the read-only copies): the file
-            # is made whole, so that its hash is the journal's again.
-            atomic_write_json(self._runtime_path, self._nested(self.state.values))
-        keys = ",".join(edit["keys"]) or "none"
-        self._log.write(f"| external | EDIT | iteration={self.state.done + 1} keys={keys} |")
+        return flatten(runtime, self.state.profile.parameters)
 
     def _complete_intent(self) -> None:
         """A stop between the journal's intent and its done: finish what was decided."""
@@ -271,7 +276,9 @@ class LaneRunner:
         if intent is None or observed is None:
             return
         runtime, found = read_json_with_hash(self._runtime_path)
-        if found in (intent.old_hash, intent.state_hash):
+        if found in (intent.old_hash, intent.state_hash) or (
+            self._flat(runtime) in (self.state.values, intent.values)
+        ):
             self._apply(intent)
         else:
             self._take_external_edit(runtime)

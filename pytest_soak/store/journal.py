@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,6 +37,14 @@ class JournalContents:
     """Bytes of a torn last line that were dropped; 0 when there was none."""
     size: int
     """Bytes of the good lines."""
+    last: int = field(default=0, compare=False)
+    """Bytes of the last good line."""
+
+    def in_whole_writes(self) -> JournalContents:
+        """Without checks whose decision is missing: both are one write, so half of it was torn."""
+        if not self.entries or self.entries[-1]["type"] != "checks":
+            return self
+        return JournalContents(self.entries[:-1], self.torn + self.last, self.size - self.last)
 
 
 def read_journal(path: str | os.PathLike[str]) -> JournalContents:
@@ -47,7 +55,7 @@ def read_journal(path: str | os.PathLike[str]) -> JournalContents:
     """
     path = Path(path)
     entries: list[Entry] = []
-    size = 0
+    size = last = 0
     lines = _lines(path)
     for number, line in enumerate(lines, start=1):
         try:
@@ -58,15 +66,16 @@ def read_journal(path: str | os.PathLike[str]) -> JournalContents:
                     f"{path} line {number} is damaged: {error}; the journal cannot be trusted from "
                     "there on, restore it from a copy or start a new run"
                 ) from None
-            return JournalContents(tuple(entries), torn=len(line), size=size)
+            return JournalContents(tuple(entries), torn=len(line), size=size, last=last)
         if entry["seq"] != len(entries):
             raise StoreError(
                 f"{path} line {number} has seq {entry['seq']!r}, {len(entries)} is next: lines are "
                 "missing or two processes wrote it; restore it from a copy or start a new run"
             )
         entries.append(entry)
-        size += len(line)
-    return JournalContents(tuple(entries), torn=0, size=size)
+        last = len(line)
+        size += last
+    return JournalContents(tuple(entries), torn=0, size=size, last=last)
 
 
 class Journal:
@@ -112,7 +121,7 @@ class Journal:
         path = Path(path)
         lock = _locked(path)
         try:
-            contents = read_journal(path)
+            contents = read_journal(path).in_whole_writes()
             descriptor = open_regular_file(path, _APPEND)
         except BaseException:
             lock.release()

@@ -238,3 +238,15 @@ def test_it_goes_through_the_journal_unchanged() -> None:
     told = [one for entry in drive.entries for one in entry.get("attributed", ())]
     assert len(told) == 1
     assert all(math.isfinite(told[0]["effects"][0][name]) for name in ("low", "high"))
+
+
+@pytest.mark.parametrize("huge", [1e308, -1e308, 1e200])
+def test_figures_beyond_reason_tell_nothing_and_break_nothing(huge: float) -> None:
+    drive = Drive(changed(shipped(), panic=None))
+    for number in range(1, 29):
+        how = proposing_for("net_bps", "MINE", tail_age_ms=25) if number == 20 else nothing
+        decision = drive.step(edge_report(net=huge if number % 3 else 3.0), how)
+        if decision.attributed:
+            (effect,) = decision.attributed[0].effects
+            assert (effect.verdict, effect.doubtless) == ("no evidence", False)
+    assert drive.state.done == 28

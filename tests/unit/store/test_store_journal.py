@@ -42,6 +42,23 @@ def test_what_was_appended_is_read(path: Path) -> None:
     )
 
 
+def test_checks_without_their_decision_are_half_a_write(path: Path) -> None:
+    """They are written with it, and are made again with the decision that is missing."""
+    before = path.read_bytes()
+    journal = Journal.open(path)
+    journal.append({"type": "checks", "n": 1}, {"type": "decision", "n": 2})
+    journal.close()
+    whole = path.read_bytes()
+    Journal.open(path).close()
+    assert path.read_bytes() == whole
+    path.write_bytes(whole[:-9])  # the decision is torn
+    assert [entry["type"] for entry in read_journal(path).entries[-1:]] == ["checks"]
+    journal = Journal.open(path)
+    journal.close()
+    assert path.read_bytes() == before
+    assert journal.entries == numbered(ENTRIES)
+
+
 def test_a_line_is_the_canonical_json_with_its_number_and_checksum(path: Path) -> None:
     for number, line in enumerate(path.read_bytes().splitlines()):
         fields = json.loads(line)
