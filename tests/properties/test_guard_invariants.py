@@ -74,6 +74,7 @@ actions = st.one_of(
     st.tuples(st.just("share of cap"), st.sampled_from(KEYS), shares),
     st.tuples(st.just("share of range"), st.sampled_from(KEYS), shares),
     st.tuples(st.just("back"), st.sampled_from(KEYS), st.none()),
+    st.tuples(st.just("back"), st.sampled_from(KEYS), st.none()),
     st.tuples(st.just("to bound"), st.sampled_from(KEYS), shares),
     st.tuples(st.just("hostile"), st.sampled_from(KEYS), st.sampled_from(HOSTILE)),
 ).flatmap(

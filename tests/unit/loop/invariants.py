@@ -301,10 +301,11 @@ def check_attributions(drive: Drive, decided: Decided) -> None:
         for one in decision.attributed
     ]
     names = [(iteration, rule) for iteration, rule, _ in told]
+    dwells = {rule.name: rule.dwell for rule in drive.state.profile.rules}
     assert len(names) == len(set(names)), "a change is told of once"
     assert set(names) <= made, "only what was changed is told of"
     for iteration, rule in made - set(names):
-        window = 8 if rule in ("LATENCY_BUFFER", "RELAX") else 4
+        window = max(4, dwells.get(rule, 1))
         assert decided[-1][1].iteration < iteration + window, f"not told of: {rule} of {iteration}"
 
 

@@ -106,14 +106,14 @@ def test_early_changes_have_no_evidence() -> None:
 
 def test_the_dwell_of_a_rule_is_its_window() -> None:
     drive = Drive()
-    drive.steps(8, edge_report(p95=345.0))
+    drive.steps(16, edge_report(p95=345.0))
     assert "LATENCY_BUFFER" in drive.decisions[-1].wanted.rules
     told: list[Attribution] = []
-    for _ in range(8):
+    for _ in range(16):
         assert not told
         told += drive.step(edge_report(p95=320.0), nothing).attributed
     (one,) = told
-    assert (one.rule, one.iteration) == ("LATENCY_BUFFER", 8)
+    assert (one.rule, one.iteration) == ("LATENCY_BUFFER", 16)
     assert [(effect.kpi, effect.aim) for effect in one.effects] == [("p95_latency_ms", "down")]
 
 
@@ -218,12 +218,18 @@ def test_what_rules_aim_at() -> None:
         "SLIPPAGE": {"slippage_bps_p95": "down"},
         "BLOCKED_MIN_INTERVAL": {"min_interval_ratio": "down"},
         "MAKER_BOOST": {"maker_taker_ratio": "up"},
-        "NORMALIZE": {"risk_ratio": "down", "net_bps": "up", "maker_taker_ratio": "up"},
+        "NORMALIZE": {
+            "risk_ratio": "down",
+            "net_bps": "up",
+            "maker_taker_ratio": "up",
+            "adverse_bps_p95": "down",
+        },
         "RELAX": {
             "risk_ratio": "down",
             "net_bps": "up",
             "maker_taker_ratio": "up",
             "p95_latency_ms": "down",
+            "adverse_bps_p95": "down",
         },
     }
     proposals = [Proposal("tail_age_ms", 1.0, "MINE", ("net_bps", "inventory_bps", "nonsense"))]

@@ -198,9 +198,9 @@ def test_memory_is_bounded() -> None:
             )
         )
     moves, recent, first, before, changes = (max(column) for column in zip(*sizes, strict=True))
-    assert recent == 24 + 8 - 1, "of noise before a change, and RELAX tells after eight"
+    assert recent == 24 + 16 - 1, "of noise before a change, and RELAX tells after 16"
     assert first == 4
-    assert 0 < changes <= 8 * len(shipped().parameters)
+    assert 0 < changes <= 16 * len(shipped().parameters)
     assert before <= len(shipped().parameters)
     assert 0 < moves <= 60 * len(shipped().parameters)
     assert max(moves for moves, *_ in sizes[200:]) <= max(moves for moves, *_ in sizes[:100])

@@ -59,17 +59,17 @@ def test_a_quiet_summary_proposes_nothing() -> None:
         (
             {"risk_ratio": 0.41},
             "RISK_MODERATE",
-            {"base_spread_bps": 0.02, "impact_cap_ratio": -0.01, "min_interval_ms": 10.0},
+            {"base_spread_bps": 0.02, "impact_cap_ratio": -0.01, "replace_rate_per_min": -20.0},
         ),
         (
             {"p95_latency_ms": 365},
             "LATENCY_HARD",
-            {"concurrency_limit": -0.3, "tail_age_ms": 75.0},
+            {"concurrency_limit": -0.3, "replace_rate_per_min": -40.0, "tail_age_ms": 75.0},
         ),
         (
             {"p95_latency_ms": 335},
             "LATENCY_BUFFER",
-            {"concurrency_limit": -0.2, "tail_age_ms": 50.0},
+            {"concurrency_limit": -0.2, "replace_rate_per_min": -20.0, "tail_age_ms": 50.0},
         ),
         ({"adverse_bps_p95": 3.1}, "ADVERSE", {"base_spread_bps": 0.02, "max_delta_ratio": -0.01}),
         ({"slippage_bps_p95": 2.6}, "SLIPPAGE", {"slippage_penalty_coef": 0.05}),
@@ -274,21 +274,21 @@ def test_dwell_is_the_distance_between_two_acts() -> None:
 
 def test_the_mean_counts_and_not_the_single_iteration() -> None:
     drive = lane("LATENCY_HARD")
-    assert not drive.step(edge_report(p95=380)).wanted.rules
+    assert not any(one.wanted.rules for one in drive.steps(3, edge_report(p95=365)))
     decision = drive.step(edge_report(p95=335))
     assert not decision.wanted.rules
     assert not decision.wanted.waiting, "335 alone would not do"
-    assert drive.step(edge_report(p95=386)).wanted.rules == ("LATENCY_HARD",)
+    assert drive.step(edge_report(p95=376)).wanted.rules == ("LATENCY_HARD",)
 
 
 def test_the_margin_is_asked_of_the_evidence() -> None:
     drive = lane("LATENCY_BUFFER")
-    assert fired(drive, 10, edge_report(p95=339)) == []
+    assert fired(drive, 18, edge_report(p95=339)) == []
     assert drive.state.observed is None
     waiting = drive.step(edge_report(p95=339)).wanted.waiting["LATENCY_BUFFER"]
     assert waiting == "evidence: p95_latency_ms 339 is not >= 330 by 10"
-    assert fired(lane("LATENCY_BUFFER"), 16, edge_report(p95=341)) == [8, 16]
-    assert fired(lane("LATENCY_BUFFER"), 10, edge_report(p95=360)) == [8]
+    assert fired(lane("LATENCY_BUFFER"), 32, edge_report(p95=341)) == [16, 32]
+    assert fired(lane("LATENCY_BUFFER"), 18, edge_report(p95=360)) == [16]
 
 
 def test_one_iteration_without_data_breaks_the_evidence() -> None:

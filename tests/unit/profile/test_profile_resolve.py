@@ -111,7 +111,7 @@ def test_the_rules_of_the_domain() -> None:
     assert buffer.when == (
         Condition("p95_latency_ms", (Comparison(">=", 330, 10), Comparison("<=", 360))),
     )
-    assert (buffer.evidence, buffer.dwell) == (Evidence(over=8), 8)
+    assert (buffer.evidence, buffer.dwell) == (Evidence(over=16), 16)
     boost = rules["MAKER_BOOST"]
     assert boost.evidence == Evidence(over=4, fresh=False, early=True)
     assert boost.hysteresis == (Hysteresis("maker_taker_ratio", stop=0.86, start=0.82),)

@@ -1,0 +1,405 @@
+"""Does the tuner leave a healthy system alone? The A/A table: false actions, panics, drift.
+
+    python benchmarks/false_alarms.py [--seeds 200] [--profile steady]
+    python benchmarks/false_alarms.py --noise
+
+The true KPIs do not depend on the parameters and lie inside every limit that the profile names
+for them, by one standard deviation of one iteration; noise is AR(1), and independent between KPIs.
+So every action is a false one. Each row is --seeds lanes of 72 iterations of 300 s, driven through
+the same decide and fold as a session. For contrast the same lanes with a naive tuner (every rule
+acts on one observation, as often as it likes) and with a raw panic (the gate's limits as FAIL).
+Exit status 1 when an aim is not met. docs/tuning.md explains the columns; --noise prints the
+standard deviations of the mock market that are used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.synthetic import (
+    SD,
+    Plant,
+    Signal,
+    SyntheticTarget,
+    healthy,
+    lane_steps,
+    quantile,
+)
+from pytest_soak.loop.entries import runtime_of
+from pytest_soak.profile.build import build
+from pytest_soak.profile.model import Profile
+from pytest_soak.profile.resolve import resolve
+from pytest_soak.protocol import Lane
+from pytest_soak.store.sources import read_source
+from pytest_soak.targets.mock import make_mock
+
+ITERATIONS = 72
+PHIS = (0.0, 0.3, 0.6, 0.8)
+LATENCIES = (None, 320.0, 322.0)
+"""True p95 latencies, ms: inside every limit, that of SPEC §9, inside the gate's limit."""
+SICK_LATENCIES, SICK_PHIS = (345.0, 355.0, 370.0, 405.0), (0.3, 0.6)
+CONTRAST_SEEDS = 25
+PANIC_RUNS = 20_000
+LATENCY_AIM, PANIC_AIM, DRIFT_AIM = 1.0, 0.01, 0.10
+
+Tuner = Literal["profile", "naive", "raw panic"]
+Floats = NDArray[np.float64]
+
+
+def target_of(profile: Profile, p95: float | None = None) -> Plant:
+    """The healthy target, with another true p95 latency if one is given."""
+    signals = healthy(profile)
+    if p95 is not None:
+        signals["p95_latency_ms"] = Signal(p95, SD["p95_latency_ms"])
+    return Plant(signals)
+
+
+def naive(profile: Profile) -> Profile:
+    """The same rules without what keeps them from noise: one observation is enough, always."""
+    document = _copy(profile)
+    for rule in document["rules"].values():
+        for protection in ("evidence", "hysteresis", "dwell"):
+            rule.pop(protection, None)
+    return build(document)
+
+
+def raw_panic(profile: Profile) -> Profile:
+    """The same profile, but an iteration that misses a limit of the gate is a FAIL."""
+    document = _copy(profile)
+    opposite = {">": "<=", "<": ">=", ">=": "<", "<=": ">"}
+    limits = {one.kpi: one.production for one in profile.gate.criteria}
+    missed = {kpi: f"{opposite[one.op]} {one.limit!r}" for kpi, one in limits.items()}
+    document["verdict"] = {"fail": missed}
+    return build(document)
+
+
+def _copy(profile: Profile) -> dict[str, Any]:
+    return copy.deepcopy(dict(profile.document))
+
+
+TUNERS: Mapping[Tuner, Callable[[Profile], Profile]] = {
+    "profile": lambda profile: profile,
+    "naive": naive,
+    "raw panic": raw_panic,
+}
+
+
+@cache
+def profile_of(reference: str, tuner: Tuner) -> Profile:
+    return TUNERS[tuner](resolve(reference, read_source).profile)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the tables: lanes that differ in their seed only."""
+
+    profile: str
+    tuner: Tuner
+    p95: float | None
+    phi: float
+
+    @property
+    def plant(self) -> Plant:
+        # Healthy is what the profile itself calls so, not what was made of it.
+        return target_of(profile_of(self.profile, "profile"), self.p95)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What happened in one lane, all of it needless."""
+
+    rules: Counter[str]
+    """Rule to the number of iterations in which it fired."""
+    panics: int
+    drift: Mapping[str, float]
+    """Parameter to its largest distance from the start, as a share of its range."""
+    told: Counter[str]
+    """Attributions by verdict."""
+    rollbacks: int
+
+    @property
+    def latency(self) -> int:
+        return sum(count for rule, count in self.rules.items() if rule.startswith("LATENCY_"))
+
+    @property
+    def farthest(self) -> str:
+        return max(self.drift, key=lambda key: self.drift[key])
+
+
+def run_of(row: Row, seed: int, iterations: int = ITERATIONS) -> Run:
+    profile = profile_of(row.profile, row.tuner)
+    target = SyntheticTarget(row.plant, profile, row.phi, seed)
+    rules: Counter[str] = Counter()
+    told: Counter[str] = Counter()
+    drift = dict.fromkeys(profile.parameters, 0.0)
+    panics = rollbacks = 0
+    for step in lane_steps(profile, target, iterations):
+        decision = step.decision
+        rules.update(rule for rule in decision.wanted.rules if rule != "ROLLBACK")
+        told.update(one.verdict for one in decision.attributed)
+        panics += decision.panic is not None
+        rollbacks += any(one.rule == "ROLLBACK" and one.applied for one in decision.outcomes)
+        for key, parameter in profile.parameters.items():
+            away = abs(decision.values[key] - parameter.start) / parameter.span
+            drift[key] = max(drift[key], away)
+    return Run(rules, panics, drift, told, rollbacks)
+
+
+def panic_share(profile: Profile, plant: Plant, phi: float, runs: int, seed: int = 1) -> float:
+    """Share of ``runs`` in which the profile's FAIL limits make a panic, from the verdict alone.
+
+    Nothing that the tuner does changes this target, so there is no need to drive lanes for it.
+    """
+    guard = profile.guards.panic
+    if guard is None:
+        return 0.0
+    rng = np.random.default_rng(seed)
+    failed = np.zeros((runs, ITERATIONS), dtype=bool)
+    for condition in profile.verdict.fail:
+        signal = plant.signals[condition.kpi]
+        values: Any = signal.healthy + signal.sd * noise(rng, phi, runs)
+        holds = np.ones_like(failed)
+        for comparison in condition.comparisons:
+            holds &= np.asarray(comparison.holds(values))
+        failed |= holds
+    row, panicked = np.zeros(runs, dtype=int), np.zeros(runs, dtype=bool)
+    for at in range(ITERATIONS):
+        row += 1
+        row *= failed[:, at]
+        panicked |= row >= guard.after
+    return float(panicked.mean())
+
+
+def noise(rng: np.random.Generator, phi: float, runs: int) -> Floats:
+    """Stationary AR(1) series of mean 0 and standard deviation 1, one a row."""
+    series = rng.standard_normal((runs, ITERATIONS))
+    series[:, 1:] *= (1.0 - phi * phi) ** 0.5
+    for at in range(1, ITERATIONS):
+        series[:, at] += phi * series[:, at - 1]
+    return series
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One row of both tables, over its runs."""
+
+    row: Row
+    runs: tuple[Run, ...]
+    panic: float
+    """Share of the runs of the verdict alone."""
+
+    @property
+    def latency(self) -> float:
+        return statistics.fmean(run.latency for run in self.runs)
+
+    @property
+    def drifts(self) -> list[float]:
+        """Of each run, that of the parameter that drifted farthest."""
+        return [run.drift[run.farthest] for run in self.runs]
+
+    def per_run(self, count: Callable[[Run], float]) -> float:
+        return statistics.fmean(count(run) for run in self.runs)
+
+    def group(self, name: str) -> float:
+        return self.per_run(
+            lambda run: sum(n for rule, n in run.rules.items() if _group(rule) == name)
+        )
+
+
+def _group(rule: str) -> str:
+    return rule.split("_")[0]
+
+
+def _label(row: Row) -> str:
+    p95 = row.plant.signals["p95_latency_ms"].healthy
+    return f"{row.tuner:<10}{p95:>5.0f}{row.phi:>5.1f}"
+
+
+def actions_table(summaries: Sequence[Summary], profile: Profile) -> Iterator[str]:
+    groups = [name for name in dict.fromkeys(map(_group, _names(profile))) if name != "LATENCY"]
+    widths = {name: max(8, len(name) + 1) for name in groups}
+    yield f"{'tuner':<10}{'p95':>5}{'φ':>5} | {'LATENCY':>8}{'>1':>6} |" + "".join(
+        f"{name:>{widths[name]}}" for name in groups
+    )
+    for one in summaries:
+        more = one.per_run(lambda run: float(run.latency > 1))
+        cells = "".join(f"{one.group(name):>{widths[name]}.2f}" for name in groups)
+        yield f"{_label(one.row)} | {one.latency:>8.2f}{more:>6.0%} |{cells}"
+
+
+def _names(profile: Profile) -> list[str]:
+    return [rule.name for rule in profile.rules]
+
+
+def harm_table(summaries: Sequence[Summary]) -> Iterator[str]:
+    yield (
+        f"{'tuner':<10}{'p95':>5}{'φ':>5} |{'panic':>7}{'lanes':>7} |{'drift':>6}{'95 %':>6}"
+        f"{'worst':>6} {'most often':<21} |{'helped':>7}{'hurt':>5}{'ROLLB.':>7}"
+    )
+    for one in summaries:
+        drifts = one.drifts
+        key, _ = Counter(run.farthest for run in one.runs).most_common(1)[0]
+        lanes = one.per_run(lambda run: float(run.panics > 0))
+        told = sum((run.told for run in one.runs), Counter[str]())
+        helped, hurt = (told[word] / max(1, told.total()) for word in ("helped", "hurt"))
+        yield (
+            f"{_label(one.row)} |{one.panic:>7.2%}{lanes:>7.1%} |{statistics.fmean(drifts):>6.1%}"
+            f"{quantile(drifts, 0.95):>6.1%}{max(drifts):>6.1%} {key:<21} |"
+            f"{helped:>7.0%}{hurt:>5.0%}{one.per_run(lambda run: run.rollbacks):>7.2f}"
+        )
+
+
+def aims(summaries: Sequence[Summary]) -> Iterator[tuple[bool, str]]:
+    """What the profile's own tuner is held to."""
+    own = [one for one in summaries if one.row.tuner == "profile"]
+    for p95 in dict.fromkeys(one.row.p95 for one in own):
+        rows = [one for one in own if one.row.p95 == p95]
+        most = max(one.latency for one in rows)
+        true = rows[0].row.plant.signals["p95_latency_ms"].healthy
+        yield (
+            most <= LATENCY_AIM,
+            f"LATENCY_* at most {LATENCY_AIM:g} in 72 iterations, p95 {true:.0f}: {most:.2f}",
+        )
+    panic = max(one.panic for one in own)
+    yield panic < PANIC_AIM, f"panics in less than {PANIC_AIM:.0%} of the runs: {panic:.2%}"
+    drift = max(statistics.fmean(one.drifts) for one in own)
+    late, worst = (max(quantile(one.drifts, share) for one in own) for share in (0.95, 1.0))
+    yield (
+        drift <= DRIFT_AIM,
+        f"drift at most {DRIFT_AIM:.0%} of a range, mean over runs: {drift:.1%}"
+        f" (95 % of the runs: {late:.1%}, worst: {worst:.1%})",
+    )
+
+
+def _still(seed: int) -> dict[str, list[float]]:
+    """KPIs of one tuner-off lane of the mock market."""
+    profile = profile_of("steady", "profile")
+    lane = Lane("lane", profile.name, "BTCUSDT", seed, 300.0, ITERATIONS)
+    values = {key: one.start for key, one in profile.parameters.items()}
+    target = make_mock(lane)
+    series: dict[str, list[float]] = {}
+    for number in range(1, ITERATIONS + 1):
+        report = target.run(number, runtime_of(profile, values))
+        blocks, fills = report["block_reasons"], report["fills"]
+        kpis = {
+            "adverse_bps_p95": report["totals"]["adverse_bps_p95"],
+            "slippage_bps_p95": report["totals"]["slippage_bps_p95"],
+            "min_interval_ratio": blocks["min_interval"] / sum(blocks.values()),
+            "fills_per_hour": (fills["maker_count"] + fills["taker_count"]) * 12.0,
+        }
+        for kpi, value in kpis.items():
+            series.setdefault(kpi, []).append(value)
+    return series
+
+
+def print_noise(pool: ProcessPoolExecutor) -> None:
+    lanes = list(pool.map(_still, range(1, 21)))
+    print("one iteration of the mock market, tuner off: mean and sd within a lane, 20 seeds of 72")
+    for kpi in lanes[0]:
+        mean = statistics.fmean(statistics.fmean(lane[kpi]) for lane in lanes)
+        pooled = statistics.fmean(statistics.variance(lane[kpi]) for lane in lanes) ** 0.5
+        print(f"{kpi:<20} {mean:12.4f} {pooled:10.4f}")
+
+
+def first_answer(row: Row, seed: int) -> float:
+    """The iteration after which LATENCY_HARD or LATENCY_BUFFER first acts; infinite for never."""
+    profile = profile_of(row.profile, row.tuner)
+    target = SyntheticTarget(row.plant, profile, row.phi, seed)
+    for number, step in enumerate(lane_steps(profile, target, ITERATIONS), 1):
+        if {"LATENCY_HARD", "LATENCY_BUFFER"} & set(step.decision.wanted.rules):
+            return float(number)
+    return math.inf
+
+
+def answers_table(reference: str, seeds: Sequence[int], pool: ProcessPoolExecutor) -> Iterator[str]:
+    """A tuner that never acts raises no false alarm, either: how soon it answers a true one."""
+    yield f"{'true p95':<10}" + "".join(f"{f'φ {phi:g}':>14}" for phi in SICK_PHIS)
+    for p95 in SICK_LATENCIES:
+        rows = [Row(reference, "profile", p95, phi) for phi in SICK_PHIS]
+        cells = []
+        for row in rows:
+            found = list(pool.map(first_answer, [row] * len(seeds), seeds, chunksize=5))
+            cells.append(f"{quantile(found, 0.5):.0f} (95 %: {quantile(found, 0.95):.0f})")
+        yield f"{p95:<10.0f}" + "".join(f"{cell:>14}" for cell in cells)
+
+
+def jobs_of(rows: Sequence[Row], counts: Sequence[int], first: int) -> list[tuple[Row, int]]:
+    """Every row with each of its seeds, which begin at ``first`` in all rows."""
+    return [
+        (row, seed)
+        for row, count in zip(rows, counts, strict=True)
+        for seed in range(first, first + count)
+    ]
+
+
+def summaries_of(
+    reference: str, seeds: int, first: int, pool: ProcessPoolExecutor
+) -> list[Summary]:
+    rows = [Row(reference, "profile", p95, phi) for p95 in LATENCIES for phi in PHIS]
+    others: tuple[Tuner, ...] = ("naive", "raw panic")
+    rows += [Row(reference, tuner, None, phi) for tuner in others for phi in PHIS]
+    counts = [seeds if row.tuner == "profile" else min(seeds, CONTRAST_SEEDS) for row in rows]
+    jobs = jobs_of(rows, counts, first)
+    found = iter(list(pool.map(run_of, *zip(*jobs, strict=True), chunksize=10)))
+    return [
+        Summary(
+            row,
+            tuple(next(found) for _ in range(count)),
+            panic_share(profile_of(reference, row.tuner), row.plant, row.phi, PANIC_RUNS, first),
+        )
+        for row, count in zip(rows, counts, strict=True)
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--profile", default="steady", help="a name, or a path to a YAML file")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--noise", action="store_true", help="measure the mock market's noise")
+    options = parser.parse_args()
+    with ProcessPoolExecutor(options.processes) as pool:
+        if options.noise:
+            print_noise(pool)
+            return 0
+        summaries = summaries_of(options.profile, options.seeds, options.first, pool)
+        some = range(options.first, options.first + min(options.seeds, CONTRAST_SEEDS))
+        answers = list(answers_table(options.profile, some, pool))
+    profile = profile_of(options.profile, "profile")
+    few = min(options.seeds, CONTRAST_SEEDS)
+    print(
+        f"Actions in {ITERATIONS} iterations, profile {profile.name}, mean over {options.seeds}",
+        end="",
+    )
+    print(f" runs ({few} of naive and raw panic)")
+    print("\n".join(actions_table(summaries, profile)))
+    print(f"\nHarm (panic: share of {PANIC_RUNS} runs of the verdict alone)")
+    print("\n".join(harm_table(summaries)))
+    print(f"\nIterations until LATENCY_HARD or LATENCY_BUFFER acts, median of {len(some)} runs")
+    print("\n".join(answers))
+    print()
+    verdicts = list(aims(summaries))
+    for met, text in verdicts:
+        print(f"{'met' if met else 'NOT met':<8}{text}")
+    return 0 if all(met for met, _ in verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
