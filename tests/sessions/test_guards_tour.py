@@ -64,7 +64,7 @@ TOUR: tuple[tuple[int, str, Way, tuple[str, ...], str], ...] = (
     (9, "small", "held", ("base_spread_bps",), "held 1 (small)"),
     (10, "nodata", "refused", ("tail_age_ms",), "skipped 1 (nodata)"),
     (11, "invalid", "refused", ("min_interval_ms", "tail_age"), "skipped 2 (invalid)"),
-    (12, "pin", "held", POOR[:1], "held 3 (pin, velocity)"),
+    (12, "pin", "held", POOR[:1], "EDITED base_spread_bps | held 3 (pin, velocity)"),
     (13, "pin", "refused", ("base_spread_bps",), "skipped 1 (pin)"),
     (15, "cooldown", "held", RISKY, "held 4 (cooldown)"),
     (16, "cooldown", "refused", ("tail_age_ms",), "skipped 1 (cooldown)"),

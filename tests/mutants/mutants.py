@@ -1,0 +1,11 @@
+"""All mutants, in the order of the table."""
+
+from __future__ import annotations
+
+from tests.mutants import of_guards, of_lanes
+
+MUTANTS = (
+    *(*of_guards.DISABLED, *of_guards.OFF_BY_ONE, *of_guards.MEASURES, *of_guards.STREAKS),
+    *(*of_guards.PANIC, *of_lanes.ORDER, *of_lanes.NUMBERS, *of_lanes.HASHES),
+    *(*of_lanes.OPERATORS, *of_lanes.EFFECTS, *of_lanes.FILES),
+)

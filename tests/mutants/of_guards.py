@@ -1,0 +1,266 @@
+"""Mutants of the guards: switched off, off by one, measured wrongly, held up."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import GUARDS, NOT_JSON, UNIT, Mutant, said
+
+
+def disabled(guard: str) -> Mutant:
+    reason = said(guard)
+    return Mutant(
+        f"{guard} disabled",
+        "loop/guards.py",
+        f'    "{guard}": _{guard},\n',
+        f'    "{guard}": lambda ask: None,\n',
+        (GUARDS,),
+        f"{reason}|{NOT_JSON}" if guard == "invalid" else reason,
+    )
+
+
+DISABLED = tuple(
+    disabled(guard)
+    for guard in (
+        *("panic", "nodata", "invalid", "late", "pin", "freeze", "cooldown", "duplicate"),
+        *("oscillation", "velocity", "bounds", "no_op"),
+    )
+)
+
+OFF_BY_ONE = (
+    Mutant(
+        "late one early",
+        "loop/room.py",
+        "deciding(state) > state.iterations - state",
+        "deciding(state) >= state.iterations - state",
+        (GUARDS, f"{UNIT}/test_guards.py::test_nothing_moves_on_the_last_iteration"),
+        said("late"),
+    ),
+    Mutant(
+        "freeze one short",
+        "loop/room.py",
+        "deciding(state) <= state.frozen_until",
+        "deciding(state) < state.frozen_until",
+        (GUARDS,),
+        said("freeze"),
+    ),
+    Mutant(
+        "cooldown one short",
+        "loop/room.py",
+        "deciding(state) <= state.cooldown_until",
+        "deciding(state) < state.cooldown_until",
+        (GUARDS,),
+        said("cooldown"),
+    ),
+    Mutant(
+        "cooldown one long",
+        "loop/room.py",
+        "deciding(state) <= state.cooldown_until",
+        "0 < deciding(state) - 1 <= state.cooldown_until",
+        (GUARDS,),
+        said("cooldown"),
+    ),
+    Mutant(
+        "panic one early",
+        "loop/room.py",
+        "if state.fail_streak + 1 < guard.after",
+        "if state.fail_streak + 2 < guard.after",
+        (GUARDS,),
+        said("panic"),
+    ),
+    Mutant(
+        "panic one late",
+        "loop/room.py",
+        "if state.fail_streak + 1 < guard.after",
+        "if state.fail_streak < guard.after",
+        (GUARDS,),
+        said("panic"),
+    ),
+    Mutant(
+        "hold one short",
+        "loop/room.py",
+        "deciding(state) <= state.hold_until",
+        "deciding(state) < state.hold_until",
+        (GUARDS,),
+        said("panic"),
+    ),
+    Mutant(
+        "pin one short",
+        "loop/room.py",
+        "deciding(state) <= last",
+        "deciding(state) < last",
+        (f"{UNIT}/test_pins.py::test_the_length_is_settable",),
+        "assert",
+    ),
+    Mutant(
+        "velocity window closed",
+        "loop/completed.py",
+        "(now + 1 - move.iteration) * interval_s < window]",
+        "(now + 1 - move.iteration) * interval_s <= window]",
+        (GUARDS, f"{UNIT}/test_guards.py::test_the_hour_is_half_open"),
+        said("velocity"),
+    ),
+    Mutant(
+        "A-B-A forgotten one early",
+        "loop/completed.py",
+        "if now + 1 - past[1] <= memory",
+        "if now + 1 - past[1] < memory",
+        (f"{UNIT}/test_guards.py::test_the_value_is_forgotten_after_twelve_iterations",),
+        "'oscillation'",
+    ),
+    Mutant(
+        "a stable limit is not stable",
+        "profile/model.py",
+        '"<=": operator.le',
+        '"<=": operator.lt',
+        (GUARDS,),
+        said("freeze"),
+    ),
+)
+
+MEASURES = (
+    Mutant(
+        "net instead of path in velocity",
+        "loop/completed.py",
+        "Moved(outcome.key, now, abs(outcome.applied))",
+        "Moved(outcome.key, now, outcome.applied)",
+        (GUARDS,),
+        said("velocity"),
+    ),
+    Mutant(
+        "ROLLBACK charged",
+        "loop/completed.py",
+        "if outcome.rule not in UNCHARGED_RULES and interval_s < window",
+        "if interval_s < window",
+        (GUARDS,),
+        said("velocity"),
+    ),
+    Mutant(
+        "PANIC charged",
+        "loop/completed.py",
+        "        before={},\n        changes=",
+        "        before={},\n"
+        "        moves=tuple(\n"
+        "            Moved(key, decision.iteration, abs(value - state.values[key]))\n"
+        "            for key, value in panic.moves.items()\n"
+        "        ),\n"
+        "        changes=",
+        (GUARDS,),
+        said("velocity"),
+    ),
+    Mutant(
+        "ROLLBACK may be claimed",
+        "loop/decide.py",
+        'replace(one, rule="") if one.rule in ',
+        'replace(one, rule="") if () and one.rule in ',
+        (f"{UNIT}/test_rollback.py::test_a_proposer_can_neither_claim_it_nor_spoil_it",),
+        "ROLLBACK",
+    ),
+    Mutant(
+        "slack a thousand times as wide",
+        "loop/room.py",
+        "SLACK = 1e-9",
+        "SLACK = 1e-6",
+        (GUARDS,),
+        said("(velocity|bounds|oscillation|no_op)"),
+    ),
+    Mutant(
+        "no least share of a cut move",
+        "loop/guards.py",
+        "return moves and abs(left) >= share",
+        "return moves or abs(left) >= share",
+        (GUARDS,),
+        r"oracle.*(?P<shown>\[SKIPPED\])",
+    ),
+    Mutant(
+        "clipped and said applied",
+        "loop/guards.py",
+        '"CLIPPED" if reasons else "APPLIED"',
+        '"APPLIED"',
+        (GUARDS,),
+        r"oracle.*(?P<shown>\[CLIPPED\])",
+    ),
+    Mutant(
+        "large counts what was asked",
+        "loop/decide.py",
+        "sum(abs(one.applied) / profile",
+        "sum(abs(one.proposed) / profile",
+        (GUARDS,),
+        said("cooldown"),
+    ),
+    Mutant(
+        "no move told by ==",
+        "loop/guards.py",
+        "return not abs(after - before) <= SLACK * parameter.span",
+        "return not after == before",
+        (GUARDS,),
+        said("no_op"),
+    ),
+    Mutant(
+        "the way back told by ==",
+        "loop/guards.py",
+        "abs(end - value) <= SLACK * ask.parameter.span for end",
+        "end == value for end",
+        (GUARDS,),
+        said("oscillation"),
+    ),
+)
+
+STREAKS = (
+    Mutant(
+        "stable streak not reset",
+        "loop/completed.py",
+        "        return replace(state, stable_streak=0)\n",
+        "        return state\n",
+        (GUARDS,),
+        said("freeze"),
+    ),
+    Mutant(
+        "streak goes on in the freeze",
+        "loop/completed.py",
+        "decision.iteration <= state.frozen_until or not",
+        "not",
+        (GUARDS,),
+        said("freeze"),
+    ),
+    Mutant(
+        "INCONCLUSIVE resets the FAILs",
+        "loop/completed.py",
+        "elif decision.verdict is not Verdict.INCONCLUSIVE:",
+        "else:",
+        (GUARDS,),
+        said("panic"),
+    ),
+    Mutant(
+        "panic leaves the freeze",
+        "loop/completed.py",
+        "        frozen_until=0,\n",
+        "",
+        (GUARDS,),
+        said("freeze"),
+    ),
+    Mutant(
+        "panic leaves the cooldown",
+        "loop/completed.py",
+        "        cooldown_until=0,\n",
+        "",
+        # The hold is as long in every profile here, so nothing but the state can tell.
+        (f"{UNIT}/test_decide.py::TestPanic::test_it_overrides_freeze_cooldown_and_late",),
+        "assert",
+    ),
+)
+
+PANIC = tuple(
+    Mutant(
+        f"panic blocked by {guard}",
+        "loop/room.py",
+        "if state.fail_streak + 1 < guard.after",
+        f"if {blocked} or state.fail_streak + 1 < guard.after",
+        (GUARDS,),
+        said("panic"),
+    )
+    for guard, blocked in (
+        ("cooldown", "is_cooling(state)"),
+        ("freeze", "any(is_frozen(state, key) for key in state.values)"),
+        ("late", "is_late(state)"),
+        ("pin", "any(is_pinned(state, key) for key in state.values)"),
+    )
+)

@@ -1,0 +1,256 @@
+"""Mutants of all around the guards: order, numbers, hashes, operators, effects, files."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import GUARDS, LANE, NOT_JSON, UNIT, Mutant, said
+
+ORDER = (
+    Mutant(
+        "reason order swapped",
+        "loop/guards.py",
+        '    "freeze": _freeze,\n    "cooldown": _cooldown,\n',
+        '    "cooldown": _cooldown,\n    "freeze": _freeze,\n',
+        (GUARDS, f"{UNIT}/test_guards.py::test_the_table_is_the_order_of_the_reasons"),
+        r"oracle.*(?P<shown>\[order\])",
+    ),
+    Mutant(
+        "the last of several proposals",
+        "loop/guards.py",
+        "return max(same_key, key=lambda proposal: sign * proposal.delta)",
+        "return same_key[-1]",
+        (f"{UNIT}/test_guards.py::test_two_proposals_for_one_key_count_as_the_safest",),
+        "concurrency_limit",
+    ),
+    Mutant(
+        "the order of proposals matters",
+        "loop/guards.py",
+        "tuple(sorted(plain, key=lambda one: (one.key, one.rule, str(one.delta), one.kpis)))",
+        "tuple(plain)",
+        (f"{UNIT}/test_decide.py::test_proposals_are_journaled_sorted_whatever_their_order",),
+        "Decision",
+    ),
+    Mutant(
+        "signature without the old hash",
+        "loop/guards.py",
+        "compute_json_hash([old_hash, sorted(",
+        "compute_json_hash([sorted(",
+        (GUARDS,),
+        said("duplicate"),
+    ),
+)
+
+NUMBERS = (
+    Mutant(
+        "NaN of a target let through",
+        "loop/kpis.py",
+        "return converted if math.isfinite(converted) else None",
+        "return converted",
+        (f"{UNIT}/test_kpis.py::test_what_is_no_number_is_no_data",),
+        "nan != None",
+    ),
+    Mutant(
+        "NaN of a proposer let through",
+        "loop/guards.py",
+        "    if not math.isfinite(ask.delta):\n"
+        '        return Objection("the delta is no finite number")\n'
+        "    if not math.isfinite(ask.landing):\n"
+        '        return Objection("the value would be no finite number")\n',
+        "",
+        (GUARDS,),
+        f"{said('invalid')}|{NOT_JSON}",
+    ),
+    Mutant(
+        "a value on its bound refused",
+        "profile/parameters.py",
+        "if not parameter.minimum - slack <= number <= parameter.maximum + slack:",
+        "if not parameter.minimum + slack < number < parameter.maximum - slack:",
+        (GUARDS,),
+        "ParameterError: .* is outside",
+    ),
+    Mutant(
+        "a start value outside taken",
+        "profile/parameters.py",
+        "if not parameter.minimum - slack <= number <= parameter.maximum + slack:",
+        "if math.isnan(slack):",
+        (GUARDS,),
+        "DID NOT RAISE .*ProfileError",
+    ),
+    Mutant(
+        "an edit outside taken",
+        "loop/entries.py",
+        "math.isfinite(value) and parameter.minimum <= value <= parameter.maximum",
+        "math.isfinite(value)",
+        (GUARDS, LANE),
+        "DID NOT RAISE",
+    ),
+    Mutant(
+        "a dry run applies",
+        "loop/decide.py",
+        "    elif not state.dry_run:\n",
+        "    else:\n",
+        (GUARDS,),
+        r"oracle.*(?P<shown>\[values\])",
+    ),
+)
+
+HASHES = (
+    Mutant(
+        "hash over flat values",
+        "loop/entries.py",
+        "return compute_json_hash(runtime_of(profile, values))",
+        "return compute_json_hash(dict(values))",
+        (LANE,),
+        "I6",
+    ),
+    Mutant(
+        "hash over rounded values",
+        "loop/entries.py",
+        "return compute_json_hash(runtime_of(profile, values))",
+        "return compute_json_hash(\n"
+        "        runtime_of(profile, {key: round(value, 2) for key, value in values.items()})\n"
+        "    )",
+        (GUARDS,),
+        "I6",
+    ),
+)
+
+OPERATORS = (
+    Mutant(
+        "an edit not pinned",
+        "loop/completed.py",
+        "**dict.fromkeys(keys, last)} if length != 0",
+        "}\n        if length != 0",
+        (GUARDS,),
+        said("pin"),
+    ),
+    Mutant(
+        "pin dropped by panic",
+        "loop/completed.py",
+        "        before={},\n        changes=",
+        "        before={},\n        pinned={},\n        changes=",
+        (f"{UNIT}/test_pins.py::test_panic_overrides_pins_and_says_so",),
+        "still the operator's",
+    ),
+    Mutant(
+        "panic spares the pinned",
+        "loop/room.py",
+        "        if guard.values[key] != state.values[key]\n",
+        "        if guard.values[key] != state.values[key] and not is_pinned(state, key)\n",
+        (GUARDS,),
+        said("panic"),
+    ),
+    Mutant(
+        "an edit not noticed",
+        "session/runner.py",
+        "        if state_hash != self.state.state_hash:\n            self._take",
+        "        if not state_hash:\n            self._take",
+        (LANE,),
+        "I6|not noticed|DID NOT RAISE",
+    ),
+    Mutant(
+        "an edit leaves the way back",
+        "loop/fold.py",
+        'for key, past in state.before.items() if key not in entry["keys"]}',
+        "for key, past in state.before.items()}",
+        (GUARDS,),
+        said("oscillation"),
+    ),
+)
+
+EFFECTS = (
+    Mutant(
+        "attribution told twice",
+        "loop/completed.py",
+        "        if (change.iteration, change.rule) not in told\n",
+        "        if (change.iteration, change.rule) not in told or change.due == state.done + 1\n",
+        (GUARDS,),
+        r"oracle.*(?P<shown>\[told\])",
+    ),
+    Mutant(
+        "attribution one late",
+        "loop/attribution.py",
+        "now >= change.due",
+        "now > change.due",
+        (GUARDS,),
+        r"oracle.*(?P<shown>\[told\])",
+    ),
+    Mutant(
+        "rolled back twice",
+        "loop/rollback.py",
+        "recently = back is not None and now - back.iteration < guard.once_in",
+        "recently = False",
+        (GUARDS,),
+        r"oracle.*(?P<shown>\[once_in\])",
+    ),
+    Mutant(
+        "rolled back though not alone",
+        "loop/model.py",
+        "return not self.shared and any(",
+        "return any(",
+        (f"{UNIT}/test_rollback.py::test_a_change_that_was_not_alone_is_not_taken_back",),
+        "hurt",
+    ),
+)
+
+FILES = (
+    Mutant(
+        "done without reading back",
+        "store/atomic.py",
+        "written = hashlib.sha256(read_regular_file(path, max_bytes=len(data))).hexdigest()",
+        "written = hashlib.sha256(data).hexdigest()",
+        (
+            "tests/unit/store/test_store_atomic.py::test_the_barrier_sees_what_another_process_wrote",
+        ),
+        "DID NOT RAISE",
+    ),
+    Mutant(
+        "intent after the file",
+        "session/runner.py",
+        "            self._append(*lines)\n            if decision.changes:\n",
+        "            atomic_write_json(self._runtime_path, self._nested(decision.values))\n"
+        "            self._append(*lines)\n            if decision.changes:\n",
+        (LANE,),
+        "I6: the file has a hash that the journal does not know|I13",
+    ),
+    Mutant(
+        "torn line kept",
+        "store/journal.py",
+        "        if contents.torn:\n",
+        "        if contents.torn and not contents.size:\n",
+        (LANE,),
+        "is damaged",
+    ),
+    Mutant(
+        "resume leaves an intent",
+        "session/runner.py",
+        "            self._complete_intent()\n",
+        "",
+        (LANE,),
+        "I13|no decision is due|next iteration|checks belong between",
+    ),
+    Mutant(
+        "the target not restored",
+        "session/driver.py",
+        "            target.restore(state)\n",
+        "            pass\n",
+        (LANE,),
+        "I13",
+    ),
+    Mutant(
+        "a clock in the journal",
+        "session/runner.py",
+        "            lines.append(entries.decision_entry(decision))\n",
+        '            decision = replace(decision, note=f"{time.monotonic()}")\n'
+        "            lines.append(entries.decision_entry(decision))\n",
+        (LANE,),
+        "I13",
+    ),
+    Mutant(
+        "the file not synced",
+        "store/atomic.py",
+        "            if durable:\n                os.fsync(descriptor)\n",
+        "",
+        ("tests/unit/store/test_store_power_loss.py",),
+        "fsync",
+    ),
+)

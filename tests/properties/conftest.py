@@ -1,0 +1,11 @@
+"""The machines' profiles and counts, see ``counting.py``."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.properties import counting  # registers the profiles, before hypothesis asks for one
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    counting.print_counts(config)

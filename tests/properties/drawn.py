@@ -1,0 +1,200 @@
+"""What the machines draw: observations at the limits, proposals, edits and profiles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pytest_soak.profile.build import build
+from pytest_soak.profile.model import Profile
+from tests.properties.oracle import Numbers
+from tests.unit.loop.lanes import shipped
+
+KEYS = ("impact_cap_ratio", "max_delta_ratio", "tail_age_ms", "min_interval_ms", "vip_tilt_cap")
+
+
+# -- observations ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One observation: numbers as a target says them, of which some may be none."""
+
+    risk: Any = 0.38
+    net: Any = 3.0
+    adverse: Any = 2.0
+    maker: Any = 0.88
+    p95: Any = 310.0
+
+    def report(self) -> dict[str, Any]:
+        totals = {"net_bps": self.net, "adverse_bps_p95": self.adverse, "p95_latency_ms": self.p95}
+        report: dict[str, Any] = {"totals": {k: v for k, v in totals.items() if v != "absent"}}
+        if self.risk != "absent":
+            rest = 1 - self.risk if finite(self.risk) is not None else 1
+            report["block_reasons"] = {"risk": self.risk, "concurrency": rest}
+        if self.maker != "absent":
+            rest = 1 - self.maker if finite(self.maker) is not None else 1
+            report["fills"] = {"maker_volume": self.maker, "taker_volume": rest}
+        return report
+
+    def kpis(self) -> dict[str, float | None]:
+        """The numbers in it; the sums are one, so a share is what was said."""
+        return {
+            "risk_ratio": finite(self.risk),
+            "net_bps": finite(self.net),
+            "adverse_bps_p95": finite(self.adverse),
+            "p95_latency_ms": finite(self.p95),
+            "maker_taker_ratio": finite(self.maker),
+        }
+
+
+def finite(said: Any) -> float | None:
+    is_number = isinstance(said, (int, float)) and not isinstance(said, bool)
+    return float(said) if is_number and math.isfinite(said) else None
+
+
+GOOD, QUIET, BAD = Seen(risk=0.3), Seen(), Seen(net=1.0)
+LIMIT = Seen(risk=0.35, net=2.7)
+"""Just stable."""
+BLIND = Seen(adverse=None)
+"""INCONCLUSIVE."""
+ABSENT = ("absent", None, math.nan, math.inf, "3", True)
+
+
+def near(*limits: float) -> st.SearchStrategy[float]:
+    """A limit, or the next float on either side of it."""
+    return st.sampled_from(
+        [
+            value
+            for limit in limits
+            for value in (math.nextafter(limit, -1e9), limit, math.nextafter(limit, 1e9))
+        ]
+    )
+
+
+absent = st.sampled_from(ABSENT)
+seen = st.one_of(
+    st.sampled_from([GOOD, QUIET, BAD]),
+    st.sampled_from([GOOD, QUIET, BAD, Seen(risk=0.3, maker=0.7), Seen(risk=0.65, p95=370.0)]),
+    st.builds(Seen, risk=near(0.35, 0.40, 0.50), net=near(2.0, 2.7), adverse=near(3.0)),
+    st.builds(Seen, risk=near(0.35, 0.60), maker=near(0.82, 0.85, 0.86), p95=near(300, 330, 360)),
+    st.builds(Seen, risk=absent) | st.builds(Seen, net=absent) | st.builds(Seen, adverse=absent),
+    st.builds(Seen, maker=absent)
+    | st.builds(Seen, p95=absent, net=st.sampled_from([1e308, -1e308, 1e160])),
+)
+
+rows = st.lists(
+    st.sampled_from(
+        [
+            *((GOOD, GOOD), (LIMIT, LIMIT), (GOOD, QUIET, GOOD), (GOOD, BLIND, GOOD)),
+            *((BAD, BAD, BAD), (BAD, BLIND, BAD, BAD), (BAD, QUIET, BAD), (QUIET, QUIET, QUIET)),
+        ]
+    ),
+    min_size=1,
+    max_size=3,
+).map(lambda pieces: [what for piece in pieces for what in piece])
+"""Observations in a row, for what counts rows."""
+
+
+# -- proposals -------------------------------------------------------------------------------------
+
+HOSTILE: tuple[Any, ...] = (math.nan, math.inf, 1e308, -1e308, 10**400, 0, -0.0, True, None, "1")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One proposal, as a share of something that is known only when it is made."""
+
+    key: str
+    of: str
+    share: Any
+    rule: str
+    kpis: tuple[str, ...]
+
+
+wishes = st.builds(
+    Wish,
+    key=st.sampled_from(KEYS),
+    of=st.sampled_from(["cap", "cap", "left", "left", "range", "back", "bound"]),
+    share=st.sampled_from([-1.0, -0.4, -0.1, 0.05, 0.1, 0.3, 0.5, 1.0, 1.0000001, 1.9, 2.0, 2.1]),
+    rule=st.sampled_from(["", "", "MINE", "RELAX", "MAKER_BOOST", "PANIC", "ROLLBACK"]),
+    kpis=st.sampled_from([(), (), (), ("net_bps",), ("maker_taker_ratio", "risk_ratio"), ("odd",)]),
+) | st.builds(
+    Wish,
+    key=st.sampled_from([*KEYS, "tail_age", "", "TAIL_AGE_MS"]),
+    of=st.just("raw"),
+    share=st.sampled_from(HOSTILE),
+    rule=st.just(""),
+    kpis=st.just(()),
+)
+
+
+edits = st.dictionaries(
+    st.sampled_from(KEYS), st.sampled_from([0.0, 0.01, 0.3, 0.999, 1.0]), min_size=1, max_size=2
+)
+"""Key to the place of its new value in its range: 0 and 1 are the bounds."""
+
+
+# -- profiles --------------------------------------------------------------------------------------
+
+TIGHT = {
+    "panic": {"after": 2, "hold": 1},
+    "freeze": {"after": 1, "iterations": 5},
+    "cooldown": {"large": 0.04, "iterations": 3},
+    "oscillation": {"forget_after": 4},
+    "hold_last": 2,
+    "velocity_window_s": 1500,
+    "clip_share": 0.25,
+}
+
+
+def profile_with(guards: Mapping[str, Any], bounds: Mapping[str, tuple[float, float]]) -> Profile:
+    """The shipped profile with these guards and bounds."""
+    document = {**shipped().document, "guards": merged(shipped().document["guards"], guards)}
+    parameters = {key: dict(said) for key, said in document["parameters"].items()}
+    for key, (low, high) in bounds.items():
+        inside = min(max(parameters[key]["start"], low), high)
+        parameters[key] |= {"min": low, "max": high, "start": inside}
+    safe = document["guards"]["panic"]["values"]
+    safe = {key: min(max(safe[key], said["min"]), said["max"]) for key, said in parameters.items()}
+    document["guards"] = merged(document["guards"], {"panic": {"values": safe}})
+    return build({**document, "parameters": parameters}, "a drawn profile")
+
+
+def merged(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, Mapping):
+        return above
+    return {**below, **{key: merged(below.get(key), said) for key, said in above.items()}}
+
+
+def numbers_of(document: Mapping[str, Any]) -> Numbers:
+    """What the oracle is told of a resolved profile."""
+    parameters, guards = document["parameters"], document["guards"]
+    pin, least = guards["pin"]["for"], guards["attribution"]["least"]
+    return Numbers(
+        low={key: said["min"] for key, said in parameters.items()},
+        high={key: said["max"] for key, said in parameters.items()},
+        cap={key: said["cap_per_hour"] for key, said in parameters.items()},
+        safer_up={key: said["safer"] == "up" for key, said in parameters.items()},
+        safe=guards["panic"]["values"],
+        frozen=guards["freeze"]["keys"],
+        exempt=guards["oscillation"]["exempt"],
+        panic_after=guards["panic"]["after"],
+        hold=guards["panic"]["hold"],
+        last=guards["hold_last"],
+        pin_for=math.inf if pin == "run" else pin,
+        freeze_after=guards["freeze"]["after"],
+        freeze_for=guards["freeze"]["iterations"],
+        large=guards["cooldown"]["large"],
+        cooldown=guards["cooldown"]["iterations"],
+        forget=guards["oscillation"]["forget_after"],
+        window_s=guards["velocity_window_s"],
+        clip=guards["clip_share"],
+        once_in=guards["rollback"]["once_in"],
+        told_after={"": least}
+        | {name: max(least, said.get("dwell", 1)) for name, said in document["rules"].items()},
+    )
