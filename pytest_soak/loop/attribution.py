@@ -147,7 +147,7 @@ def _effect(
 ) -> Effect:
     try:
         return _measured(state, readings, change, aim, settings)
-    except OverflowError:  # figures like 1e308 are finite, their squares are not
+    except (OverflowError, ValueError):  # figures like 1e308 are finite, their squares are not
         return Effect(*aim, before=None, after=None, low=None, high=None, n_before=0, n_after=0)
 
 

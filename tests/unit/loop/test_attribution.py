@@ -52,11 +52,12 @@ def test_the_means_are_those_of_as_many_before_as_after() -> None:
     (effect,) = decision.attributed[0].effects
     nets = [quiet(3.0, number)["totals"]["net_bps"] for number in range(1, 25)]
     assert (effect.n_before, effect.n_after) == (4, 4)
-    assert effect.before == pytest.approx(statistics.mean(nets[16:20]))
-    assert effect.after == pytest.approx(statistics.mean(nets[20:24]))
+    before, after = statistics.mean(nets[16:20]), statistics.mean(nets[20:24])
+    assert effect.before == pytest.approx(before)
+    assert effect.after == pytest.approx(after)
     assert effect.low is not None
     assert effect.high is not None
-    assert (effect.low + effect.high) / 2 == pytest.approx(effect.after - effect.before)
+    assert (effect.low + effect.high) / 2 == pytest.approx(after - before)
     assert effect.low < effect.high
 
 
@@ -256,3 +257,13 @@ def test_figures_beyond_reason_tell_nothing_and_break_nothing(huge: float) -> No
             (effect,) = decision.attributed[0].effects
             assert (effect.verdict, effect.doubtless) == ("no evidence", False)
     assert drive.state.done == 28
+
+
+def test_figures_whose_sums_are_no_number_tell_nothing() -> None:
+    drive = Drive(changed(shipped(), panic=None))
+    for number in range(1, 14):
+        net = 1e155 if number in (3, 4) else 3.0 + 0.01 * (number % 3)
+        how = proposing_for("net_bps", "MINE", tail_age_ms=25) if number == 8 else nothing
+        drive.step(edge_report(net=net), how)
+    told = [one for decision in drive.decisions for one in decision.attributed]
+    assert [one.verdict for one in told] == ["no evidence"]

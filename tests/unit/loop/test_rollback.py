@@ -53,7 +53,8 @@ def test_it_goes_past_oscillation_and_velocity() -> None:
     _, decision = hurt(deltas={"base_spread_bps": 0.2})  # the whole cap of an hour
     assert decision.values["base_spread_bps"] == 0.5
     drive, _ = hurt(deltas={"base_spread_bps": 0.2})
-    assert all(move.size == 0.2 for move in drive.state.moves if move.key == "base_spread_bps")
+    charged = [(move.iteration, move.size) for move in drive.state.moves]
+    assert charged == [(AT, 0.2)], "the way there, and not the way back"
 
 
 def test_it_is_a_whole_way_back_over_a_row_of_moves() -> None:
