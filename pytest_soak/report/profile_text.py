@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_soak.profile.model import Condition, Move, Profile, Rule
 from pytest_soak.profile.scenarios import Declared
+from pytest_soak.report.layout import table
 
 
 def profile_text(
@@ -28,7 +29,7 @@ def profile_text(
         )
         for parameter in profile.parameters.values()
     ]
-    lines += _aligned([heads, *rows])
+    lines += table([heads, *rows])
     lines += ["", "rules"]
     for rule in profile.rules:
         lines += _rule(rule)
@@ -36,7 +37,7 @@ def profile_text(
     lines += [f"  FAIL if {_condition(item)}" for item in profile.verdict.fail]
     lines += [f"  WARN if {_condition(item)}" for item in profile.verdict.warn]
     lines += ["", f"gate, mean of the last {profile.gate.window}"]
-    lines += _aligned(
+    lines += table(
         [
             ("KPI", "production", "mock"),
             *((c.kpi, str(c.production), str(c.mock)) for c in profile.gate.criteria),
@@ -134,12 +135,3 @@ def _guards(profile: Profile) -> Iterator[str]:
         )
     yield f"  velocity: the cap within {guards.velocity_window_s:g} s"
     yield f"  clip: CLIPPED if {guards.clip_share:.0%} of the move is left, else SKIPPED"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  "
-        + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

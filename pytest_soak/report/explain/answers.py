@@ -8,7 +8,8 @@ from pytest_soak.loop.model import Attribution, Decision, Effect, Iteration, Out
 from pytest_soak.loop.rollback import ROLLBACK, owed_after
 from pytest_soak.loop.room import room_of
 from pytest_soak.loop.state import EXTERNAL, LaneState
-from pytest_soak.report.explain.layout import (
+from pytest_soak.report.explain.rules import HOOK, by_rules, rule_views
+from pytest_soak.report.layout import (
     change,
     kept,
     labelled,
@@ -18,7 +19,6 @@ from pytest_soak.report.explain.layout import (
     value,
     with_unit,
 )
-from pytest_soak.report.explain.rules import HOOK, by_rules, rule_views
 
 _COLUMN = 24
 

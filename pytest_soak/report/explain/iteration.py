@@ -16,7 +16,8 @@ from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Profile
 from pytest_soak.report.explain.answers import answers, attributed, panic
-from pytest_soak.report.explain.layout import (
+from pytest_soak.report.explain.rules import HOOK, RuleView, by_rules, rule_text, rule_views
+from pytest_soak.report.layout import (
     change,
     kept,
     labelled,
@@ -24,7 +25,6 @@ from pytest_soak.report.explain.layout import (
     reading,
     value,
 )
-from pytest_soak.report.explain.rules import HOOK, RuleView, by_rules, rule_text, rule_views
 
 _HASH = 12
 _OFF = "off in this profile"

@@ -19,7 +19,7 @@ from pytest_soak.loop.moves import step
 from pytest_soak.loop.room import deciding
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Comparison, Condition, Evidence, Rule
-from pytest_soak.report.explain.layout import kept, reading
+from pytest_soak.report.layout import kept, reading
 
 HOOK = "pytest_soak_propose"
 Word = Literal["FIRES", "idle", "waits", "quiet"]

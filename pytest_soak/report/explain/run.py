@@ -11,7 +11,9 @@ from pytest_soak.loop.state import EXTERNAL
 from pytest_soak.profile.model import Parameter
 from pytest_soak.report.explain.answers import attribution_text
 from pytest_soak.report.explain.iteration import mode_of
-from pytest_soak.report.explain.layout import (
+from pytest_soak.report.explain.rules import HOOK, Part
+from pytest_soak.report.explain.story import Step, Story
+from pytest_soak.report.layout import (
     change,
     kept,
     labelled,
@@ -24,8 +26,6 @@ from pytest_soak.report.explain.layout import (
     value,
     with_unit,
 )
-from pytest_soak.report.explain.rules import HOOK, Part
-from pytest_soak.report.explain.story import Step, Story
 from pytest_soak.report.table import cut
 
 _COLUMN = 14

@@ -12,8 +12,8 @@ from pytest_soak.loop.history import Passage, passages
 from pytest_soak.loop.model import Attribution, Decision, Entry, Outcome, Verdict
 from pytest_soak.loop.rollback import ROLLBACK, owed_after
 from pytest_soak.loop.state import EXTERNAL, LaneState
-from pytest_soak.report.explain.layout import listed
 from pytest_soak.report.explain.rules import HOOK, Part, by_rules, rule_view
+from pytest_soak.report.layout import listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from pytest_soak.loop.model import Halt, Proposal, Wanted
 from pytest_soak.loop.tuner import wanted_from
 from pytest_soak.profile.model import Comparison
 from pytest_soak.report.explain.iteration import explain_iteration
-from pytest_soak.report.explain.layout import labelled, plain, reading, spans
 from pytest_soak.report.explain.run import explain_run
+from pytest_soak.report.layout import labelled, plain, reading, spans
 from pytest_soak.report.table import WIDTH
 from tests.unit.loop.lanes import edge_report, nothing, proposing
 from tests.unit.report.explained import lane, moment, story, told
