@@ -157,6 +157,7 @@ def decision_entry(decision: Decision) -> dict[str, Any]:
         "iteration": decision.iteration,
         "verdict": decision.verdict.value,
         "reasons": list(decision.reasons),
+        "by_rules": wanted.by_rules,
         "rules": list(wanted.rules),
         "proposed": [
             {
@@ -275,6 +276,7 @@ def decision_from_entry(entry: Entry) -> Decision:
             waiting=dict(entry["waiting"]),
             overruled=tuple(entry["overruled"]),
             stopped=tuple(entry["stopped"]),
+            by_rules=entry.get("by_rules", True),
         ),
         outcomes=tuple(_outcome(one) for one in entry["outcomes"]),
         panic=None

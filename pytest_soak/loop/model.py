@@ -132,6 +132,8 @@ class Wanted:
     """Lines for run.log, without the leading ``| iter_watch |``… they carry it themselves."""
     note: str = ""
     """What was odd about a proposer's answer; it goes into the decision's note."""
+    by_rules: bool = False
+    """The profile's rules were asked; else a user's proposer, or nobody (the tuner is off)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def propose(state: LaneState, readings: Readings, room: Mapping[str, Room]) -> W
         assemble(state.profile, state.values, fired, room, rests_of(state)),
         waiting={rule.name: found.waiting for rule, found in standings if found.waiting},
         stopped=tuple(rule.name for rule, found in standings if found.stopped),
+        by_rules=True,
     )
 
 

@@ -8,7 +8,7 @@ from pytest_soak.loop.model import Attribution, Decision, Effect, Iteration, Out
 from pytest_soak.loop.rollback import ROLLBACK, owed_after
 from pytest_soak.loop.room import room_of
 from pytest_soak.loop.state import EXTERNAL, LaneState
-from pytest_soak.report.explain.rules import HOOK, by_rules, rule_views
+from pytest_soak.report.explain.rules import HOOK, rule_views
 from pytest_soak.report.layout import (
     change,
     kept,
@@ -50,7 +50,7 @@ def answers(state: LaneState, observed: Iteration, decision: Decision) -> list[s
 def _wishes(state: LaneState, observed: Iteration, decision: Decision) -> dict[str, list[str]]:
     """By parameter, who wanted what of it, before any room."""
     wishes: dict[str, list[str]] = {}
-    if not by_rules(state, decision):
+    if not decision.wanted.by_rules:
         for one in decision.wanted.proposals:
             if one.rule != ROLLBACK:
                 rests = f" (rests on {listed(one.kpis)})" if one.kpis else ""

@@ -16,7 +16,7 @@ from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Profile
 from pytest_soak.report.explain.answers import answers, attributed, panic
-from pytest_soak.report.explain.rules import HOOK, RuleView, by_rules, rule_text, rule_views
+from pytest_soak.report.explain.rules import HOOK, RuleView, rule_text, rule_views
 from pytest_soak.report.layout import (
     change,
     kept,
@@ -234,7 +234,7 @@ def _velocity_text(state: LaneState) -> str:
 def _rules(state: LaneState, observed: Iteration, decision: Decision | None) -> list[str]:
     if not state.tune:
         return labelled("not asked", "the tuner is off")
-    if decision is not None and not by_rules(state, decision):
+    if decision is not None and not decision.wanted.by_rules:
         return labelled("not asked", f"{HOOK} {_hook_answer(decision)}")
     lines = []
     views = rule_views(state, observed.readings)

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_soak.loop.attribution import aims_of
-from pytest_soak.loop.decide import decide
 from pytest_soak.loop.evidence import Standing, standing
 from pytest_soak.loop.kpis import window_figure
-from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Readings
+from pytest_soak.loop.model import Readings
 from pytest_soak.loop.moves import step
 from pytest_soak.loop.room import deciding
 from pytest_soak.loop.state import LaneState
@@ -182,12 +181,3 @@ def _unmet(part: Part, over: str) -> str:
 
 def _over(part: Part) -> str:
     return reading(part.over, *part.comparisons)
-
-
-def by_rules(state: LaneState, decision: Decision) -> bool:
-    """Whether the profile's rules, asked again, want what the decision has.
-
-    Where they do not, a user's ``pytest_soak_propose`` was asked in their place.
-    """
-    again, was = (replace(one.wanted, log=(), note="") for one in (decide(state), decision))
-    return again == was and PROPOSER_FAILED not in decision.note

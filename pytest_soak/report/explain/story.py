@@ -12,7 +12,7 @@ from pytest_soak.loop.history import Passage, passages
 from pytest_soak.loop.model import Attribution, Decision, Entry, Outcome, Verdict
 from pytest_soak.loop.rollback import ROLLBACK, owed_after
 from pytest_soak.loop.state import EXTERNAL, LaneState
-from pytest_soak.report.explain.rules import HOOK, Part, by_rules, rule_view
+from pytest_soak.report.explain.rules import HOOK, Part, rule_view
 from pytest_soak.report.layout import listed
 
 
@@ -108,7 +108,7 @@ class Story:
             self.told[told.iteration, told.rule] = told
         for name in decision.wanted.waiting:
             self.waits[name].append(number)
-        hooked = state.tune and not by_rules(state, decision)
+        hooked = state.tune and not decision.wanted.by_rules
         if hooked:
             self.hooked.append(number)
         self._leave_out(decision)

@@ -327,6 +327,7 @@ def check_rollbacks(drive: Drive, decided: Decided) -> None:
             assert decision.iteration - last.get(outcome.key, -99) >= 24, "twice in 24 iterations"
             last[outcome.key] = decision.iteration
             slack = TOLERANCE * drive.state.profile.parameters[outcome.key].span
+            assert outcome.after is not None
             near = any(abs(outcome.after - value) <= slack for value in hurt[outcome.key])
             assert near, "not the last good value"
 

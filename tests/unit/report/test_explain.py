@@ -15,7 +15,7 @@ from pytest_soak.loop.model import Decision, Proposal, Wanted
 from pytest_soak.loop.rollback import ROLLBACK
 from pytest_soak.loop.state import LaneState
 from pytest_soak.report.explain.iteration import explain_iteration
-from pytest_soak.report.explain.rules import by_rules, rule_views
+from pytest_soak.report.explain.rules import rule_views
 from pytest_soak.report.explain.run import explain_run
 from pytest_soak.report.explain.story import Story
 from pytest_soak.report.table import WIDTH
@@ -68,7 +68,7 @@ def test_the_rules_asked_again_say_what_the_decision_says() -> None:
     for seed in SEEDS:
         for state, decision in moments(wild(seed)):
             assert state.observed is not None
-            assert by_rules(state, decision)
+            assert decision.wanted.by_rules
             views = rule_views(state, state.observed.readings)
             seen.update(view.word for view in views)
             proposed = {proposal.key for proposal in decision.wanted.proposals}
