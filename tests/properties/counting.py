@@ -1,7 +1,9 @@
 """How long the machines run, and what they counted, printed at the end of the session.
 
-The machines (``test_machine_*.py``) take about a minute of two cores by default, always the same
-minute. With ``--hypothesis-profile=nightly`` they take about an hour, with new seeds each time.
+The machines (``test_machine_*.py``) take about a minute of two cores by default. The same command
+draws the same machines; among other tests they are others, since hypothesis also draws constants
+that it finds in the modules imported so far. With ``--hypothesis-profile=nightly`` they take about
+an hour, with new seeds each time.
 """
 
 from __future__ import annotations
