@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,19 @@ def test_a_module_is_one_noun_of_readable_length(path: Path) -> None:
 
 def test_the_plugin_is_thin() -> None:
     assert len((PACKAGE / "plugin.py").read_text("utf-8").splitlines()) < 200
+
+
+def test_no_module_stands_above_itself() -> None:
+    """Imports run downwards only, those for types included: graphlib raises for a circle."""
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in MODULES}
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        own = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        tree = ast.parse(path.read_text("utf-8"))
+        froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        graph[own] = {
+            full if (full := f"{node.module}.{alias.name}") in names else str(node.module)
+            for node in froms
+            for alias in node.names
+        } & names
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(names)

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_soak.targets.mock.conditions import Conditions
 from pytest_soak.targets.mock.desk import MAKER, Tape
+from pytest_soak.targets.mock.disturbance import Disturbance
 from pytest_soak.targets.mock.grid import DT
 from pytest_soak.targets.mock.market import Market
-from pytest_soak.targets.mock.scenario import Conditions, Disturbance, Window
+from pytest_soak.targets.mock.scenario import Window
 from pytest_soak.targets.quoting import THROTTLE
 
 Floats = NDArray[np.float64]

@@ -13,6 +13,9 @@ import numpy as np
 from pytest_soak.targets.mock.decay import decayed
 from pytest_soak.targets.mock.grid import DT, Floats
 
+Takers = tuple[Floats, Floats, Floats, Floats]
+"""Times, sides, sizes and reaches, in the order of time."""
+
 _IMMIGRANTS_PER_S, _BRANCHING, _SAME_SIDE, _WARM_UP_S = 2.8, 0.83, 0.95, 30.0
 _AT_ONCE, _AT_ONCE_S, _LATER_S = 0.8, 0.25, 3.0
 _LOG_SIZE, _SIZE_DEPTH = -4.5, 0.7
@@ -26,8 +29,8 @@ _IMBALANCE_TAKERS = 3.0
 
 def takers_of(
     volatility: Floats, spread: Floats, depth: Floats, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Times, sides, sizes and reaches of all takers, in the order of time."""
+) -> Takers:
+    """All takers of one iteration."""
     ticks = len(volatility)
     # Clusters that began before the iteration are drawn anew from a warm-up, not carried over.
     # Their rate does not follow the volatility: busy and quiet hours are then equally many
@@ -64,7 +67,7 @@ def takers_of(
 
 
 def impact_bps(
-    takers: tuple[Floats, Floats, Floats, Floats],
+    takers: Takers,
     volatility: Floats,
     depth: Floats,
     rng: np.random.Generator,
@@ -85,7 +88,7 @@ def impact_bps(
     return np.concatenate([[0.0], later[:-1]])
 
 
-def imbalance_of(takers: tuple[Floats, Floats, Floats, Floats], ticks: int) -> Floats:
+def imbalance_of(takers: Takers, ticks: int) -> Floats:
     """The imbalance of the recent flow at each tick, -1 (all sell) to +1 (all buy)."""
     time, side, _, _ = takers
     return _recent_flow(side)[np.searchsorted(time, np.arange(ticks) * DT)]

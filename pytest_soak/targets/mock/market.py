@@ -17,21 +17,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_soak.targets.mock.decay import decayed
+from pytest_soak.targets.mock.disturbance import Disturbance
 from pytest_soak.targets.mock.flow import imbalance_of, impact_bps, takers_of
-from pytest_soak.targets.mock.grid import DT, Floats
-
-if TYPE_CHECKING:
-    from pytest_soak.targets.mock.scenario import Disturbance
+from pytest_soak.targets.mock.grid import DT, FINE_PER_TICK, Floats
 
 TICKS_PER_SECOND = 10
-FINE_PER_TICK = 5
-"""The gateway's and the venue's own noise comes on a grid of 20 ms."""
 
 PRICE, FLOW, LATENCY, EVENTS = range(4)
 """The random streams of an iteration."""

@@ -10,7 +10,9 @@ from typing import Any
 from pytest_soak.protocol import Lane, Runtime, Scenario
 from pytest_soak.targets.mock import scenario
 from pytest_soak.targets.mock.accounts import edge_report
+from pytest_soak.targets.mock.conditions import conditions_of
 from pytest_soak.targets.mock.desk import Desk
+from pytest_soak.targets.mock.disturbance import disturbance_of
 from pytest_soak.targets.mock.fired import fired
 from pytest_soak.targets.mock.grid import DT
 from pytest_soak.targets.mock.market import MarketState, first_state, next_market
@@ -50,9 +52,9 @@ class MockTarget:
         params = params_of(runtime)
         seed, interval_s = self._lane.seed, self._lane.interval_s
         windows = scenario.windows_of(self._schedule, seed, iteration, interval_s)
-        disturbance = scenario.disturbance_of(windows, interval_s)
+        disturbance = disturbance_of(windows, interval_s)
         market, after = next_market(self._market, seed, iteration, interval_s, disturbance)
-        conditions = scenario.conditions_of(windows, market, seed, iteration, self._last_seen)
+        conditions = conditions_of(windows, market, seed, iteration, self._last_seen)
         pending = tuple(self._desk.lands)
         tape = trade(market, params, self._desk, self._walk, conditions)
         report = edge_report(market, params, self._desk, tape)

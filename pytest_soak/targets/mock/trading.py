@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_soak.targets.mock import bot, gateway, venue
+from pytest_soak.targets.mock.conditions import Conditions, conditions_of
 from pytest_soak.targets.mock.desk import (
     DEPTH,
     EXIT,
@@ -32,9 +33,8 @@ from pytest_soak.targets.mock.desk import (
     Tape,
     first_to_land,
 )
-from pytest_soak.targets.mock.grid import DT
-from pytest_soak.targets.mock.market import FINE_PER_TICK, Market
-from pytest_soak.targets.mock.scenario import Conditions, conditions_of
+from pytest_soak.targets.mock.grid import DT, FINE_PER_TICK
+from pytest_soak.targets.mock.market import Market
 from pytest_soak.targets.quoting import (
     ADMITTED,
     CONCURRENCY,

@@ -14,15 +14,11 @@ import pytest
 from pytest_soak.canonical import canonical_json
 from pytest_soak.protocol import Lane, Scenario
 from pytest_soak.targets.mock import make_mock
+from pytest_soak.targets.mock.conditions import conditions_of
+from pytest_soak.targets.mock.disturbance import Disturbance, disturbance_of
 from pytest_soak.targets.mock.grid import DT
 from pytest_soak.targets.mock.market import first_state, next_market
-from pytest_soak.targets.mock.scenario import (
-    LIMITS,
-    Disturbance,
-    conditions_of,
-    disturbance_of,
-    windows_of,
-)
+from pytest_soak.targets.mock.scenario import LIMITS, windows_of
 from pytest_soak.targets.mock.target import MockTarget
 from tests.unit.targets.test_mock import figures, runtime
 
