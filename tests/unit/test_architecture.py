@@ -113,15 +113,16 @@ def test_the_plugin_is_thin() -> None:
 
 def test_no_module_stands_above_itself() -> None:
     """Imports run downwards only, those for types included: graphlib raises for a circle."""
-    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in MODULES}
+    names = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES
+    }
     graph: dict[str, set[str]] = {}
-    for path in MODULES:
-        own = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    for name, path in names.items():
         tree = ast.parse(path.read_text("utf-8"))
-        froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        graph[own] = {
+        graph[name] = names.keys() & {
             full if (full := f"{node.module}.{alias.name}") in names else str(node.module)
-            for node in froms
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
             for alias in node.names
-        } & names
+        }
     assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(names)
