@@ -14,7 +14,6 @@ standard deviations of the mock market that are used.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import math
 import statistics
@@ -41,6 +40,7 @@ from benchmarks.synthetic import (
     lane_steps,
     quantile,
 )
+from benchmarks.tables import judged, options_of
 from pytest_soak.loop.entries import runtime_of
 from pytest_soak.profile.build import build
 from pytest_soak.profile.model import Profile
@@ -368,11 +368,7 @@ def summaries_of(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=200)
-    parser.add_argument("--first", type=int, default=1, help="the first seed")
-    parser.add_argument("--profile", default="steady", help="a name, or a path to a YAML file")
-    parser.add_argument("--processes", type=int, default=2)
+    parser = options_of(__doc__, seeds=200)
     parser.add_argument("--noise", action="store_true", help="measure the mock market's noise")
     options = parser.parse_args()
     with ProcessPoolExecutor(options.processes) as pool:
@@ -395,10 +391,7 @@ def main() -> int:
     print(f"\nIterations until LATENCY_HARD or LATENCY_BUFFER acts, median of {len(some)} runs")
     print("\n".join(answers))
     print()
-    verdicts = list(aims(summaries))
-    for met, text in verdicts:
-        print(f"{'met' if met else 'NOT met':<8}{text}")
-    return 0 if all(met for met, _ in verdicts) else 1
+    return judged(aims(summaries))
 
 
 if __name__ == "__main__":

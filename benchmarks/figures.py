@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.driving import drive, lane_of
 from pytest_soak.gate.delta import verify_deltas
-from pytest_soak.loop import entries
-from pytest_soak.loop.decide import decide
-from pytest_soak.loop.entries import runtime_of
-from pytest_soak.loop.fold import advance, fold
-from pytest_soak.loop.history import read_history
 from pytest_soak.loop.kpis import window_figure
-from pytest_soak.loop.model import Entry, History
 from pytest_soak.profile.resolve import resolve
-from pytest_soak.protocol import Lane
 from pytest_soak.store.sources import read_source
 from pytest_soak.targets.mock import make_mock
 
@@ -51,33 +49,6 @@ class Job:
     tune: bool
 
 
-def history_of(job: Job) -> History:
-    """One lane from start to end, in memory."""
-    profile = resolve(job.profile, read_source).profile
-    lane = Lane(
-        f"{profile.name}-{job.seed}", profile.name, "BTCUSDT", job.seed, 300.0, job.iterations
-    )
-    start = {key: one.start for key, one in profile.parameters.items()}
-    journal: list[Entry] = [
-        entries.start_entry(lane, profile, "mock", True, job.tune, False, start)
-    ]
-    state = fold(journal)
-    target = make_mock(lane)
-    for number in range(1, job.iterations + 1):
-        report = dict(target.run(number, runtime_of(profile, state.values)))
-        report.pop("audit", None)
-        lines: list[Entry] = [entries.observation_entry(number, report, None, None)]
-        state = advance(state, lines[0])
-        decision = decide(state)
-        lines.append(entries.decision_entry(decision))
-        if decision.changes:
-            lines.append(entries.done_entry(decision))
-        for line in lines[1:]:
-            state = advance(state, line)
-        journal += lines
-    return read_history(journal)
-
-
 @dataclass(frozen=True)
 class Figures:
     """Of one lane: KPI to its figure at the start, after 24, at the end, and all iterations."""
@@ -91,7 +62,9 @@ class Figures:
 
 
 def figures_of(job: Job) -> Figures:
-    history = history_of(job)
+    profile = resolve(job.profile, read_source).profile
+    lane = lane_of(profile, job.seed, job.iterations)
+    history = drive(lane, profile, make_mock(lane), mock=True, tune=job.tune).history
     items = history.iterations
     windows = (items[:4], items[max(0, min(24, len(items)) - WINDOW) : 24], items[-WINDOW:])
     kpis, series = {}, {}
@@ -120,20 +93,19 @@ def table(title: str, lanes: Sequence[Figures], iterations: int) -> None:
     last = f"the 8 to {iterations}"
     print(f"{'figure':<20} {'first 4':>18} {middle:>18} {last:>18}   asked: start, 24, 72")
 
-    def cell(pick: Callable[[Figures], float]) -> str:
-        values = [pick(lane) for lane in lanes]
+    def cell(values: Sequence[float]) -> str:
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         return f"{statistics.mean(values):9.3f} ({spread:6.3f})"
 
     for name, *asked in KPIS:
-        cells = [cell(lambda lane, n=name, i=i: lane.kpis[n][i]) for i in range(3)]
+        cells = [cell([lane.kpis[name][i] for lane in lanes]) for i in range(3)]
         print(
             f"{name:<20} {' '.join(f'{text:>18}' for text in cells)}   {', '.join(asked)}".rstrip(
                 ", "
             )
         )
     shares = [
-        cell(lambda lane, i=i: lane.kpis["fills_per_hour"][i] / lane.kpis["fills_per_hour"][0])
+        cell([lane.kpis["fills_per_hour"][i] / lane.kpis["fills_per_hour"][0] for lane in lanes])
         for i in range(3)
     ]
     print(f"{'fills, share':<20} {' '.join(f'{text:>18}' for text in shares)}   1, report, >= .5")

@@ -85,8 +85,8 @@ def draw(days: Sequence[Day], file: Path) -> None:
     for day in minutes:
         axis.plot(horizons, [excess_kurtosis([day], h) for h in horizons], color=grey, lw=0.7)
     axis.plot(horizons, [excess_kurtosis(minutes, h) for h in horizons], color=blue, lw=2)
-    keys = (1, 5, 15, 60)
-    axis.plot(keys, recorded("excess kurtosis, ", " min", keys), "o", color=orange, ms=8)
+    measured = (1, 5, 15, 60)
+    axis.plot(measured, recorded("excess kurtosis, ", " min", measured), "o", color=orange, ms=8)
     axis.set(xscale="log", ylim=(-2, 60), xlabel="horizon, minutes")
     axis.set_title(
         "Tails thin out with the horizon\nexcess kurtosis (a flash crash is off the scale)"

@@ -1,6 +1,6 @@
 """Does the tuner help a sick system, and does it stop when the system is well? The recovery table.
 
-    python benchmarks/recovery.py [--runs 100] [--profile steady]
+    python benchmarks/recovery.py [--seeds 100] [--profile steady]
     python benchmarks/recovery.py --curves
 
 A healthy synthetic target falls sick at iteration 13. What the parameters do to it is what they do
@@ -11,7 +11,6 @@ mock market again, and holds the sum of the curves against it where several para
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 import sys
@@ -24,13 +23,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.driving import Step
 from benchmarks.synthetic import (
     KPIS,
     MEASURED,
     Fault,
     Plant,
     Signal,
-    Step,
     SyntheticTarget,
     Values,
     curves,
@@ -38,6 +37,7 @@ from benchmarks.synthetic import (
     lane_steps,
     quantile,
 )
+from benchmarks.tables import judged, options_of
 from pytest_soak.loop.entries import runtime_of
 from pytest_soak.loop.kpis import read_kpis
 from pytest_soak.profile.model import Profile
@@ -302,12 +302,16 @@ def _cells(figures: Sequence[float]) -> str:
     return " ".join(f"{figure:11.{n}f}"[1:] for figure, n in zip(figures, digits, strict=True))
 
 
-def summaries_of(reference: str, runs: int, first: int, pool: ProcessPoolExecutor) -> list[Summary]:
+def summaries_of(
+    reference: str, seeds: int, first: int, pool: ProcessPoolExecutor
+) -> list[Summary]:
     profile = profile_of(reference)
     well, kinds = plant_of(profile), faults(profile)
     cells = [(fault, phi) for fault in kinds for phi in PHIS]
     jobs = [
-        (reference, fault, phi, seed) for fault, phi in cells for seed in range(first, first + runs)
+        (reference, fault, phi, seed)
+        for fault, phi in cells
+        for seed in range(first, first + seeds)
     ]
     found = iter(list(pool.map(run_of, *zip(*jobs, strict=True), chunksize=5)))
     summaries = []
@@ -316,26 +320,22 @@ def summaries_of(reference: str, runs: int, first: int, pool: ProcessPoolExecuto
         # Without a tuner nothing moves, so its truth needs no lane.
         plant = Plant(well.signals, well.curves, sick.fault, well.start)
         untuned = plant.truth(WITHIN, well.start)
-        lanes = [next(found) for _ in range(runs)]
+        lanes = [next(found) for _ in range(seeds)]
         summaries.append(Summary(fault, phi, lanes, untuned, sick, within_reach(well, sick)))
     return summaries
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--first", type=int, default=1, help="the first seed")
-    parser.add_argument("--profile", default="steady", help="a name, or a path to a YAML file")
-    parser.add_argument("--processes", type=int, default=2)
+    parser = options_of(__doc__, seeds=100)
     parser.add_argument("--curves", action="store_true", help="measure the mock market again")
     options = parser.parse_args()
     with ProcessPoolExecutor(options.processes) as pool:
         if options.curves:
             print_curves(pool)
             return 0
-        summaries = summaries_of(options.profile, options.runs, options.first, pool)
+        summaries = summaries_of(options.profile, options.seeds, options.first, pool)
     print(
-        f"Iterations from the fault until the truth is inside to stay, {options.runs} runs a row,"
+        f"Iterations from the fault until the truth is inside to stay, {options.seeds} runs a row,"
         f" profile {profile_of(options.profile).name}"
     )
     print("\n".join(rows(summaries)))
@@ -343,10 +343,7 @@ def main() -> int:
     for fault in dict.fromkeys(beyond):
         print(f"{fault}: no values of the parameters bring it back inside, so it is not judged")
     print()
-    verdicts = list(aims(summaries))
-    for met, text in verdicts:
-        print(f"{'met' if met else 'NOT met':<8}{text}")
-    return 0 if all(met for met, _ in verdicts) else 1
+    return judged(aims(summaries))
 
 
 if __name__ == "__main__":

@@ -13,18 +13,18 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.driving import drive, lane_of
 from pytest_soak.gate.recovery import Recovery, recoveries
-from pytest_soak.loop import entries
-from pytest_soak.loop.decide import decide
-from pytest_soak.loop.entries import runtime_of
-from pytest_soak.loop.fold import advance, fold
-from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import Entry, History
+from pytest_soak.loop.model import History
 from pytest_soak.profile.resolve import Resolved, resolve
 from pytest_soak.profile.scenarios import Scheduled, schedule
-from pytest_soak.protocol import Lane, Scenario
+from pytest_soak.protocol import Scenario
 from pytest_soak.store.sources import read_source
 from pytest_soak.targets.mock import make_mock
 
@@ -44,7 +44,7 @@ KPIS = (
 def history_of(resolved: Resolved, seed: int, iterations: int, name: str | None) -> History:
     """One lane from start to end, in memory; ``name`` is the scenario that it has."""
     profile = resolved.profile
-    lane = Lane(f"{profile.name}-{seed}", profile.name, "BTCUSDT", seed, 300.0, iterations)
+    lane = lane_of(profile, seed, iterations)
     planned: Sequence[Scheduled] = schedule(
         resolved.scenarios,
         [name] if name else [],
@@ -52,37 +52,22 @@ def history_of(resolved: Resolved, seed: int, iterations: int, name: str | None)
         interval_s=lane.interval_s,
         seed=seed,
     )
-    start = {key: one.start for key, one in profile.parameters.items()}
-    journal: list[Entry] = [
-        entries.start_entry(lane, profile, "mock", True, True, False, start, planned)
-    ]
-    state = fold(journal)
     target = make_mock(lane)
     target.scenarios(
         [Scenario(one.name, one.at, one.after_s, one.for_s, one.strength) for one in planned]
     )
-    for number in range(1, iterations + 1):
-        report = dict(target.run(number, runtime_of(profile, state.values)))
-        report.pop("audit", None)
-        lines: list[Entry] = [entries.observation_entry(number, report, None, None)]
-        state = advance(state, lines[0])
-        decision = decide(state)
-        lines.append(entries.decision_entry(decision))
-        if decision.changes:
-            lines.append(entries.done_entry(decision))
-        for line in lines[1:]:
-            state = advance(state, line)
-        journal += lines
-    return read_history(journal)
+    return drive(lane, profile, target, mock=True, scenarios=planned).history
 
 
 def moved(pairs: Sequence[tuple[float, float]], digits: int) -> str:
-    """The mean difference, with its t where that is beyond 2."""
+    """The mean difference, with its t where that is beyond 2; one pair has none."""
     differences = [there - here for there, here in pairs]
     mean = statistics.fmean(differences)
+    text = f"{mean:+.{digits}f}"
+    if len(differences) < 2:
+        return text
     error = statistics.stdev(differences) / math.sqrt(len(differences))
     t = mean / error if error > 0.0 else math.inf
-    text = f"{mean:+.{digits}f}"
     return f"**{text}** ({t:+.1f})" if abs(t) > 2.0 else text
 
 

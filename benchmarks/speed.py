@@ -140,7 +140,7 @@ def session(iterations: int, wanted: str, folder: Path) -> str:
 
 def events_per_s(fast: bool) -> float:
     """Of the mock's event loop, counted with an instrumented second walk of the same course."""
-    from pytest_soak.targets.mock import bot, desk, market, trading
+    from pytest_soak.targets.mock import bot, desk, grid, market, trading
     from pytest_soak.targets.quoting import params_of
 
     os.environ[SWITCH] = "1" if fast else "0"
@@ -169,7 +169,7 @@ def events_per_s(fast: bool) -> float:
         if number > 1:  # the first one compiles
             seconds += time.perf_counter() - start
             events += one.ticks + len(one.taker_time) + len(tape.latency) + looks
-        own.shift(one.ticks * market.DT)
+        own.shift(one.ticks * grid.DT)
     return events / seconds
 
 

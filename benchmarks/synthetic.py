@@ -4,7 +4,7 @@
 
 Truth is what the report would say without noise. With no response curves it depends on no parameter
 (the A/A target of ``false_alarms.py``); with those of ``recovery.py`` the tuner's moves have
-consequences. Lanes are driven through the same decide and fold as a session, without a disk.
+consequences.
 """
 
 from __future__ import annotations
@@ -16,16 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_soak.loop import entries
-from pytest_soak.loop.decide import decide
-from pytest_soak.loop.entries import runtime_of
-from pytest_soak.loop.fold import advance, started
-from pytest_soak.loop.model import Decision
+from benchmarks.driving import INTERVAL_S, Step, drive, lane_of
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameters import get_all_params
-from pytest_soak.protocol import Lane
 
-INTERVAL_S = 300.0
 BLOCKS = 1000.0
 SD = {
     "net_bps": 0.35,
@@ -250,33 +244,9 @@ class SyntheticTarget:
         return edge_report(self.plant.noisy(truth, noise))
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One iteration of a driven lane."""
-
-    values: Values
-    """In force during the iteration."""
-    decision: Decision
-
-
-def lane_steps(
-    profile: Profile, target: SyntheticTarget, iterations: int, *, tune: bool = True
-) -> list[Step]:
-    """One lane from start to end, in memory."""
-    lane = Lane("synthetic", profile.name, "BTCUSDT", 1, INTERVAL_S, iterations)
-    start = {key: one.start for key, one in profile.parameters.items()}
-    state = started(entries.start_entry(lane, profile, "synthetic", False, tune, False, start))
-    steps = []
-    for number in range(1, iterations + 1):
-        values = state.values
-        report = target.run(number, runtime_of(profile, values))
-        state = advance(state, entries.observation_entry(number, report, None, None))
-        decision = decide(state)
-        state = advance(state, entries.decision_entry(decision))
-        if decision.changes:
-            state = advance(state, entries.done_entry(decision))
-        steps.append(Step(values, decision))
-    return steps
+def lane_steps(profile: Profile, target: SyntheticTarget, iterations: int) -> Sequence[Step]:
+    """One lane from start to end. All have the same seed: the noise is the target's."""
+    return drive(lane_of(profile, 1, iterations), profile, target).steps
 
 
 def edge_report(kpis: Values) -> dict[str, Any]:
