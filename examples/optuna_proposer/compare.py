@@ -62,6 +62,8 @@ def column(directory):
 
 
 def main():
+    if len(sys.argv) < 2 or not all("=" in argument for argument in sys.argv[1:]):
+        sys.exit("usage: python compare.py NAME=DIRECTORY ...")
     runs = dict(argument.split("=", 1) for argument in sys.argv[1:])
     columns = {name: column(directory) for name, directory in runs.items()}
     names = dict.fromkeys(name for rows in columns.values() for name in rows)

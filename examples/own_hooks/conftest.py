@@ -30,6 +30,8 @@ def pytest_soak_propose(lane, kpis, room, history):
     if kpis["p95_latency_ms"] is None or kpis["p95_latency_ms"] <= 330:
         return {}
     step = max(-20.0, room["replace_rate_per_min"].down)
+    if step == 0:
+        return {}
     return {"replace_rate_per_min": {"delta": step, "kpis": ["p95_latency_ms"], "rule": "CALM"}}
 
 

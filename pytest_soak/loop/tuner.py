@@ -23,6 +23,8 @@ MOST_KEYS = 1_000
 MOST_KPIS = 50
 """What rests on more KPIs is refused."""
 
+_FIELDS = ("delta", "kpis", "rule")
+
 LONGEST_NAME = 100
 """Longer names of keys, rules and KPIs are cut."""
 
@@ -150,6 +152,10 @@ def _answered_key(key: Any, said: Any, notes: set[str]) -> Proposal:
     name = _name(key)
     if not isinstance(said, Mapping):
         return Proposal(name, _delta(said), "")
+    others = sorted(_name(field) for field in set(said) - set(_FIELDS))
+    if others:  # a misspelt kpis would otherwise cost the move its nodata guard
+        notes.add(f"unknown fields of {name}: {', '.join(others[:5])}; it takes delta, kpis, rule")
+        return Proposal(name, f"unknown fields: {', '.join(others[:5])}", "")
     rule, kpis = _name(said.get("rule", "")), said.get("kpis", ())
     if rule in RESERVED_RULES:
         notes.add(f"{rule} is not for proposals to claim")
@@ -165,7 +171,7 @@ def _answered_key(key: Any, said: Any, notes: set[str]) -> Proposal:
         names = [f"more than {MOST_KPIS}"]  # no KPI has that name, so there is no data of it
     return Proposal(
         key=name,
-        delta=_delta(said.get("delta")),
+        delta=_delta(said.get("delta", "no delta")),
         rule=rule,
         kpis=tuple(sorted({_name(kpi) for kpi in names})),
     )

@@ -10,6 +10,8 @@ from pytest_soak.report.table import WIDTH
 
 _DIGITS = (3, 4, 5, 6, 8, 10, 12, 15, 17)
 _LONGEST_TEXT = 400
+_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
+"""What canonical JSON makes of floats that are none."""
 _GLUE = "\xa0"
 
 
@@ -33,8 +35,13 @@ def kept(text: str) -> str:
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    # What is kept together and longer than a line ends where any text would.
+    most = WIDTH - max(len(first), len(rest))
+    words = (
+        word if len(word) <= most else word.replace(_GLUE, " ") for word in plain(text).split(" ")
+    )
     lines = textwrap.wrap(
-        plain(text),
+        " ".join(words),
         WIDTH,
         initial_indent=first,
         subsequent_indent=rest,
@@ -68,8 +75,16 @@ def with_unit(number: float, unit: str) -> str:
 
 
 def change(delta: object) -> str:
-    """A change with its sign; what was proposed may be a text."""
-    return f"{delta:+.6g}" if isinstance(delta, float | int) else plain(str(delta))
+    """A change with its sign; what was proposed may be a text, which is quoted."""
+    if isinstance(delta, float | int):
+        return f"{delta + 0.0:+.6g}"
+    text = plain(str(delta))
+    return text if text in _NO_NUMBERS else f'"{text}"'
+
+
+def difference(number: float) -> str:
+    """A difference of KPIs with its sign, in 3 digits, without an exponent below 1e9."""
+    return f"{number:+.0f}" if 1e3 <= abs(number) < 1e9 else f"{number:+.3g}"
 
 
 def reading(number: float | None, *limits: Comparison) -> str:

@@ -27,7 +27,7 @@ def recommendations(histories: Sequence[History], judgement: RunJudgement) -> st
 def _recommended(history: History, lane: LaneJudgement) -> Iterator[str]:
     if history.halt is not None and history.halt.kind != "end_of_data":
         yield (
-            f"Repair the target first: it ended the lane at iteration {history.halt.iteration} "
+            f"Repair first what ended the lane at iteration {history.halt.iteration} "
             f"({history.halt.kind}): {history.halt.text}. Then go on with --soak-resume."
         )
     elif lane.measured < lane.planned:

@@ -52,7 +52,8 @@ def iteration_line(
     head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", width)
     if iteration.decision is None:
         return head
-    fired = " ".join([*_unclear(iteration, names), _fired(iteration.decision)]).strip()
+    said = [*_unclear(iteration, names), _fired(iteration.decision)]
+    fired = "; ".join(part for part in said if part)
     # What became of the deltas is the news: where all does not fit, the reasons of what was held
     # go first, then those of what was refused, then rules.
     for refused, held in ((True, True), (True, False), (False, False)):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from pytest_soak.canonical import to_json
+
+_BETWEEN = ("pytest_soak", "pluggy")
+"""Packages whose frames lie between a runner and a user's hook."""
 
 
 class HookMisused(Exception):  # noqa: N818 - told to the user as the reason
@@ -25,3 +30,19 @@ def no_outcomes(hook: str) -> Iterator[None]:
         raise
     except BaseException as outcome:
         raise HookMisused(f"{hook} raised {to_json(outcome)}") from None
+
+
+def place_of(error: BaseException) -> str:
+    """``conftest.py:12 in pytest_soak_propose``: the last line of the hook's own file.
+
+    The file's name without its folder: a log goes where other people read it.
+    """
+    while isinstance(error, HookMisused) and error.__context__ is not None:
+        error = error.__context__
+    frames = [
+        (Path(frame.f_code.co_filename), line, frame.f_code.co_name)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    theirs = [one for one in frames if not {*one[0].parts} & {*_BETWEEN}]
+    own = [one for one in theirs if one[0] == theirs[0][0]]
+    return "nowhere" if not own else f"{own[-1][0].name}:{own[-1][1]} in {own[-1][2]}"

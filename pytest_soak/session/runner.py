@@ -35,6 +35,7 @@ from pytest_soak.profile.parameters import ParameterError, flatten, nest, tuner_
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.report.summary import iteration_summary
 from pytest_soak.session.driver import TargetDriver, TargetFailed, restorer
+from pytest_soak.session.outcomes import place_of
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
@@ -246,11 +247,21 @@ class LaneRunner:
 
     def _take_edits(self) -> None:
         """What counts is what the file says, read back each time; an edit is journaled."""
+        self._restore_missing()
         if holds_canonical(self._runtime_path, self.state.state_hash):
             return
         runtime, state_hash = read_json_with_hash(self._runtime_path)
         if state_hash != self.state.state_hash:
             self._take_external_edit(runtime)
+
+    def _restore_missing(self) -> None:
+        """Who removes the file wants what was decided: it is written as the journal has it."""
+        if not os.path.lexists(self._runtime_path):
+            self._make_whole()
+
+    def _make_whole(self) -> None:
+        atomic_write_json(self._runtime_path, self._nested(self.state.values))
+        self._log.write(f"| external | MADE_WHOLE | iteration={self.state.done + 1} |")
 
     def _take_external_edit(self, runtime: Any) -> None:
         values = self._flat(runtime)
@@ -262,19 +273,22 @@ class LaneRunner:
         if compute_json_hash(runtime) != self.state.state_hash:
             # What is no parameter was edited (the read-only copies): the file is made whole, so
             # that its hash is the journal's again.
-            atomic_write_json(self._runtime_path, self._nested(self.state.values))
-            self._log.write(f"| external | MADE_WHOLE | iteration={self.state.done + 1} |")
+            self._make_whole()
 
     def _flat(self, runtime: Any) -> dict[str, float]:
         if not isinstance(runtime, Mapping):
             raise ParameterError(f"{names.RUNTIME}: a JSON object is expected")
-        return flatten(runtime, self.state.profile.parameters)
+        try:
+            return flatten(runtime, self.state.profile.parameters)
+        except ParameterError as error:
+            raise ParameterError(f"{names.RUNTIME}: {error}") from error
 
     def _complete_intent(self) -> None:
         """A stop between the journal's intent and its done: finish what was decided."""
         intent, observed = self.state.intent, self.state.observed
         if intent is None or observed is None:
             return
+        self._restore_missing()
         runtime, found = read_json_with_hash(self._runtime_path)
         if found in (intent.old_hash, intent.state_hash) or (
             self._flat(runtime) in (self.state.values, intent.values)
@@ -302,8 +316,13 @@ class LaneRunner:
             self.state = advance(self.state, line)
 
     def _propose(self, state: LaneState, readings: Readings, room: Mapping[str, Room]) -> Wanted:
-        shown = tuple(self._shown)
-        asked = self._proposer(state, readings, room, shown) if self._proposer else None
+        asked = None
+        if self._proposer is not None:
+            try:
+                asked = self._proposer(state, readings, room, tuple(self._shown))
+            except Exception as error:  # the decision notes it; where it was is for the log
+                self._log.write(f"| proposer | FAILED | {place_of(error)} |")
+                raise
         return propose(state, readings, room) if asked is None else asked
 
     def _record(self, iteration: Iteration) -> None:

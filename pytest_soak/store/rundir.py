@@ -146,7 +146,8 @@ class RunDirectory:
             run._lanes = tuple(record for record in run.lanes if record["dir"] == path.name)
             if run.lanes:
                 return run
-        what = "does not exist" if _kind(path) == "absent" else f"has no {names.RUN}"
+        kinds = {"absent": "does not exist", "file": "is a file"}
+        what = kinds.get(_kind(path), f"has no {names.RUN}")
         raise StoreError(
             f"{path} is no run: it {what}; give a soak directory, one of its runs/…, or a lane "
             "directory inside a run"

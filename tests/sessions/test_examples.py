@@ -35,6 +35,8 @@ def test_own_hooks(soak: Sessions) -> None:
     assert len((soak.folder / "iterations.txt").read_text().splitlines()) == 12
     applied = [e for e in result.entries() if e["type"] == "decision" and e["signature"]]
     assert {o["rule"] for e in applied for o in e["outcomes"]} == {"CALM"}
+    quality = {c["name"]: c for c in result.json("POST_SOAK_SNAPSHOT.json")["criteria"]}
+    assert quality["delta_quality"]["value"] == 1.0  # it asks for nothing where there is no room
 
 
 def test_web_service(soak: Sessions) -> None:

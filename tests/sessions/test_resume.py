@@ -163,3 +163,28 @@ def test_an_edit_from_outside_is_journaled_and_used(soak: Sessions) -> None:
     assert result.code == 0, result.out
     edits = [item for item in result.entries() if item["type"] == "external"]
     assert [item["keys"] for item in edits] == [{"tail_age_ms": [600, 650]}]
+
+
+@pytest.mark.parametrize("spoilt", ["{", None])
+def test_a_runtime_file_that_was_removed_is_written_as_decided(
+    soak: Sessions, spoilt: str | None
+) -> None:
+    """After an edit that halted the lane, and between two sessions."""
+    soak.bot()
+    args = ("--soak-target=bot:make", "--soak-no-tune")
+    first = soak("--soak-iterations=3", *args)
+    runtime = first.latest / "runtime_overrides.json"
+    decided = runtime.read_bytes()
+    if spoilt is not None:
+        runtime.write_text(spoilt)
+        halted = soak("--soak-iterations=5", *args, "--soak-resume")
+        assert halted.code == 1
+        assert "is no valid JSON" in halted.out
+        assert "correct the file or remove it" in halted.out
+    runtime.unlink()
+    result = soak("--soak-iterations=5", *args, "--soak-resume")
+    assert result.code == 0, result.out
+    assert runtime.read_bytes() == decided
+    assert "| external | MADE_WHOLE | iteration=4 |" in result.text("run.log")
+    numbers = [item["iteration"] for item in result.entries() if item["type"] == "decision"]
+    assert numbers == [1, 2, 3, 4, 5]

@@ -11,6 +11,7 @@ from pytest_soak.loop.state import EXTERNAL, LaneState
 from pytest_soak.report.explain.rules import HOOK, rule_views
 from pytest_soak.report.layout import (
     change,
+    difference,
     kept,
     labelled,
     listed,
@@ -147,7 +148,9 @@ def attribution_text(told: Attribution) -> str:
 def _effect(effect: Effect) -> str:
     text = f"{effect.kpi} {reading(effect.before)} -> {reading(effect.after)}"
     if effect.before is not None and effect.after is not None:
-        text += f", by {effect.after - effect.before:+.3g}"
-    if effect.low is not None and effect.high is not None:
-        text += f", between {effect.low:+.3g} and {effect.high:+.3g}"
+        text += f", by {difference(effect.after - effect.before)}"
+        if effect.low is not None and effect.high is not None:
+            text += f", between {difference(effect.low)} and {difference(effect.high)}"
+        else:
+            text += ", no interval: too little is known of its noise"
     return f"{text} {kept(f'({effect.n_before} before, {effect.n_after} after)')}"

@@ -252,7 +252,7 @@ def _hook_answer(decision: Decision) -> str:
     if all(one.rule == ROLLBACK for one in decision.wanted.proposals):
         return "answered in their place and proposed nothing"
     names = [name for name in decision.wanted.rules if name != ROLLBACK]
-    return f"answered in their place, as {listed(names) if names else 'no rule'}"
+    return f"answered in their place, {f'as {listed(names)}' if names else 'without a name'}"
 
 
 def _wants_text(view: RuleView) -> str:

@@ -163,7 +163,7 @@ def rule_text(view: RuleView) -> str:
     if view.word == "waits":
         return "; ".join(text for text in (view.brake, *unmet) if text)
     # What this iteration does not even meet alone is no news of dwell or evidence.
-    return "; ".join(unmet)
+    return "; ".join(dict.fromkeys(unmet))
 
 
 def _unmet(part: Part, over: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pytest_soak.loop.model import GUARD_ORDER, Attribution, Entry, Verdict
 from pytest_soak.loop.room import is_pinned
 from pytest_soak.loop.state import EXTERNAL
-from pytest_soak.profile.model import Parameter
+from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.report.explain.answers import attribution_text
 from pytest_soak.report.explain.iteration import mode_of
 from pytest_soak.report.explain.rules import HOOK, Part
@@ -63,6 +63,10 @@ def _header(story: Story) -> list[str]:
         f"profile {lane.profile}, target {state.target}"
     )
     facts = [("mode", mode_of(state)), ("verdicts", "; ".join(_verdicts(story.verdicts)))]
+    facts += [("scenario", f"{name} ({_at(at)})") for name, at in story.scenarios.items()]
+    for kpi in _asked_for(state.profile):
+        if kpi in story.without:
+            facts.append(("no data", f"{kpi} {times(len(at := story.without[kpi]))} ({_at(at)})"))
     decisions = [_decisions(kind, numbers) for kind, numbers in sorted(story.kinds.items())]
     facts.append(("decisions", "; ".join(decisions)))
     if story.hooked:
@@ -84,6 +88,13 @@ def _header(story: Story) -> list[str]:
     for label, text in facts:
         lines += labelled(label, text, column=_COLUMN) if text else []
     return lines
+
+
+def _asked_for(profile: Profile) -> tuple[str, ...]:
+    """The KPIs that the verdict and the rules ask for."""
+    conditions = [*profile.verdict.fail, *profile.verdict.warn]
+    conditions += [condition for rule in profile.rules for condition in rule.when]
+    return tuple(dict.fromkeys(condition.kpi for condition in conditions))
 
 
 def _verdicts(verdicts: Mapping[Verdict, Sequence[int]]) -> Iterator[str]:
@@ -116,7 +127,7 @@ def _moved(story: Story) -> list[str]:
 
 def _parameter(story: Story, parameter: Parameter) -> list[str]:
     steps, state = story.steps[parameter.key], story.state
-    start, end = state.start_values[parameter.key], state.values[parameter.key]
+    start, end = state.start_values[parameter.key], steps[-1].after
     changes = "1 change" if len(steps) == 1 else f"{len(steps)} changes"
     at = f"{value(start)} -> {with_unit(end, parameter.unit)}{_bound(parameter, end)}"
     lines = labelled(f"{parameter.key}  {at}, {changes}", "", indent=0)
@@ -206,8 +217,8 @@ def _because(group: Sequence[Step]) -> str:
     for first, last in zip(group[0].rested, group[-1].rested, strict=True):
         if first.aimed:
             limits.setdefault(last.kpi, []).append(last.limit)
-            both = f"{_figure(first)} -> {_figure(last)}" if len(group) > 1 else _figure(first)
-            figures[last.kpi] = both
+            ends = dict.fromkeys((_figure(first), _figure(last)))
+            figures[last.kpi] = " -> ".join(ends)
     texts = [
         f"{kpi} {' and '.join(said)}: {figures[kpi]}" for kpi, said in limits.items() if any(said)
     ]
@@ -275,10 +286,12 @@ def _why_still(story: Story, key: str) -> str:
         for (guard, of_key, what), numbers in story.left_out.items()
         if of_key == key
     ]
+    decided = sum(map(len, story.verdicts.values()))
+    if not decided:
+        return "nothing was decided yet"
     if left:
         return f"whenever it was wanted: {', '.join(left)}"
-    decided = sum(map(len, story.verdicts.values()))
-    if len(story.hooked) == decided > 0:
+    if len(story.hooked) == decided:
         return f"{HOOK} never proposed it"
     rules = [
         rule.name for rule in story.state.profile.rules if any(m.key == key for m in rule.moves)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pytest_soak.loop.entries import decision_from_entry
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import Passage, passages
-from pytest_soak.loop.model import Attribution, Decision, Entry, Outcome, Verdict
+from pytest_soak.loop.model import Attribution, Decision, Entry, Iteration, Outcome, Verdict
 from pytest_soak.loop.rollback import ROLLBACK, owed_after
+from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import EXTERNAL, LaneState
 from pytest_soak.report.explain.rules import HOOK, Part, rule_view
 from pytest_soak.report.layout import listed
@@ -74,6 +75,10 @@ class Story:
     hooked: list[int] = field(default_factory=list)
     """Iterations in which a user's proposer was asked in place of the rules."""
     notes: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    without: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """KPI to the iterations that had no data of it."""
+    scenarios: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Scenario to the iterations in which it fired."""
 
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> Story:
@@ -89,6 +94,8 @@ class Story:
         if passage.entry["type"] == "external":
             self._edited(passage)
         elif passage.entry["type"] == "decision":
+            if passage.before.observed is not None:
+                self._observed(passage.before.observed)
             self._decided(passage.before, decision_from_entry(passage.entry))
 
     def _edited(self, passage: Passage) -> None:
@@ -97,6 +104,13 @@ class Story:
         why = f"edited by hand {'before' if observed is None else 'during'} iteration {number}"
         for key, (old, new) in sorted(passage.entry["keys"].items()):
             self.steps[key].append(Step(number, float(old), float(new), EXTERNAL, reason=why))
+
+    def _observed(self, observed: Iteration) -> None:
+        for name in dict.fromkeys(each.name for each in fired_in(observed)):
+            self.scenarios[name].append(observed.number)
+        for kpi, found in observed.readings.items():
+            if found.evidence is None:
+                self.without[kpi].append(observed.number)
 
     def _decided(self, state: LaneState, decision: Decision) -> None:
         number = decision.iteration

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.loop.model import Room, Wanted
+from pytest_soak.loop.model import Room
 from pytest_soak.loop.moves import step
 from pytest_soak.loop.room import room_of
-from pytest_soak.loop.tuner import MicroTuning, propose_micro_tuning, wanted_from
+from pytest_soak.loop.tuner import MicroTuning, propose_micro_tuning
 from pytest_soak.profile.model import Evidence, Hysteresis, Move, Parameter, Profile, Rule
 from tests.unit.loop.lanes import Drive, edge_report, shipped, starts
 
@@ -458,61 +458,6 @@ def test_what_the_tuner_proposes_is_applied_as_it_stands(seed: int) -> None:
     assert words["APPLIED", ""] > 50
     assert set(words) <= {("APPLIED", ""), ("SKIPPED", "oscillation")}
     assert words["SKIPPED", "oscillation"] <= 2
-
-
-# --- the user's answer ---------------------------------------------------------------------------
-
-
-def answer(said: Any) -> Wanted:
-    drive = Drive()
-    drive.observe()
-    return wanted_from(said, room_of(drive.state))
-
-
-def test_an_answer_of_deltas_or_of_objects() -> None:
-    wanted = answer(
-        {"tail_age_ms": 10, "base_spread_bps": {"delta": 0.1, "kpis": ["net_bps"], "rule": "MINE"}}
-    )
-    assert [(one.key, one.delta, one.rule, one.kpis) for one in wanted.proposals] == [
-        ("base_spread_bps", 0.1, "MINE", ("net_bps",)),
-        ("tail_age_ms", 10.0, "", ()),
-    ]
-    assert wanted.rules == ("MINE",)
-    assert wanted.note == ""
-    assert answer(None) == Wanted()
-
-
-class Exploding(dict[str, Any]):
-    def items(self) -> Any:
-        raise RuntimeError("boom")
-
-
-@pytest.mark.parametrize(
-    ("said", "note"),
-    [
-        ([1, 2], "answered a list, not a mapping"),
-        (7, "answered a int"),
-        (Exploding(), "cannot be read: RuntimeError('boom')"),
-        ({"spread": 1}, "unknown keys: spread"),
-        ({"tail_age_ms": {"delta": 1, "kpis": 5}}, "kpis of tail_age_ms is no list"),
-        ({"tail_age_ms": {"delta": 1, "rule": "ROLLBACK"}}, "ROLLBACK is not for proposals"),
-    ],
-)
-def test_an_odd_answer_becomes_a_note(said: Any, note: str) -> None:
-    assert note in answer(said).note
-
-
-@pytest.mark.parametrize(
-    "said", [math.nan, math.inf, None, True, "1", [], {}, {"delta": "x"}, object(), 10**400]
-)
-def test_a_bad_delta_becomes_a_proposal_that_the_guards_refuse(said: Any) -> None:
-    drive = Drive()
-    decision = drive.step(
-        proposer=lambda state, readings, room: wanted_from({"tail_age_ms": said}, room)
-    )
-    (outcome,) = decision.outcomes
-    assert (outcome.outcome, outcome.reason) == ("SKIPPED", "invalid")
-    assert isinstance(outcome.proposed, str)
 
 
 def test_the_rules_stand_in_the_order_of_the_table() -> None:

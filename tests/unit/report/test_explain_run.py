@@ -18,7 +18,7 @@ from pytest_soak.loop.tuner import wanted_from
 from pytest_soak.profile.model import Comparison
 from pytest_soak.report.explain.iteration import explain_iteration
 from pytest_soak.report.explain.run import explain_run
-from pytest_soak.report.layout import labelled, plain, reading, spans
+from pytest_soak.report.layout import change, difference, kept, labelled, plain, reading, spans
 from pytest_soak.report.table import WIDTH
 from tests.unit.loop.lanes import edge_report, nothing, proposing
 from tests.unit.report.explained import lane, moment, story, told
@@ -63,7 +63,7 @@ def test_another_way_another_rule_and_another_hand_are_lines_of_their_own() -> N
     text = story(drive)
     assert (
         "1-2 0.5 -> 0.53 MAKER_BOOST twice, APPLIED +0.015 each because maker_taker_ratio < 0.85: "
-        "0.7 -> 0.7 effect: no evidence 2 "
+        "0.7 effect: no evidence 2 "
         "3 0.53 -> 0.9 EXTERNAL: edited by hand before iteration 3 "
         "5 0.9 -> 0.65 PANIC: reverted to steady_safe"
     ) in text
@@ -147,7 +147,7 @@ def test_a_users_proposer_is_named() -> None:
     text = told(drive, 1)
     assert "Rules not asked pytest_soak_propose answered in their place, as MINE" in text
     assert "tail_age_ms 600 ms wanted MINE +25 (rests on net_bps) room -300" in text
-    assert "answered in their place, as no rule" in told(drive, 2)
+    assert "answered in their place, without a name" in told(drive, 2)
     assert "wanted pytest_soak_propose +25 (rests on net_bps)" in told(drive, 2)
     assert "answer SKIPPED +25 by nodata: no data of net_bps" in told(drive, 3)
     text = story(drive)
@@ -278,6 +278,40 @@ def test_spans_and_labels() -> None:
     assert spans([3, 1, 2, 7, 9, 10]) == "1-3, 7, 9-10"
     assert spans(range(1, 40, 2)) == "1, 3, 5, 7, 9 .. 39"
     assert labelled("a", "b") == ["  a                 b"]
+    kept_together = kept("a b " * 30 + "c")
+    assert labelled("x", f"{kept_together} d", column=8) == [
+        "  x     " + "a b " * 22 + "a b",
+        "        " + "a b " * 7 + "c d",
+    ]
     assert labelled("long" * 6, "b", column=8) == ["  " + "long" * 6, "        b"]
     assert len(plain("x" * 1000)) == len(plain("x" * 9999)) < 500
     assert plain("a\r\nb\x1b[0m\t") == "a b\\x1b[0m\\t"
+
+
+def test_figures_are_shown_as_what_they_are() -> None:
+    assert [change(each) for each in (-0.0, 0.1, "5", "NaN")] == ["+0", "+0.1", '"5"', "NaN"]
+    assert [difference(each) for each in (-1419.3, 999.4, -0.0784)] == ["-1419", "+999", "-0.0784"]
+
+
+def test_what_a_run_had_no_data_of_and_what_scenarios_fired_is_in_its_header() -> None:
+    drive = lane(iterations=4)
+    fired = {"name": "latency_spike", "started_s": 10.0, "ended_s": 40.0}
+    drive.step(edge_report(risk=None))
+    drive.step(edge_report(scenarios=[fired]))
+    drive.step(edge_report(risk=None))
+    text = story(drive)
+    assert "no data risk_ratio twice (iterations 1, 3)" in text
+    assert "scenario latency_spike (iteration 2)" in text
+
+
+def test_a_run_that_decided_nothing_says_so() -> None:
+    drive = lane()
+    assert ": nothing was decided yet" in story(drive)
+
+
+def test_the_end_of_a_parameter_is_that_of_its_last_change_in_an_unfinished_run_too() -> None:
+    drive = lane()
+    drive.step(edge_report(maker=0.7))
+    drive.observe(edge_report(maker=0.7))
+    drive.intend()
+    assert "base_spread_bps 0.5 -> 0.53 bps, 2 changes 1-2 0.5 -> 0.53" in story(drive)

@@ -227,7 +227,7 @@ def recommended(history: History, strict: bool = False) -> str:
         (make_history(), "may be frozen"),
         (
             make_history(3, planned=24, halt=Halt(4, "error", "ValueError: x")),
-            "Repair the target first: it ended the lane at iteration 4 (error): ValueError: x",
+            "Repair first what ended the lane at iteration 4 (error): ValueError: x",
         ),
         (make_history(20, planned=24), "Finish the run: 20 of 24"),
         (make_history(20), "run at least 24 iterations"),

@@ -1,0 +1,81 @@
+"""What a user's proposer answers, as proposals for the guards."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from pytest_soak.loop.model import Wanted
+from pytest_soak.loop.room import room_of
+from pytest_soak.loop.tuner import wanted_from
+from tests.unit.loop.lanes import Drive
+
+
+def answer(said: Any) -> Wanted:
+    drive = Drive()
+    drive.observe()
+    return wanted_from(said, room_of(drive.state))
+
+
+def test_an_answer_of_deltas_or_of_objects() -> None:
+    wanted = answer(
+        {"tail_age_ms": 10, "base_spread_bps": {"delta": 0.1, "kpis": ["net_bps"], "rule": "MINE"}}
+    )
+    assert [(one.key, one.delta, one.rule, one.kpis) for one in wanted.proposals] == [
+        ("base_spread_bps", 0.1, "MINE", ("net_bps",)),
+        ("tail_age_ms", 10.0, "", ()),
+    ]
+    assert wanted.rules == ("MINE",)
+    assert wanted.note == ""
+    assert answer(None) == Wanted()
+
+
+class Exploding(dict[str, Any]):
+    def items(self) -> Any:
+        raise RuntimeError("boom")
+
+
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        ([1, 2], "answered a list, not a mapping"),
+        (7, "answered a int"),
+        (Exploding(), "cannot be read: RuntimeError('boom')"),
+        ({"spread": 1}, "unknown keys: spread"),
+        ({"tail_age_ms": {"delta": 1, "kpis": 5}}, "kpis of tail_age_ms is no list"),
+        ({"tail_age_ms": {"delta": 1, "rule": "ROLLBACK"}}, "ROLLBACK is not for proposals"),
+    ],
+)
+def test_an_odd_answer_becomes_a_note(said: Any, note: str) -> None:
+    assert note in answer(said).note
+
+
+@pytest.mark.parametrize(
+    "said", [math.nan, math.inf, None, True, "1", [], {}, {"delta": "x"}, object(), 10**400]
+)
+def test_a_bad_delta_becomes_a_proposal_that_the_guards_refuse(said: Any) -> None:
+    drive = Drive()
+    decision = drive.step(
+        proposer=lambda state, readings, room: wanted_from({"tail_age_ms": said}, room)
+    )
+    (outcome,) = decision.outcomes
+    assert (outcome.outcome, outcome.reason) == ("SKIPPED", "invalid")
+    assert isinstance(outcome.proposed, str)
+
+
+def test_a_misspelt_field_is_refused_and_named() -> None:
+    """Else a move with ``kpi`` for ``kpis`` goes without the guard that it asked for."""
+    drive = Drive()
+    said = {"tail_age_ms": {"delta": 10, "kpi": ["net_bps"]}}
+    decision = drive.step(proposer=lambda state, readings, room: wanted_from(said, room))
+    (outcome,) = decision.outcomes
+    assert (outcome.outcome, outcome.reason) == ("SKIPPED", "invalid")
+    assert outcome.proposed == "unknown fields: kpi"
+    assert decision.note == "unknown fields of tail_age_ms: kpi; it takes delta, kpis, rule"
+
+
+def test_a_missing_delta_is_said_to_be_missing() -> None:
+    (proposal,) = answer({"tail_age_ms": {"kpis": ["net_bps"]}}).proposals
+    assert proposal.delta == "no delta"
