@@ -52,17 +52,17 @@ def iteration_line(
     head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", width)
     if iteration.decision is None:
         return head
-    said = [*_unclear(iteration, names), _fired(iteration.decision)]
-    fired = "; ".join(part for part in said if part)
+    rules, unclear = _fired(iteration.decision), " ".join(_unclear(iteration, names))
+    fired = f"{rules} {unclear}".strip()
     # What became of the deltas is the news: where all does not fit, the reasons of what was held
-    # go first, then those of what was refused, then rules.
+    # go first, then those of what was refused, then rules, and edits are cut last.
     for refused, held in ((True, True), (True, False), (False, False)):
         outcome = _outcome(iteration.decision, refused=refused, held=held)
         line = " | ".join(part for part in (head, fired, outcome) if part)
         if len(line) <= width:
             return line
     left = width - len(head) - len(outcome) - (6 if outcome else 3)
-    parts = [head, cut(fired, left) if left > 8 else "", outcome]
+    parts = [head, cut(unclear or rules, left) if left > 8 else "", outcome]
     return cut(" | ".join(part for part in parts if part), width)
 
 

@@ -290,7 +290,7 @@ def test_pin(soak: Sessions) -> None:
         held = told(result, number)
         assert held.tuning["held"]["base_spread_bps"] == "pin"
         assert "base_spread_bps" not in held.tuning["proposed_deltas"]
-    assert told(result, 2).end == "EDITED base_spread_bps; POOR | applied 2 held 1 (pin)"
+    assert told(result, 2).end == "POOR EDITED base_spread_bps | applied 2 held 1 (pin)"
 
     assert room_told(soak, 3)["base_spread_bps"] == [0, 0, "pin", "pin"]
     refused = told(result, 3)
