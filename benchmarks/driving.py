@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from pytest_soak.loop.model import Decision, Entry, History
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
+from pytest_soak.targets.mock import make_mock
 
 INTERVAL_S = 300.0
 
@@ -49,6 +50,17 @@ class Driven:
 def lane_of(profile: Profile, seed: int, iterations: int) -> Lane:
     name = profile.name
     return Lane(f"{name}-{seed}", name, "BTCUSDT", seed, INTERVAL_S, iterations)
+
+
+def still(
+    profile: Profile, seed: int, iterations: int, moved: Mapping[str, float] | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """What the mock market reports while its parameters stay: at their start, or where ``moved``
+    puts them."""
+    values = {key: one.start for key, one in profile.parameters.items()} | dict(moved or {})
+    target, runtime = make_mock(lane_of(profile, seed, iterations)), runtime_of(profile, values)
+    for number in range(1, iterations + 1):
+        yield target.run(number, runtime)
 
 
 def drive(

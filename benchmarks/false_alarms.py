@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.driving import still
 from benchmarks.synthetic import (
     SD,
     Plant,
@@ -41,13 +42,10 @@ from benchmarks.synthetic import (
     quantile,
 )
 from benchmarks.tables import judged, options_of
-from pytest_soak.loop.entries import runtime_of
 from pytest_soak.profile.build import build
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
-from pytest_soak.protocol import Lane
 from pytest_soak.store.sources import read_source
-from pytest_soak.targets.mock import make_mock
 
 ITERATIONS = 72
 PHIS = (0.0, 0.3, 0.6, 0.8)
@@ -290,12 +288,8 @@ def aims(summaries: Sequence[Summary]) -> Iterator[tuple[bool, str]]:
 def _still(seed: int) -> dict[str, list[float]]:
     """KPIs of one tuner-off lane of the mock market."""
     profile = profile_of("steady", "profile")
-    lane = Lane("lane", profile.name, "BTCUSDT", seed, 300.0, ITERATIONS)
-    values = {key: one.start for key, one in profile.parameters.items()}
-    target = make_mock(lane)
     series: dict[str, list[float]] = {}
-    for number in range(1, ITERATIONS + 1):
-        report = target.run(number, runtime_of(profile, values))
+    for report in still(profile, seed, ITERATIONS):
         blocks, fills = report["block_reasons"], report["fills"]
         kpis = {
             "adverse_bps_p95": report["totals"]["adverse_bps_p95"],

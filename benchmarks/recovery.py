@@ -23,10 +23,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.driving import Step
+from benchmarks.driving import INTERVAL_S, Step, still
 from benchmarks.synthetic import (
     KPIS,
     MEASURED,
+    START,
     Fault,
     Plant,
     Signal,
@@ -38,13 +39,10 @@ from benchmarks.synthetic import (
     quantile,
 )
 from benchmarks.tables import judged, options_of
-from pytest_soak.loop.entries import runtime_of
 from pytest_soak.loop.kpis import read_kpis
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
-from pytest_soak.protocol import Lane
 from pytest_soak.store.sources import read_source
-from pytest_soak.targets.mock import make_mock
 
 AT = 13
 """First iteration of the fault."""
@@ -155,8 +153,7 @@ def run_of(reference: str, fault: str, phi: float, seed: int) -> Run:
     steps = lane_steps(profile, SyntheticTarget(plant, profile, phi, seed), ITERATIONS)
     truths = [plant.truth(number, step.values) for number, step in enumerate(steps, 1)]
     inside = [sick.inside(truth) for truth in truths]
-    starts = range(AT, WITHIN + 1)
-    back = next((at for at in starts if all(inside[at - 1 : at - 1 + STAYS])), None)
+    back = recovered(inside)
     return Run(
         back=None if back is None else back - AT,
         reversals={}
@@ -169,6 +166,12 @@ def run_of(reference: str, fault: str, phi: float, seed: int) -> Run:
             for step in steps[AT - 1 :]
         ),
     )
+
+
+def recovered(inside: Sequence[bool]) -> int | None:
+    """The first iteration of a stay inside, from the fault to ``WITHIN``; None for none."""
+    starts = range(AT, WITHIN + 1)
+    return next((at for at in starts if all(inside[at - 1 : at - 1 + STAYS])), None)
 
 
 def moves_of(steps: Sequence[Step], key: str) -> list[float]:
@@ -259,13 +262,10 @@ def aims(summaries: Sequence[Summary]) -> Iterator[tuple[bool, str]]:
 def mock_figures(moved: Values) -> list[float]:
     """The KPIs of the mock market with these parameters moved, as in benchmarks/response.py."""
     profile = profile_of("steady")
-    values = {key: one.start for key, one in profile.parameters.items()} | dict(moved)
     found: list[list[float]] = [[] for _ in KPIS]
     for seed in range(1, SEEDS + 1):
-        target = make_mock(Lane("lane", profile.name, "BTCUSDT", seed, 300.0, LENGTH))
-        for number in range(1, LENGTH + 1):
-            report = target.run(number, runtime_of(profile, values))
-            readings = read_kpis(profile, report, None, interval_s=300.0, mock=True)
+        for report in still(profile, seed, LENGTH, moved):
+            readings = read_kpis(profile, report, None, interval_s=INTERVAL_S, mock=True)
             for kpi, column in zip(KPIS, found, strict=True):
                 value = readings[kpi].value
                 if value is not None:
@@ -283,10 +283,9 @@ def print_curves(pool: ProcessPoolExecutor) -> None:
         if key != at:
             print(at := key)
         print(f"{value:9g}" + _cells(figures))
-    start = MEASURED["base_spread_bps"][0.5]
     signals = {
         kpi: Signal(figure, 0.0, -math.inf, ratios=kpi == "fills_per_hour")
-        for kpi, figure in zip(KPIS, start, strict=True)
+        for kpi, figure in zip(KPIS, START, strict=True)
     }
     plant = Plant(signals, curves(), start=plant_of(profile_of("steady")).start)
     print("\nseveral moved: the market, and the sum of the curves")

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from pytest_soak.loop.entries import runtime_of
-from pytest_soak.profile.resolve import resolve
-from pytest_soak.protocol import Lane
-from pytest_soak.store.sources import read_source
-from pytest_soak.targets.mock import make_mock
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-INTERVAL_S = 300.0
+from benchmarks.driving import INTERVAL_S, still
+from pytest_soak.profile.resolve import resolve
+from pytest_soak.store.sources import read_source
+
 CURVES: Mapping[str, tuple[float, ...]] = {
     "base_spread_bps": (0.1, 0.5, 1.0, 2.0, 5.0),
     "impact_cap_ratio": (0.02, 0.05, 0.1, 0.2, 0.5),
@@ -88,14 +88,11 @@ def point(job: tuple[str, float, int, int]) -> dict[str, float]:
     """Mean figures with one parameter moved."""
     key, value, seeds, iterations = job
     profile = resolve("steady", read_source).profile
-    values = {name: one.start for name, one in profile.parameters.items()} | {key: value}
-    rows = []
-    for seed in range(1, seeds + 1):
-        target = make_mock(Lane("lane", "steady", "BTCUSDT", seed, INTERVAL_S, iterations))
-        rows += [
-            figures(target.run(number, runtime_of(profile, values)))
-            for number in range(1, iterations + 1)
-        ]
+    rows = [
+        figures(report)
+        for seed in range(1, seeds + 1)
+        for report in still(profile, seed, iterations, {key: value})
+    ]
     return {name: statistics.fmean(row[name] for row in rows) for name, _ in COLUMNS}
 
 

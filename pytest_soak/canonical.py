@@ -138,3 +138,11 @@ def _clean(text: str) -> str:
     # Asked of str itself: a class made from it may answer anything.
     whole = str.encode(text, "utf-8", "backslashreplace").decode("utf-8")
     return whole if len(whole) <= _LONGEST_TEXT else whole[:_LONGEST_TEXT] + "…"
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """``text`` with what is not printable as ``\\n``, ``\\x1b``, …; ``keep`` stays as it is."""
+    return "".join(
+        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
+        for each in text
+    )

@@ -189,7 +189,6 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from pytest_soak.loop.entries import EntryError
     from pytest_soak.profile.errors import nearest
     from pytest_soak.store.rundir import RunDirectory
     from pytest_soak.stored import read_lane
@@ -204,7 +203,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     number = arguments.iteration
     try:
         texts = [text for lane in lanes if (text := _explained(directory, lane, number))]
-    except EntryError as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise CommandError(f"{directory.path}: its entries make no run: {error}") from error
     if not texts:
         known = [read_lane(directory, lane) for lane in lanes]

@@ -6,8 +6,9 @@ before it. φ and σ come from the iterations before the change (up to ``attribu
 what the change itself did is no noise. Iterations in which a scenario fired are left out.
 
 *Beyond doubt* asks more than a wider interval: what came after must be worse than the mean before
-and worse than the line through the iterations before foretells. A latency that climbs by itself is
-not the fault of the rule that answered to it.
+and worse than the line through the iterations before foretells, and the KPI must have been on its
+own trend when the change was made. A latency that climbs or jumps by itself is not the fault of the
+rule that answered to it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ Aim = tuple[str, Literal["up", "down"]]
 
 _FEWEST = 2
 """Iterations on either side, below which nothing is said."""
+
+_FEWEST_OF_TREND = 4
+"""Iterations of which fewer show no trend."""
 
 
 def attributions(state: LaneState, readings: Readings) -> tuple[Attribution, ...]:
@@ -242,6 +246,8 @@ def _is_doubtless(
     # Figures that did not vary at all tell nothing of chance.
     if guard is None or noise.sd <= 0.0:
         return False
+    if _was_moving(figures, worse, guard.confidence):
+        return False
     after, line = figures.after, _line(figures.past)
     size, distance = len(figures.past), figures.middle - line.mean_t
     unforetold = math.fsum(after) / len(after) - (line.mean_v + line.slope * distance)
@@ -252,3 +258,21 @@ def _is_doubtless(
         worse * gap > noise.half(variance + noise.of_mean(len(after)), guard.confidence)
         for gap, variance in ((moved, of_before), (unforetold, of_line))
     )
+
+
+def _was_moving(figures: _Figures, worse: float, confidence: float) -> bool:
+    """Whether the KPI was worse than its own trend already when the change was made.
+
+    Then the change is as likely an answer to what went on as its cause: a latency that jumps takes
+    the rule that answers to it along. One iteration is enough, the last one may have made it act.
+    """
+    numbers = sorted(figures.past)
+    just_before = numbers[-len(figures.before) :]
+    earlier = {number: figures.past[number] for number in numbers if number < just_before[0]}
+    if len(earlier) < _FEWEST_OF_TREND:
+        return False
+    line, df = _line(earlier), len(earlier) - 2.0
+    sd = math.sqrt(math.fsum(e * e for e in line.residuals) / df)
+    limit = student_t_quantile((1 + confidence) / 2, df) * sd
+    foretold = {number: line.mean_v + line.slope * (number - line.mean_t) for number in just_before}
+    return any(worse * (figures.past[number] - foretold[number]) > limit for number in just_before)

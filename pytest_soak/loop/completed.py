@@ -79,7 +79,7 @@ def _followed(state: LaneState, decision: Decision, made: Sequence[Outcome]) -> 
         changes=(*waiting, *_new_changes(state, decision, made, rules)),
         changed=_latest(state, rules, decision.iteration),
         owed={key: one for key, one in owed.items() if key not in moved},
-        taken_back=taken_back_after(state, owed, made),
+        taken_back=taken_back_after(state, decision.attributed, owed, made),
     )
 
 

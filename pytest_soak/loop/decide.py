@@ -79,28 +79,36 @@ def _asked(
         wanted = proposer(state, readings, room_of(state))
         if not isinstance(wanted, Wanted):
             raise TypeError(f"a proposer answers Wanted, not {type(wanted).__name__}")
-        return replace(_plain(wanted), stopped=stopped)
+        return replace(_plain(wanted, state.profile), stopped=stopped)
     except passing:
         raise
     except Exception as error:
         return Wanted(stopped=stopped, note=f"{PROPOSER_FAILED}: {to_json(error)}")
 
 
-def _plain(wanted: Wanted) -> Wanted:
-    """The proposals as plain values; the reserved names are not theirs."""
-    proposals = [
-        replace(one, rule="") if one.rule in RESERVED_RULES else one
-        for one in plain_proposals(wanted.proposals)
+def _plain(wanted: Wanted, profile: Profile) -> Wanted:
+    """The proposals as plain values, without names that are not theirs.
+
+    A rule's name stands for its exemption, its dwell and what its changes are held against.
+    """
+    reserved = {*RESERVED_RULES}
+    if not wanted.by_rules:
+        reserved.update(rule.name for rule in profile.rules)
+    plain = plain_proposals(wanted.proposals)
+    claimed = sorted({one.rule for one in plain} & reserved)
+    notes = [
+        str(to_json(wanted.note)),
+        *(f"{name} is not for proposals to claim" for name in claimed),
     ]
     return replace(
         wanted,
-        proposals=tuple(proposals),
-        rules=_texts(wanted.rules),
+        proposals=tuple(replace(one, rule="") if one.rule in reserved else one for one in plain),
+        rules=tuple(name for name in _texts(wanted.rules) if name not in reserved),
         held=_texts_by_key(wanted.held),
         waiting=_texts_by_key(wanted.waiting),
         overruled=_texts(wanted.overruled),
         log=_texts(wanted.log),
-        note=str(to_json(wanted.note)),
+        note="; ".join(note for note in notes if note),
     )
 
 

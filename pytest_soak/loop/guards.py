@@ -144,7 +144,8 @@ def _oscillation(ask: Ask) -> Objection | None:
     if guard is None or past is None or ask.parameter is None:
         return None
     value, iteration = past
-    if ask.proposal.rule in guard.exempt or deciding(ask.state) - iteration > guard.forget_after:
+    exempt = (*guard.exempt, *UNCHARGED_RULES)
+    if ask.proposal.rule in exempt or deciding(ask.state) - iteration > guard.forget_after:
         return None
     # Neither the move as proposed nor what the limits leave of it may end there.
     ends = (ask.landing, ask.after(_left(ask)))

@@ -189,6 +189,14 @@ class Effect:
     """It went the wrong way beyond doubt: against the mean before, and against the trend."""
 
     @property
+    def gain(self) -> float | None:
+        """By how much it went where it was wanted, negative for a loss; None without data."""
+        if self.before is None or self.after is None:
+            return None
+        moved = self.after - self.before
+        return moved if self.aim == "up" else -moved
+
+    @property
     def verdict(self) -> Literal["helped", "no evidence", "hurt"]:
         if self.low is None or self.high is None:
             return "no evidence"

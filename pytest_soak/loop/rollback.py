@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from pytest_soak.loop.kpis import number
 from pytest_soak.loop.model import Attribution, Outcome, Proposal, Wanted
 from pytest_soak.loop.room import closed_by, deciding
 from pytest_soak.loop.state import LaneState, Owed, TakenBack
+from pytest_soak.loop.verdict import evidence
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameters import round_value
 
@@ -35,12 +37,12 @@ def owed_after(state: LaneState, attributed: Sequence[Attribution]) -> dict[str,
         return {}
     owed = {key: one for key, one in state.owed.items() if now - one.since < guard.once_in}
     for one in attributed:
-        kpis = tuple(effect.kpi for effect in one.effects if effect.doubtless)
+        lost = {each.kpi: -(each.gain or 0.0) for each in one.effects if each.doubtless}
         for key, (before, _) in one.keys.items() if one.beyond_doubt else ():
             back = state.taken_back.get(key)
             recently = back is not None and now - back.iteration < guard.once_in
             if not recently and key not in owed and state.values[key] != before:
-                owed[key] = Owed(before, one.rule, one.iteration, now, kpis)
+                owed[key] = Owed(before, one.rule, one.iteration, now, lost)
     return owed
 
 
@@ -53,11 +55,11 @@ def with_rollbacks(state: LaneState, wanted: Wanted, attributed: Sequence[Attrib
     proposals = list(wanted.proposals)
     made = False
     for key, one in sorted(owed.items()):
-        reason = closed_by(state, key)
+        reason = closed_by(state, key) or _nodata(state, one)
         if reason:
             held[key] = reason
             continue
-        back = Proposal(key, round_value(one.value - state.values[key]), ROLLBACK, one.kpis)
+        back = Proposal(key, round_value(one.value - state.values[key]), ROLLBACK, tuple(one.lost))
         others = [other for other in proposals if other.key == key]
         # The rule whose change hurt has no say in whether that is taken back.
         safer = [o for o in others if o.rule != one.rule and _is_safer(state.profile, o, back)]
@@ -65,6 +67,7 @@ def with_rollbacks(state: LaneState, wanted: Wanted, attributed: Sequence[Attrib
             overruled.append(f"{key}: ROLLBACK {back.delta:+g} gives way to {safer[0].rule}")
             continue
         overruled += [f"{key}: {other.rule} gives way to ROLLBACK" for other in others]
+        held.pop(key, None)  # what was held is not what is proposed
         proposals = [other for other in proposals if other.key != key] + [back]
         log.append(_log_line(key, one))
         made = True
@@ -78,6 +81,12 @@ def with_rollbacks(state: LaneState, wanted: Wanted, attributed: Sequence[Attrib
     )
 
 
+def _nodata(state: LaneState, one: Owed) -> str:
+    """The guard that would refuse it: whether the KPI is still bad cannot be seen."""
+    readings = state.observed.readings if state.observed is not None else {}
+    return "nodata" if any(evidence(readings, kpi) is None for kpi in one.lost) else ""
+
+
 def _is_safer(profile: Profile, other: Proposal, back: Proposal) -> bool:
     """Whether the other move of the key is the safer one; what is no number is none."""
     delta = number(other.delta)
@@ -88,7 +97,7 @@ def _is_safer(profile: Profile, other: Proposal, back: Proposal) -> bool:
 def _log_line(key: str, one: Owed) -> str:
     return (
         f"| iter_watch | ROLLBACK | {key} back to {one.value:g}: {one.rule or 'a proposal'} of "
-        f"iteration {one.changed} hurt {', '.join(one.kpis)} |"
+        f"iteration {one.changed} hurt {', '.join(one.lost)} |"
     )
 
 
@@ -100,21 +109,35 @@ def rests_of(state: LaneState) -> Mapping[tuple[str, str], Rest]:
     return {
         (back.rule, key): Rest(back.direction, back.iteration + guard.once_in)
         for key, back in state.taken_back.items()
-        if now < back.iteration + guard.once_in
+        if back.rests and now < back.iteration + guard.once_in
     }
 
 
 def taken_back_after(
-    state: LaneState, owed: Mapping[str, Owed], made: Sequence[Outcome]
+    state: LaneState,
+    attributed: Sequence[Attribution],
+    owed: Mapping[str, Owed],
+    made: Sequence[Outcome],
 ) -> dict[str, TakenBack]:
-    """The rollbacks of late, with those that were made now."""
+    """The rollbacks of late, with those that were made now.
+
+    One that gave nothing back was no remedy, so what it took back was no fault: its rule need not
+    rest. Half of the loss tells both apart best: what is lost beyond doubt is far more than noise.
+    """
     guard, now = state.profile.guards.rollback, deciding(state)
     if guard is None:
         return {}
     kept = {k: back for k, back in state.taken_back.items() if now - back.iteration < guard.once_in}
+    for one in attributed:
+        gains = {each.kpi: each.gain for each in one.effects if each.gain is not None}
+        for key in one.keys if one.rule == ROLLBACK and gains else ():
+            if key in kept:
+                lost = kept[key].lost
+                remedied = any(gain >= lost[kpi] / 2 for kpi, gain in gains.items() if kpi in lost)
+                kept[key] = replace(kept[key], rests=remedied)
     for outcome in made:
         if outcome.rule == ROLLBACK and outcome.key in owed:
-            kept[outcome.key] = TakenBack(
-                owed[outcome.key].rule, -1 if outcome.applied > 0 else 1, now
-            )
+            back = owed[outcome.key]
+            direction: Literal[-1, 1] = -1 if outcome.applied > 0 else 1
+            kept[outcome.key] = TakenBack(back.rule, direction, now, back.lost)
     return kept

@@ -16,7 +16,7 @@ from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
 
 UNCHARGED_RULES = ("PANIC", "ROLLBACK")
-"""Rules whose moves are not charged to velocity."""
+"""Rules whose moves are not charged to velocity, and are no oscillation."""
 
 EXTERNAL = "EXTERNAL"
 """How an edit by hand is called among the rules that moved something."""
@@ -65,18 +65,22 @@ class Owed:
     """The iteration of that change."""
     since: int
     """The iteration whose decision found that it hurt."""
-    kpis: tuple[str, ...]
-    """Which KPIs it hurt."""
+    lost: Mapping[str, float]
+    """The KPIs that it hurt, and by how much each got worse, in its unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """A rollback that was made: the rule rests on that key in that direction for a while."""
+    """A rollback that was made."""
 
     rule: str
     direction: Literal[-1, 1]
     """Of the change that was taken back."""
     iteration: int
+    lost: Mapping[str, float]
+    """As of :class:`Owed`."""
+    rests: bool = True
+    """The rule does not move that key in that direction for a while."""
 
 
 @dataclass(frozen=True, slots=True)

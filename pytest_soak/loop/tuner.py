@@ -7,13 +7,13 @@ from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import Any
 
-from pytest_soak.canonical import to_json
+from pytest_soak.canonical import escaped, to_json
 from pytest_soak.loop.evidence import standing, standing_alone
 from pytest_soak.loop.kpis import PLACEHOLDER_SOURCES, number, read_kpis
 from pytest_soak.loop.model import PROPOSER_FAILED, Proposal, Reading, Readings, Room, Wanted
 from pytest_soak.loop.moves import assemble
 from pytest_soak.loop.rollback import rests_of
-from pytest_soak.loop.state import RESERVED_RULES, LaneState
+from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.profile.parameters import get_all_params
 
@@ -152,14 +152,12 @@ def _answered_key(key: Any, said: Any, notes: set[str]) -> Proposal:
     name = _name(key)
     if not isinstance(said, Mapping):
         return Proposal(name, _delta(said), "")
-    others = sorted(_name(field) for field in set(said) - set(_FIELDS))
+    first = islice(said, len(_FIELDS) + 1)  # one more than there are shows that one is odd
+    others = sorted(_name(field) for field in {*first} - {*_FIELDS})
     if others:  # a misspelt kpis would otherwise cost the move its nodata guard
         notes.add(f"unknown fields of {name}: {', '.join(others[:5])}; it takes delta, kpis, rule")
         return Proposal(name, f"unknown fields: {', '.join(others[:5])}", "")
     rule, kpis = _name(said.get("rule", "")), said.get("kpis", ())
-    if rule in RESERVED_RULES:
-        notes.add(f"{rule} is not for proposals to claim")
-        rule = ""
     if isinstance(kpis, str):
         kpis = (kpis,)
     elif not isinstance(kpis, (list, tuple, set, frozenset)):
@@ -178,7 +176,8 @@ def _answered_key(key: Any, said: Any, notes: set[str]) -> Proposal:
 
 
 def _name(said: Any) -> str:
-    text = str(to_json(said))
+    # It will stand on terminals, where a stranger's text moves no cursor.
+    text = escaped(str(to_json(said)))
     return text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "…"
 
 

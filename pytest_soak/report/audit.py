@@ -199,7 +199,10 @@ def _rules(history: History) -> list[str]:
     return [
         "| rule | fired | moved something | last in iteration |",
         "|---|---|---|---|",
-        *(f"| {name} | {n} | {acted[name]} | {latest[name]} |" for name, n in fired.most_common()),
+        *(
+            f"| {cell(name)} | {n} | {acted[name]} | {latest[name]} |"
+            for name, n in fired.most_common()
+        ),
     ]
 
 

@@ -16,7 +16,7 @@ _MOST = 20
 def effect_lines(history: History) -> list[str]:
     """How the changes of each rule did, and those of which there is evidence, one by one."""
     told = [
-        (item.number, one)
+        one
         for item in history.iterations
         if item.decision is not None
         for one in item.decision.attributed
@@ -25,7 +25,7 @@ def effect_lines(history: History) -> list[str]:
         return ["The profile declares no attribution."]
     if not told:
         return ["No applied change was followed by enough iterations to tell."]
-    return [*_by_rule([one for _, one in told]), *_one_by_one(told)]
+    return [*_by_rule(told), *_one_by_one(told)]
 
 
 def _by_rule(told: Sequence[Attribution]) -> list[str]:
@@ -46,19 +46,14 @@ def _by_rule(told: Sequence[Attribution]) -> list[str]:
     ]
 
 
-def _one_by_one(told: Sequence[tuple[int, Attribution]]) -> list[str]:
+def _one_by_one(told: Sequence[Attribution]) -> list[str]:
     # What hurt comes first: it is what a reader looks for.
-    known = [
-        (number, one)
-        for verdict in ("hurt", "helped")
-        for number, one in told
-        if one.verdict == verdict
-    ]
+    known = [one for verdict in ("hurt", "helped") for one in told if one.verdict == verdict]
     if not known:
         return []
     lines = ["", "| changed after | rule | verdict | KPI | before | after | difference | keys |"]
     lines.append("|---|---|---|---|---|---|---|---|")
-    for _, one in known[:_MOST]:
+    for one in known[:_MOST]:
         keys = ", ".join(f"{key} {old:g} → {new:g}" for key, (old, new) in one.keys.items())
         doubt = " beyond doubt" if one.beyond_doubt else ""
         shared = f"(shared with {', '.join(one.shared)})" if one.shared else ""

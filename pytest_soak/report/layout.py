@@ -5,9 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
+from pytest_soak.canonical import escaped
 from pytest_soak.profile.model import Comparison
-from pytest_soak.report.table import WIDTH
 
+WIDTH = 100
 _DIGITS = (3, 4, 5, 6, 8, 10, 12, 15, 17)
 _LONGEST_TEXT = 400
 _NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
@@ -55,12 +56,14 @@ def plain(text: str) -> str:
 
     A proposer's words are data of strangers: none of them moves the cursor of a terminal.
     """
-    one_line = " ".join(str(text).splitlines())
-    safe = "".join(
-        each if each.isprintable() or each == _GLUE else each.encode("unicode_escape").decode()
-        for each in one_line
-    )
+    safe = escaped(" ".join(str(text).splitlines()), _GLUE)
     return safe if len(safe) <= _LONGEST_TEXT else safe[: _LONGEST_TEXT - 2] + ".."
+
+
+def cut(text: str, width: int) -> str:
+    """``text`` on one line of at most ``width`` columns, ``..`` where it goes on."""
+    line = escaped(" ".join(text.splitlines()))
+    return line if len(line) <= width else line[: width - 2] + ".."
 
 
 def value(number: float | None) -> str:

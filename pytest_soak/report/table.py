@@ -10,13 +10,14 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
+from pytest_soak.canonical import escaped
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.figures import figure
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
+from pytest_soak.report.layout import WIDTH, cut
 
-WIDTH = 100
 INDENT = 2
 """Columns that are left free before the line of an iteration."""
 
@@ -52,18 +53,31 @@ def iteration_line(
     head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", width)
     if iteration.decision is None:
         return head
-    rules, unclear = _fired(iteration.decision), " ".join(_unclear(iteration, names))
-    fired = f"{rules} {unclear}".strip()
+    panic, rules = _panic(iteration.decision), " ".join(iteration.decision.wanted.rules)
+    edits, unclear = ", ".join(sorted(iteration.edits)), _unclear(iteration, names)
+    said = [
+        _joined(panic, rules, edits and f"EDITED {edits}", unclear),
+        _joined(panic, edits and f"EDITED {edits}", unclear) or rules,
+        _joined(panic, edits and f"EDITED {len(iteration.edits)} keys", unclear) or rules,
+    ]
     # What became of the deltas is the news: where all does not fit, the reasons of what was held
-    # go first, then those of what was refused, then rules, and edits are cut last.
-    for refused, held in ((True, True), (True, False), (False, False)):
+    # go first, then those of what was refused, then rules, then which keys were edited.
+    for text, refused, held in (
+        (said[0], True, True),
+        (said[0], True, False),
+        *((text, False, False) for text in said),
+    ):
         outcome = _outcome(iteration.decision, refused=refused, held=held)
-        line = " | ".join(part for part in (head, fired, outcome) if part)
+        line = escaped(" | ".join(part for part in (head, text, outcome) if part))
         if len(line) <= width:
             return line
     left = width - len(head) - len(outcome) - (6 if outcome else 3)
-    parts = [head, cut(unclear or rules, left) if left > 8 else "", outcome]
+    parts = [head, cut(said[-1], left) if left > 8 else "", outcome]
     return cut(" | ".join(part for part in parts if part), width)
+
+
+def _joined(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
 
 
 def _reading(iteration: Iteration, name: str) -> str:
@@ -74,30 +88,28 @@ def _reading(iteration: Iteration, name: str) -> str:
     return f"{value:.0f}" if 100.0 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
-def _unclear(iteration: Iteration, shown: Sequence[str]) -> list[str]:
-    """What shows nowhere else: edits by hand, why it is INCONCLUSIVE, that its proposer failed.
+def _unclear(iteration: Iteration, shown: Sequence[str]) -> str:
+    """What shows nowhere else: why it is INCONCLUSIVE, that its proposer failed.
 
     That a KPI of the line has no data is ``shown``.
     """
     known = {f"{name} has no data" for name in shown}
-    said = [f"EDITED {', '.join(sorted(iteration.edits))}"] if iteration.edits else []
+    said = []
     if iteration.verdict is Verdict.INCONCLUSIVE:
         said += [reason for reason in iteration.reasons if reason not in known][:1]
     if iteration.decision is not None and PROPOSER_FAILED in iteration.decision.note:
         said.append(PROPOSER_FAILED.upper())
-    return said
+    return " ".join(said)
 
 
-def _fired(decision: Decision) -> str:
-    rules = list(decision.wanted.rules)
+def _panic(decision: Decision) -> str:
     panic = decision.panic
-    if panic is not None and not panic.moves:
-        rules.insert(0, f"PANIC at {panic.revert_to} already")
-    elif panic is not None:
-        would = "would revert" if panic.would else "reverted"
-        over = " over pins" if panic.pins else ""
-        rules.insert(0, f"PANIC {would} to {panic.revert_to}{over}")
-    return " ".join(rules)
+    if panic is None:
+        return ""
+    if not panic.moves:
+        return f"PANIC at {panic.revert_to} already"
+    would = "would revert" if panic.would else "reverted"
+    return f"PANIC {would} to {panic.revert_to}{' over pins' if panic.pins else ''}"
 
 
 def _outcome(decision: Decision, *, refused: bool, held: bool) -> str:
@@ -234,9 +246,3 @@ def _last_line(run: RunJudgement) -> str:
         text += f" by {failing[0]}"
         text += f" and {len(failing) - 1} more" if len(failing) > 1 else ""
     return cut(text, WIDTH)
-
-
-def cut(text: str, width: int) -> str:
-    """``text`` on one line of at most ``width`` columns, ``..`` where it goes on."""
-    line = " ".join(text.splitlines())
-    return line if len(line) <= width else line[: width - 2] + ".."

@@ -9,7 +9,8 @@ import pytest
 
 from pytest_soak.loop.model import Iteration
 from pytest_soak.protocol import Lane
-from pytest_soak.report.table import INDENT, WIDTH, iteration_line
+from pytest_soak.report.layout import WIDTH
+from pytest_soak.report.table import INDENT, iteration_line
 
 REPORT_ATTRIBUTE = "soak"
 

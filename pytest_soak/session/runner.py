@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_soak.canonical import compute_json_hash, scrubbed, to_json
+from pytest_soak.canonical import scrubbed, to_json
 from pytest_soak.loop import entries
 from pytest_soak.loop.decide import decide
 from pytest_soak.loop.fold import advance, fold
@@ -86,6 +87,8 @@ class LaneRunner:
         self._runtime_path = directory / names.RUNTIME
         self.fresh_from: int | None = None
         """The iteration at which a resumed lane began with a target that knows nothing of it."""
+        self._answer: Callable[[], Wanted | None] | None = None
+        """Of the user's proposer, while a decision is taken."""
         self._began = 0.0
         self._stopped = False
         self._journal = Journal.open(directory / names.JOURNAL)
@@ -150,26 +153,31 @@ class LaneRunner:
         with self._halting(number):
             # The interval is when an operator edits; the decision starts from what is there now.
             self._take_edits()
-            lines: list[Entry] = []
-            state = self.state
-            if values or failed:
-                lines.append(entries.checks_entry(number, to_json(dict(values)), list(failed)))
-                state = advance(state, lines[0])
-            decision = decide(state, self._propose if self._proposer else None, self._passing)
-            lines.append(entries.decision_entry(decision))
+            lines, decided = self._decided(number, values, failed)
+            while self._take_edits():  # a proposer may think for minutes, and is not asked again
+                lines, decided = self._decided(number, values, failed)
+            self._answer = None
             self._append(*lines)
-            if decision.changes:
-                self._apply(decision)
-            if state.observed is None:
-                raise AssertionError("a decision was taken without an observation")
-            decided = replace(
-                state.observed,
-                verdict=decision.verdict,
-                reasons=decision.reasons,
-                decision=decision,
-            )
+            if self.state.intent is not None:
+                self._apply(self.state.intent)
             self._record(decided)
         return decided
+
+    def _decided(
+        self, number: int, values: Mapping[str, Any], failed: Sequence[str]
+    ) -> tuple[list[Entry], Iteration]:
+        """What is to be journaled of the decision that is due, and the iteration with it."""
+        lines: list[Entry] = []
+        state = self.state
+        if values or failed:
+            lines.append(entries.checks_entry(number, to_json(dict(values)), list(failed)))
+            state = advance(state, lines[0])
+        decision = decide(state, self._propose if self._proposer else None, self._passing)
+        if state.observed is None:
+            raise AssertionError("a decision was taken without an observation")
+        lines.append(entries.decision_entry(decision))
+        verdict, reasons = decision.verdict, decision.reasons
+        return lines, replace(state.observed, verdict=verdict, reasons=reasons, decision=decision)
 
     def stop(self) -> None:
         """End of the lane in this process: the target is told, the files are closed.
@@ -245,14 +253,25 @@ class LaneRunner:
         profile = self.state.profile
         return nest(values, profile.parameters, tuner_copies(profile))
 
-    def _take_edits(self) -> None:
-        """What counts is what the file says, read back each time; an edit is journaled."""
+    def _take_edits(self) -> bool:
+        """What counts is what the file says, read back each time; an edit is journaled.
+
+        Whether there was one.
+        """
         self._restore_missing()
         if holds_canonical(self._runtime_path, self.state.state_hash):
-            return
+            return False
         runtime, state_hash = read_json_with_hash(self._runtime_path)
+        if state_hash == self.state.state_hash:
+            return False
+        values = self._flat(runtime)
+        if values != self.state.values:
+            self._append_edit(entries.external_entry(self.state, values))
         if state_hash != self.state.state_hash:
-            self._take_external_edit(runtime)
+            # What is no parameter was edited (the read-only copies): the file is made whole, so
+            # that its hash is the journal's again.
+            self._make_whole()
+        return True
 
     def _restore_missing(self) -> None:
         """Who removes the file wants what was decided: it is written as the journal has it."""
@@ -263,17 +282,10 @@ class LaneRunner:
         atomic_write_json(self._runtime_path, self._nested(self.state.values))
         self._log.write(f"| external | MADE_WHOLE | iteration={self.state.done + 1} |")
 
-    def _take_external_edit(self, runtime: Any) -> None:
-        values = self._flat(runtime)
-        if self.state.intent is not None or values != self.state.values:
-            edit = entries.external_entry(self.state, values)
-            self._append(edit)
-            keys = ",".join(edit["keys"])
-            self._log.write(f"| external | EDIT | iteration={self.state.done + 1} keys={keys} |")
-        if compute_json_hash(runtime) != self.state.state_hash:
-            # What is no parameter was edited (the read-only copies): the file is made whole, so
-            # that its hash is the journal's again.
-            self._make_whole()
+    def _append_edit(self, edit: Entry) -> None:
+        self._append(edit)
+        keys = ",".join(edit["keys"])
+        self._log.write(f"| external | EDIT | iteration={self.state.done + 1} keys={keys} |")
 
     def _flat(self, runtime: Any) -> dict[str, float]:
         if not isinstance(runtime, Mapping):
@@ -289,13 +301,15 @@ class LaneRunner:
         if intent is None or observed is None:
             return
         self._restore_missing()
-        runtime, found = read_json_with_hash(self._runtime_path)
-        if found in (intent.old_hash, intent.state_hash) or (
-            self._flat(runtime) in (self.state.values, intent.values)
-        ):
+        runtime, _ = read_json_with_hash(self._runtime_path)
+        values = _carried_out(intent, self.state.values, self._flat(runtime))
+        if values == intent.values:
             self._apply(intent)
         else:
-            self._take_external_edit(runtime)
+            edit = entries.external_entry(self.state, values)
+            # The file first: a stop in between finds the edit again.
+            atomic_write_json(self._runtime_path, self._nested(values))
+            self._append_edit(edit)
         self._record(replace(observed, decision=intent))
 
     def _apply(self, decision: Decision) -> None:
@@ -316,14 +330,23 @@ class LaneRunner:
             self.state = advance(self.state, line)
 
     def _propose(self, state: LaneState, readings: Readings, room: Mapping[str, Room]) -> Wanted:
-        asked = None
-        if self._proposer is not None:
-            try:
-                asked = self._proposer(state, readings, room, tuple(self._shown))
-            except Exception as error:  # the decision notes it; where it was is for the log
-                self._log.write(f"| proposer | FAILED | {place_of(error)} |")
-                raise
-        return propose(state, readings, room) if asked is None else asked
+        if self._answer is None:
+            self._answer = self._asked(state, readings, room)
+        answer = self._answer()
+        return propose(state, readings, room) if answer is None else answer
+
+    def _asked(
+        self, state: LaneState, readings: Readings, room: Mapping[str, Room]
+    ) -> Callable[[], Wanted | None]:
+        """What the user's proposer answered or raised, to be had again."""
+        if self._proposer is None:
+            return lambda: None
+        try:
+            wanted = self._proposer(state, readings, room, tuple(self._shown))
+        except Exception as error:  # the decision notes it; where it was is for the log
+            self._log.write(f"| proposer | FAILED | {place_of(error)} |")
+            return partial(_raise, error)
+        return lambda: wanted
 
     def _record(self, iteration: Iteration) -> None:
         """Projections and logs: nothing here is read again by the lane."""
@@ -348,6 +371,26 @@ class LaneRunner:
 
 def _ended(halt: Halt | None) -> bool:
     return halt is not None and halt.kind == "end_of_data"
+
+
+def _carried_out(
+    intent: Decision, before: Mapping[str, float], found: Mapping[str, float]
+) -> dict[str, float]:
+    """The values of ``intent``, with what an operator edited since.
+
+    A key that has its value of before was not edited, the stop came first; unless another key shows
+    that the file had been written.
+    """
+    moved = [key for key, value in intent.values.items() if value != before[key]]
+    if any(found[key] == intent.values[key] for key in moved):
+        return dict(found)
+    return {
+        key: intent.values[key] if value == before[key] else value for key, value in found.items()
+    }
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def _nothing(_: Target) -> None:

@@ -15,7 +15,6 @@ import pytest
 
 from pytest_soak.gate.baseline import Reference
 from pytest_soak.loop import entries
-from pytest_soak.loop.entries import EntryError
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.errors import ProfileError
@@ -76,7 +75,7 @@ def make_plan(
         except BaseException:
             lock.release()
             raise
-    except (ProfileError, StoreError, EntryError) as error:
+    except (ProfileError, StoreError, ValueError) as error:  # bad entries and runtimes among them
         raise pytest.UsageError(f"soak: {error}") from error
 
 

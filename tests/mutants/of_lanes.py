@@ -19,7 +19,7 @@ ORDER = (
         "return max(same_key, key=lambda proposal: sign * proposal.delta)",
         "return same_key[-1]",
         (f"{UNIT}/test_guards.py::test_two_proposals_for_one_key_count_as_the_safest",),
-        "concurrency_limit",
+        r"0\.3, 'B'\) != ",
     ),
     Mutant(
         "the order of proposals matters",
@@ -27,7 +27,7 @@ ORDER = (
         "tuple(sorted(plain, key=lambda one: (one.key, one.rule, str(one.delta), one.kpis)))",
         "tuple(plain)",
         (f"{UNIT}/test_decide.py::test_proposals_are_journaled_sorted_whatever_their_order",),
-        "Decision",
+        r"\['wanted'\]",
     ),
     Mutant(
         "signature without the old hash",
@@ -183,12 +183,55 @@ EFFECTS = (
         r"oracle.*(?P<shown>\[once_in\])",
     ),
     Mutant(
+        "rolled back once more",
+        "loop/rollback.py",
+        "now - back.iteration < guard.once_in\n            if not",
+        "now - back.iteration < guard.once_in - 1\n            if not",
+        (f"{UNIT}/test_rollback.py::test_a_key_is_taken_back_once_in_24_iterations",),
+        r"\[24, 47\] == \[24\]",
+    ),
+    Mutant(
+        "owed for ever",
+        "loop/rollback.py",
+        "in state.owed.items() if now - one.since < guard.once_in}",
+        "in state.owed.items()}",
+        (f"{UNIT}/test_rollback.py::test_what_is_owed_for_24_iterations_is_owed_no_more",),
+        "Owed",
+    ),
+    Mutant(
+        "the trend not asked",
+        "loop/attribution.py",
+        "((moved, of_before), (unforetold, of_line))",
+        "((moved, of_before),)",
+        (
+            f"{UNIT}/test_attribution.py"
+            "::test_a_kpi_that_falls_by_itself_is_not_the_fault_of_the_change",
+        ),
+        "the trend foretold it",
+    ),
+    Mutant(
+        "worse is always down",
+        "loop/attribution.py",
+        '-1.0 if direction == "up" else 1.0)',
+        "-1.0)",
+        (f"{UNIT}/test_rollback.py::test_worse_is_up_for_a_kpi_that_should_be_low",),
+        r"0\.[56] == 0\.[56]",
+    ),
+    Mutant(
+        "noise taken for white",
+        "loop/attribution.py",
+        "        phi,\n        sd=",
+        "        0.0,\n        sd=",
+        (f"{UNIT}/test_attribution.py::test_correlated_noise_makes_it_wider",),
+        r"1\.3 \*",
+    ),
+    Mutant(
         "rolled back though not alone",
         "loop/model.py",
         "return not self.shared and any(",
         "return any(",
         (f"{UNIT}/test_rollback.py::test_a_change_that_was_not_alone_is_not_taken_back",),
-        "hurt",
+        r"'hurt', True",
     ),
 )
 

@@ -121,7 +121,7 @@ wishes = st.builds(
     key=st.sampled_from(KEYS),
     of=st.sampled_from(["cap", "cap", "left", "left", "range", "back", "bound"]),
     share=st.sampled_from([-1.0, -0.4, -0.1, 0.05, 0.1, 0.3, 0.5, 1.0, 1.0000001, 1.9, 2.0, 2.1]),
-    rule=st.sampled_from(["", "", "MINE", "RELAX", "MAKER_BOOST", "PANIC", "ROLLBACK"]),
+    rule=st.sampled_from(["", "", "MINE", "BACK", "RELAX", "MAKER_BOOST", "PANIC", "ROLLBACK"]),
     kpis=st.sampled_from([(), (), (), ("net_bps",), ("maker_taker_ratio", "risk_ratio"), ("odd",)]),
 ) | st.builds(
     Wish,
@@ -153,8 +153,10 @@ TIGHT = {
 
 
 def profile_with(guards: Mapping[str, Any], bounds: Mapping[str, tuple[float, float]]) -> Profile:
-    """The shipped profile with these guards and bounds."""
+    """The shipped profile with these guards and bounds; moves called BACK may go back."""
     document = {**shipped().document, "guards": merged(shipped().document["guards"], guards)}
+    exempt = [*document["guards"]["oscillation"]["exempt"], "BACK"]
+    document["guards"] = merged(document["guards"], {"oscillation": {"exempt": exempt}})
     parameters = {key: dict(said) for key, said in document["parameters"].items()}
     for key, (low, high) in bounds.items():
         inside = min(max(parameters[key]["start"], low), high)
@@ -183,6 +185,7 @@ def numbers_of(document: Mapping[str, Any]) -> Numbers:
         safe=guards["panic"]["values"],
         frozen=guards["freeze"]["keys"],
         exempt=guards["oscillation"]["exempt"],
+        rules=tuple(document["rules"]),
         panic_after=guards["panic"]["after"],
         hold=guards["panic"]["hold"],
         last=guards["hold_last"],

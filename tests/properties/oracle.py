@@ -27,6 +27,8 @@ class Numbers:
     safe: Mapping[str, float]
     frozen: Sequence[str]
     exempt: Sequence[str]
+    rules: Sequence[str]
+    """Names of the profile's own rules."""
     panic_after: int
     hold: int
     last: int
@@ -228,7 +230,7 @@ class Oracle:
         over = {name: part for name, part in left.items() if abs(delta) > part + slack}
         part = math.copysign(min(over.values()), delta) if over else delta
         cut = self.landing(key, value + part)
-        past = self.came_from(key) if asked.rule not in self.n.exempt else None
+        past = self.came_from(key) if asked.rule not in (*self.n.exempt, "ROLLBACK") else None
         objects = {
             "panic": self.panic() != "" or self.now <= self.held_until(),
             "nodata": any(self.kpis.get(kpi) is None for kpi in asked.kpis),

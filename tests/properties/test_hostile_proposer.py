@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.loop.entries import runtime_of, start_entry
-from pytest_soak.loop.fold import advance, fold, started
+from pytest_soak.loop.fold import fold
 from pytest_soak.loop.model import GUARD_ORDER, PROPOSER_FAILED, Entry
 from pytest_soak.loop.state import tuning_state
 from pytest_soak.protocol import Lane
@@ -99,20 +99,11 @@ def run(
         return runner, read_journal(written).entries, written.read_bytes()
 
 
-def replayed(entries: Sequence[Entry]) -> Drive:
-    """The lane of a journal, as the invariants look at it."""
-    drive = Drive.__new__(Drive)
-    drive.entries, drive.states = [dict(entry) for entry in entries], [started(entries[0])]
-    for entry in entries[1:]:
-        drive.states.append(advance(drive.state, entry))
-    return drive
-
-
 def check(runner: LaneRunner, entries: Sequence[Entry], iterations: int) -> None:
     assert runner.halt is None, "the lane goes on"
     assert runner.state.done == iterations
     assert runner.state == fold(entries), "I12: what the lane remembers is what its journal says"
-    check_lane(replayed(entries))
+    check_lane(Drive.replayed(entries))
 
 
 SETTINGS = settings(
@@ -182,7 +173,6 @@ def test_what_a_proposer_does_to_what_it_is_shown_stays_with_it(name: str) -> No
 
 def test_the_invariants_see_a_lane_that_was_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check of the checks: a lane in which a reserved name frees from the cap."""
-    monkeypatch.setattr("pytest_soak.loop.tuner.RESERVED_RULES", ())
     monkeypatch.setattr("pytest_soak.loop.decide.RESERVED_RULES", ())
     runner, entries, _ = run(["quiet"] * 4, ["PANIC"] * 4, spare=1)
     with pytest.raises(AssertionError, match="I2"):
@@ -245,7 +235,7 @@ def test_a_session_in_which_every_attack_is_played(folder: pytest.Pytester) -> N
     latest = folder.path / "artifacts" / "soak" / "latest"
     entries = read_journal(latest / names.JOURNAL).entries
     assert [e["iteration"] for e in entries if e["type"] == "decision"] == list(range(1, count + 1))
-    check_lane(replayed(entries))
+    check_lane(Drive.replayed(entries))
     assert json.loads((latest / names.TUNING_STATE).read_bytes()) == json.loads(
         canonical_json(tuning_state(fold(entries)))
     )

@@ -120,7 +120,7 @@ class GuardMachine(CountedMachine):
         wait=st.sampled_from([0, 3, 4, 11, 12]),
         back=st.sampled_from(["back", "back", "left"]),
         share=st.sampled_from([0.05, 0.1, 0.3, 0.5, 1.0, 1.0000001, 2.0]),
-        name=st.sampled_from(["", "", "MINE", "RELAX"]),
+        name=st.sampled_from(["", "", "MINE", "RELAX", "BACK"]),
     )
     def there_and_back(
         self, key: str, there: float, wait: int, back: str, share: float, name: str

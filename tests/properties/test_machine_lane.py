@@ -20,7 +20,6 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from pytest_soak.loop.fold import advance, started
 from pytest_soak.profile.parameters import flatten
 from pytest_soak.session import runner as runner_module
 from pytest_soak.session.runner import LaneHalted
@@ -154,15 +153,27 @@ class LaneMachine(CountedMachine):
         values = flatten(json.loads(lane.file.read_text()), before.profile.parameters)
         lane.do(step)
         noticed = [one for one in lane.entries[known:] if one["type"] == "external"]
-        decided = [before.values, *([before.intent.values] if before.intent else [])]
         if before.done == step.number:
             self.settled = False  # the next iteration takes it
-        elif values in decided:
-            assert not noticed, "an edit that changes no parameter was journaled"
-        else:
+            self.separate()
+            return
+        # The decision on its way to the file counts, but for the keys that the operator changed.
+        decided = before.values if before.intent is None else before.intent.values
+        # A file that has any of its values was written; one that has none of them, as far as can
+        # be known, was not.
+        moved = [key for key, value in decided.items() if value != before.values[key]]
+        is_written = any(values[key] == decided[key] for key in moved)
+        old = decided if is_written else before.values
+        edited = {key: value for key, value in values.items() if value != old[key]}
+        edited = {key: value for key, value in edited.items() if value != decided[key]}
+        if edited:
             self.count("edits of a lane that is down")
             assert noticed, "the edit of a lane that is down was not noticed"
-            assert noticed[0]["values"] == values, "the edit is not journaled as it was made"
+            told = {key: new for key, (_, new) in noticed[0]["keys"].items()}
+            assert told == edited, "the edit is not journaled as it was made"
+            assert noticed[0]["values"] == {**decided, **edited}, "a decision was lost"
+        else:
+            assert not noticed, "an edit that changes no parameter was journaled"
         self.separate()
 
     @precondition(is_going)
@@ -300,23 +311,13 @@ class LaneMachine(CountedMachine):
                     assert one == other, f"I13: ITER_SUMMARY: {differing([one], [other])}"
                 self.count("iterations", len(self.steps))
                 if not self.tight:  # they count with the shipped profile's numbers
-                    check_lane(replayed(self.main.entries))
+                    check_lane(Drive.replayed(self.main.entries))
         finally:
             for name in ("main", "twin"):
                 if hasattr(self, name):
                     getattr(self, name).close()
             self.patch.undo()
             self.folder.cleanup()
-
-
-def replayed(entries: Sequence[Mapping[str, Any]]) -> Drive:
-    """The lane of a journal, entry by entry, as the invariants want it."""
-    drive = Drive.__new__(Drive)
-    drive.entries, drive.decisions = [dict(entry) for entry in entries], []
-    drive.states = [started(entries[0])]
-    for entry in entries[1:]:
-        drive.states.append(advance(drive.states[-1], entry))
-    return drive
 
 
 def differing(left: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]) -> str:

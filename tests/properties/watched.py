@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_soak.canonical import canonical_json
@@ -81,7 +81,7 @@ class WatchedLane:
             for one in decision.wanted.proposals
             if asked is None or one.rule == "ROLLBACK"
         }
-        others = [claimless(one) for one in asked or () if one.key not in own]
+        others = [claimless(one, oracle.n.rules) for one in asked or () if one.key not in own]
         answers = {} if self.mode == "no tune" else oracle.answers([*others, *own.values()])
         panic = oracle.panic()
         self._agree_on_outcomes(decision, answers)
@@ -198,6 +198,7 @@ class WatchedLane:
             self.counts["ROLLBACK"] += one.rule == "ROLLBACK" and one.outcome != "SKIPPED"
 
 
-def claimless(asked: Asked) -> Asked:
-    """These names would free a move from its cap; a proposer that claims them loses them."""
-    return replace(asked, rule="") if asked.rule in ("PANIC", "ROLLBACK") else asked
+def claimless(asked: Asked, rules: Collection[str]) -> Asked:
+    """A proposer that claims a name of the guards, or of one of the ``rules``, loses it."""
+    taken = asked.rule in ("PANIC", "ROLLBACK") or asked.rule in rules
+    return replace(asked, rule="") if taken else asked

@@ -72,6 +72,23 @@ def pytest_soak_propose(lane, kpis, room, history):
     return WISHES[number]
 '''
 
+KILL = """
+import os, signal
+from pytest_soak.session import runner
+write = runner.atomic_write_json
+
+def killed(path, obj):
+    if os.environ.get("STOP") == "after":
+        write(path, obj)
+    if "STOP" in os.environ:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write(path, obj)
+
+runner.atomic_write_json = killed
+"""
+"""A conftest's end: with STOP=before or STOP=after in the environment, the process is killed at the
+runtime file."""
+
 PROFILE = """
 extends: ./bare.yaml
 rules:
@@ -140,6 +157,14 @@ def _by_iteration(given: Mapping[int | Iterable[int], Mapping[str, Any]]) -> dic
         for number in [numbers] if isinstance(numbers, int) else numbers:
             found[number] = {**found.get(number, {}), **said}
     return found
+
+
+def soaked(soak: Sessions, iterations: int, outcomes: Mapping[str, int], *args: str) -> Result:
+    """The script run once: pytest ends with 1 and these outcomes, and the files tell one story."""
+    result = soak(f"--soak-iterations={iterations}", *ARGS, *args)
+    assert (result.code, result.outcomes) == (1, outcomes)
+    check_files(result, iterations)
+    return result
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,15 @@ from __future__ import annotations
 import pytest
 
 from tests.sessions.conftest import Sessions
-from tests.sessions.scripted import ARGS, check_files, room_told, told, values_of, write_script
+from tests.sessions.scripted import (
+    ARGS,
+    check_files,
+    room_told,
+    soaked,
+    told,
+    values_of,
+    write_script,
+)
 
 SAFE = {
     "base_spread_bps": 0.65,
@@ -38,9 +46,7 @@ def test_freeze(soak: Sessions) -> None:
         {range(1, 11): {"risk": 0.3}, 4: {"adverse": 3.5}},
         {(5, 6, 7): {"impact_cap_ratio": -0.01}, 9: {"max_delta_ratio": -0.01, **STUBBORN}},
     )
-    result = soak("--soak-iterations=10", *ARGS)
-    assert (result.code, result.outcomes) == (1, {"failed": 1, "passed": 12, "warned": 4})
-    check_files(result, 10)
+    result = soaked(soak, 10, {"failed": 1, "passed": 12, "warned": 4})
 
     held = told(result, 4)
     assert held.tuning["held"] == {"max_delta_ratio": "freeze"}
@@ -73,9 +79,7 @@ def test_freeze(soak: Sessions) -> None:
 def test_cooldown(soak: Sessions) -> None:
     """After a large change two decisions rest, and the third does not."""
     write_script(soak, {(1, 2): {"risk": 0.65}}, {(3, 4, 6): STUBBORN, 5: LARGE})
-    result = soak("--soak-iterations=7", *ARGS)
-    assert (result.code, result.outcomes) == (1, {"failed": 2, "passed": 8, "inconclusive": 4})
-    check_files(result, 7)
+    result = soaked(soak, 7, {"failed": 2, "passed": 8, "inconclusive": 4})
 
     assert told(result, 1).end == "RISKY | applied 4"
     held = told(result, 2)
@@ -100,9 +104,7 @@ def test_cooldown(soak: Sessions) -> None:
 def test_panic_reverts_and_holds(soak: Sessions) -> None:
     """Three FAILs: the runtime is the safe profile, and stays it for four decisions."""
     write_script(soak, {range(1, 5): {"risk": 0.65}}, {(5, 7, 8): STUBBORN})
-    result = soak("--soak-iterations=9", *ARGS)
-    assert (result.code, result.outcomes) == (1, {"failed": 3, "passed": 10, "warned": 3})
-    check_files(result, 9)
+    result = soaked(soak, 9, {"failed": 3, "passed": 10, "warned": 3})
 
     at = told(result, 3)
     assert at.tuning["panic"]["revert_to"] == "steady_safe"
@@ -133,9 +135,7 @@ def test_panic_refuses_a_proposer_and_forgets_what_it_overrode(soak: Sessions) -
     """The cooldown of the first change and the freeze are gone; the spent hour is not."""
     bad = {"net": 1.0, "risk": 0.3}
     write_script(soak, {(1, 2): {"risk": 0.3}, (3, 4, 5): bad}, {4: LARGE, 5: STUBBORN})
-    result = soak("--soak-iterations=6", *ARGS)
-    assert (result.code, result.outcomes) == (1, {"failed": 3, "passed": 7, "inconclusive": 3})
-    check_files(result, 6)
+    result = soaked(soak, 6, {"failed": 3, "passed": 7, "inconclusive": 3})
     at = told(result, 5)
     assert at.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "panic")}
     assert at.refused_by() == {"panic", "cooldown"}
@@ -159,9 +159,7 @@ def test_panic_refuses_a_proposer_and_forgets_what_it_overrode(soak: Sessions) -
 @pytest.mark.parametrize("option", ["--soak-no-tune", "--soak-dry-run"])
 def test_panic_only_would_when_nothing_may_change(soak: Sessions, option: str) -> None:
     write_script(soak, {range(1, 4): {"net": 1.0}})
-    result = soak("--soak-iterations=4", *ARGS, option)
-    assert (result.code, result.outcomes) == (1, {"failed": 2, "passed": 6, "inconclusive": 3})
-    check_files(result, 4)
+    result = soaked(soak, 4, {"failed": 2, "passed": 6, "inconclusive": 3}, option)
     at = told(result, 3)
     assert at.tuning["panic"]["would"] is True
     assert at.tuning["applied"] is False

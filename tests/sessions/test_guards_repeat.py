@@ -21,7 +21,14 @@ from pytest_soak.session import runner
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.journal import Journal, read_journal
 from tests.sessions.conftest import Result, Sessions
-from tests.sessions.scripted import Wishes, check_files, conftest_text, values_of, write_script
+from tests.sessions.scripted import (
+    KILL,
+    Wishes,
+    check_files,
+    conftest_text,
+    values_of,
+    write_script,
+)
 
 TIMES = 100
 LARGE = {"slippage_penalty_coef": 0.2, "inventory_tilt_cap": 0.1}
@@ -148,21 +155,6 @@ def contents(result: Result) -> dict[str, bytes]:
 
 
 # -- killed between intent and done ----------------------------------------------------------------
-
-KILL = """
-import os, signal
-from pytest_soak.session import runner
-write = runner.atomic_write_json
-
-def killed(path, obj):
-    if os.environ.get("STOP") == "after":
-        write(path, obj)
-    if "STOP" in os.environ:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return write(path, obj)
-
-runner.atomic_write_json = killed
-"""
 
 
 class Killed(BaseException):

@@ -64,7 +64,7 @@ def _wishes(state: LaneState, observed: Iteration, decision: Decision) -> dict[s
     for key, due in owed_after(state, decision.attributed).items():
         wishes.setdefault(key, []).append(
             f"ROLLBACK to {value(due.value)}: {due.rule or HOOK} after iteration {due.changed} "
-            f"hurt {listed(due.kpis)}"
+            f"hurt {listed(tuple(due.lost))}"
         )
     return wishes
 

@@ -93,10 +93,11 @@ def _undecided(state: LaneState) -> str:
 
 
 def _edits(observed: Iteration) -> Iterator[str]:
-    for key, (old, new) in sorted(observed.edits.items()):
-        during = observed.basis[key] != observed.values[key]
-        when = "during" if during else "before"
-        yield f"by hand {when} this iteration: {key} {value(old)} -> {value(new)}"
+    for key, (old, _) in sorted(observed.edits.items()):
+        ran, left = observed.values[key], observed.basis[key]
+        for when, start, end in (("before", old, ran), ("during", ran, left)):
+            if start != end:
+                yield f"by hand {when} this iteration: {key} {value(start)} -> {value(end)}"
 
 
 def _changed(moment: Moment, decision: Decision) -> list[str]:

@@ -15,6 +15,7 @@ from pytest_soak.report.explain.rules import HOOK, Part
 from pytest_soak.report.explain.story import Step, Story
 from pytest_soak.report.layout import (
     change,
+    cut,
     kept,
     labelled,
     listed,
@@ -26,7 +27,6 @@ from pytest_soak.report.layout import (
     value,
     with_unit,
 )
-from pytest_soak.report.table import cut
 
 _COLUMN = 14
 _KEY_COLUMN = 32

@@ -16,6 +16,9 @@ from pytest_soak.loop.state import EXTERNAL, LaneState
 from pytest_soak.report.explain.rules import HOOK, Part, rule_view
 from pytest_soak.report.layout import listed
 
+_REST = "rollback: "
+"""How ``held`` begins where a rule rests."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -139,12 +142,20 @@ class Story:
 
     def _leave_out(self, decision: Decision) -> None:
         proposed = {one.key for one in decision.outcomes}
+        moved = {one.key for one in decision.outcomes if one.outcome != "SKIPPED"}
         for key, reason in decision.wanted.held.items():
+            if key in moved and _rests(reason):
+                continue  # the move is another rule's, and whole
             what = "held in part" if key in proposed else "held"
             self.left_out[reason.partition(":")[0], key, what].append(decision.iteration)
         for one in decision.outcomes:
             if one.outcome != "APPLIED":
                 self.left_out[one.reason, one.key, one.outcome].append(decision.iteration)
+
+
+def _rests(reason: str) -> bool:
+    """Whether one of several rules was held, by its rest after a rollback."""
+    return reason.startswith(_REST)
 
 
 def _kind(decision: Decision) -> str:
@@ -167,8 +178,9 @@ def _step(state: LaneState, decision: Decision, one: Outcome, *, hooked: bool) -
         why = "it hurt"
         if owed is not None:
             by = owed.rule or HOOK
-            why = f"{by} after iteration {owed.changed} hurt {listed(owed.kpis)}"
+            why = f"{by} after iteration {owed.changed} hurt {listed(tuple(owed.lost))}"
         return Step(number, before, after, "ROLLBACK", one.rule, reason=why)
+    held = decision.wanted.held.get(one.key, "")
     return Step(
         iteration=number,
         before=before,
@@ -178,7 +190,7 @@ def _step(state: LaneState, decision: Decision, one: Outcome, *, hooked: bool) -
         by=f"{one.rule} ({HOOK})" if hooked and one.rule else one.rule or HOOK,
         reason=one.reason,
         rested=_rested(state, decision, one, hooked=hooked),
-        trimmed=decision.wanted.held.get(one.key, "").partition(":")[0],
+        trimmed="" if _rests(held) else held.partition(":")[0],
     )
 
 

@@ -202,7 +202,7 @@ def check_signatures(drive: Drive, decided: Decided) -> None:
 
 def check_oscillation(drive: Drive, decided: Decided) -> None:
     """I8: no A -> B -> A within twelve iterations, the exempt, edits and panics apart."""
-    exempt = ("LATENCY_RECOVER", "NORMALIZE", "RELAX", "ROLLBACK")
+    exempt = ("LATENCY_RECOVER", "NORMALIZE", "RELAX", "ROLLBACK", "BACK")  # BACK: drawn.py's
     resets = {
         (key, entry["iteration"])
         for entry in drive.entries
@@ -295,18 +295,22 @@ def check_attributions(drive: Drive, decided: Decided) -> None:
         for outcome in decision.outcomes
         if outcome.outcome != "SKIPPED" and decision.changes and not decision.dry_run
     }
-    told = [
-        (one.iteration, one.rule, decision.iteration)
-        for _, decision in decided
-        for one in decision.attributed
-    ]
-    names = [(iteration, rule) for iteration, rule, _ in told]
     dwells = {rule.name: rule.dwell for rule in drive.state.profile.rules}
-    assert len(names) == len(set(names)), "a change is told of once"
-    assert set(names) <= made, "only what was changed is told of"
-    for iteration, rule in made - set(names):
-        window = max(4, dwells.get(rule, 1))
-        assert decided[-1][1].iteration < iteration + window, f"not told of: {rule} of {iteration}"
+    due = {change: change[0] + max(4, dwells.get(change[1], 1)) for change in made}
+    told: set[tuple[int, str]] = set()
+    for _, decision in decided:
+        for one in decision.attributed:
+            change = (one.iteration, one.rule)
+            assert change not in told, "a change is told of once"
+            assert change in made, "only what was changed is told of"
+            told.add(change)
+            # A panic or an edit of its keys cuts it short: then there is a note and no effect.
+            cut_short = bool(one.note) and not one.effects
+            assert decision.iteration == due[change] or (
+                cut_short and decision.iteration < due[change]
+            ), f"told of at {decision.iteration}: {change}"
+    for change in made - told:
+        assert decided[-1][1].iteration < due[change], f"not told of: {change}"
 
 
 def check_rollbacks(drive: Drive, decided: Decided) -> None:

@@ -109,6 +109,16 @@ class Drive:
         self.states: list[LaneState] = [started(self.entries[0])]
         self.decisions: list[Decision] = []
 
+    @classmethod
+    def replayed(cls, entries: Sequence[Mapping[str, Any]]) -> Drive:
+        """The lane of a journal, entry by entry, as the invariants look at it."""
+        drive = cls.__new__(cls)
+        drive.entries, drive.decisions = [dict(entry) for entry in entries], []
+        drive.states = [started(entries[0])]
+        for entry in entries[1:]:
+            drive.states.append(advance(drive.state, entry))
+        return drive
+
     @property
     def state(self) -> LaneState:
         return self.states[-1]
@@ -166,8 +176,9 @@ class Drive:
         return self.add(external_entry(state, {**expected, **values}))
 
 
-def proposing(rule: str = "", /, **deltas: Any) -> Proposer:
-    proposals = tuple(Proposal(key, delta, rule) for key, delta in deltas.items())
+def proposing(rule: str = "", /, *kpis: str, **deltas: Any) -> Proposer:
+    """Proposes these deltas always, in the name of ``rule``, resting on ``kpis``."""
+    proposals = tuple(Proposal(key, delta, rule, kpis) for key, delta in deltas.items())
     return lambda state, readings, room: Wanted(proposals=proposals)
 
 

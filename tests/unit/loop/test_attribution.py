@@ -5,24 +5,27 @@ from __future__ import annotations
 import math
 import random
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pytest_soak.loop.attribution import aims_of
-from pytest_soak.loop.decide import Proposer
-from pytest_soak.loop.entries import decision_entry, decision_from_entry
-from pytest_soak.loop.model import Attribution, Decision, Proposal, Wanted
-from tests.unit.loop.lanes import Drive, as_written, changed, edge_report, nothing, shipped
+from pytest_soak.loop.entries import decision_entry, decision_from_entry, runtime_of
+from pytest_soak.loop.model import Attribution, Decision, Proposal
+from tests.unit.loop.lanes import (
+    Drive,
+    as_written,
+    changed,
+    edge_report,
+    nothing,
+    proposing,
+    shipped,
+)
 
 
 def quiet(mean: float, seed: int, sd: float = 0.1) -> dict[str, Any]:
     return edge_report(net=mean + random.Random(seed).gauss(0.0, sd))
-
-
-def proposing_for(kpi: str, rule: str = "", /, **deltas: float) -> Proposer:
-    proposals = tuple(Proposal(key, delta, rule, (kpi,)) for key, delta in deltas.items())
-    return lambda state, readings, room: Wanted(proposals=proposals)
 
 
 def changed_at(
@@ -32,7 +35,7 @@ def changed_at(
     drive = Drive(**options)
     for number in range(1, at + length + 1):
         report = quiet(before if number <= at else after, number)
-        how = proposing_for("net_bps", "MINE", tail_age_ms=25) if number == at else nothing
+        how = proposing("MINE", "net_bps", tail_age_ms=25) if number == at else nothing
         decision = drive.step(report, how)
     return drive, decision
 
@@ -71,26 +74,72 @@ def test_helped_and_hurt(after: float, verdict: str, doubtless: bool) -> None:
     assert (told.verdict, told.beyond_doubt) == (verdict, doubtless)
 
 
-def test_a_kpi_that_falls_by_itself_is_not_the_fault_of_the_change() -> None:
-    drive = Drive()
-    for number in range(1, 29):
-        how = proposing_for("net_bps", "MINE", tail_age_ms=25) if number == 24 else nothing
-        decision = drive.step(quiet(6.0 - 0.1 * number, number, sd=0.03), how)
+def told_of(series: Callable[[int], float], at: int = 24) -> Attribution:
+    """What came of a change for net_bps after iteration ``at`` of such a series."""
+    drive = Drive(changed(shipped(), panic=None))
+    for number in range(1, at + 5):
+        how = proposing("MINE", "net_bps", tail_age_ms=25) if number == at else nothing
+        decision = drive.step(edge_report(net=series(number)), how)
     (told,) = decision.attributed
+    return told
+
+
+def test_a_kpi_that_falls_by_itself_is_not_the_fault_of_the_change() -> None:
+    # A seed whose noise looks white: a large φ would clear the change without asking the trend.
+    noise = random.Random(0)
+    told = told_of(lambda number: 6.0 - 0.1 * number + noise.gauss(0.0, 0.03))
     assert told.verdict == "hurt"
     assert not told.beyond_doubt, "the trend foretold it"
 
 
+def test_a_latency_that_jumps_takes_its_rule_along_and_is_not_its_fault() -> None:
+    """It jumps, the rule answers to it, it jumps again: no parameter had a part in that."""
+    hurt = 0
+    for seed in range(20):
+        noise, drive = random.Random(seed), Drive()
+        for number in range(1, 31):
+            level = 310.0 if number <= 24 else 420.0 if number <= 26 else 900.0
+            drive.step(edge_report(p95=noise.gauss(level, 18.0)))
+        told = [one for decision in drive.decisions for one in decision.attributed]
+        hurt += any(one.verdict == "hurt" for one in told)
+        assert not any(one.beyond_doubt for one in told)
+    assert hurt >= 10, "it looks like harm"
+
+
+def test_a_rise_that_ends_is_no_harm() -> None:
+    noise = random.Random(0)
+    told = told_of(lambda number: 3.0 + 0.1 * min(number, 25) + noise.gauss(0.0, 0.03))
+    assert not told.beyond_doubt, "less than foretold, and more than before"
+
+
+def width(before: float, after: float, phi: float = 0.0, seed: int = 0) -> float:
+    """Of the interval, with these standard deviations before and after; infinite for none."""
+    noise, value, at = random.Random(seed), 0.0, 24
+
+    def series(number: int) -> float:
+        nonlocal value
+        value = phi * value + math.sqrt(1.0 - phi * phi) * noise.gauss(0.0, 1.0)
+        return 4.0 + (before if number <= at else after) * value
+
+    (effect,) = told_of(series, at).effects
+    return math.inf if effect.low is None or effect.high is None else effect.high - effect.low
+
+
+def test_the_interval_is_as_wide_as_the_noise_of_either_side() -> None:
+    quiet_width = width(0.05, 0.05)
+    assert width(0.3, 0.05) > 3 * quiet_width
+    assert width(0.05, 0.3) > 3 * quiet_width
+
+
+def test_correlated_noise_makes_it_wider() -> None:
+    white, red = ([width(0.1, 0.1, phi, seed) for seed in range(12)] for phi in (0.0, 0.5))
+    assert statistics.median(red) > 1.3 * statistics.median(white)
+
+
 def test_without_noise_nothing_is_beyond_doubt() -> None:
-    drive = Drive()
-    for number in range(1, 25):
-        how = proposing_for("net_bps", "MINE", tail_age_ms=25) if number == 20 else nothing
-        decision = drive.step(edge_report(net=3.0 if number <= 20 else 1.0), how)
-        if decision.panic:
-            break
     drive = Drive(changed(shipped(), panic=None))
     for number in range(1, 25):
-        how = proposing_for("net_bps", "MINE", tail_age_ms=25) if number == 20 else nothing
+        how = proposing("MINE", "net_bps", tail_age_ms=25) if number == 20 else nothing
         decision = drive.step(edge_report(net=3.0 if number <= 20 else 2.5), how)
     (told,) = decision.attributed
     (effect,) = told.effects
@@ -121,8 +170,8 @@ def test_the_dwell_of_a_rule_is_its_window() -> None:
 def test_who_moved_something_else_shares_it() -> None:
     drive = Drive()
     drive.steps(12)
-    drive.step(edge_report(), proposing_for("net_bps", "MINE", tail_age_ms=25))
-    drive.step(edge_report(), proposing_for("net_bps", "OTHER", vip_tilt_cap=0.05))
+    drive.step(edge_report(), proposing("MINE", "net_bps", tail_age_ms=25))
+    drive.step(edge_report(), proposing("OTHER", "net_bps", vip_tilt_cap=0.05))
     for _ in range(4):
         decision = drive.step(edge_report(), nothing)
     assert decision.attributed[0].rule == "OTHER"
@@ -138,7 +187,7 @@ def test_a_row_of_moves_of_one_rule_is_not_shared() -> None:
     drive = Drive()
     drive.steps(12)
     for _ in range(2):
-        drive.step(edge_report(), proposing_for("net_bps", "MINE", tail_age_ms=25))
+        drive.step(edge_report(), proposing("MINE", "net_bps", tail_age_ms=25))
     for _ in range(3):
         decision = drive.step(edge_report(), nothing)
     assert decision.attributed[0].shared == ()
@@ -147,7 +196,7 @@ def test_a_row_of_moves_of_one_rule_is_not_shared() -> None:
 def test_an_edit_of_its_key_spoils_it() -> None:
     drive = Drive()
     drive.steps(8)
-    drive.step(edge_report(), proposing_for("net_bps", tail_age_ms=25, vip_tilt_cap=0.05))
+    drive.step(edge_report(), proposing("", "net_bps", tail_age_ms=25, vip_tilt_cap=0.05))
     drive.edit(tail_age_ms=700)
     (told,) = drive.step(edge_report(), nothing).attributed
     assert told.verdict == "no evidence"
@@ -157,7 +206,7 @@ def test_an_edit_of_its_key_spoils_it() -> None:
 def test_an_edit_of_another_key_shares_it() -> None:
     drive = Drive()
     drive.steps(8)
-    drive.step(edge_report(), proposing_for("net_bps", tail_age_ms=25))
+    drive.step(edge_report(), proposing("", "net_bps", tail_age_ms=25))
     drive.edit(vip_tilt_cap=0.5)
     for _ in range(4):
         decision = drive.step(edge_report(), nothing)
@@ -167,7 +216,7 @@ def test_an_edit_of_another_key_shares_it() -> None:
 def test_a_panic_spoils_it() -> None:
     drive = Drive()
     drive.steps(8)
-    drive.step(edge_report(net=1.0), proposing_for("net_bps", tail_age_ms=25))
+    drive.step(edge_report(net=1.0), proposing("", "net_bps", tail_age_ms=25))
     for _ in range(3):
         decision = drive.step(edge_report(net=1.0), nothing)
     assert [one.note for one in decision.attributed] == ["panic at iteration 11"]
@@ -180,16 +229,47 @@ def test_iterations_of_a_scenario_are_left_out() -> None:
         report = quiet(3.0, number)
         if number in (18, 23, 24):
             report["scenarios"] = fired
-        how = proposing_for("net_bps", "MINE", tail_age_ms=25) if number == 20 else nothing
+        how = proposing("MINE", "net_bps", tail_age_ms=25) if number == 20 else nothing
         decision = drive.step(report, how)
     (effect,) = decision.attributed[0].effects
     assert (effect.n_before, effect.n_after) == (3, 2)
 
 
+def test_iterations_with_other_values_are_left_out() -> None:
+    drive = Drive()
+    for number in range(1, 25):
+        report = edge_report()
+        if number in (18, 23, 24):
+            values = {**drive.state.values, "tail_age_ms": 5000.0}
+            report["effective_params"] = runtime_of(drive.state.profile, values)
+        how = proposing("MINE", "net_bps", tail_age_ms=25) if number == 20 else nothing
+        decision = drive.step(report, how)
+    (effect,) = decision.attributed[0].effects
+    assert (effect.n_before, effect.n_after) == (3, 2)
+
+
+@pytest.mark.parametrize(("during", "compare"), [(False, 3), (True, 2)], ids=["before", "during"])
+def test_what_was_before_an_edit_does_not_compare(during: bool, compare: int) -> None:
+    """Edited before or during iteration 9; the change is made after iteration 11."""
+    drive = Drive()
+    drive.steps(8)
+    if during:
+        drive.observe()
+    drive.edit(vip_tilt_cap=0.1)
+    if not during:
+        drive.observe()
+    drive.settle()
+    drive.step()
+    drive.step(edge_report(), proposing("MINE", "net_bps", tail_age_ms=25))
+    for _ in range(4):
+        decision = drive.step(edge_report(), nothing)
+    assert decision.attributed[0].effects[0].n_before == compare
+
+
 def test_missing_data_is_left_out() -> None:
     drive = Drive()
     for number in range(1, 25):
-        how = proposing_for("net_bps", "MINE", tail_age_ms=25) if number == 20 else nothing
+        how = proposing("MINE", "net_bps", tail_age_ms=25) if number == 20 else nothing
         decision = drive.step(edge_report(net=None if number > 21 else 3.0), how)
     (told,) = decision.attributed
     assert told.effects[0].n_after == 1
@@ -251,7 +331,7 @@ def test_it_goes_through_the_journal_unchanged() -> None:
 def test_figures_beyond_reason_tell_nothing_and_break_nothing(huge: float) -> None:
     drive = Drive(changed(shipped(), panic=None))
     for number in range(1, 29):
-        how = proposing_for("net_bps", "MINE", tail_age_ms=25) if number == 20 else nothing
+        how = proposing("MINE", "net_bps", tail_age_ms=25) if number == 20 else nothing
         decision = drive.step(edge_report(net=huge if number % 3 else 3.0), how)
         if decision.attributed:
             (effect,) = decision.attributed[0].effects
@@ -263,7 +343,7 @@ def test_figures_whose_sums_are_no_number_tell_nothing() -> None:
     drive = Drive(changed(shipped(), panic=None))
     for number in range(1, 14):
         net = 1e155 if number in (3, 4) else 3.0 + 0.01 * (number % 3)
-        how = proposing_for("net_bps", "MINE", tail_age_ms=25) if number == 8 else nothing
+        how = proposing("MINE", "net_bps", tail_age_ms=25) if number == 8 else nothing
         drive.step(edge_report(net=net), how)
     told = [one for decision in drive.decisions for one in decision.attributed]
     assert [one.verdict for one in told] == ["no evidence"]

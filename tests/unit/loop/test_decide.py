@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pytest_soak.canonical import compute_json_hash
 from pytest_soak.loop.decide import decide
 from pytest_soak.loop.entries import runtime_of, state_hash_of
 from pytest_soak.loop.model import Panic, Proposal, Verdict, Wanted
@@ -24,6 +25,7 @@ def test_a_decision_changes_values_and_hash() -> None:
 
 def test_the_hash_is_of_the_nested_runtime_with_the_tuners_copies() -> None:
     runtime = runtime_of(shipped(), starts(shipped()))
+    assert state_hash_of(shipped(), starts(shipped())) == compute_json_hash(runtime)
     assert runtime["risk"]["base_spread_bps"] == 0.5
     assert runtime["engine"]["tail_age_ms"] == 600
     assert runtime["tuner"] == {"cooldown_iters": 2, "freeze_iters": 4}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
 
@@ -156,6 +158,71 @@ def test_every_fault_is_one_and_stays_without_a_tuner() -> None:
 def test_reversals(moves: dict[int, float], turns: int) -> None:
     series = [moves.get(number, 0.0) for number in range(1, recovery.ITERATIONS + 1)]
     assert recovery.reversals(series, 30) == turns
+
+
+@pytest.mark.parametrize(
+    ("outside", "back"),
+    [
+        (range(13, 40), 40),
+        ([*range(13, 40), 47], 48),
+        ([*range(13, 40), 48], 40),
+        (range(13, 72), 72),
+        (range(13, 73), None),
+        (range(1, 13), 13),
+    ],
+    ids=["to stay", "seven inside", "eight inside", "at the last", "too late", "never sick"],
+)
+def test_back_is_inside_to_stay(outside: Sequence[int], back: int | None) -> None:
+    inside = [number not in outside for number in range(1, recovery.ITERATIONS + 1)]
+    assert recovery.recovered(inside) == back
+
+
+def test_drift_is_the_farthest_and_not_the_last() -> None:
+    row = false_alarms.Row(PROFILE, "naive", None, 0.6)
+    profile = false_alarms.profile_of(PROFILE, "naive")
+    steps = lane_steps(profile, SyntheticTarget(row.plant, profile, row.phi, 1), 72)
+    away = {
+        key: [abs(step.decision.values[key] - one.start) / one.span for step in steps]
+        for key, one in profile.parameters.items()
+    }
+    assert false_alarms.run_of(row, 1).drift == {key: max(far) for key, far in away.items()}
+    assert any(max(far) > far[-1] for far in away.values())
+
+
+def alarms(latency: int, panic: float, drift: float) -> list[bool]:
+    """Which aims are met by lanes that all did so much."""
+    run = false_alarms.Run(Counter(LATENCY_HARD=latency), 0, {"a": drift}, Counter(), 0)
+    row = false_alarms.Row(PROFILE, "profile", None, 0.3)
+    summary = false_alarms.Summary(row, (run, run), panic)
+    naive = replace(summary, row=replace(row, tuner="naive"), panic=1.0)
+    return [met for met, _ in false_alarms.aims([summary, naive])]
+
+
+def test_the_aims_of_the_healthy() -> None:
+    assert alarms(1, 0.0099, 0.10) == [True, True, True], "naive is not held to them"
+    assert alarms(2, 0.0, 0.0) == [False, True, True]
+    assert alarms(0, 0.01, 0.0) == [True, False, True]
+    assert alarms(0, 0.0, 0.11) == [True, True, False]
+
+
+def recoveries(back: int, turns: int, *, reachable: bool = True) -> list[bool]:
+    """Which aims are met by ten lanes of which so many came back."""
+    profile = shipped()
+    sick = recovery.faults(profile)["latency x1.3"]
+    kpis = {"p95_latency_ms": 400.0, "net_bps": 3.0}
+    runs = [
+        recovery.Run(20 if n < back else None, {"a": turns} if n < back else {}, kpis, 0, 0)
+        for n in range(10)
+    ]
+    one = recovery.Summary("latency x1.3", 0.3, runs, kpis, sick, reachable)
+    return [met for met, _ in recovery.aims([one])]
+
+
+def test_the_aims_of_the_sick() -> None:
+    assert recoveries(9, 1) == [True, True]
+    assert recoveries(8, 1) == [False, True]
+    assert recoveries(10, 2) == [True, False]
+    assert recoveries(0, 0, reachable=False) == [True], "what no parameter reaches is not judged"
 
 
 def test_without_noise_nothing_happens() -> None:

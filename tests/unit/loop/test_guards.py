@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_soak.loop.guards import GUARDS, Guarded, guard, signature_of
-from pytest_soak.loop.model import GUARD_ORDER, Outcome, Proposal
+from pytest_soak.loop.model import GUARD_ORDER, Outcome, Proposal, Wanted
 from tests.unit.loop.lanes import Drive, changed, edge_report, nothing, proposing, shipped
 
 FAIL = edge_report(net=1.0)
@@ -263,9 +263,19 @@ def test_only_the_last_change_is_remembered() -> None:
 
 @pytest.mark.parametrize("rule", ["LATENCY_RECOVER", "NORMALIZE", "RELAX"])
 def test_the_exempt_may_go_back(rule: str) -> None:
-    drive = Drive()
+    """The profile's own; a proposer that takes one of their names is not that rule."""
+    for by_rules, outcome in ((True, "APPLIED"), (False, "SKIPPED")):
+        drive = Drive()
+        drive.move(tail_age_ms=25)
+        back = Wanted((Proposal("tail_age_ms", -25.0, rule),), by_rules=by_rules)
+        (told,) = drive.step(proposer=lambda *_, said=back: said).outcomes
+        assert told.outcome == outcome
+
+
+def test_a_profile_may_exempt_a_proposer_by_name() -> None:
+    drive = Drive(changed(shipped(), oscillation={"forget_after": 12, "exempt": ["MINE"]}))
     drive.move(tail_age_ms=25)
-    assert drive.move(rule, tail_age_ms=-25)["tail_age_ms"].outcome == "APPLIED"
+    assert drive.move("MINE", tail_age_ms=-25)["tail_age_ms"].outcome == "APPLIED"
 
 
 @pytest.mark.parametrize(("quiet", "reason"), [(11, "oscillation"), (12, "")])

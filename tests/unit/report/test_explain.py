@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from pytest_soak.loop.history import Moment, passages
-from pytest_soak.loop.model import Decision, Proposal, Wanted
+from pytest_soak.loop.model import Decision
 from pytest_soak.loop.rollback import ROLLBACK
 from pytest_soak.loop.state import LaneState
 from pytest_soak.report.explain.iteration import explain_iteration
 from pytest_soak.report.explain.rules import rule_views
 from pytest_soak.report.explain.run import explain_run
 from pytest_soak.report.explain.story import Story
-from pytest_soak.report.table import WIDTH
+from pytest_soak.report.layout import WIDTH
 from tests.unit.loop.lanes import Drive, changed, edge_report, nothing, proposing
-from tests.unit.report.explained import fixed, lane, story, told
+from tests.unit.report.explained import fixed, lane, mine, story, told
 
 SEEDS = range(4)
 
@@ -248,7 +248,7 @@ def test_a_change_that_hurt_and_its_rollback() -> None:
     drive = lane()
     rng = random.Random(3)
     for number in range(1, 26):
-        how = nothing if number != 20 else _mine("base_spread_bps", 0.1)
+        how = nothing if number != 20 else mine(0.1, "base_spread_bps")
         drive.step(edge_report(net=(3.0 if number <= 20 else 2.2) + rng.gauss(0, 0.1)), how)
     text = told(drive, 24)
     assert "base_spread_bps 0.6 -> 0.5 (ROLLBACK)" in text
@@ -258,7 +258,3 @@ def test_a_change_that_hurt_and_its_rollback() -> None:
     assert "base_spread_bps 0.5 -> 0.5 bps, 2 changes" in run
     assert "MINE (pytest_soak_propose), APPLIED +0.1 resting on net_bps" in run
     assert "24 0.6 -> 0.5 ROLLBACK: MINE after iteration 20 hurt net_bps" in run
-
-
-def _mine(key: str, delta: Any) -> Any:
-    return lambda *_: Wanted((Proposal(key, delta, "MINE", ("net_bps",)),), ("MINE",))

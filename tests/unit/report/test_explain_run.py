@@ -11,22 +11,24 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.loop.decide import Proposer
 from pytest_soak.loop.history import moment_of
-from pytest_soak.loop.model import Halt, Proposal, Wanted
+from pytest_soak.loop.model import Halt, Wanted
 from pytest_soak.loop.tuner import wanted_from
 from pytest_soak.profile.model import Comparison
 from pytest_soak.report.explain.iteration import explain_iteration
 from pytest_soak.report.explain.run import explain_run
-from pytest_soak.report.layout import change, difference, kept, labelled, plain, reading, spans
-from pytest_soak.report.table import WIDTH
+from pytest_soak.report.layout import (
+    WIDTH,
+    change,
+    difference,
+    kept,
+    labelled,
+    plain,
+    reading,
+    spans,
+)
 from tests.unit.loop.lanes import edge_report, nothing, proposing
-from tests.unit.report.explained import lane, moment, story, told
-
-
-def mine(delta: Any, key: str = "tail_age_ms", rule: str = "MINE") -> Proposer:
-    return lambda *_: Wanted((Proposal(key, delta, rule, ("net_bps",)),), (rule,) if rule else ())
-
+from tests.unit.report.explained import lane, mine, moment, story, told
 
 # -- the story of a run --------------------------------------------------------------------------
 
@@ -161,10 +163,12 @@ def test_a_users_proposer_is_named() -> None:
 
 
 def test_a_rules_name_in_a_users_proposal_is_no_rule() -> None:
+    """It is not for proposals to claim, and what is told of them knows no rule."""
     drive = lane()
     drive.step(edge_report(maker=0.9), mine(25.0, rule="MAKER_BOOST"))
-    assert "answered in their place, as MAKER_BOOST" in told(drive, 1)
-    assert "MAKER_BOOST (pytest_soak_propose), APPLIED +25 resting on net_bps 3" in story(drive)
+    assert "note MAKER_BOOST is not for proposals to claim" in told(drive, 1)
+    assert "answered in their place, without a name" in told(drive, 1)
+    assert "pytest_soak_propose, APPLIED +25 resting on net_bps 3" in story(drive)
 
 
 def test_a_proposer_that_fails_or_is_silent() -> None:

@@ -16,7 +16,8 @@ from pytest_soak.report import (
     profile_text,
     recommendations,
 )
-from pytest_soak.report.table import INDENT, WIDTH
+from pytest_soak.report.layout import WIDTH
+from pytest_soak.report.table import INDENT
 from pytest_soak.store.sources import read_source
 from tests.unit.gate.histories import (
     applied,
@@ -98,6 +99,20 @@ def test_the_line_tells_panic_held_and_dry_run() -> None:
     assert line.endswith("p95=310 | held 1 (velocity)")
     dry = make_history(5, outcomes={3: [applied("tail_age_ms", 1.0)]}, dry_run=True)
     assert iteration_line(dry.iterations[2]).endswith("applied 1 dry run")
+
+
+def test_where_all_does_not_fit_the_panic_stays_and_edits_are_counted() -> None:
+    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, held_until=7, pins=("a",))
+    edits = {f"a_parameter_{number}": (0.0, 1.0) for number in range(4)}
+    edited = with_iteration(make_history(5, panics={3: panic}), 3, edits=edits)
+    line = iteration_line(edited.iterations[2])
+    assert "PANIC reverted to steady_safe over pins EDITED 4" in line
+    assert len(line) <= LINE
+
+
+def test_the_line_moves_no_cursor() -> None:
+    line = line_of({}, rules=("OK\n   4 PASS \x1b[2J",))
+    assert line.endswith("| OK\\n   4 PASS \\x1b[2J")
 
 
 def line_of(held: Mapping[str, str], *outcomes: Outcome, rules: tuple[str, ...] = ()) -> str:

@@ -145,7 +145,7 @@ def test_what_is_no_run_is_said_so(base: Path) -> None:
     (base / "latest" / "file").touch()
     with pytest.raises(StoreError, match=r"other is no run: it has no run\.json; give a soak"):
         RunDirectory.open(base / "latest" / "other")
-    with pytest.raises(StoreError, match=r"file is no run: it has no run\.json"):
+    with pytest.raises(StoreError, match=r"file is no run: it is a file"):
         RunDirectory.open(base / "latest" / "file")
     with pytest.raises(StoreError, match="absent is no run: it does not exist"):
         RunDirectory.open(base / "absent")

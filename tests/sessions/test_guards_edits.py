@@ -1,0 +1,85 @@
+"""Edits by hand at odd moments: while a proposer thinks, and over a decision that a kill left half
+done."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sessions.conftest import Result, Sessions
+from tests.sessions.scripted import ARGS, KILL, conftest_text, told, values_of, write_script
+
+MOVES = {"tail_age_ms": 25, "min_interval_ms": 5}
+
+THINKING = """
+answer = pytest_soak_propose
+
+
+def pytest_soak_propose(lane, kpis, room, history):
+    said = answer(lane, kpis, room, history)
+    if said:  # an operator saves the file before it answers
+        Scripted().edit({"base_spread_bps": 0.9})
+    return said
+"""
+
+
+def test_an_edit_while_the_proposer_thinks_is_not_overwritten(soak: Sessions) -> None:
+    write_script(soak, {}, {2: MOVES})
+    with (soak.folder / "conftest.py").open("a") as conftest:
+        conftest.write(THINKING)
+    result = soak("--soak-iterations=4", *ARGS)
+    assert result.code == 0, result.out
+    assert told(result, 2).end == "EDITED base_spread_bps | applied 2"
+    assert values_of(result, 4)["base_spread_bps"] == 0.9
+    assert values_of(result, 4)["tail_age_ms"] == 625
+    assert result.json("TUNING_STATE.json")["pinned"] == {"base_spread_bps": "run"}
+    asked = (soak.folder / "asked.jsonl").read_text().splitlines()
+    assert [json.loads(line)["iteration"] for line in asked] == [2], "it is asked once"
+
+
+@pytest.fixture
+def killed(soak: Sessions) -> Path:
+    """The runtime file of a lane that was killed before it had what iteration 2 decided."""
+    write_script(soak, {}, {2: MOVES})
+    (soak.folder / "conftest.py").write_text(conftest_text({}, {2: MOVES}) + KILL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STOP", "before")
+        stopped = soak("--soak-iterations=4", *ARGS, subprocess=True)
+    assert stopped.code == -signal.SIGKILL
+    return stopped.latest / "runtime_overrides.json"
+
+
+def resumed(soak: Sessions, runtime: Path, **values: float) -> Result:
+    """The run goes on after an operator's edit."""
+    document: dict[str, dict[str, Any]] = json.loads(runtime.read_text())
+    for section in document.values():
+        section.update({key: values[key] for key in section if key in values})
+    runtime.write_text(json.dumps(document))
+    return soak("--soak-iterations=4", *ARGS, "--soak-resume")
+
+
+def test_only_what_was_edited_over_a_half_done_decision_is_pinned(
+    soak: Sessions, killed: Path
+) -> None:
+    result = resumed(soak, killed, base_spread_bps=0.9)
+    assert result.code == 0, result.out
+    (edit,) = (entry for entry in result.entries() if entry["type"] == "external")
+    assert edit["keys"] == {"base_spread_bps": [0.5, 0.9]}
+    values = values_of(result, 4)
+    assert (values["base_spread_bps"], values["tail_age_ms"]) == (0.9, 625)
+    assert values["min_interval_ms"] == 55
+    assert result.json("TUNING_STATE.json")["pinned"] == {"base_spread_bps": "run"}
+
+
+def test_an_edit_out_of_bounds_over_a_half_done_decision_is_refused(
+    soak: Sessions, killed: Path
+) -> None:
+    result = resumed(soak, killed, base_spread_bps=99.0)
+    assert result.code == 4
+    assert "base_spread_bps = 99.0; it must lie in [0.05, 5] bps" in result.err
+    assert "INTERNALERROR" not in result.out + result.err
+    assert resumed(soak, killed, base_spread_bps=0.9).code == 0

@@ -1,0 +1,113 @@
+"""What ``explain`` tells of lanes in which something was out of the ordinary."""
+
+from __future__ import annotations
+
+import random
+
+from pytest_soak.loop.entries import runtime_of
+from pytest_soak.loop.model import Attribution, Wanted
+from pytest_soak.report.effects import effect_lines
+from pytest_soak.report.explain.run import explain_run
+from tests.unit.loop.lanes import changed, edge_report, nothing, proposing
+from tests.unit.report.explained import fixed, lane, mine, story, told
+from tests.unit.report.test_effects import KEYS, WORSE, history
+
+
+def test_what_was_odd_about_an_iteration_is_told_first() -> None:
+    drive = lane()
+    values = {**drive.state.values, "tail_age_ms": 650.0}
+    drive.observe(
+        edge_report(
+            maker=None,
+            weekly_rollup={"taker_share_pct": 12.0},
+            scenarios=[{"name": "flash_crash", "started_s": 0.0, "ended_s": 60.0}],
+            effective_params=runtime_of(drive.state.profile, values),
+        )
+    )
+    drive.check({}, ("test_mine",))
+    drive.settle()
+    text = told(drive, 1)
+    assert (
+        "failed check test_mine scenario flash_crash "
+        "target says that it ran with other values of tail_age_ms changed"
+    ) in text
+    assert "weak: no evidence on one iteration" in text
+
+
+def test_a_rollback_that_is_owed_is_told() -> None:
+    drive, noise = lane(), random.Random(3)
+    for number in range(1, 26):
+        how = mine(-0.05, "max_delta_ratio") if number == 20 else nothing
+        net = (4.0 if number <= 20 else 3.0) + noise.gauss(0, 0.1)
+        drive.step(edge_report(net=net, risk=0.3 if number in (22, 23) else 0.38), how)
+    assert "rollback max_delta_ratio is due back to 0.15 since iteration 24" in told(drive, 25)
+    assert "wanted ROLLBACK to 0.15: MINE after iteration 20 hurt net_bps" in told(drive, 25)
+
+
+def test_a_rule_that_rests_after_its_rollback_is_told() -> None:
+    drive = lane()
+    for number in range(1, 30):
+        maker = (0.84 if number <= 24 else 0.6) + random.Random(number).gauss(0.0, 0.005)
+        drive.step(edge_report(maker=maker), nothing if number < 24 else None)
+    text = told(drive, 29)
+    assert "rollback MAKER_BOOST may not move base_spread_bps up until iteration 52" in text
+    assert "rollback MAKER_BOOST may not move replace_rate_per_min down until iteration 52" in text
+
+
+def test_late_and_pins_say_from_when_to_when() -> None:
+    drive = lane(changed(fixed(), hold_last=2, pin={"for": 3}), iterations=5)
+    drive.edit(tail_age_ms=650.0)
+    drive.steps(4)
+    assert "late no, from iteration 4 on" in told(drive, 3)
+    assert "late yes: after the last 2 of 5 iterations nothing moves" in told(drive, 4)
+    assert "pin tail_age_ms until iteration 3: edited by hand" in told(drive, 3)
+    assert "pin no" in told(drive, 4)
+
+
+def test_a_panic_at_the_safe_profile_says_so() -> None:
+    guard = fixed().guards.panic
+    assert guard is not None
+    drive = lane(values=guard.values)
+    drive.steps(3, edge_report(net=1.0))
+    text = told(drive, 3)
+    assert "nothing 3 FAIL in a row with this iteration; steady_safe is in force already" in text
+
+
+def test_a_value_on_its_bound_is_said_to_be() -> None:
+    drive = lane()
+    drive.edit(vip_tilt_cap=1.0)
+    drive.step()
+    assert "vip_tilt_cap 0 -> 1 (its maximum), 1 change" in story(drive)
+
+
+def test_long_lists_are_cut_and_say_by_how_much() -> None:
+    drive = lane(iterations=200)
+    for number in range(1, 71):
+        unknown = proposing(**{f"key_{number:02}": 1.0})
+        drive.step(
+            proposer=lambda *shown, of=unknown, n=number: Wanted(
+                of(*shown).proposals, note=f"no {n}"
+            )
+        )
+    lines = explain_run(drive.entries).splitlines()
+    assert [line for line in lines if line.endswith(" more")] == ["  and 10 more"]
+    assert sum(line.startswith("  invalid") for line in lines) == 60
+    assert sum(line.startswith("  note") for line in lines) == 9
+    assert "note and 62 more, told by --iteration" in story(drive)
+
+
+def test_the_changes_that_hurt_are_told_up_to_twenty() -> None:
+    lines = effect_lines(history(*(Attribution(n, "MINE", KEYS, (WORSE,)) for n in range(1, 24))))
+    assert sum("hurt beyond doubt" in line for line in lines) == 20
+    assert lines[-1] == "… and 3 more."
+
+
+def test_a_key_that_was_edited_before_and_during_an_iteration_is_told_twice() -> None:
+    drive = lane()
+    drive.edit(tail_age_ms=800.0)
+    drive.observe(edge_report())
+    drive.edit(tail_age_ms=600.0)
+    drive.settle(nothing)
+    text = told(drive, 1)
+    assert "by hand before this iteration: tail_age_ms 600 -> 800" in text
+    assert "by hand during this iteration: tail_age_ms 800 -> 600" in text
