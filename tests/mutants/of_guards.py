@@ -202,6 +202,14 @@ MEASURES = (
         (GUARDS,),
         said("oscillation"),
     ),
+    Mutant(
+        "a proposer takes the name of a rule",
+        "loop/decide.py",
+        "        reserved.update(rule.name for rule in profile.rules)\n",
+        "        pass\n",
+        (GUARDS,),
+        said("oscillation"),
+    ),
 )
 
 STREAKS = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.mutants.mutant import GUARDS, LANE, NOT_JSON, UNIT, Mutant, said
 
+EDITS = "tests/sessions/test_guards_edits.py"
+
 ORDER = (
     Mutant(
         "reason order swapped",
@@ -226,6 +228,32 @@ EFFECTS = (
         r"1\.3 \*",
     ),
     Mutant(
+        "blamed for what jumped before it",
+        "loop/attribution.py",
+        "    if _was_moving(figures, worse, guard.confidence):\n        return False\n",
+        "",
+        (
+            f"{UNIT}/test_attribution.py::test_a_latency_that_jumps_takes_its_rule_along_and_is_not_its_fault",
+        ),
+        "blamed for a jump",
+    ),
+    Mutant(
+        "rest after what was no remedy",
+        "loop/rollback.py",
+        "rests=remedied",
+        "rests=True",
+        (f"{UNIT}/test_rollback.py::test_a_rollback_that_did_not_help_ends_the_rest",),
+        r"28, True\) == .*28, False",
+    ),
+    Mutant(
+        "rolled back blindly",
+        "loop/rollback.py",
+        "closed_by(state, key) or _nodata(state, one)",
+        "closed_by(state, key)",
+        (f"{UNIT}/test_rollback.py::test_it_waits_for_the_kpi_that_it_rests_on",),
+        "nodata",
+    ),
+    Mutant(
         "rolled back though not alone",
         "loop/model.py",
         "return not self.shared and any(",
@@ -236,6 +264,22 @@ EFFECTS = (
 )
 
 FILES = (
+    Mutant(
+        "an edit overwritten by a slow proposer",
+        "session/runner.py",
+        "            while self._take_edits():",
+        "            while False:",
+        (f"{EDITS}::test_an_edit_while_the_proposer_thinks_is_not_overwritten",),
+        "EDITED base_spread_bps",
+    ),
+    Mutant(
+        "what a stop left old taken for an edit",
+        "session/runner.py",
+        "intent.values[key] if value == before[key] else value for",
+        "value for",
+        (f"{EDITS}::test_only_what_was_edited_over_a_half_done_decision_is_pinned",),
+        "tail_age_ms",
+    ),
     Mutant(
         "done without reading back",
         "store/atomic.py",
@@ -249,9 +293,9 @@ FILES = (
     Mutant(
         "intent after the file",
         "session/runner.py",
-        "            self._append(*lines)\n            if decision.changes:\n",
-        "            atomic_write_json(self._runtime_path, self._nested(decision.values))\n"
-        "            self._append(*lines)\n            if decision.changes:\n",
+        "            self._append(*lines)\n            if self.state.intent is not None:\n",
+        "            atomic_write_json(self._runtime_path, self._nested(decided.decision.values))\n"
+        "            self._append(*lines)\n            if self.state.intent is not None:\n",
         (LANE,),
         "I6: the file has a hash that the journal does not know|I13",
     ),
@@ -282,9 +326,9 @@ FILES = (
     Mutant(
         "a clock in the journal",
         "session/runner.py",
-        "            lines.append(entries.decision_entry(decision))\n",
-        '            decision = replace(decision, note=f"{time.monotonic()}")\n'
-        "            lines.append(entries.decision_entry(decision))\n",
+        "        lines.append(entries.decision_entry(decision))\n",
+        '        decision = replace(decision, note=f"{time.monotonic()}")\n'
+        "        lines.append(entries.decision_entry(decision))\n",
         (LANE,),
         "I13",
     ),

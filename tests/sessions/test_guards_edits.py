@@ -66,12 +66,12 @@ def test_only_what_was_edited_over_a_half_done_decision_is_pinned(
     soak: Sessions, killed: Path
 ) -> None:
     result = resumed(soak, killed, base_spread_bps=0.9)
-    assert result.code == 0, result.out
     (edit,) = (entry for entry in result.entries() if entry["type"] == "external")
     assert edit["keys"] == {"base_spread_bps": [0.5, 0.9]}
     values = values_of(result, 4)
     assert (values["base_spread_bps"], values["tail_age_ms"]) == (0.9, 625)
     assert values["min_interval_ms"] == 55
+    assert result.code == 0, result.out
     assert result.json("TUNING_STATE.json")["pinned"] == {"base_spread_bps": "run"}
 
 
