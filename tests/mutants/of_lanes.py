@@ -144,8 +144,8 @@ OPERATORS = (
     Mutant(
         "an edit not noticed",
         "session/runner.py",
-        "        if state_hash != self.state.state_hash:\n            self._take",
-        "        if not state_hash:\n            self._take",
+        "        if state_hash == self.state.state_hash:\n            return False\n",
+        "        if state_hash:\n            return False\n",
         (LANE,),
         "I6|not noticed|DID NOT RAISE",
     ),
