@@ -167,8 +167,8 @@ def _done(state: LaneState, entry: Entry) -> LaneState:
 
 
 def _edited(state: LaneState, entry: Entry) -> LaneState:
-    # An edit that met a decision on its way to the file: the decision counts as carried out, then
-    # edited. That may charge a move that never came into force; the guards err towards fewer moves.
+    # An edit that met a decision on its way to the file: it is carried out, then edited. A key of
+    # both is charged for a move that never came into force: the guards err towards fewer moves.
     if state.intent is not None:
         state = completed(state, state.intent)
     if entry["old_hash"] != state.state_hash:
