@@ -32,17 +32,15 @@ from pytest_soak.loop.model import (
 )
 from pytest_soak.loop.state import LaneState, tuning_state
 from pytest_soak.loop.tuner import propose
-from pytest_soak.profile.parameters import ParameterError, flatten, nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.report.summary import iteration_summary
 from pytest_soak.session.driver import TargetDriver, TargetFailed, restorer
 from pytest_soak.session.outcomes import place_of
+from pytest_soak.session.runtime import RuntimeFile, carried_out
 from pytest_soak.store import names
-from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import Journal
 from pytest_soak.store.lines import LineFile
-from pytest_soak.store.reading import holds_canonical, read_json_with_hash
 from pytest_soak.store.rundir import LaneDirectory
 
 HISTORY_FOR_HOOKS = 50
@@ -84,7 +82,6 @@ class LaneRunner:
         self._driver = TargetDriver(lane, make_target, timeout_s, meant)
         self._proposer = proposer
         self._directory = LaneDirectory(directory)
-        self._runtime_path = directory / names.RUNTIME
         self.fresh_from: int | None = None
         """The iteration at which a resumed lane began with a target that knows nothing of it."""
         self._answer: Callable[[], Wanted | None] | None = None
@@ -95,6 +92,7 @@ class LaneRunner:
         try:
             stored = self._journal.entries
             self.state = fold(stored)
+            self._runtime = RuntimeFile(directory / names.RUNTIME, self.state.profile)
             # A lane that halted in an earlier session tries its iteration again; one whose data
             # ended has ended for good.
             self.halt = self.state.halt if _ended(self.state.halt) else None
@@ -137,7 +135,7 @@ class LaneRunner:
             self._began = time.monotonic()
             self._take_edits()
             self._start_target()
-            report = self._driver.run(number, self._nested(self.state.values))
+            report = self._driver.run(number, self._runtime.nested(self.state.values))
             # Synced with the decision: until then the iteration is not acknowledged to anybody.
             self._append(self._observation(number, report), sync=False)
         if self.state.observed is None:
@@ -229,14 +227,14 @@ class LaneRunner:
 
         def runtimes() -> list[dict[str, Any]]:
             history = read_history(self._journal.entries).iterations[:behind]
-            return [self._nested(item.values) for item in history]
+            return [self._runtime.nested(item.values) for item in history]
 
         def fresh() -> None:
             self.fresh_from = behind + 1
             self._log.write(f"| resume | FRESH_TARGET | iteration={self.fresh_from} |")
 
         self._driver.start(
-            self._nested(self.state.values),
+            self._runtime.nested(self.state.values),
             self.state.scenarios,
             restorer(self.state.target_state, runtimes, fresh) if behind else _nothing,
         )
@@ -249,22 +247,17 @@ class LaneRunner:
 
     # -- the runtime file ----------------------------------------------------------------------
 
-    def _nested(self, values: Mapping[str, float]) -> dict[str, Any]:
-        profile = self.state.profile
-        return nest(values, profile.parameters, tuner_copies(profile))
-
     def _take_edits(self) -> bool:
         """What counts is what the file says, read back each time; an edit is journaled.
 
         Whether there was one.
         """
         self._restore_missing()
-        if holds_canonical(self._runtime_path, self.state.state_hash):
+        if self._runtime.holds(self.state.state_hash):
             return False
-        runtime, state_hash = read_json_with_hash(self._runtime_path)
+        values, state_hash = self._runtime.read()
         if state_hash == self.state.state_hash:
             return False
-        values = self._flat(runtime)
         if values != self.state.values:
             self._append_edit(entries.external_entry(self.state, values))
         if state_hash != self.state.state_hash:
@@ -275,11 +268,11 @@ class LaneRunner:
 
     def _restore_missing(self) -> None:
         """Who removes the file wants what was decided: it is written as the journal has it."""
-        if not os.path.lexists(self._runtime_path):
+        if not self._runtime.is_there():
             self._make_whole()
 
     def _make_whole(self) -> None:
-        atomic_write_json(self._runtime_path, self._nested(self.state.values))
+        self._runtime.write(self.state.values)
         self._log.write(f"| external | MADE_WHOLE | iteration={self.state.done + 1} |")
 
     def _append_edit(self, edit: Entry) -> None:
@@ -287,38 +280,24 @@ class LaneRunner:
         keys = ",".join(edit["keys"])
         self._log.write(f"| external | EDIT | iteration={self.state.done + 1} keys={keys} |")
 
-    def _flat(self, runtime: Any) -> dict[str, float]:
-        if not isinstance(runtime, Mapping):
-            raise ParameterError(f"{names.RUNTIME}: a JSON object is expected")
-        try:
-            return flatten(runtime, self.state.profile.parameters)
-        except ParameterError as error:
-            raise ParameterError(f"{names.RUNTIME}: {error}") from error
-
     def _complete_intent(self) -> None:
         """A stop between the journal's intent and its done: finish what was decided."""
         intent, observed = self.state.intent, self.state.observed
         if intent is None or observed is None:
             return
         self._restore_missing()
-        runtime, _ = read_json_with_hash(self._runtime_path)
-        values = _carried_out(intent, self.state.values, self._flat(runtime))
+        found, _ = self._runtime.read()
+        values = carried_out(intent, self.state.values, found)
         if values == intent.values:
             self._apply(intent)
         else:
             edit = entries.external_entry(self.state, values)
-            # The file first: a stop in between finds the edit again.
-            atomic_write_json(self._runtime_path, self._nested(values))
+            self._runtime.write(values)  # first, so that a stop in between finds the edit again
             self._append_edit(edit)
         self._record(replace(observed, decision=intent))
 
     def _apply(self, decision: Decision) -> None:
-        state_hash, _ = atomic_write_json(self._runtime_path, self._nested(decision.values))
-        if state_hash != decision.state_hash:
-            raise StoreError(
-                f"{self._runtime_path} has the hash {state_hash[:12]}, decided was "
-                f"{decision.state_hash[:12]}"
-            )
+        self._runtime.write(decision.values, decision.state_hash)
         # Not synced: a decision whose done is lost is found in the file, and done again.
         self._append(entries.done_entry(decision), sync=False)
 
@@ -371,22 +350,6 @@ class LaneRunner:
 
 def _ended(halt: Halt | None) -> bool:
     return halt is not None and halt.kind == "end_of_data"
-
-
-def _carried_out(
-    intent: Decision, before: Mapping[str, float], found: Mapping[str, float]
-) -> dict[str, float]:
-    """The values of ``intent``, with what an operator edited since.
-
-    A key that has its value of before was not edited, the stop came first; unless another key shows
-    that the file had been written.
-    """
-    moved = [key for key, value in intent.values.items() if value != before[key]]
-    if any(found[key] == intent.values[key] for key in moved):
-        return dict(found)
-    return {
-        key: intent.values[key] if value == before[key] else value for key, value in found.items()
-    }
 
 
 def _raise(error: Exception) -> NoReturn:

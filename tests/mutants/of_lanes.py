@@ -274,7 +274,7 @@ FILES = (
     ),
     Mutant(
         "what a stop left old taken for an edit",
-        "session/runner.py",
+        "session/runtime.py",
         "intent.values[key] if value == before[key] else value for",
         "value for",
         (f"{EDITS}::test_only_what_was_edited_over_a_half_done_decision_is_pinned",),
@@ -294,7 +294,7 @@ FILES = (
         "intent after the file",
         "session/runner.py",
         "            self._append(*lines)\n            if self.state.intent is not None:\n",
-        "            atomic_write_json(self._runtime_path, self._nested(decided.decision.values))\n"
+        "            self._runtime.write(decided.decision.values)\n"
         "            self._append(*lines)\n            if self.state.intent is not None:\n",
         (LANE,),
         "I6: the file has a hash that the journal does not know|I13",

@@ -74,8 +74,8 @@ def pytest_soak_propose(lane, kpis, room, history):
 
 KILL = """
 import os, signal
-from pytest_soak.session import runner
-write = runner.atomic_write_json
+from pytest_soak.session import runtime
+write = runtime.atomic_write_json
 
 def killed(path, obj):
     if os.environ.get("STOP") == "after":
@@ -84,7 +84,7 @@ def killed(path, obj):
         os.kill(os.getpid(), signal.SIGKILL)
     return write(path, obj)
 
-runner.atomic_write_json = killed
+runtime.atomic_write_json = killed
 """
 """A conftest's end: with STOP=before or STOP=after in the environment, the process is killed at the
 runtime file."""

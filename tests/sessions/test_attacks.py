@@ -160,13 +160,13 @@ def test_stopped_between_intent_and_done(soak: Sessions, kill: str) -> None:
     args = ("--soak-iterations=6", "--soak-target=eager:make")
     whole = soak(*args, "--soak-dir=whole")
     soak.pytester.makeconftest(
-        "import os, signal\nfrom pytest_soak.session import runner\n"
-        "write, calls = runner.atomic_write_json, []\n"
+        "import os, signal\nfrom pytest_soak.session import runtime\n"
+        "write, calls = runtime.atomic_write_json, []\n"
         "def stop(path, obj):\n"
         "    calls.append(path)\n"
         f"    if len(calls) == 2 and 'STOP' in os.environ: os.kill(os.getpid(), signal.{kill})\n"
         "    return write(path, obj)\n"
-        "runner.atomic_write_json = stop\n"
+        "runtime.atomic_write_json = stop\n"
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STOP", "1")

@@ -17,7 +17,7 @@ from pytest_soak.loop.fold import advance, fold
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane
-from pytest_soak.session import runner
+from pytest_soak.session import runner, runtime
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.journal import Journal, read_journal
 from tests.sessions.conftest import Result, Sessions
@@ -169,7 +169,7 @@ def killing(moment: str) -> Iterator[None]:
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "atomic_write_json", killed)
+        patch.setattr(runtime, "atomic_write_json", killed)
         yield
 
 
