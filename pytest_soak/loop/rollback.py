@@ -55,7 +55,7 @@ def with_rollbacks(state: LaneState, wanted: Wanted, attributed: Sequence[Attrib
     proposals = list(wanted.proposals)
     made = False
     for key, one in sorted(owed.items()):
-        reason = closed_by(state, key) or _nodata(state, one)
+        reason = closed_by(state, key)
         if reason:
             held[key] = reason
             continue
@@ -67,8 +67,12 @@ def with_rollbacks(state: LaneState, wanted: Wanted, attributed: Sequence[Attrib
             overruled.append(f"{key}: ROLLBACK {back.delta:+g} gives way to {safer[0].rule}")
             continue
         overruled += [f"{key}: {other.rule} gives way to ROLLBACK" for other in others]
+        proposals = [other for other in proposals if other.key != key]
         held.pop(key, None)  # what was held is not what is proposed
-        proposals = [other for other in proposals if other.key != key] + [back]
+        if reason := _nodata(state, one):
+            held[key] = reason  # it waits, and what gave way to it does not end what is owed
+            continue
+        proposals.append(back)
         log.append(_log_line(key, one))
         made = True
     return replace(
@@ -102,15 +106,23 @@ def _log_line(key: str, one: Owed) -> str:
 
 
 def rests_of(state: LaneState) -> Mapping[tuple[str, str], Rest]:
-    """``(rule, key)`` to the rest after a rollback."""
-    guard, now = state.profile.guards.rollback, deciding(state)
-    if guard is None:
+    """``(rule, key)`` to the rest after a rollback.
+
+    Without its reason it is as long as the oscillation guard remembers: until then the rule would
+    only be refused.
+    """
+    guards, now = state.profile.guards, deciding(state)
+    if guards.rollback is None:
         return {}
-    return {
-        (back.rule, key): Rest(back.direction, back.iteration + guard.once_in)
+    memory = 0 if guards.oscillation is None else guards.oscillation.forget_after + 1
+    rests = {
+        (back.rule, key): Rest(
+            back.direction,
+            back.iteration + (guards.rollback.once_in if back.rests else memory),
+        )
         for key, back in state.taken_back.items()
-        if back.rests and now < back.iteration + guard.once_in
     }
+    return {whose: rest for whose, rest in rests.items() if now < rest.until}
 
 
 def taken_back_after(
@@ -130,10 +142,10 @@ def taken_back_after(
     kept = {k: back for k, back in state.taken_back.items() if now - back.iteration < guard.once_in}
     for one in attributed:
         gains = {each.kpi: each.gain for each in one.effects if each.gain is not None}
-        for key in one.keys if one.rule == ROLLBACK and gains else ():
-            if key in kept:
-                lost = kept[key].lost
-                remedied = any(gain >= lost[kpi] / 2 for kpi, gain in gains.items() if kpi in lost)
+        for key in one.keys if one.rule == ROLLBACK else ():
+            lost = kept[key].lost if key in kept else {}
+            if known := lost.keys() & gains.keys():
+                remedied = any(gains[kpi] >= lost[kpi] / 2 for kpi in known)
                 kept[key] = replace(kept[key], rests=remedied)
     for outcome in made:
         if outcome.rule == ROLLBACK and outcome.key in owed:

@@ -80,7 +80,7 @@ class TakenBack:
     lost: Mapping[str, float]
     """As of :class:`Owed`."""
     rests: bool = True
-    """The rule does not move that key in that direction for a while."""
+    """It gave something back, as far as is known, so the rule rests on the key that long."""
 
 
 @dataclass(frozen=True, slots=True)

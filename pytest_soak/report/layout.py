@@ -87,7 +87,7 @@ def change(delta: object) -> str:
 
 def difference(number: float) -> str:
     """A difference of KPIs with its sign, in 3 digits, without an exponent below 1e9."""
-    return f"{number:+.0f}" if 1e3 <= abs(number) < 1e9 else f"{number:+.3g}"
+    return f"{number:+.0f}" if 999.5 <= abs(number) < 1e9 else f"{number:+.3g}"
 
 
 def reading(number: float | None, *limits: Comparison) -> str:

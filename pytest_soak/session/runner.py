@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,6 +44,9 @@ from pytest_soak.store.rundir import LaneDirectory
 
 HISTORY_FOR_HOOKS = 50
 """How many iterations a user's proposer is shown: bounded, so that no iteration costs more."""
+
+_MOST_EDITS = 10
+"""Edits by hand that one decision is taken anew for."""
 
 Proposer = Callable[[LaneState, Readings, Mapping[str, Room], Sequence[Iteration]], Wanted | None]
 """A user's proposer; None leaves the matter to the profile's rules."""
@@ -84,8 +86,6 @@ class LaneRunner:
         self._directory = LaneDirectory(directory)
         self.fresh_from: int | None = None
         """The iteration at which a resumed lane began with a target that knows nothing of it."""
-        self._answer: Callable[[], Wanted | None] | None = None
-        """Of the user's proposer, while a decision is taken."""
         self._began = 0.0
         self._stopped = False
         self._journal = Journal.open(directory / names.JOURNAL)
@@ -152,12 +152,15 @@ class LaneRunner:
             # The interval is when an operator edits; the decision starts from what is there now.
             self._take_edits()
             lines, decided = self._decided(number, values, failed)
-            while self._take_edits():  # a proposer may think for minutes, and is not asked again
+            # A proposer may think for minutes. It is asked again, as a resumed session would; but
+            # not for ever, whoever edits so often.
+            for _ in range(_MOST_EDITS):
+                if not self._take_edits():
+                    break
                 lines, decided = self._decided(number, values, failed)
-            self._answer = None
             self._append(*lines)
             if self.state.intent is not None:
-                self._apply(self.state.intent)
+                self._carry_out(self.state.intent)
             self._record(decided)
         return decided
 
@@ -263,16 +266,16 @@ class LaneRunner:
         if state_hash != self.state.state_hash:
             # What is no parameter was edited (the read-only copies): the file is made whole, so
             # that its hash is the journal's again.
-            self._make_whole()
+            self._runtime.write(self.state.values)
+            self._log_made_whole()
         return True
 
     def _restore_missing(self) -> None:
         """Who removes the file wants what was decided: it is written as the journal has it."""
-        if not self._runtime.is_there():
-            self._make_whole()
+        if self._runtime.restore(self.state.values):
+            self._log_made_whole()
 
-    def _make_whole(self) -> None:
-        self._runtime.write(self.state.values)
+    def _log_made_whole(self) -> None:
         self._log.write(f"| external | MADE_WHOLE | iteration={self.state.done + 1} |")
 
     def _append_edit(self, edit: Entry) -> None:
@@ -285,21 +288,24 @@ class LaneRunner:
         intent, observed = self.state.intent, self.state.observed
         if intent is None or observed is None:
             return
+        self._carry_out(intent)
+        self._record(replace(observed, decision=intent))
+
+    def _carry_out(self, intent: Decision) -> None:
+        """What was decided comes into force; what an operator edited since stays."""
         self._restore_missing()
-        found, _ = self._runtime.read()
-        values = carried_out(intent, self.state.values, found)
+        values = dict(intent.values)
+        if not self._runtime.holds(intent.old_hash):
+            found, _ = self._runtime.read()
+            values = carried_out(intent, self.state.values, found)
         if values == intent.values:
-            self._apply(intent)
+            self._runtime.write(values, intent.state_hash)
+            # Not synced: a decision whose done is lost is found in the file, and done again.
+            self._append(entries.done_entry(intent), sync=False)
         else:
             edit = entries.external_entry(self.state, values)
             self._runtime.write(values)  # first, so that a stop in between finds the edit again
             self._append_edit(edit)
-        self._record(replace(observed, decision=intent))
-
-    def _apply(self, decision: Decision) -> None:
-        self._runtime.write(decision.values, decision.state_hash)
-        # Not synced: a decision whose done is lost is found in the file, and done again.
-        self._append(entries.done_entry(decision), sync=False)
 
     # -- the record ----------------------------------------------------------------------------
 
@@ -309,23 +315,17 @@ class LaneRunner:
             self.state = advance(self.state, line)
 
     def _propose(self, state: LaneState, readings: Readings, room: Mapping[str, Room]) -> Wanted:
-        if self._answer is None:
-            self._answer = self._asked(state, readings, room)
-        answer = self._answer()
-        return propose(state, readings, room) if answer is None else answer
-
-    def _asked(
-        self, state: LaneState, readings: Readings, room: Mapping[str, Room]
-    ) -> Callable[[], Wanted | None]:
-        """What the user's proposer answered or raised, to be had again."""
-        if self._proposer is None:
-            return lambda: None
-        try:
-            wanted = self._proposer(state, readings, room, tuple(self._shown))
-        except Exception as error:  # the decision notes it; where it was is for the log
-            self._log.write(f"| proposer | FAILED | {place_of(error)} |")
-            return partial(_raise, error)
-        return lambda: wanted
+        asked = None
+        if self._proposer is not None:
+            try:
+                asked = self._proposer(state, readings, room, tuple(self._shown))
+            except self._passing:
+                raise
+            except Exception as error:  # the decision notes it; where it was is for the log
+                with suppress(StoreError):
+                    self._log.write(f"| proposer | FAILED | {place_of(error)} |")
+                raise
+        return propose(state, readings, room) if asked is None else asked
 
     def _record(self, iteration: Iteration) -> None:
         """Projections and logs: nothing here is read again by the lane."""
@@ -350,10 +350,6 @@ class LaneRunner:
 
 def _ended(halt: Halt | None) -> bool:
     return halt is not None and halt.kind == "end_of_data"
-
-
-def _raise(error: Exception) -> NoReturn:
-    raise error
 
 
 def _nothing(_: Target) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -107,6 +108,11 @@ def _check_exports(settings: Settings) -> None:
             raise pytest.UsageError(f"soak: {option}: {path} is a directory, not a file")
         if not path.parent.is_dir():
             raise pytest.UsageError(f"soak: {option}: there is no directory {path.parent}")
+        if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+            raise pytest.UsageError(
+                f"soak: {option}: {path} is a device, a pipe or a link; it would be replaced by a "
+                "file, so name one"
+            )
 
 
 def _target_name(settings: Settings) -> str:

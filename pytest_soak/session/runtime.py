@@ -10,7 +10,7 @@ from typing import Any
 from pytest_soak.loop.model import Decision
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameters import ParameterError, flatten, nest, tuner_copies
-from pytest_soak.store.atomic import atomic_write_json
+from pytest_soak.store.atomic import atomic_create_json, atomic_write_json
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.reading import holds_canonical, read_json_with_hash
 
@@ -25,8 +25,14 @@ class RuntimeFile:
         """What the file says, and a target gets, of these values."""
         return nest(values, self._profile.parameters, tuner_copies(self._profile))
 
-    def is_there(self) -> bool:
-        return os.path.lexists(self.path)
+    def restore(self, values: Mapping[str, float]) -> bool:
+        """Write it where it is missing; whether it was. Raises StoreError.
+
+        An editor that moves the old file away and saves a new one is not written over.
+        """
+        if os.path.lexists(self.path):
+            return False
+        return atomic_create_json(self.path, self.nested(values))
 
     def holds(self, state_hash: str) -> bool:
         """Whether it is, byte by byte, what has this hash; quicker than :meth:`read`."""

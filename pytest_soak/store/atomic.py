@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from pytest_soak.store.reading import (
 )
 
 __all__ = [
+    "atomic_create_json",
     "atomic_write_bytes",
     "atomic_write_json",
     "atomic_write_text",
@@ -47,7 +49,7 @@ _DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def atomic_write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bool = True) -> None:
-    """Replaces ``path`` by a file that holds ``data``.
+    """Replaces ``path``, absent, a file or a link, by a file that holds ``data``.
 
     ``durable=False`` leaves out both fsyncs: for what can be rebuilt from the journal. Raises
     StoreError; the old file is then intact and no temporary file is left. The one exception is a
@@ -55,6 +57,7 @@ def atomic_write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bo
     loss of power, and the text says so.
     """
     path = Path(path)
+    _check_replaceable(path)
     # Unique among all running threads of the machine; a killed process leaves one file at most,
     # which the next writer with that id takes over.
     temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")
@@ -97,6 +100,26 @@ def atomic_write_json(path: str | os.PathLike[str], obj: Any) -> tuple[str, int]
             "written: somebody else writes this file, or the disk is faulty"
         )
     return expected, len(data)
+
+
+def atomic_create_json(path: str | os.PathLike[str], obj: Any) -> bool:
+    """Makes ``path`` durably, as a whole; False, and nothing is written, if there is one already.
+
+    Raises StoreError as :func:`atomic_write_json`.
+    """
+    path = Path(path)
+    whole = path.with_name(f"{path.name}.new")
+    atomic_write_json(whole, obj)
+    try:
+        os.link(whole, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise describe_os_error("make", path, error) from error
+    finally:
+        whole.unlink(missing_ok=True)
+    sync_directory(path.parent)
+    return True
 
 
 def encode_json(path: str | os.PathLike[str], obj: Any) -> bytes:
@@ -153,6 +176,16 @@ def _open_directory(path: Path) -> Iterator[int | None]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _check_replaceable(path: Path) -> None:
+    # With the rights to it, a rename would put a file in the place of /dev/null.
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return  # absent, or what is wrong with it is told when it is written
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+        raise StoreError(f"cannot write {path}: it is a device, a pipe or a socket, not a file")
 
 
 def _replace(temporary: Path, path: Path, data: bytes, *, durable: bool) -> None:

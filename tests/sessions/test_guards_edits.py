@@ -38,7 +38,38 @@ def test_an_edit_while_the_proposer_thinks_is_not_overwritten(soak: Sessions) ->
     assert values_of(result, 4)["tail_age_ms"] == 625
     assert result.json("TUNING_STATE.json")["pinned"] == {"base_spread_bps": "run"}
     asked = (soak.folder / "asked.jsonl").read_text().splitlines()
-    assert [json.loads(line)["iteration"] for line in asked] == [2], "it is asked once"
+    rooms = [json.loads(line)["room"]["base_spread_bps"] for line in asked]
+    assert rooms[0][2:] == ["velocity", "velocity"]
+    assert rooms[1:] == [[0, 0, "pin", "pin"]], "it is asked again, of what is there now"
+
+
+SYNCING = """
+from pytest_soak.store.journal import Journal
+
+append = Journal.append
+
+
+def edited(self, *lines, **options):
+    append(self, *lines, **options)
+    if any((line["type"], line.get("iteration")) == ("decision", 2) for line in lines):
+        Scripted().edit({"base_spread_bps": 0.9})
+
+
+Journal.append = edited
+"""
+
+
+def test_an_edit_between_the_decision_and_its_file_is_not_overwritten(soak: Sessions) -> None:
+    write_script(soak, {}, {2: MOVES})
+    (soak.folder / "conftest.py").write_text(conftest_text({}, {2: MOVES}) + SYNCING)
+    result = soak("--soak-iterations=4", *ARGS, subprocess=True)
+    assert result.code == 0, result.out
+    (edit,) = (entry for entry in result.entries() if entry["type"] == "external")
+    assert edit["keys"] == {"base_spread_bps": [0.5, 0.9]}
+    values = values_of(result, 3)
+    assert [values[key] for key in ("base_spread_bps", "tail_age_ms", "min_interval_ms")] == [
+        0.9, 625, 55,
+    ]  # fmt: skip
 
 
 @pytest.fixture

@@ -254,8 +254,13 @@ def test_a_rollback_that_did_not_help_ends_the_rest(helps: bool) -> None:
         drive.step(edge_report(maker=maker), None if 24 <= number <= 28 else nothing)
     back = drive.state.taken_back["base_spread_bps"]
     assert (back.rule, back.iteration, back.rests) == ("MAKER_BOOST", 28, helps)
-    boost = drive.step(edge_report(maker=0.6))
-    assert ("base_spread_bps" in boost.wanted.held) == helps
+    while drive.state.next_iteration < 28 + 12:
+        drive.step(edge_report(maker=0.9), nothing)
+    last = [drive.step(edge_report(maker=0.2)) for _ in range(2)]
+    held = [each.wanted.held.get("base_spread_bps", "")[:8] for each in last]
+    # As long as oscillation would refuse it; a rest with a reason is of 24.
+    assert held == ["rollback", "rollback" if helps else ""]
+    assert {one.reason for each in last for one in each.outcomes} <= {""}
     assert drive.state.taken_back["base_spread_bps"].iteration == 28, "still once in 24"
 
 
@@ -268,6 +273,15 @@ def test_it_waits_for_the_kpi_that_it_rests_on() -> None:
     assert (blind.wanted.held, blind.outcomes) == ({"max_delta_ratio": "nodata"}, ())
     (back,) = drive.step(edge_report(net=2.2), nothing).outcomes
     assert (back.rule, back.outcome) == ("ROLLBACK", "APPLIED")
+
+
+def test_another_move_of_the_key_does_not_end_what_waits_for_data() -> None:
+    drive, _ = hurt(until=AT + 3)
+    again = proposing("MINE", "p95_latency_ms", base_spread_bps=0.02)
+    blind = drive.step(edge_report(net=None), again)
+    assert (blind.outcomes, blind.wanted.held) == ((), {"base_spread_bps": "nodata"})
+    assert blind.wanted.overruled == ("base_spread_bps: MINE gives way to ROLLBACK",)
+    assert drive.step(quiet(AT + 5, HURT), nothing).values["base_spread_bps"] == 0.5
 
 
 def test_it_goes_past_oscillation_whatever_a_profile_exempts() -> None:

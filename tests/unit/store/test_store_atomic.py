@@ -12,6 +12,7 @@ import pytest
 
 from pytest_soak.canonical import canonical_json, compute_json_hash
 from pytest_soak.store.atomic import (
+    atomic_create_json,
     atomic_write_bytes,
     atomic_write_json,
     atomic_write_text,
@@ -195,6 +196,26 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     atomic_write_json(tmp_path / "link.json", NEW)
     assert (tmp_path / "elsewhere").read_text() == "keep"
     assert not (tmp_path / "link.json").is_symlink()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """With the rights to it, a rename would do that to /dev/null."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="pipe: it is a device, a pipe or a socket, not a file"):
+        atomic_write_text(tmp_path / "pipe", "x")
+    assert (tmp_path / "pipe").is_fifo()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_what_is_there_is_not_created_again(path: Path) -> None:
+    before = path.read_bytes()
+    assert not atomic_create_json(path, NEW)
+    assert path.read_bytes() == before
+    path.unlink()
+    assert atomic_create_json(path, NEW)
+    assert read_json_with_hash(path) == (NEW, compute_json_hash(NEW))
+    assert files_beside(path) == ["runtime.json"]
 
 
 def test_the_leftover_of_a_killed_writer_is_taken_over(
