@@ -147,7 +147,7 @@ OPERATORS = (
         "        if state_hash == self.state.state_hash:\n            return False\n",
         "        if state_hash:\n            return False\n",
         (LANE,),
-        "I6|not noticed|DID NOT RAISE",
+        "I6|not noticed|a decision was lost|DID NOT RAISE",
     ),
     Mutant(
         "an edit leaves the way back",
@@ -254,12 +254,12 @@ EFFECTS = (
         "oscillation|rollback",
     ),
     Mutant(
-        "an edit overwritten while the journal syncs",
+        "an edit overwritten during the sync",
         "session/runner.py",
         "        if not self._runtime.holds(intent.old_hash):\n",
         "        if False:\n",
         (f"{EDITS}::test_an_edit_between_the_decision_and_its_file_is_not_overwritten",),
-        r"\(edit,\) = ",
+        "expected 1, got 0",
     ),
     Mutant(
         "rolled back blindly",
