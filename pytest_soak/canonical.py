@@ -142,6 +142,8 @@ def _clean(text: str) -> str:
 
 def escaped(text: str, keep: str = "") -> str:
     """``text`` with what is not printable as ``\\n``, ``\\x1b``, …; ``keep`` stays as it is."""
+    if text.isprintable():
+        return text
     return "".join(
         each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
         for each in text

@@ -65,6 +65,8 @@ def _made(decision: Decision) -> list[Outcome]:
 
 def _followed(state: LaneState, decision: Decision, made: Sequence[Outcome]) -> LaneState:
     """Changes whose effect is to be told, rollbacks that are due, and those that were made."""
+    if not (made or state.changes or state.owed or state.taken_back):
+        return state  # as in most iterations
     told = {(one.iteration, one.rule) for one in decision.attributed}
     rules = tuple(sorted({outcome.rule for outcome in made}))
     waiting = [
@@ -128,8 +130,8 @@ def _remembered(state: LaneState, observed: Iteration) -> LaneState:
     longest = max((rule.evidence.over for rule in rules), default=1) - 1
     attribution = state.profile.guards.attribution
     if attribution is not None:
-        windows = [window_of(state.profile, rule.name) for rule in rules]
-        longest = max(longest, attribution.memory + max(windows, default=attribution.least) - 1)
+        window = max((rule.dwell for rule in rules), default=0)
+        longest = max(longest, attribution.memory + max(window, attribution.least) - 1)
     firsts = [
         condition.share_of_first[1]
         for rule in rules

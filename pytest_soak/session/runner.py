@@ -152,9 +152,9 @@ class LaneRunner:
             # The interval is when an operator edits; the decision starts from what is there now.
             self._take_edits()
             lines, decided = self._decided(number, values, failed)
-            # A proposer may think for minutes. It is asked again, as a resumed session would; but
-            # not for ever, whoever edits so often.
-            for _ in range(_MOST_EDITS):
+            # A user's proposer may think for minutes. It is asked again, as a resumed session would
+            # do; but not for ever, whoever edits so often.
+            for _ in range(_MOST_EDITS if self._proposer else 0):
                 if not self._take_edits():
                     break
                 lines, decided = self._decided(number, values, failed)
