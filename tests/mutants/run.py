@@ -151,8 +151,8 @@ def table(results: Sequence[Result]) -> list[str]:
     """Aligned, within 100 columns where names allow."""
     rows = [("mutant", "killed by", "s", "for the reason")]
     for one in results:
-        tests = [clipped(short(test), 36) for test in one.mutant.tests]
-        rows.append((one.mutant.name, tests[0], f"{one.seconds:.1f}", clipped(one.matched, 22)))
+        tests = [clipped(short(test), 32) for test in one.mutant.tests]
+        rows.append((one.mutant.name, tests[0], f"{one.seconds:.1f}", clipped(one.matched, 20)))
         rows += [("", more, "", "") for more in tests[1:]]
         if one.fault:
             rows.append(("", f"  {one.fault}", "", ""))
