@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -14,14 +15,15 @@ BOMB = "a0: &a0 {k: v}\n" + "".join(
 )
 MERGE = "base: {a: 1}\nother:\n  <<: {a: 2}\n"
 
+# What is too deep by thousands of levels may be refused by the scanner before this package sees it.
 HOSTILE = [
-    ("[" * 50_000, "nested deeper than 50 levels"),
-    ("{a: " * 50_000, "nested deeper than 50 levels"),
-    ("- " * 50_000, "nested deeper than 50 levels"),
+    ("[" * 50_000, "nest(ed|ing)"),
+    ("{a: " * 50_000, "nest(ed|ing)"),
+    ("- " * 50_000, "nest(ed|ing)"),
     ("? " * 50_000, "a key is a text"),
     ("a: " + "[" * 50 + "]" * 50, "nested deeper than 50 levels"),
     (BOMB, "the anchor &a0 is not allowed"),
-    ("a: *x\n", "the alias *x is not allowed"),
+    ("a: *x\n", r"the alias \*x is not allowed"),
     (MERGE, "the merge key << is not allowed; use 'extends'"),
     ('"<<": {a: 1}\n', "the merge key <<"),
     ("a: 1\nb: 2\na: 3\n", "line 3, column 1: the key 'a' is there twice"),
@@ -46,7 +48,8 @@ HOSTILE = [
 def test_hostile_text_is_refused(text: str, said: str, loader: Any) -> None:
     with pytest.raises(Invalid) as caught:
         parse(text.encode(), loader)
-    assert said in caught.value.problem or (said == "is not YAML" and "line" in str(caught.value))
+    problem = caught.value.problem
+    assert re.search(said, problem) or (said == "is not YAML" and "line" in problem)
 
 
 @pytest.mark.parametrize("loader", LOADERS)

@@ -1,0 +1,29 @@
+"""Print the lowest versions that pyproject.toml declares, as ``pip`` requirements, one a line.
+
+    python .ci/lowest.py [EXTRA ...]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+DECLARED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)>=(?P<lowest>[0-9.]+)")
+
+
+def main() -> None:
+    wanted = list(PROJECT["dependencies"])
+    for extra in sys.argv[1:]:
+        wanted += PROJECT["optional-dependencies"][extra]
+    for requirement in dict.fromkeys(wanted):
+        found = DECLARED.match(requirement)
+        if found is None:
+            raise SystemExit(f"pyproject.toml: {requirement!r} declares no lowest version")
+        print(f"{found['name']}=={found['lowest']}")
+
+
+if __name__ == "__main__":
+    main()
