@@ -1,6 +1,6 @@
 """Print the lowest versions that pyproject.toml declares, as ``pip`` requirements, one a line.
 
-    python .ci/lowest.py [EXTRA ...]
+python .ci/lowest.py [EXTRA ...]
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))[
+    "project"
+]
 DECLARED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)>=(?P<lowest>[0-9.]+)")
 
 

@@ -11,7 +11,9 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from itertools import islice
+from numbers import Real
 from typing import Any
 
 _EXACT_INTEGERS = 2.0**53
@@ -20,6 +22,28 @@ _LONGEST_TEXT = 10_000
 _LARGEST_INTEGER_BITS = 4096
 _DEEPEST = 50
 _MOST_VALUES = 1_000_000
+
+
+def number(value: Any) -> float | None:
+    """``value`` as a finite float; None for whatever is no finite number.
+
+    Numbers are int, float, Decimal, Fraction and numpy's (long double too). A bool is no number,
+    nor is a text. Never raises, whatever object it is given.
+    """
+    kind = type(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is bool or kind is str or value is None:
+        return None
+    try:
+        if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+            return None
+        converted = float(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # an object of the user's may raise anything when it is converted
+        return None
+    return converted if math.isfinite(converted) else None
 
 
 def canonical_json(value: Any) -> bytes:
@@ -64,8 +88,9 @@ def to_json(value: Any) -> Any:
     """What a target or a user said, as a JSON value that :func:`canonical_json` takes.
 
     Nothing is lost that a person would want to see: NaN and infinities become the texts ``NaN``,
-    ``Infinity``, ``-Infinity`` (no number, hence no data), numpy values become Python's, and an
-    object that is none of JSON's becomes its ``repr`` without memory addresses.
+    ``Infinity``, ``-Infinity`` (no number, hence no data), numpy values become Python's, a Decimal
+    or a Fraction a float, and an object that is none of JSON's becomes its ``repr`` without memory
+    addresses.
     """
     return _Cleaner().clean(value, 0)
 
@@ -84,10 +109,7 @@ class _Cleaner:
         if isinstance(value, int):
             return int(value) if value.bit_length() <= _LARGEST_INTEGER_BITS else "a huge integer"
         if isinstance(value, float):
-            number = float(value)
-            if math.isfinite(number):
-                return number
-            return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+            return _float_or_text(value)
         if isinstance(value, str):
             return _clean(value)
         if depth >= _DEEPEST or self._left <= 0:
@@ -117,7 +139,20 @@ class _Cleaner:
             plain = tolist()
             if type(plain) is not type(value):
                 return self.clean(plain, depth)
-        return _describe(value)
+        finite = number(value)  # a Decimal, a Fraction, a long double
+        return _describe(value) if finite is None else finite
+
+
+def _float_or_text(value: float) -> float | str:
+    finite = number(value)
+    if finite is not None:
+        return finite
+    plain = float.__float__(value)  # asked of float itself: a class made from it may raise
+    if math.isnan(plain):
+        return "NaN"
+    if math.isinf(plain):
+        return "Infinity" if plain > 0 else "-Infinity"
+    return f"<{type(value).__name__}: it does not convert to a number>"
 
 
 def scrubbed(text: str) -> str:

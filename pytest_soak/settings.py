@@ -16,6 +16,8 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
+from pytest_soak.canonical import number
+
 T = TypeVar("T")
 
 BUILT_IN_TARGETS: Final = ("mock", "replay")
@@ -247,10 +249,9 @@ def _list(
 
 def _number(text: str) -> float | None:
     try:
-        value = float(text)
+        return number(float(text))
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
 
 
 def _positive(text: str) -> float | None:

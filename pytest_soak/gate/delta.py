@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
+from pytest_soak.canonical import number
 from pytest_soak.gate.figures import figure, mean_of
 from pytest_soak.loop.model import (
     GUARD_ORDER,
@@ -195,15 +196,16 @@ def _outcome_problem(history: History, iteration: Iteration, outcome: Outcome) -
         return f"decided from {outcome.before:g}, in force was {iteration.basis[outcome.key]:g}"
     if abs(outcome.before + outcome.applied - outcome.after) > slack:
         return f"{outcome.before:g} {outcome.applied:+g} does not give {outcome.after:g}"
-    if not isinstance(outcome.proposed, (int, float)):
-        return f"{outcome.outcome}, but {outcome.proposed!r} was proposed"
+    proposed = number(outcome.proposed)
+    if proposed is None:
+        return f"{outcome.outcome}, but {outcome.proposed!r:.60} was proposed"
     if outcome.outcome == "APPLIED":
-        whole = abs(outcome.applied - outcome.proposed) <= slack
-        return "" if whole else f"APPLIED {outcome.applied:+g} of {outcome.proposed:+g}"
+        whole = abs(outcome.applied - proposed) <= slack
+        return "" if whole else f"APPLIED {outcome.applied:+g} of {proposed:+g}"
     if outcome.reason not in GUARD_ORDER:
         return "CLIPPED without a reason"
-    smaller = 0.0 < outcome.applied / outcome.proposed <= 1.0 if outcome.proposed else False
-    return "" if smaller else f"CLIPPED {outcome.proposed:+g} to {outcome.applied:+g}"
+    smaller = 0.0 < outcome.applied / proposed <= 1.0 if proposed else False
+    return "" if smaller else f"CLIPPED {proposed:+g} to {outcome.applied:+g}"
 
 
 def _value_problems(history: History, iteration: Iteration, decision: Decision) -> dict[str, str]:

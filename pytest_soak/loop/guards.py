@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pytest_soak.canonical import compute_json_hash, to_json
-from pytest_soak.loop.kpis import number
+from pytest_soak.canonical import compute_json_hash, number, to_json
 from pytest_soak.loop.model import Outcome, Panic, Proposal, Readings
 from pytest_soak.loop.room import (
     SLACK,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pytest_soak.canonical import number
 from pytest_soak.loop.model import Reading, Readings
 from pytest_soak.profile.model import Kpi, Profile
 
@@ -107,17 +108,6 @@ def _sum(values: Sequence[float]) -> float:
         return math.fsum(values)
     except OverflowError:
         return math.inf
-
-
-def number(value: Any) -> float | None:
-    """``value`` as a finite float, None for whatever is no number (a bool is none)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        converted = float(value)
-    except OverflowError:
-        return None
-    return converted if math.isfinite(converted) else None
 
 
 def _amount(value: Any) -> float | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pytest_soak.loop.kpis import number
+from pytest_soak.canonical import number
 from pytest_soak.loop.model import Attribution, Outcome, Proposal, Wanted
 from pytest_soak.loop.room import closed_by, deciding
 from pytest_soak.loop.state import LaneState, Owed, TakenBack

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_soak.canonical import number
 from pytest_soak.loop.model import History, Iteration
 from pytest_soak.profile.scenarios import Scheduled
 
@@ -39,7 +39,7 @@ def fired_in(iteration: Iteration) -> tuple[Fired, ...]:
     for entry in given:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
             continue
-        started, ended = _number(entry.get("started_s")), _number(entry.get("ended_s"))
+        started, ended = number(entry.get("started_s")), number(entry.get("ended_s"))
         if started is None or ended is None or ended <= started:
             continue
         rest = {
@@ -61,9 +61,3 @@ def fired_of(history: History, scheduled: Scheduled) -> tuple[Fired, ...]:
         for fired in fired_in(item)
         if fired.name == scheduled.name
     )
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if math.isfinite(value) else None

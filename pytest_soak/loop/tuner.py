@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import Any
 
-from pytest_soak.canonical import escaped, to_json
+from pytest_soak.canonical import escaped, number, to_json
 from pytest_soak.loop.evidence import standing, standing_alone
-from pytest_soak.loop.kpis import PLACEHOLDER_SOURCES, number, read_kpis
+from pytest_soak.loop.kpis import PLACEHOLDER_SOURCES, read_kpis
 from pytest_soak.loop.model import PROPOSER_FAILED, Proposal, Reading, Readings, Room, Wanted
 from pytest_soak.loop.moves import assemble
 from pytest_soak.loop.rollback import rests_of

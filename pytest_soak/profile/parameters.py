@@ -7,11 +7,10 @@ the form of what was given. Deltas are *changes* in the parameter's own unit.
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pytest_soak.canonical import number
 from pytest_soak.profile.build import READ_ONLY_SECTION
 from pytest_soak.profile.errors import nearest, shown
 from pytest_soak.profile.model import Parameter, Profile
@@ -138,14 +137,14 @@ def bounded(value: Any, parameter: Parameter) -> float:
 
     Raises ParameterError for what is no finite number or misses them by more than rounding.
     """
-    number = _number(value, parameter.key)
+    new = _number(value, parameter.key)
     slack = _SLACK * parameter.span
-    if not parameter.minimum - slack <= number <= parameter.maximum + slack:
+    if not parameter.minimum - slack <= new <= parameter.maximum + slack:
         raise ParameterError(
-            f"{parameter.key}: {number:.12g} is outside {parameter.minimum:g} to "
+            f"{parameter.key}: {new:.12g} is outside {parameter.minimum:g} to "
             f"{parameter.maximum:g} {parameter.unit}"
         )
-    return min(max(round_value(number), parameter.minimum), parameter.maximum)
+    return min(max(round_value(new), parameter.minimum), parameter.maximum)
 
 
 def leaves(runtime: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -181,16 +180,10 @@ def _parameter(key: object, table: Table) -> Parameter:
 
 
 def _number(value: Any, where: object) -> float:
-    # numbers.Real, so that a proposer may hand over what numpy computed.
-    if type(value) is bool or not isinstance(value, numbers.Real):
-        raise ParameterError(f"{where}: {shown(value)} is not a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+    finite = number(value)
+    if finite is None:
         raise ParameterError(f"{where}: {shown(value)} is not a finite number")
-    return number
+    return finite
 
 
 def _with(runtime: Mapping[str, Any], path: tuple[str, ...], value: float) -> dict[str, Any]:

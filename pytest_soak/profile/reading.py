@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pytest_soak.canonical import number
 from pytest_soak.profile.errors import Invalid, nearest, shown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -125,36 +125,31 @@ class Node:
         return self.value
 
     def number(self) -> float:
-        if isinstance(self.value, bool) or not isinstance(self.value, (int, float)):
-            raise self.wrong(f"{shown(self.value)} is not a number")
-        try:
-            number = float(self.value)
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
+        finite = number(self.value)
+        if finite is None:
             raise self.wrong(f"{shown(self.value)} is not a finite number")
-        return number
+        return finite
 
     def positive(self) -> float:
-        number = self.number()
-        if number <= 0:
-            raise self.wrong(f"{number:g} is not above 0")
-        return number
+        value = self.number()
+        if value <= 0:
+            raise self.wrong(f"{value:g} is not above 0")
+        return value
 
     def share(self) -> float:
-        number = self.number()
-        if not 0 <= number <= 1:
-            raise self.wrong(f"{number:g} is not a share between 0 and 1")
-        return number
+        value = self.number()
+        if not 0 <= value <= 1:
+            raise self.wrong(f"{value:g} is not a share between 0 and 1")
+        return value
 
     def count(self, least: int = 1) -> int:
         """A whole number of iterations, not below ``least``."""
-        number = self.number()
-        if not number.is_integer():
-            raise self.wrong(f"{number:g} is not a whole number")
-        if number < least:
-            raise self.wrong(f"{number:g} is below {least}")
-        return int(number)
+        value = self.number()
+        if not value.is_integer():
+            raise self.wrong(f"{value:g} is not a whole number")
+        if value < least:
+            raise self.wrong(f"{value:g} is below {least}")
+        return int(value)
 
     def items(self) -> tuple[Node, ...]:
         if not isinstance(self.value, list):

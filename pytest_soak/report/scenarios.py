@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_soak.canonical import number
 from pytest_soak.gate.figures import figure, mean_of, measured_iterations
 from pytest_soak.gate.recovery import Recovery, recoveries, told
 from pytest_soak.loop.model import History, Iteration
@@ -41,9 +42,9 @@ def _occurrence(history: History, one: Recovery) -> list[str]:
 
 def _measured(measured: Mapping[str, Any]) -> str:
     shown = [
-        f"{cell(str(key))} {figure(float(value))}"
+        f"{cell(str(key))} {figure(finite)}"
         for key, value in measured.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        if (finite := number(value)) is not None
     ]
     return f": {', '.join(shown)}" if shown else ""
 

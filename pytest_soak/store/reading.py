@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_soak.canonical import canonical_json
+from pytest_soak.canonical import canonical_json, number
 from pytest_soak.store.errors import StoreError, describe_os_error
 
 MAX_JSON_BYTES = 16 * 2**20
@@ -164,10 +163,10 @@ def _refuse_constant(text: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
+    finite = number(float(text))
+    if finite is None:
         raise ValueError(f"{text} is too large a number")
-    return number
+    return finite
 
 
 def read_json_object(path: Path) -> dict[str, Any]:

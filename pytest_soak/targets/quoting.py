@@ -12,10 +12,11 @@ in inventory; Almgren and Chriss (2000) for slicing an exit against its own impa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+
+from pytest_soak.canonical import number
 
 ADMITTED, RISK, MIN_INTERVAL, CONCURRENCY, THROTTLE = range(5)
 """What :func:`admit` says of a request."""
@@ -67,10 +68,10 @@ def params_of(runtime: Mapping[str, Mapping[str, Any]]) -> Params:
         value = runtime.get(section, {}).get(key)
         if value is None:
             raise ValueError(f"runtime has no {section}.{key}: the quoting bot needs a number")
-        number = not isinstance(value, bool) and isinstance(value, (int, float))
-        if not number or not math.isfinite(value):
+        finite = number(value)
+        if finite is None:
             raise ValueError(f"runtime {section}.{key} is {value!r}: it must be a finite number")
-        values[key] = float(value)
+        values[key] = finite
     return Params(**values)
 
 

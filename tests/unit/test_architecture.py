@@ -21,11 +21,11 @@ MAY_KNOW = {
     "gate": ("loop", "profile", "canonical", "protocol", "statistics"),
     "report": ("gate", "loop", "profile", "canonical", "protocol", "statistics"),
     "store": ("loop", "profile", "canonical", "protocol"),
-    "targets": ("protocol",),
+    "targets": ("protocol", "canonical"),
     "api": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),
     "cli": ("stored", "store", "report", "gate", "loop", "profile", "canonical", "protocol"),
     "options": (),
-    "settings": (),
+    "settings": ("canonical",),
     "stored": ("store", "gate", "loop", "profile", "canonical", "protocol"),
 }
 IMPURE = {

@@ -212,8 +212,8 @@ def test_the_profiles_of_the_documentation_work(tmp_path: Path) -> None:
 
 MISTAKES = [
     ("base_spread: 0.7", "base_spread: unknown key; did you mean 'base_spread_bps'?"),
-    ("base_spread_bps: true", "base_spread_bps: true is not a number"),
-    ("base_spread_bps: '0.7'", "base_spread_bps: '0.7' is not a number"),
+    ("base_spread_bps: true", "base_spread_bps: true is not a finite number"),
+    ("base_spread_bps: '0.7'", "base_spread_bps: '0.7' is not a finite number"),
     ("base_spread_bps: 1e999", "base_spread_bps: inf is not a finite number"),
     ("base_spread_bps: 7", "base_spread_bps: 7 is outside 0.05 to 5"),
     ("base_spread_bps_delta: -0.5", "base_spread_bps_delta: 0 is outside 0.05 to 5"),
@@ -284,7 +284,7 @@ MISTAKES = [
     ),
     (
         "rules: {ADVERSE: {evidence: {over: true}}}",
-        "rules.ADVERSE.evidence.over: true is not a number",
+        "rules.ADVERSE.evidence.over: true is not a finite number",
     ),
     (
         "rules: {ADVERSE: {evidence: {over: 2.5}}}",
