@@ -10,9 +10,8 @@ import sys
 import tomllib
 from pathlib import Path
 
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))[
-    "project"
-]
+DECLARATION = Path(__file__).parents[1] / "pyproject.toml"
+PROJECT = tomllib.loads(DECLARATION.read_text("utf-8"))["project"]
 DECLARED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)>=(?P<lowest>[0-9.]+)")
 
 

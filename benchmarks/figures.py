@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.driving import drive, lane_of
 from pytest_soak.gate.delta import verify_deltas
-from pytest_soak.loop.kpis import window_figure
+from pytest_soak.loop.pooling import window_figure
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.store.sources import read_source
 from pytest_soak.targets.mock import make_mock

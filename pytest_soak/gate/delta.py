@@ -7,13 +7,16 @@ where it echoes them).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
 from pytest_soak.canonical import number
-from pytest_soak.gate.figures import figure, mean_of
+from pytest_soak.gate.echo import echo_lines
+from pytest_soak.gate.figures import figure
+from pytest_soak.loop.conditions import evaluate, first_means
+from pytest_soak.loop.echo import unconfirmed
 from pytest_soak.loop.model import (
     GUARD_ORDER,
     PROPOSER_FAILED,
@@ -23,11 +26,13 @@ from pytest_soak.loop.model import (
     Outcome,
     Verdict,
 )
+from pytest_soak.loop.verdict import evidence
 from pytest_soak.profile.model import Condition, DeltaQuality, Needed, Parameter
 
 Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 
 _NOTHING = "not applicable"
+_LEFT_OUT = "which leaves it out"
 _SLACK = 1e-9
 """Share of a key's range below which two values are the same (SPEC §5)."""
 
@@ -40,6 +45,8 @@ class DeltaCheck:
     status: Status
     """``none``: nothing was proposed, and nothing is wrong."""
     problems: tuple[str, ...]
+    echoes: tuple[str, ...]
+    """What the target's echo of its parameters does not confirm."""
     refused: Mapping[str, str]
     """Key to reason, of what was proposed and not or not wholly applied."""
     proposed: int
@@ -97,12 +104,14 @@ def _start_check(history: History) -> DeltaCheck | None:
     if not history.iterations:
         return None
     first = history.iterations[0]
-    problems = _echo_problems(first)
+    echoes = _echo_problems(first)
+    problems: dict[str, str] = {}
     if not first.external:
-        problems |= _moved(history, history.start_values, first.values, "at the start")
-    if not problems:
+        problems = _moved(history, history.start_values, first.values, "at the start")
+    if not (problems or echoes):
         return None
-    return DeltaCheck(0, "fail", tuple(problems.values()), {}, 0, 0, stuck=False)
+    texts = tuple(problems.values())
+    return DeltaCheck(0, "fail", texts, tuple(echoes.values()), {}, 0, 0, stuck=False)
 
 
 def _check(
@@ -117,8 +126,10 @@ def _check(
     if live:  # what is wrong with the outcome itself says more than the value that came of it
         problems |= _decision_problems(history, iteration, decision)
     unseen: set[str] = set()
+    echoes: dict[str, str] = {}
     if follower is not None:
-        problems = _echo_problems(follower) | problems
+        changed = [key for key, now in decision.values.items() if now != iteration.basis.get(key)]
+        echoes = _echo_problems(follower) | _unconfirmed(history, follower, changed)
         moved = _moved(history, decision.values, follower.values, "in the next iteration")
         if follower.external:
             unseen = set(moved)  # an operator's edit explains it, and hides whether it was applied
@@ -127,14 +138,16 @@ def _check(
     proposed = set(outcomes) | ({item.key for item in decision.wanted.proposals} if live else set())
     refused = {key: item.reason for key, item in outcomes.items() if item.outcome != "APPLIED"}
     refused |= {key: "external" for key in unseen & set(outcomes) if key not in refused}
-    status = _status(problems, proposed, refused, outcomes, follower)
+    unexplained = {**problems, **echoes}
+    status = _status(unexplained, proposed, refused, outcomes, follower)
     return DeltaCheck(
         iteration.number,
         status,
         tuple(problems.values()),
+        tuple(text for key, text in echoes.items() if key not in problems),
         refused,
         len(proposed),
-        len(proposed - set(problems)),
+        len(proposed - set(unexplained)),
         _is_stuck(iteration, decision, follower),
     )
 
@@ -236,10 +249,20 @@ def _span(parameter: Parameter | None) -> float:
 
 
 def _echo_problems(iteration: Iteration) -> dict[str, str]:
+    """Key to what the target echoed of it, where that is not the value in force."""
     return {
-        key: f"{key}: iteration {iteration.number} says that it ran with another value than "
-        f"{iteration.values.get(key, float('nan')):g}"
-        for key in iteration.echo_mismatch
+        key: f"{key}: iteration {iteration.number} ran with {iteration.values[key]:g}, and the "
+        f"target echoed {echoed}"
+        for key, echoed in iteration.echo_mismatch.items()
+    }
+
+
+def _unconfirmed(history: History, follower: Iteration, changed: Sequence[str]) -> dict[str, str]:
+    """The changed keys that the echo of the next iteration, if it gives one, leaves out."""
+    return {
+        key: f"{key}: changed to {follower.values[key]:g}, and not confirmed by the echo of "
+        f"iteration {follower.number}, {_LEFT_OUT}"
+        for key in unconfirmed(history.profile, follower.report, changed)
     }
 
 
@@ -275,7 +298,7 @@ def _report(history: History, checks: list[DeltaCheck], strict: bool) -> DeltaRe
         held_ratio=_held_ratio(history),
         explained_ratio=sum(check.explained for check in judged) / keys if keys else None,
         proposes_when_needed=needed,
-        failures=tuple(_failure(check, text) for check in checks for text in check.problems),
+        failures=_failures(history, checks),
         verdict=verdict,
         applicable=ratio is not None,
         reason=reason,
@@ -293,6 +316,21 @@ def _why_nothing(history: History) -> str:
     if not history.iterations:
         return "no iteration was measured"
     return "nothing was proposed" if not proposed else "nothing that was proposed could be verified"
+
+
+def _failures(history: History, checks: Sequence[DeltaCheck]) -> tuple[str, ...]:
+    """A line for each; a key that is echoed wrongly, or left out, again and again has one."""
+    lines = [_failure(check, text) for check in checks for text in check.problems]
+    lines += echo_lines(history.iterations)
+    left_out: dict[str, list[str]] = {}
+    for check in checks:
+        for text in check.echoes:
+            if _LEFT_OUT in text:
+                left_out.setdefault(text.partition(":")[0], []).append(text)
+    for texts in left_out.values():
+        more = f" (and {len(texts) - 1} more changes of it)" if len(texts) > 1 else ""
+        lines.append(texts[0] + more)
+    return tuple(lines)
 
 
 def _failure(check: DeltaCheck, text: str) -> str:
@@ -343,10 +381,11 @@ def _proposes_when_needed(history: History, needed: Needed) -> float | None:
         return None
     rule = next((rule for rule in history.profile.rules if rule.name == needed.rule), None)
     keys = {move.key for move in rule.moves} if rule is not None else set()
+    firsts = first_means(needed.when, [item.readings for item in history.iterations])
     spoke = []
     for iteration in history.iterations:
         decision = iteration.decision
-        if decision is None or not _in_need(history, iteration, needed.when):
+        if decision is None or not _in_need(iteration, needed.when, firsts):
             continue
         wanted = decision.wanted
         rules = {item.rule for item in wanted.proposals} | {o.rule for o in decision.outcomes}
@@ -356,16 +395,11 @@ def _proposes_when_needed(history: History, needed: Needed) -> float | None:
     return sum(spoke) / len(spoke) if spoke else None
 
 
-def _in_need(history: History, iteration: Iteration, when: tuple[Condition, ...]) -> bool:
-    for condition in when:
-        reading = iteration.readings.get(condition.kpi)
-        if reading is None or reading.evidence is None:
-            return False
-        if not all(comparison.holds(reading.evidence) for comparison in condition.comparisons):
-            return False
-        if condition.share_of_first is not None:
-            share, first = condition.share_of_first
-            begin = mean_of(history.iterations[:first], condition.kpi)
-            if begin is not None and reading.evidence < share * begin:
-                return False
-    return True
+def _in_need(
+    iteration: Iteration, when: tuple[Condition, ...], firsts: Mapping[str, float]
+) -> bool:
+    readings = iteration.readings
+    return all(
+        evaluate(item, evidence(readings, item.kpi), firsts=firsts, unknown_first=True).holds
+        for item in when
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_soak.loop.model import History, Iteration, Reading
+from pytest_soak.loop.model import History, Iteration
+from pytest_soak.loop.pooling import figure_of
 
 
 def measured_iterations(history: History) -> tuple[Iteration, ...]:
@@ -28,34 +29,8 @@ def series_of(iterations: Sequence[Iteration], kpi: str) -> list[float | None]:
 
 
 def mean_of(iterations: Sequence[Iteration], kpi: str) -> float | None:
-    """The KPI over these iterations, None without any data.
-
-    A ratio whose sums are known throughout is the ratio of the sums: an iteration with few fills
-    must not weigh as much as one with many. The sums must be of one kind, so all readings have to
-    come from the same source (volumes are not added to counts).
-    """
-    readings = [
-        reading
-        for iteration in iterations
-        if (reading := iteration.readings.get(kpi)) is not None and reading.evidence is not None
-    ]
-    if not readings:
-        return None
-    ratio = _ratio_of_sums(readings)
-    if ratio is not None:
-        return ratio
-    values = [reading.evidence for reading in readings if reading.evidence is not None]
-    return math.fsum(values) / len(values)
-
-
-def _ratio_of_sums(readings: Sequence[Reading]) -> float | None:
-    numerators = [r.numerator for r in readings if r.numerator is not None]
-    denominators = [r.denominator for r in readings if r.denominator is not None]
-    known = len(numerators) == len(denominators) == len(readings)
-    if not known or len({reading.source for reading in readings}) > 1:
-        return None
-    whole = math.fsum(denominators)
-    return math.fsum(numerators) / whole if whole != 0.0 else None
+    """The KPI over these iterations, None without any data (``loop.pooling.figure_of``)."""
+    return figure_of(iteration.readings.get(kpi) for iteration in iterations)
 
 
 def figure(value: float | None) -> str:

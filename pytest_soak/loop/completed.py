@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pytest_soak.loop.attribution import aims_of, is_disturbed, window_of
+from pytest_soak.loop.conditions import first_count
 from pytest_soak.loop.entries import EntryError
-from pytest_soak.loop.model import Decision, Iteration, Outcome, Readings, Verdict
+from pytest_soak.loop.model import Decision, Iteration, Outcome, Verdict
 from pytest_soak.loop.rollback import owed_after, taken_back_after
 from pytest_soak.loop.state import EXTERNAL, UNCHARGED_RULES, Change, LaneState, Moved
 from pytest_soak.loop.verdict import all_hold
@@ -20,8 +21,11 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
         raise EntryError(f"iteration {decision.iteration} has no observation")
     made = _made(decision)
     state = _followed(state, decision, made)
+    freeze = state.profile.guards.freeze
+    first = (*state.first, observed.readings)
+    stable = freeze is not None and all_hold(freeze.stable, observed.readings, first)
     state = _remembered(state, observed)
-    state = _judged(state, decision, observed.readings)
+    state = _judged(state, decision, stable)
     state = _charged(state, decision, made)
     return replace(
         _panicked(state, decision),
@@ -132,15 +136,11 @@ def _remembered(state: LaneState, observed: Iteration) -> LaneState:
     if attribution is not None:
         window = max((rule.dwell for rule in rules), default=0)
         longest = max(longest, attribution.memory + max(window, attribution.least) - 1)
-    firsts = [
-        condition.share_of_first[1]
-        for rule in rules
-        for condition in rule.when
-        if condition.share_of_first is not None
-    ]
     readings, number = observed.readings, observed.number
     recent = (*state.recent, readings)
-    first = state.first if len(state.first) >= max(firsts, default=0) else (*state.first, readings)
+    first = state.first
+    if len(first) < first_count(state.profile):
+        first = (*first, readings)
     disturbed = [each for each in state.disturbed if each > number - longest]
     if is_disturbed(observed):
         disturbed.append(number)
@@ -152,7 +152,7 @@ def _remembered(state: LaneState, observed: Iteration) -> LaneState:
     )
 
 
-def _judged(state: LaneState, decision: Decision, readings: Readings) -> LaneState:
+def _judged(state: LaneState, decision: Decision, stable: bool) -> LaneState:
     """Streaks and freeze. Missing data breaks a good streak and leaves a bad one."""
     fail_streak = state.fail_streak
     if decision.verdict is Verdict.FAIL:
@@ -164,7 +164,7 @@ def _judged(state: LaneState, decision: Decision, readings: Readings) -> LaneSta
     freeze = state.profile.guards.freeze
     if freeze is None:
         return state
-    if decision.iteration <= state.frozen_until or not all_hold(freeze.stable, readings):
+    if decision.iteration <= state.frozen_until or not stable:
         return replace(state, stable_streak=0)
     if state.stable_streak + 1 < freeze.after:
         return replace(state, stable_streak=state.stable_streak + 1)

@@ -90,7 +90,7 @@ def plan_entry(iterations: int) -> dict[str, Any]:
 def observation_entry(
     iteration: int,
     report_json: Mapping[str, Any],
-    audit: Mapping[str, int] | None,
+    audit: Mapping[str, Any] | None,
     target_state: Any,
 ) -> dict[str, Any]:
     """``report_json`` is the report as JSON values (``canonical.to_json``)."""

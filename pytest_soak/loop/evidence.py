@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_soak.loop.kpis import window_figure
-from pytest_soak.loop.model import Reading, Readings
+from pytest_soak.loop.conditions import Evaluation, evaluate, first_means
+from pytest_soak.loop.model import Readings
+from pytest_soak.loop.pooling import window_figure
 from pytest_soak.loop.room import deciding
 from pytest_soak.loop.state import LaneState
-from pytest_soak.profile.model import Condition, Hysteresis, Rule
+from pytest_soak.profile.model import Hysteresis, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +32,24 @@ class Standing:
     """Why it does not fire although this iteration alone would do; else empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """One condition on one figure."""
-
-    holds: bool
-    read: bool
-    """False while it holds because a mean of the first iterations is not known."""
-    problem: str
-
-
 def standing(rule: Rule, state: LaneState, readings: Readings) -> Standing:
     """Where ``rule`` stands, given the readings of the iteration to be decided."""
     now = deciding(state)
     window = (*state.recent, readings)[-rule.evidence.over :]
-    firsts = _first_means(rule, state, readings)
+    firsts = first_means(rule.when, (*state.first, readings))
     figures = _figures(rule, window)
-    checks = [
-        _check(condition, figures.get(condition.kpi), firsts.get(condition.kpi), margin=True)
-        for condition in rule.when
-    ]
+    results = _evaluated(rule, figures, firsts, margin=True)
     enough = len(window) == rule.evidence.over or rule.evidence.early
     stopped = _is_stopped(rule, figures if enough else {}, rule.name in state.stopped)
     delay = (
         _stopped_text(rule, stopped)
         or _dwell_text(rule, state, now)
         or _window_text(rule, state, now, len(window))
-        or next((check.problem for check in checks if not check.holds), "")
+        or next((f"evidence: {result.text}" for result in results if not result.holds), "")
     )
     return Standing(
         fires=not delay,
-        kpis=_read_kpis(rule, checks),
+        kpis=_used_kpis(rule, results),
         figures=figures,
         stopped=stopped,
         waiting=delay if delay and _holds_alone(rule, readings, firsts) else "",
@@ -77,11 +65,9 @@ def stopped_rules(state: LaneState, readings: Readings) -> tuple[str, ...]:
 def standing_alone(rule: Rule, readings: Readings) -> Standing:
     """Where ``rule`` stands when there is no history: by ``when`` on these readings alone."""
     figures = _figures(rule, (readings,))
-    checks = [
-        _check(condition, figures.get(condition.kpi), None, margin=False) for condition in rule.when
-    ]
-    fires = all(check.holds for check in checks)
-    return Standing(fires, _read_kpis(rule, checks), figures, stopped=False, waiting="")
+    results = _evaluated(rule, figures, {}, margin=False)
+    fires = all(result.holds for result in results)
+    return Standing(fires, _used_kpis(rule, results), figures, stopped=False, waiting="")
 
 
 def _figures(rule: Rule, window: Sequence[Readings]) -> dict[str, float]:
@@ -95,70 +81,33 @@ def _figures(rule: Rule, window: Sequence[Readings]) -> dict[str, float]:
     return figures
 
 
-def _first_means(rule: Rule, state: LaneState, readings: Readings) -> dict[str, float]:
-    """Means over the first n iterations of the KPIs that are held against theirs, once known.
+def _evaluated(
+    rule: Rule, figures: Mapping[str, float], firsts: Mapping[str, float], *, margin: bool
+) -> list[Evaluation]:
+    """Every condition of the rule, in its order; a first mean that is not known holds nothing back.
 
-    Iterations without data are left out; if all are, the mean is not known.
+    The floor on fills of a rule, say, is no reason to wait before there is a start to compare with.
     """
-    means = {}
-    for condition in rule.when:
-        if condition.share_of_first is None:
-            continue
-        count = condition.share_of_first[1]
-        first = (*state.first, readings) if deciding(state) <= count else state.first
-        if len(first) < count:
-            continue
-        known: list[Reading | None] = [
-            reading
-            for one in first[:count]
-            if (reading := one.get(condition.kpi)) is not None and reading.evidence is not None
-        ]
-        figure = window_figure(known)
-        if figure is not None:
-            means[condition.kpi] = figure
-    return means
+    return [
+        evaluate(
+            condition,
+            figures.get(condition.kpi),
+            firsts=firsts,
+            unknown_first=True,
+            margin=margin,
+        )
+        for condition in rule.when
+    ]
 
 
-def _check(
-    condition: Condition, figure: float | None, first_mean: float | None, *, margin: bool
-) -> _Check:
-    unknown_first = condition.share_of_first is not None and first_mean is None
-    if unknown_first and not condition.comparisons:
-        return _Check(True, False, "")
-    if figure is None:
-        return _Check(False, True, f"evidence: {condition.kpi} has no data")
-    for comparison in condition.comparisons:
-        holds = comparison.holds_with_margin if margin else comparison.holds
-        if not holds(figure):
-            beyond = f" by {comparison.margin:g}" if margin and comparison.margin else ""
-            return _Check(
-                False, True, f"evidence: {condition.kpi} {figure:.6g} is not {comparison}{beyond}"
-            )
-    if condition.share_of_first is not None and first_mean is not None:
-        share, count = condition.share_of_first
-        if not figure >= share * first_mean:
-            least = f"{share:g} of its first {count}, {first_mean:.6g}"
-            return _Check(
-                False, True, f"evidence: {condition.kpi} {figure:.6g} is less than {least}"
-            )
-    return _Check(True, True, "")
-
-
-def _read_kpis(rule: Rule, checks: Sequence[_Check]) -> tuple[str, ...]:
-    read = [condition.kpi for condition, check in zip(rule.when, checks, strict=True) if check.read]
-    return tuple(sorted(set(read)))
+def _used_kpis(rule: Rule, results: Sequence[Evaluation]) -> tuple[str, ...]:
+    pairs = zip(rule.when, results, strict=True)
+    return tuple(sorted({condition.kpi for condition, result in pairs if result.used}))
 
 
 def _holds_alone(rule: Rule, readings: Readings, firsts: Mapping[str, float]) -> bool:
-    return all(
-        _check(
-            condition,
-            window_figure([readings.get(condition.kpi)]),
-            firsts.get(condition.kpi),
-            margin=False,
-        ).holds
-        for condition in rule.when
-    )
+    figures = _figures(rule, (readings,))
+    return all(result.holds for result in _evaluated(rule, figures, firsts, margin=False))
 
 
 def _dwell_text(rule: Rule, state: LaneState, now: int) -> str:

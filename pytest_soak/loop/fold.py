@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from pytest_soak.loop.completed import completed, taken_over
+from pytest_soak.loop.echo import FIELD, echo_mismatch
 from pytest_soak.loop.entries import (
     SCHEMA,
     EntryError,
@@ -17,7 +18,7 @@ from pytest_soak.loop.entries import (
     lane_from_entry,
     state_hash_of,
 )
-from pytest_soak.loop.kpis import echo_mismatch, read_kpis
+from pytest_soak.loop.kpis import read_kpis
 from pytest_soak.loop.model import Entry, Halt, Iteration
 from pytest_soak.loop.state import LaneState
 from pytest_soak.loop.verdict import judge
@@ -98,7 +99,7 @@ def _observed(state: LaneState, entry: Entry) -> LaneState:
     readings = read_kpis(
         state.profile, report, audit, interval_s=state.lane.interval_s, mock=state.mock
     )
-    judged = judge(state.profile, readings)
+    judged = judge(state.profile, readings, (*state.first, readings))
     iteration = Iteration(
         number=entry["iteration"],
         values=state.values,
@@ -108,7 +109,7 @@ def _observed(state: LaneState, entry: Entry) -> LaneState:
         decision=None,
         verdict=judged.verdict,
         reasons=judged.reasons,
-        echo_mismatch=echo_mismatch(state.profile, state.values, report.get("effective_params")),
+        echo_mismatch=echo_mismatch(state.profile, state.values, report.get(FIELD)),
         external=state.edited,
         edits=state.edits,
     )
@@ -134,7 +135,7 @@ def _checked(state: LaneState, entry: Entry) -> LaneState:
         mock=state.mock,
         recorded=entry["recorded"],
     )
-    judged = judge(state.profile, readings)
+    judged = judge(state.profile, readings, (*state.first, readings))
     checked = replace(
         observed,
         readings=readings,

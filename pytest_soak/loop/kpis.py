@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from pytest_soak.canonical import number
-from pytest_soak.loop.model import Reading, Readings
+from pytest_soak.loop.blocks import blocks_of
+from pytest_soak.loop.model import LARGEST, Reading, Readings
+from pytest_soak.loop.words import described, hint, names
 from pytest_soak.profile.model import Kpi, Profile
 
 MOCK_DEFAULT = 0.9
@@ -16,14 +17,12 @@ PLACEHOLDER_SOURCES = ("mock_default", "fallback")
 """Sources of a maker/taker ratio that stand in for one; ``mock_default`` is data in mock."""
 
 _SECONDS_PER_HOUR = 3600.0
-_SLACK = 1e-9
-_SILENT = object()
 
 
 def read_kpis(
     profile: Profile,
     report: Mapping[str, Any],
-    audit: Mapping[str, int] | None,
+    audit: Mapping[str, Any] | None,
     *,
     interval_s: float,
     mock: bool,
@@ -31,19 +30,21 @@ def read_kpis(
 ) -> Readings:
     """One reading for each KPI that the profile declares, and one for each recorded name.
 
-    ``audit`` counts BLOCK events by reason (see :func:`count_blocks`), None where there was no
-    audit. ``interval_s`` is the target time of the iteration in seconds. A value that is absent,
-    null, NaN, infinite, a bool or a text is NODATA; nothing in a report raises.
+    ``audit`` is what :func:`pytest_soak.loop.blocks.count_audit` made of the audit, None where
+    there was none. ``interval_s`` is the target time of the iteration in seconds. A value that is
+    absent, null, NaN, infinite, a bool, a text or beyond ``LARGEST`` is NODATA, and its reading
+    says why; nothing in a report raises.
     """
-    blocks, block_source = _blocks(profile, report, audit)
+    blocks = blocks_of(profile, report, audit)
     readings = {
-        name: Reading(number(value), "recorded") for name, value in (recorded or {}).items()
+        name: _reading(value, "recorded", "the recorded value")
+        for name, value in (recorded or {}).items()
     }
     for name, kpi in profile.kpis.items():
         if kpi.recorded:
-            readings.setdefault(name, Reading(None, "recorded"))
+            readings.setdefault(name, Reading(None, "recorded", why="no check recorded it"))
         elif kpi.share_of_blocks:
-            readings[name] = _block_share(blocks, block_source, kpi.share_of_blocks)
+            readings[name] = blocks.share(kpi.share_of_blocks)
         elif kpi.derive == "maker_taker_ratio":
             readings[name] = maker_taker_reading(report, mock=mock)
         elif kpi.derive == "fills_per_hour":
@@ -53,67 +54,22 @@ def read_kpis(
     return readings
 
 
-def count_blocks(audit: Iterable[Any]) -> dict[str, int]:
-    """BLOCK events by reason, reasons in the order of their names; rows that are none are left."""
-    counts: dict[str, int] = {}
-    for row in audit:
-        if isinstance(row, Mapping) and row.get("event") == "BLOCK":
-            reason = row.get("reason")
-            if isinstance(reason, str) and reason:
-                counts[reason] = counts.get(reason, 0) + 1
-    return dict(sorted(counts.items()))
-
-
-def window_figure(readings: Sequence[Reading | None]) -> float | None:
-    """The figure of several iterations: the ratio of the sums where they are known, else the mean.
-
-    None if one of them has no data, or there is none. Sums are pooled only when all come from the
-    same source: volumes and counts do not add up.
-    """
-    values: list[float] = []
-    for reading in readings:
-        evidence = reading.evidence if reading is not None else None
-        if evidence is None:
-            return None
-        values.append(evidence)
-    if not values:
-        return None
-    return _pooled([reading for reading in readings if reading is not None], values)
-
-
-def _pooled(readings: Sequence[Reading], values: Sequence[float]) -> float:
-    if len({reading.source for reading in readings}) == 1:
-        above = [reading.numerator for reading in readings]
-        below = [reading.denominator for reading in readings]
-        if None not in above and None not in below:
-            total = _sum([part for part in below if part is not None])
-            share = _sum([part for part in above if part is not None])
-            if 0 < total < math.inf:
-                return share / total
-    return mean(values)
-
-
-def mean(values: Sequence[float]) -> float:
-    """The arithmetic mean, never outside the values, without overflow. ``values`` is not empty."""
-    total = _sum(values)
-    # Huge values: dividing first loses a digit, but stays finite.
-    middle = (
-        total / len(values) if math.isfinite(total) else _sum([v / len(values) for v in values])
-    )
-    return min(max(middle, min(values)), max(values))
-
-
-def _sum(values: Sequence[float]) -> float:
-    try:
-        return math.fsum(values)
-    except OverflowError:
-        return math.inf
+def _reading(value: Any, source: str, name: str) -> Reading:
+    """The value as a reading; where it is no data, ``name`` begins the sentence that says why."""
+    finite = number(value)
+    if finite is None:
+        return Reading(None, source, why=f"{name} is {described(value)}")
+    if abs(finite) > LARGEST:
+        return Reading(
+            None, source, why=f"{name} is {finite:.3g}, and figures end at {LARGEST:.0e}"
+        )
+    return Reading(finite, source)
 
 
 def _amount(value: Any) -> float | None:
     """A count or a volume: a number that is not negative."""
     converted = number(value)
-    return converted if converted is not None and converted >= 0 else None
+    return converted if converted is not None and 0 <= converted <= LARGEST else None
 
 
 def _section(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -122,10 +78,16 @@ def _section(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _read(report: Mapping[str, Any], kpi: Kpi) -> Reading:
-    value: Any = report
-    for step in kpi.read:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return Reading(number(value), ".".join(kpi.read))
+    source, value = ".".join(kpi.read), cast(Any, report)
+    for depth, step in enumerate(kpi.read):
+        above = ".".join(kpi.read[:depth]) or "the report"
+        if not isinstance(value, Mapping):
+            return Reading(None, source, why=f"{above} is {described(value)}, not a mapping")
+        if step not in value:
+            has = f"{above} has {names(value)}" if value else f"{above} is empty"
+            return Reading(None, source, why=f"no field {step}{hint(step, value)}; {has}")
+        value = value[step]
+    return _reading(value, source, source)
 
 
 def maker_taker_reading(report: Mapping[str, Any], *, mock: bool) -> Reading:
@@ -146,7 +108,8 @@ def maker_taker_reading(report: Mapping[str, Any], *, mock: bool) -> Reading:
         return reading
     if mock:
         return Reading(MOCK_DEFAULT, "mock_default")
-    return Reading(FALLBACK, "fallback", placeholder=True)
+    why = "the report has no fills, by volume or by count, and no other source of the share"
+    return Reading(FALLBACK, "fallback", placeholder=True, why=why)
 
 
 def _maker_share(
@@ -156,7 +119,7 @@ def _maker_share(
     if maker is None or taker is None:
         return None
     total = maker + taker
-    if not 0 < total < math.inf:
+    if total <= 0:
         return None
     return Reading(maker / total, source, numerator=maker, denominator=total)
 
@@ -165,55 +128,11 @@ def _fills_per_hour(report: Mapping[str, Any], interval_s: float) -> Reading:
     fills = _section(report, "fills")
     maker, taker = _amount(fills.get("maker_count")), _amount(fills.get("taker_count"))
     if maker is None or taker is None:
-        return Reading(None, "fills")
-    return Reading(number((maker + taker) * _SECONDS_PER_HOUR / interval_s), "fills")
-
-
-def _blocks(
-    profile: Profile, report: Mapping[str, Any], audit: Mapping[str, int] | None
-) -> tuple[Mapping[str, float] | None, str]:
-    """Blocks by reason and where they were counted; None where they were not."""
-    declared = {kpi.share_of_blocks for kpi in profile.kpis.values()}
-    for source, raw in (("block_reasons", report.get("block_reasons")), ("audit", audit)):
-        if not isinstance(raw, Mapping):
-            continue
-        counts = {reason: _amount(value) for reason, value in raw.items()}
-        # A bad count of a reason that matters leaves the total unknown; a field of another name
-        # that is no number is not a count.
-        if all(counts[reason] is not None for reason in counts if reason in declared):
-            known = {reason: count for reason, count in counts.items() if count is not None}
-            if math.isfinite(_sum(list(known.values()))):
-                return known, source
-    return None, "block_reasons"
-
-
-def _block_share(blocks: Mapping[str, float] | None, source: str, reason: str) -> Reading:
-    if blocks is None:
-        return Reading(None, source)
-    total, count = _sum(list(blocks.values())), blocks.get(reason, 0.0)
-    # Counted and none: that is a share of zero, not missing data.
-    return Reading(count / total if total else 0.0, source, count, total)
-
-
-def echo_mismatch(profile: Profile, values: Mapping[str, float], echo: Any) -> tuple[str, ...]:
-    """Keys that the target says it runs with other values than ``values`` (flat).
-
-    ``echo`` is the report's ``effective_params``, flat or nested; a key that it leaves out is no
-    mismatch, one that is no number is.
-    """
-    if not isinstance(echo, Mapping):
-        return ()
-    different = []
-    for key, parameter in profile.parameters.items():
-        said: Any = echo
-        for step in (key,) if key in echo else parameter.path:
-            said = said.get(step, _SILENT) if isinstance(said, Mapping) else _SILENT
-        if said is _SILENT:
-            continue
-        value = number(said)
-        if value is None or abs(value - values[key]) > _SLACK * parameter.span:
-            different.append(key)
-    return tuple(different)
+        name = "taker_count" if maker is not None else "maker_count"
+        value = fills.get(name)
+        is_ = "is missing" if value is None else f"is {described(value)}"
+        return Reading(None, "fills", why=f"fills.{name} {is_}")
+    return _reading((maker + taker) * _SECONDS_PER_HOUR / interval_s, "fills", "fills per hour")
 
 
 def ensure_maker_taker_ratio(

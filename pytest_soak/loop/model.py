@@ -36,6 +36,10 @@ PROPOSER_FAILED = "the proposer failed"
 """How the note of a decision begins whose proposer raised."""
 
 
+LARGEST = 1e100
+"""Figures beyond it are no data: sums and squares of what is smaller stay finite."""
+
+
 class Verdict(StrEnum):
     """Ordered by ``worst_of``: FAIL > INCONCLUSIVE > WARN > PASS."""
 
@@ -69,6 +73,8 @@ class Reading:
     """The value is a stand-in that rules and gate take for NODATA."""
     weak: bool = False
     """No evidence on one iteration (a weekly rollup): WARN at best in the gate."""
+    why: str = ""
+    """Why there is no data, for people: ``totals.p95_ms is a text, '300ms'``."""
 
     @property
     def evidence(self) -> float | None:
@@ -80,7 +86,7 @@ Readings = Mapping[str, Reading]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class IterationVerdict:
     """The verdict of an iteration and the reasons for it."""
 
     verdict: Verdict
@@ -279,8 +285,8 @@ class Iteration:
     verdict: Verdict
     reasons: tuple[str, ...]
     failed_checks: tuple[str, ...] = ()
-    echo_mismatch: tuple[str, ...] = ()
-    """Keys whose echoed ``effective_params`` differ from the value in force."""
+    echo_mismatch: Mapping[str, str] = field(default_factory=dict)
+    """Key to what ``effective_params`` says of it, where that is not the value in force."""
     external: bool = False
     """The runtime file was edited from outside before this iteration."""
     edited: Mapping[str, float] | None = None

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_soak.loop.model import Judged, Readings, Verdict
+from pytest_soak.loop.conditions import evaluate, first_means
+from pytest_soak.loop.model import IterationVerdict, Readings, Verdict
 from pytest_soak.profile.model import Condition, Profile
 
 
-def judge(profile: Profile, readings: Readings) -> Judged:
+def judge(profile: Profile, readings: Readings, first: Sequence[Readings] = ()) -> IterationVerdict:
     """FAIL or WARN by the profile's limits, INCONCLUSIVE where a limited KPI has no data.
 
-    A placeholder is no data. The reasons are those of the verdict itself, and the missing KPIs.
+    ``first`` are the readings of the lane's first iterations, this one included where it is one of
+    them; a share of a first mean that is not known yet is no reason to FAIL or WARN. A placeholder
+    is no data. The reasons are those of the verdict itself, and the missing KPIs.
     """
     limits = profile.verdict
-    fails = _exceeded(limits.fail, readings)
-    warns = _exceeded(limits.warn, readings)
+    fails = _exceeded(limits.fail, readings, first)
+    warns = _exceeded(limits.warn, readings, first)
     limited = dict.fromkeys(condition.kpi for condition in (*limits.fail, *limits.warn))
-    missing = tuple(f"{kpi} has no data" for kpi in limited if evidence(readings, kpi) is None)
+    missing = tuple(no_data_text(readings, kpi) for kpi in limited if not usable(readings, kpi))
     if fails:
-        return Judged(Verdict.FAIL, fails + missing)
+        return IterationVerdict(Verdict.FAIL, fails + missing)
     if missing:
-        return Judged(Verdict.INCONCLUSIVE, missing + warns)
-    return Judged(Verdict.WARN, warns) if warns else Judged(Verdict.PASS, ())
+        return IterationVerdict(Verdict.INCONCLUSIVE, missing + warns)
+    return IterationVerdict(Verdict.WARN, warns) if warns else IterationVerdict(Verdict.PASS, ())
 
 
 def evidence(readings: Readings, kpi: str) -> float | None:
@@ -31,22 +34,40 @@ def evidence(readings: Readings, kpi: str) -> float | None:
     return reading.evidence if reading is not None else None
 
 
-def all_hold(conditions: Sequence[Condition], readings: Readings) -> bool:
-    """Whether every condition holds on these readings; a KPI without data holds for none."""
-    return all(_holds(condition, evidence(readings, condition.kpi)) for condition in conditions)
+def usable(readings: Readings, kpi: str) -> bool:
+    """Whether the KPI has data that rules and limits may use."""
+    return evidence(readings, kpi) is not None
 
 
-def _holds(condition: Condition, value: float | None) -> bool:
-    return value is not None and all(
-        comparison.holds(value) for comparison in condition.comparisons
+def no_data_text(readings: Readings, kpi: str) -> str:
+    """``p95_ms has no data: totals.p95_ms is a text, '300ms'``."""
+    reading = readings.get(kpi)
+    why = reading.why if reading is not None else ""
+    return f"{kpi} has no data" + (f": {why}" if why else "")
+
+
+def all_hold(
+    conditions: Sequence[Condition], readings: Readings, first: Sequence[Readings] = ()
+) -> bool:
+    """Whether every condition holds on these readings.
+
+    A KPI without data holds for none, nor does a share of a first mean that is not known yet.
+    """
+    firsts = first_means(conditions, first)
+    return all(
+        evaluate(item, evidence(readings, item.kpi), firsts=firsts, unknown_first=False).holds
+        for item in conditions
     )
 
 
-def _exceeded(conditions: Sequence[Condition], readings: Readings) -> tuple[str, ...]:
+def _exceeded(
+    conditions: Sequence[Condition], readings: Readings, first: Sequence[Readings]
+) -> tuple[str, ...]:
+    firsts = first_means(conditions, first)
     reasons = []
     for condition in conditions:
         value = evidence(readings, condition.kpi)
-        if value is not None and _holds(condition, value):
-            limits = " and ".join(str(comparison) for comparison in condition.comparisons)
-            reasons.append(f"{condition.kpi} {value:.6g} {limits}")
+        result = evaluate(condition, value, firsts=firsts, unknown_first=False)
+        if result.holds and value is not None:
+            reasons.append(f"{condition.kpi} {value:.6g} {result.text}")
     return tuple(reasons)

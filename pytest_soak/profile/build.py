@@ -31,6 +31,9 @@ from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 SECTIONS = ("parameters", "kpis", "verdict", "rules", "guards", "gate")
 """What a profile consists of. Every one is required of a resolved profile."""
 
+BLOCK_REASONS = "block_reasons"
+"""The list of all block reasons; without it those are listed that a KPI is the share of."""
+
 READ_ONLY_SECTION = "tuner"
 """The section of the runtime that only shows copies; no parameter lives there."""
 
@@ -60,7 +63,7 @@ def build(document: Mapping[str, Any], label: str = "profile") -> Profile:
 def checked(document: Mapping[str, Any]) -> Profile:
     """As :func:`build`, but raises Invalid, which names no file yet."""
     root = Node(plain(document))
-    root.fields(("name", *SECTIONS), ("lineage", "order"))
+    root.fields(("name", *SECTIONS), ("lineage", "order", BLOCK_REASONS))
     name = root.child("name").name()
     lineage = (
         tuple(each.name() for each in root.child("lineage").items())
@@ -90,6 +93,7 @@ def checked(document: Mapping[str, Any]) -> Profile:
         rules=tuple(rules.values()),
         guards=guards(root.child("guards"), parameters, kpis),
         gate=_gate(gate, tuple(criteria.values()), rules, kpis),
+        block_reasons=_block_reasons(root, kpis),
         document={**root.mapping(), "lineage": list(lineage), "order": order},
     )
 
@@ -112,7 +116,8 @@ def _ordered(
 
 def _parameter(key: str, node: Node) -> Parameter:
     node.fields(("path", "unit", "start", "min", "max", "cap_per_hour", "safer"))
-    if key in (*SECTIONS, SCENARIOS, "extends", READ_ONLY_SECTION) or key.endswith("_delta"):
+    taken = (*SECTIONS, SCENARIOS, BLOCK_REASONS, "extends", READ_ONLY_SECTION)
+    if key in taken or key.endswith("_delta"):
         raise node.wrong("this name has a meaning of its own; choose another")
     path = tuple(node.child("path").text().split("."))
     if not all(IDENTIFIER.fullmatch(part) for part in path):
@@ -174,6 +179,23 @@ def _kpi(name: str, node: Node) -> Kpi:
         share_of_blocks=reason,
         derive=node.child("derive").choice(_DERIVED) if node.has("derive") else "",
     )
+
+
+def _block_reasons(root: Node, kpis: Mapping[str, Kpi]) -> tuple[str, ...]:
+    used = {kpi.share_of_blocks: kpi.name for kpi in kpis.values() if kpi.share_of_blocks}
+    if not root.has(BLOCK_REASONS):
+        return tuple(sorted(used))
+    listed = root.child(BLOCK_REASONS)
+    reasons = [item.text() for item in listed.items()]
+    for item, reason in zip(listed.items(), reasons, strict=True):
+        if IDENTIFIER.fullmatch(reason) is None:
+            raise item.wrong(f"{shown(reason)} is no block reason")
+        if reasons.count(reason) > 1:
+            raise item.wrong(f"{shown(reason)} is listed twice")
+    for reason, kpi in used.items():
+        if reason not in reasons:
+            raise listed.wrong(f"lacks {reason!r}, of which {kpi} is the share")
+    return tuple(sorted(reasons))
 
 
 def _verdict(node: Node, kpis: Collection[str]) -> VerdictLimits:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
-from pytest_soak.profile.build import SECTIONS
+from pytest_soak.profile.build import BLOCK_REASONS, SECTIONS
 from pytest_soak.profile.errors import Invalid, nearest
 from pytest_soak.profile.reading import Node, plain
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 
 _DELTA = "_delta"
 _EXACT = Context(prec=60)
-_MERGED = (*SECTIONS, SCENARIOS)
+_MERGED = (*SECTIONS, SCENARIOS, BLOCK_REASONS)
 
 
 @dataclass(frozen=True, slots=True)

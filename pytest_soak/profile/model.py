@@ -269,6 +269,8 @@ class Profile:
     rules: tuple[Rule, ...]
     guards: Guards
     gate: GateLimits
+    block_reasons: tuple[str, ...]
+    """Every reason that may stand in a report's blocks, sorted."""
     document: Mapping[str, Any]
     """The resolved profile as JSON; ``profile.build(document)`` gives this object again. It holds
     no path of any machine."""

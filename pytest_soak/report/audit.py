@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from pytest_soak.gate.criteria import CriterionResult
+from pytest_soak.gate.echo import echo_lines
 from pytest_soak.gate.figures import figure, mean_of, measured_iterations, series_of
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import History, Iteration, Verdict
@@ -122,6 +123,8 @@ def anomalies(history: History) -> Iterator[str]:
         for text in _of_iteration(item):
             yield f"iteration {item.number}: {text}"
         yield from (f"iteration {item.number}: {text}" for text in outliers.get(item.number, ()))
+    for line in echo_lines(history.iterations):
+        yield f"the target ran with other values: {line}"
     if history.halt is not None:
         yield f"iteration {history.halt.iteration}: {history.halt.kind}: {history.halt.text}"
 
@@ -131,8 +134,6 @@ def _of_iteration(item: Iteration) -> Iterator[str]:
         yield f"{item.verdict}: {'; '.join(item.reasons)}"
     if item.failed_checks:
         yield f"failed checks: {', '.join(item.failed_checks)}"
-    if item.echo_mismatch:
-        yield f"the target ran with other values of {', '.join(item.echo_mismatch)}"
     decision = item.decision
     if decision is not None and decision.panic is not None:
         panic = decision.panic

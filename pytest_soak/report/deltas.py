@@ -24,7 +24,7 @@ def delta_verify(delta: DeltaReport) -> dict[str, Any]:
                 "status": check.status,
                 "proposed": check.proposed,
                 "refused": dict(check.refused),
-                "problems": list(check.problems),
+                "problems": [*check.problems, *check.echoes],
                 "stuck": check.stuck,
             }
             for check in delta.checks

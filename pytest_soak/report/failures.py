@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_soak.gate.echo import echo_lines
 from pytest_soak.gate.figures import figure
 from pytest_soak.gate.judge import RunJudgement
 from pytest_soak.loop.model import PROPOSER_FAILED, History, Iteration, Verdict
@@ -22,6 +23,10 @@ def failures(histories: Sequence[History], judgement: RunJudgement) -> str:
         ]
         for item in history.iterations:
             told += _of_iteration(item, tuple(c.kpi for c in history.profile.gate.criteria))
+        told += [
+            f"- the target ran with other values: {cell(line)}"
+            for line in echo_lines(history.iterations)
+        ]
         if history.halt is not None:
             halt = history.halt
             told.append(f"- iteration {halt.iteration}: {halt.kind}: {cell(halt.text)}")
@@ -32,6 +37,8 @@ def failures(histories: Sequence[History], judgement: RunJudgement) -> str:
 
 def _of_iteration(item: Iteration, kpis: Sequence[str]) -> list[str]:
     told = []
+    if item.verdict is Verdict.INCONCLUSIVE:
+        told.append(f"- iteration {item.number}: INCONCLUSIVE: {cell('; '.join(item.reasons))}")
     if item.verdict is Verdict.FAIL:
         readings = ((kpi, item.readings.get(kpi)) for kpi in kpis)
         shown = ", ".join(
@@ -42,9 +49,4 @@ def _of_iteration(item: Iteration, kpis: Sequence[str]) -> list[str]:
         told.append(f"- iteration {item.number}: {cell(item.decision.note)}")
     if item.failed_checks:
         told.append(f"- iteration {item.number}: failed checks: {', '.join(item.failed_checks)}")
-    if item.echo_mismatch:
-        told.append(
-            f"- iteration {item.number}: the target ran with other values of "
-            f"{', '.join(item.echo_mismatch)}"
-        )
     return told

@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 
 from pytest_soak.canonical import scrubbed, to_json
 from pytest_soak.loop import entries
+from pytest_soak.loop.blocks import count_audit
 from pytest_soak.loop.decide import decide
 from pytest_soak.loop.fold import advance, fold
 from pytest_soak.loop.history import read_history
-from pytest_soak.loop.kpis import count_blocks
 from pytest_soak.loop.model import (
     Decision,
     Entry,
@@ -245,8 +245,9 @@ class LaneRunner:
     def _observation(self, number: int, report: Mapping[str, Any]) -> Entry:
         plain = dict(report)
         audit = plain.pop("audit", None)
-        counts = count_blocks(audit) if isinstance(audit, (list, tuple)) else None
-        return entries.observation_entry(number, to_json(plain), counts, self._driver.snapshot())
+        return entries.observation_entry(
+            number, to_json(plain), count_audit(audit), self._driver.snapshot()
+        )
 
     # -- the runtime file ----------------------------------------------------------------------
 

@@ -129,7 +129,7 @@ def test_verify_fails_when_a_target_ignores_a_change(
             entry["report"]["effective_params"] = {"base_spread_bps": 0.5}
     path = stored(entries)
     assert main(["verify", str(path)]) == 1
-    assert "after iteration 2: base_spread_bps" in capsys.readouterr().out
+    assert "base_spread_bps: in iteration 3" in capsys.readouterr().out
 
 
 def test_explain_tells_a_run_or_one_iteration(

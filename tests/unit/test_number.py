@@ -21,8 +21,7 @@ class Raising(float):
 
 
 class Exiting:
-    @property
-    def __class__(self) -> Any:
+    def __getattribute__(self, name: str) -> Any:
         raise SystemExit(3)
 
 

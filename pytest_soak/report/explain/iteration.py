@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pytest_soak.gate.echo import echo_text
 from pytest_soak.loop.history import Moment
 from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Reading
 from pytest_soak.loop.rollback import ROLLBACK, rests_of
@@ -65,8 +66,7 @@ def _header(moment: Moment, observed: Iteration) -> list[str]:
     facts += [("failed check", name) for name in observed.failed_checks]
     facts += [("scenario", each.name) for each in fired_in(observed)]
     if observed.echo_mismatch:
-        keys = listed(observed.echo_mismatch)
-        facts.append(("target", f"says that it ran with other values of {keys}"))
+        facts.append(("target", f"ran with other values: {echo_text(observed)}"))
     facts += [("edited", text) for text in _edits(observed)]
     facts.append(("mode", mode_of(state)))
     if decision is None:
@@ -138,6 +138,9 @@ def _kpis(profile: Profile, observed: Iteration) -> list[str]:
         unit = "" if kpi is None or kpi.unit in ("1", "share") else kpi.unit
         figure = reading(found.evidence, *limits)
         text = figure if found.evidence is None else f"{figure} {unit}".rstrip()
+        if found.value is None and found.why:
+            lines += labelled(name, f"{text:<16} {found.why}", column=_KPI_COLUMN)
+            continue
         lines += labelled(name, f"{text:<16} {_origin(found)}".rstrip(), column=_KPI_COLUMN)
     return lines
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_soak.loop.attribution import aims_of
+from pytest_soak.loop.conditions import first_means
 from pytest_soak.loop.evidence import Standing, standing
-from pytest_soak.loop.kpis import window_figure
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.moves import step
 from pytest_soak.loop.room import deciding
@@ -142,9 +142,7 @@ def _limit(piece: Condition, state: LaneState, readings: Readings) -> str:
             f"{each} by {each.margin:g}" if each.margin else str(each) for each in piece.comparisons
         )
     share, count = piece.share_of_first
-    first = (*state.first, readings)[:count]
-    known = [found for one in first if (found := one.get(piece.kpi)) and found.evidence is not None]
-    mean = window_figure(known) if len(first) == count else None
+    mean = first_means([piece], (*state.first, readings)).get(piece.kpi)
     known_as = "not known yet, so it holds" if mean is None else reading(mean)
     return f">= {share:g} of its first {count} ({known_as})"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -82,19 +83,44 @@ def test_a_change_that_the_next_iteration_lacks_fails() -> None:
 
 def test_a_target_that_ignores_a_change_fails() -> None:
     history = make_history(outcomes=BOOST)
-    report = verify_deltas(with_iteration(history, 4, echo_mismatch=("min_interval_ms",)))
+    report = verify_deltas(with_iteration(history, 4, echo_mismatch={"min_interval_ms": "50"}))
     assert (report.full, report.fail) == (0, 1)
-    assert "iteration 4 says that it ran with another value" in report.failures[0]
+    assert report.failures[0] == ("min_interval_ms: in iteration 4 60 was in force and 50 echoed")
 
 
 def test_an_echo_that_differs_fails_where_nothing_was_proposed_and_at_the_start() -> None:
-    later = verify_deltas(with_iteration(make_history(), 4, echo_mismatch=("tail_age_ms",)))
+    later = verify_deltas(with_iteration(make_history(), 4, echo_mismatch={"tail_age_ms": "500"}))
     first = verify_deltas(
-        with_iteration(make_history(tune=False), 1, echo_mismatch=("tail_age_ms",))
+        with_iteration(make_history(tune=False), 1, echo_mismatch={"tail_age_ms": "500"})
     )
     assert (later.fail, later.verdict) == (1, Verdict.FAIL)
     assert (first.fail, first.verdict) == (1, Verdict.FAIL)
-    assert first.failures[0].startswith("before iteration 1")
+    assert first.failures == ("tail_age_ms: in iteration 1 600 was in force and 500 echoed",)
+
+
+def test_a_change_that_the_echo_leaves_out_is_not_confirmed() -> None:
+    history = make_history(outcomes=BOOST)
+    silent: dict[str, Any] = {"totals": {}}
+    partial = {"totals": {}, "effective_params": {"tail_age_ms": 600}}
+    whole = {"totals": {}, "effective_params": dict(history.iterations[3].values)}
+    for report, fails in ((silent, 0), (whole, 0), (partial, 1)):
+        delta = verify_deltas(with_iteration(history, 4, report=report))
+        assert (delta.fail, delta.verdict is Verdict.FAIL) == (fails, bool(fails)), report
+    assert "not confirmed by the echo of iteration 4" in delta.failures[0]
+    untouched = verify_deltas(with_iteration(make_history(), 4, report=partial))
+    assert untouched.fail == 0
+
+
+def test_many_equal_echoes_are_one_line_with_a_count() -> None:
+    history = make_history(24, tune=False)
+    for number in range(2, 25):
+        history = with_iteration(history, number, echo_mismatch={"tail_age_ms": "500"})
+    delta = verify_deltas(history)
+    assert delta.failures == (
+        "tail_age_ms: in iteration 2 600 was in force and 500 echoed, in iteration 24 600 was in "
+        "force and 500 echoed (23 iterations)",
+    )
+    assert delta.fail == 23
 
 
 def test_a_value_that_moved_by_itself_fails() -> None:

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pytest_soak.canonical import canonical_json, to_json
+from pytest_soak.loop.blocks import count_audit
+from pytest_soak.loop.echo import echo_mismatch, unconfirmed, unknown_echoes
 from pytest_soak.loop.kpis import (
-    count_blocks,
-    echo_mismatch,
     ensure_maker_taker_ratio,
-    mean,
     read_kpis,
-    window_figure,
 )
 from pytest_soak.loop.model import Reading, Readings
+from pytest_soak.loop.pooling import mean, window_figure
+from pytest_soak.profile.build import build
 from tests.unit.loop.lanes import edge_report, shipped, starts
 
 NO_NUMBERS: list[Any] = [
@@ -31,9 +35,13 @@ NO_NUMBERS: list[Any] = [
 ]
 
 
-def read(report: dict[str, Any], audit: dict[str, int] | None = None, **kwargs: Any) -> Readings:
+def read(report: dict[str, Any], audit: Any = None, **kwargs: Any) -> Readings:
     options = {"interval_s": 300.0, "mock": False} | kwargs
-    return read_kpis(shipped(), report, audit, **options)
+    return read_kpis(shipped(), report, count_audit(audit), **options)
+
+
+def rows(**blocks: int) -> list[dict[str, str]]:
+    return [{"event": "BLOCK", "reason": name} for name, n in blocks.items() for _ in range(n)]
 
 
 def test_every_declared_kpi_has_a_reading_even_in_an_empty_report() -> None:
@@ -45,7 +53,8 @@ def test_every_declared_kpi_has_a_reading_even_in_an_empty_report() -> None:
 @pytest.mark.parametrize("junk", NO_NUMBERS, ids=repr)
 def test_what_is_no_number_is_no_data(junk: Any) -> None:
     readings = read(edge_report(net=junk))
-    assert readings["net_bps"] == Reading(None, "totals.net_bps")
+    assert readings["net_bps"].value is None
+    assert readings["net_bps"].why.startswith("totals.net_bps is ")
     assert readings["p95_latency_ms"].value == 310.0
 
 
@@ -104,13 +113,12 @@ def test_the_mock_default_is_data_in_mock_and_the_fallback_is_not() -> None:
 @pytest.mark.parametrize(
     ("reasons", "audit", "risk", "source"),
     [
-        ({"risk": 30, "min_interval": 50, "other": 20}, {"risk": 1}, 0.3, "block_reasons"),
+        ({"risk": 30, "min_interval": 50, "throttle": 20}, rows(risk=1), 0.3, "block_reasons"),
         ({}, None, 0.0, "block_reasons"),
         ({"risk": 0, "throttle": 0}, None, 0.0, "block_reasons"),
-        (None, {"risk": 1, "concurrency": 3}, 0.25, "audit"),
-        (None, {}, 0.0, "audit"),
-        ({"risk": None, "throttle": 5}, {"risk": 1, "throttle": 1}, 0.5, "audit"),
-        ({"risk": 1, "throttle": 3, "comment": "ok"}, None, 0.25, "block_reasons"),
+        (None, rows(risk=1, concurrency=3), 0.25, "audit"),
+        (None, [], 0.0, "audit"),
+        ({"risk": None, "throttle": 5}, rows(risk=1, throttle=1), 0.5, "audit"),
         (None, None, None, "block_reasons"),
         ({"risk": -1}, None, None, "block_reasons"),
         ({"risk": math.nan, "throttle": 3}, None, None, "block_reasons"),
@@ -118,10 +126,54 @@ def test_the_mock_default_is_data_in_mock_and_the_fallback_is_not() -> None:
     ],
 )
 def test_risk_ratio_is_the_share_of_all_blocks(
-    reasons: Any, audit: dict[str, int] | None, risk: float | None, source: str
+    reasons: Any, audit: Any, risk: float | None, source: str
 ) -> None:
     reading = read({"totals": {}, "block_reasons": reasons}, audit)["risk_ratio"]
     assert (reading.value, reading.source) == (risk, source)
+    assert bool(reading.why) == (risk is None)
+
+
+BLOCK_KPIS = ("risk_ratio", "min_interval_ratio", "concurrency_ratio", "throttle_ratio")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "audit", "why"),
+    [
+        ({"Risk": 90, "min_interval": 10}, None, "'Risk', which the profile does not list (did"),
+        ({"risk": 9, "zzz": 1}, None, "block_reasons has the reason 'zzz', which the profile does"),
+        ({"risk": 9, "note": "ok"}, None, "'note'"),
+        ({"risk": 9, "Throttle": 0}, rows(risk=9), "(did you mean 'throttle'?)"),
+        (None, rows(Risk=9, throttle=1), "audit has the reason 'Risk'"),
+        (None, ['{"event":"BLOCK","reason":"risk"}'] * 10, "9 of 9 audit rows cannot be read"),
+        (None, ['{"event":"BLOCK","reason":"risk"}\n'] * 10, "10 of 10 audit rows cannot be read"),
+        (None, [{"event": "BLOCKED", "reason": "risk"}], "(did you mean 'BLOCK'?)"),
+        (None, [{"event": "BLOCK"}], "a BLOCK has no text reason, it is null"),
+        (None, [*rows(risk=98), None, 17], "2 of 100 audit rows cannot be read"),
+        (None, "the lines of a file", "the audit is a text"),
+    ],
+)
+def test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total(
+    reasons: Any, audit: Any, why: str
+) -> None:
+    readings = read({"totals": {}, "block_reasons": reasons}, audit)
+    for kpi in BLOCK_KPIS:
+        assert readings[kpi].value is None
+        assert why in readings[kpi].why
+
+
+def test_a_row_in_a_hundred_that_cannot_be_read_is_left_out() -> None:
+    reading = read({"totals": {}}, [*rows(risk=50, throttle=49), "a torn line\n"])["risk_ratio"]
+    assert (reading.numerator, reading.denominator) == (50.0, 99.0)
+    torn = read({"totals": {}}, [*rows(risk=1), '{"event": "BLO'])["risk_ratio"]
+    assert (torn.value, torn.why) == (1.0, "")
+
+
+def test_reasons_that_the_profile_lists_are_part_of_the_total() -> None:
+    listed = [*shipped().block_reasons, "margin"]
+    profile = build({**shipped().document, "block_reasons": listed})
+    report = {"totals": {}, "block_reasons": {"risk": 1, "margin": 3}}
+    reading = read_kpis(profile, report, None, interval_s=300, mock=False)["risk_ratio"]
+    assert reading.value == 0.25
 
 
 def test_fills_per_hour_scales_the_counts_by_the_interval() -> None:
@@ -138,19 +190,55 @@ def test_recorded_values_are_readings_and_never_shadow_a_declared_kpi() -> None:
     assert readings["net_bps"].value == 3.0
 
 
-def test_count_blocks_ignores_what_is_no_block() -> None:
-    rows: list[Any] = [
-        {"event": "BLOCK", "reason": "risk"},
-        {"event": "BLOCK", "reason": "concurrency"},
-        {"event": "BLOCK", "reason": "risk"},
-        {"event": "BLOCK", "reason": None},
-        {"event": "PLACE", "reason": "risk"},
-        {"event": "BLOCK"},
-        "BLOCK",
-        None,
-        17,
-    ]
-    assert count_blocks(rows) == {"concurrency": 1, "risk": 2}
+def test_events_are_counted_by_kind_and_blocks_by_reason() -> None:
+    events = [{"event": "PLACE", "ts": 1}] * 3 + [{"event": "HEARTBEAT"}, {"event": "FILL"}]
+    assert count_audit([*rows(risk=2, concurrency=1), *events]) == {
+        "rows": 8,
+        "unreadable": 0,
+        "example": "",
+        "events": {"BLOCK": 3, "FILL": 1, "HEARTBEAT": 1, "PLACE": 3},
+        "blocks": {"concurrency": 1, "risk": 2},
+    }
+    assert count_audit(None) is None
+
+
+def test_hostile_rows_are_unreadable_and_nothing_raises() -> None:
+    class Raising(dict[str, Any]):
+        def get(self, *_: Any) -> Any:
+            raise RuntimeError("no")
+
+    hostile: list[Any] = [Raising(event="BLOCK"), {"event": "BLOCK", "reason": "\ud800" * 999}]
+    counted = count_audit([*hostile, {"event": ["BLOCK"]}, {1: 2}, object()])
+    assert counted is not None
+    assert (counted["rows"], counted["unreadable"]) == (5, 4)
+    assert all(len(name) <= 100 for name in counted["blocks"])
+    canonical_json(counted)
+
+
+@pytest.mark.parametrize(
+    ("totals", "why"),
+    [
+        ({"net_bps": "300ms"}, "totals.net_bps is a text, '300ms'"),
+        ({"net_bps": [1]}, "totals.net_bps is a list"),
+        ({"net_bps": True}, "totals.net_bps is true"),
+        ({"net_bps": "NaN"}, "totals.net_bps is NaN"),
+        ({"net_bps": None}, "totals.net_bps is null"),
+        ({"net_bps": 1.7e308}, "totals.net_bps is 1.7e+308, and figures end at 1e+100"),
+        (
+            {"net": 3, "p95": 300},
+            "no field net_bps (did you mean 'net'?); totals has net, p95",
+        ),
+        ({}, "no field net_bps; totals is empty"),
+        (5, "totals is 5, not a mapping"),
+    ],
+)
+def test_no_data_says_what_was_there(totals: Any, why: str) -> None:
+    assert read({"totals": totals})["net_bps"].why == why
+
+
+@pytest.mark.parametrize("value", [Decimal("3.25"), Fraction(13, 4), np.longdouble(3.25)])
+def test_decimal_fraction_and_long_double_are_data(value: Any) -> None:
+    assert read(edge_report(net=to_json(value)))["net_bps"].value == 3.25
 
 
 def test_a_window_of_ratios_is_the_ratio_of_the_sums() -> None:
@@ -171,7 +259,7 @@ def test_a_window_with_a_hole_or_a_placeholder_has_no_figure() -> None:
     assert window_figure([Reading(0.0, "blocks", 0.0, 0.0)] * 3) == 0.0
 
 
-@pytest.mark.parametrize("value", [0.4, 0.1 + 0.2, 1e308, -1.7e308, 5e-324, 330.0])
+@pytest.mark.parametrize("value", [0.4, 0.1 + 0.2, 1e100, -1e100, 5e-324, 330.0])
 def test_the_mean_of_equal_values_is_that_value(value: float) -> None:
     assert mean([value] * 3) == value
     assert mean([value] * 7) == value
@@ -180,18 +268,49 @@ def test_the_mean_of_equal_values_is_that_value(value: float) -> None:
 @pytest.mark.parametrize(
     ("echo", "expected"),
     [
-        (None, ()),
-        ("x", ()),
-        ({}, ()),
-        ({"base_spread_bps": 0.5, "unknown": 7}, ()),
-        ({"base_spread_bps": 0.5 + 1e-12}, ()),
-        ({"base_spread_bps": 0.6}, ("base_spread_bps",)),
-        ({"risk": {"base_spread_bps": 0.6}, "engine": {"tail_age_ms": 600}}, ("base_spread_bps",)),
-        ({"base_spread_bps": "0.5", "tail_age_ms": None}, ("base_spread_bps", "tail_age_ms")),
+        (None, {}),
+        ("x", {}),
+        ({}, {}),
+        ({"base_spread_bps": 0.5, "unknown": 7}, {}),
+        ({"base_spread_bps": 0.5 + 1e-12}, {}),
+        ({"base_spread_bps": 0.6}, {"base_spread_bps": "0.6"}),
+        (
+            {"risk": {"base_spread_bps": 0.6}, "engine": {"tail_age_ms": 600}},
+            {"base_spread_bps": "0.6"},
+        ),
+        (
+            {"base_spread_bps": "0.5", "tail_age_ms": None},
+            {"base_spread_bps": "a text, '0.5'", "tail_age_ms": "null"},
+        ),
     ],
 )
-def test_echoed_parameters_that_differ(echo: Any, expected: tuple[str, ...]) -> None:
+def test_echoed_parameters_that_differ(echo: Any, expected: dict[str, str]) -> None:
     assert echo_mismatch(shipped(), starts(shipped()), echo) == expected
+
+
+@pytest.mark.parametrize(
+    ("echo", "missing"),
+    [
+        (None, []),
+        ({}, ["base_spread_bps", "tail_age_ms"]),
+        ({"base_spread_bps": 0.6}, ["tail_age_ms"]),
+        ({"engine": {"tail_age_ms": 1}}, ["base_spread_bps"]),
+        ([1], ["base_spread_bps", "tail_age_ms"]),
+    ],
+)
+def test_changed_keys_that_an_echo_leaves_out(echo: Any, missing: list[str]) -> None:
+    report = {"effective_params": echo}
+    assert unconfirmed(shipped(), report, ["base_spread_bps", "tail_age_ms"]) == missing
+
+
+def test_echoes_of_unknown_parameters_are_named_with_the_nearest() -> None:
+    echo = {"base_spread": 0.5, "engine": {"tail_age": 600}, "tuner": {"x": 1}}
+    assert unknown_echoes(shipped(), echo) == [
+        "effective_params.base_spread (did you mean 'base_spread_bps'?)",
+        "effective_params.engine.tail_age (did you mean 'tail_age_ms'?)",
+    ]
+    assert unknown_echoes(shipped(), [1]) == ["effective_params is a list, not a mapping"]
+    assert unknown_echoes(shipped(), None) == []
 
 
 class TestEnsureMakerTakerRatio:

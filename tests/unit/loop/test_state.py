@@ -105,7 +105,7 @@ def test_an_echo_of_other_values_is_noted() -> None:
     drive = Drive()
     drive.observe(edge_report(effective_params={"tail_age_ms": 500}))
     assert drive.state.observed is not None
-    assert drive.state.observed.echo_mismatch == ("tail_age_ms",)
+    assert drive.state.observed.echo_mismatch == {"tail_age_ms": "500"}
 
 
 def test_a_halt_stays_until_the_lane_goes_on() -> None:

@@ -5,12 +5,19 @@ from typing import Any
 import pytest
 
 from pytest_soak.loop.kpis import read_kpis
-from pytest_soak.loop.model import Judged, Verdict, worst_of
+from pytest_soak.loop.model import IterationVerdict, Verdict, worst_of
 from pytest_soak.loop.verdict import judge
-from tests.unit.loop.lanes import edge_report, shipped
+from pytest_soak.profile.build import build
+from pytest_soak.profile.model import Profile
+from tests.unit.loop.lanes import Drive, changed, edge_report, shipped
 
 
-def judged(**kpis: Any) -> Judged:
+def with_limits(**verdict: Any) -> Profile:
+    """The shipped profile with other limits for one iteration."""
+    return build({**shipped().document, "verdict": verdict})
+
+
+def judged(**kpis: Any) -> IterationVerdict:
     report = edge_report(**kpis)
     return judge(shipped(), read_kpis(shipped(), report, None, interval_s=300, mock=False))
 
@@ -25,22 +32,55 @@ def judged(**kpis: Any) -> Judged:
         ({"risk": 0.50}, "WARN", ("risk_ratio 0.5 > 0.4",)),
         ({"risk": 0.51}, "FAIL", ("risk_ratio 0.51 > 0.5",)),
         ({"net": 1.99}, "FAIL", ("net_bps 1.99 < 2",)),
-        ({"net": None}, "INCONCLUSIVE", ("net_bps has no data",)),
+        ({"net": None}, "INCONCLUSIVE", ("net_bps has no data: totals.net_bps is null",)),
         (
             {"net": None, "adverse": 4.0},
             "INCONCLUSIVE",
-            ("net_bps has no data", "adverse_bps_p95 4 > 3"),
+            ("net_bps has no data: totals.net_bps is null", "adverse_bps_p95 4 > 3"),
         ),
         (
             {"risk": None, "net": 1.0},
             "FAIL",
-            ("net_bps 1 < 2", "risk_ratio has no data"),
+            (
+                "net_bps 1 < 2",
+                "risk_ratio has no data: the report has neither block_reasons nor an audit",
+            ),
         ),
         ({"p95": None, "maker": None}, "PASS", ()),
     ],
 )
 def test_verdict_and_reasons(kpis: dict[str, Any], verdict: str, reasons: tuple[str, ...]) -> None:
-    assert judged(**kpis) == Judged(Verdict(verdict), reasons)
+    assert judged(**kpis) == IterationVerdict(Verdict(verdict), reasons)
+
+
+class TestSharesOfTheFirstIterations:
+    """``{at_least: s, of_first: n}``: never true for ``fail`` while the first mean is unknown."""
+
+    PROFILE = with_limits(fail={"net_bps": {"at_least": 0.5, "of_first": 3}})
+
+    def verdicts(self, *nets: float | None) -> list[str]:
+        drive = Drive(self.PROFILE)
+        for net in nets:
+            drive.step(edge_report(net=net))
+        return [str(decision.verdict) for decision in drive.decisions]
+
+    def test_unknown_is_no_fail_and_known_is_compared(self) -> None:
+        assert self.verdicts(4.0, 4.0) == ["PASS", "PASS"]
+        # From the third on the mean of the first three is known, this one included.
+        assert self.verdicts(4.0, 4.0, 4.0, 1.9, 2.1)[2:] == ["FAIL", "PASS", "FAIL"]
+
+    def test_iterations_without_data_are_left_out_of_the_mean(self) -> None:
+        assert self.verdicts(4.0, None, None, 1.9, 2.1)[3:] == ["PASS", "FAIL"]
+        assert self.verdicts(None, None, None, 9.0)[3:] == ["PASS"]
+
+    def test_freeze_asks_the_same_evaluator(self) -> None:
+        stable = {"net_bps": {"at_least": 0.5, "of_first": 3}}
+        freeze = {"after": 2, "stable": stable, "keys": ["impact_cap_ratio"], "iterations": 4}
+        drive = Drive(changed(shipped(), freeze=freeze))
+        for _ in range(4):
+            drive.step(edge_report(net=4.0))
+        # Not known in 1 and 2, stable in 3 and 4.
+        assert drive.state.frozen_until == 8
 
 
 def test_the_worst_verdict_wins() -> None:

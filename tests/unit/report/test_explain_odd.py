@@ -29,7 +29,7 @@ def test_what_was_odd_about_an_iteration_is_told_first() -> None:
     text = told(drive, 1)
     assert (
         "failed check test_mine scenario flash_crash "
-        "target says that it ran with other values of tail_age_ms changed"
+        "target ran with other values: tail_age_ms 600 in force, 650 echoed changed"
     ) in text
     assert "weak: no evidence on one iteration" in text
 

@@ -124,7 +124,7 @@ def test_delta_verify_tells_each_iteration_that_matters() -> None:
     history = make_history(
         outcomes={2: [applied("tail_age_ms", 5.0)], 4: [skipped("tail_age_ms", 5.0)]}
     )
-    history = with_iteration(history, 3, echo_mismatch=("tail_age_ms",))
+    history = with_iteration(history, 3, echo_mismatch={"tail_age_ms": "500"})
     delta = judge_lane(history).delta
     document = delta_verify(delta)
     assert [item["status"] for item in document["iterations"]] == ["fail", "partial_ok"]
@@ -133,6 +133,6 @@ def test_delta_verify_tells_each_iteration_that_matters() -> None:
     canonical_json(run_delta_verify([("a", delta)]))
     text = delta_report("a", delta)
     assert text.startswith("# Delta verification of a: FAIL")
-    assert "after iteration 2: tail_age_ms" in text
+    assert "tail_age_ms: in iteration 3 605 was in force and 500 echoed" in text
     assert "| 4 | partial_ok | tail_age_ms: velocity |" in text
     assert "Nothing: every key is explained." in delta_report("b", judge_lane(decided()).delta)

@@ -205,7 +205,9 @@ def test_the_audit_names_what_is_odd() -> None:
         panics={6: Panic("steady_safe", {"tail_age_ms": 700.0}, would=False, held_until=10)},
     )
     history = with_iteration(history, 12, external=True)
-    history = with_iteration(history, 13, echo_mismatch=("tail_age_ms",), failed_checks=("t",))
+    history = with_iteration(
+        history, 13, echo_mismatch={"tail_age_ms": "500"}, failed_checks=("t",)
+    )
     history = with_decision(history, 14, note="the proposer failed: boom | pipe\nand more")
     text = audited(replace(history, halt=Halt(25, "timeout", "took too long")))
     for expected in (
@@ -214,7 +216,7 @@ def test_the_audit_names_what_is_odd() -> None:
         "- iteration 10: net_bps 9.000 is +",
         "- before iteration 12: the runtime file was edited by hand",
         "- iteration 13: failed checks: t",
-        "- iteration 13: the target ran with other values of tail_age_ms",
+        "- the target ran with other values: tail_age_ms: in iteration 13 700 was in force and",
         "- iteration 14: the proposer failed: boom \\| pipe and more",
         "- iteration 25: timeout: took too long",
     ):
@@ -254,7 +256,7 @@ def recommended(history: History, strict: bool = False) -> str:
             "Start from a safer profile: panic after iteration 6",
         ),
         (
-            with_iteration(make_history(), 5, echo_mismatch=("tail_age_ms",)),
+            with_iteration(make_history(), 5, echo_mismatch={"tail_age_ms": "500"}),
             "Make the target run with what runtime_overrides.json says",
         ),
         (
@@ -291,12 +293,14 @@ def test_failures_lists_all_of_them_or_none() -> None:
     assert "No failures." in failed(make_history())
     history = make_history(verdicts={4: Verdict.FAIL, 5: Verdict.WARN})
     history = with_iteration(history, 6, failed_checks=("test_bot.py::test_edge",))
-    history = with_iteration(history, 7, echo_mismatch=("tail_age_ms",))
+    history = with_iteration(history, 7, echo_mismatch={"tail_age_ms": "500"})
     text = failed(replace(history, halt=Halt(25, "contract", "no totals")))
     assert "- iteration 4: FAIL: net_bps 1.5 < 2 (maker_taker_ratio 0.900, " in text
     assert "iteration 5" not in text
     assert "- iteration 6: failed checks: test_bot.py::test_edge" in text
-    assert "- iteration 7: the target ran with other values of tail_age_ms" in text
+    assert (
+        "- the target ran with other values: tail_age_ms: in iteration 7 600 was in force" in text
+    )
     assert "- iteration 25: contract: no totals" in text
     assert "- gate: delta_quality" in text
 

@@ -1,0 +1,168 @@
+"""Blocks by reason: from ``block_reasons`` of the report, else counted from its audit.
+
+A reason that the profile does not list, or a row that cannot be read, is never a zero: the shares
+of that iteration have no data then, and say why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_soak.canonical import number, scrubbed, to_json
+from pytest_soak.loop.model import LARGEST, Reading
+from pytest_soak.loop.words import described, hint
+from pytest_soak.profile.model import Profile
+
+EVENTS = ("PLACE", "REPLACE", "CANCEL", "FILL", "BLOCK")
+"""The kinds of audit events that a bot may write."""
+
+UNREADABLE = 0.01
+"""Share of audit rows above which those that cannot be read leave the blocks unknown."""
+
+_MOST_NAMES = 50
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Blocks of one iteration."""
+
+    counts: Mapping[str, float] | None
+    """Reason to count, listed reasons only; None where they are not known."""
+    source: str
+    why: str = ""
+    """Why they are not known."""
+
+    def share(self, reason: str) -> Reading:
+        """The share of ``reason`` among all blocks; counted and none is a share of zero."""
+        if self.counts is None:
+            return Reading(None, self.source, why=self.why)
+        total, count = math.fsum(self.counts.values()), self.counts.get(reason, 0.0)
+        return Reading(count / total if total else 0.0, self.source, count, total)
+
+
+def blocks_of(
+    profile: Profile, report: Mapping[str, Any], audit: Mapping[str, Any] | None
+) -> Blocks:
+    """The blocks of a report; ``audit`` is what :func:`count_audit` made of its audit, or None."""
+    given = report.get("block_reasons")
+    declared = _declared(profile, given)
+    if declared.counts is not None or audit is None or _names_unlisted(profile, given):
+        return declared
+    return _audited(profile, audit)
+
+
+def _declared(profile: Profile, given: Any) -> Blocks:
+    source = "block_reasons"
+    if given is None:
+        return Blocks(None, source, "the report has neither block_reasons nor an audit")
+    if not isinstance(given, Mapping):
+        return Blocks(None, source, f"block_reasons is {described(given)}, not a mapping")
+    counts: dict[str, float] = {}
+    for reason, value in sorted(given.items()):
+        if reason not in profile.block_reasons:
+            return Blocks(None, source, _unlisted(profile, source, reason))
+        count = number(value)
+        if count is None or not 0 <= count <= LARGEST:
+            return Blocks(None, source, f"block_reasons.{reason} is {described(value)}")
+        counts[reason] = count
+    return Blocks(counts, source)
+
+
+def _audited(profile: Profile, audit: Mapping[str, Any]) -> Blocks:
+    rows, unreadable = audit["rows"], audit["unreadable"]
+    if unreadable and (unreadable == rows or unreadable > UNREADABLE * rows):
+        return Blocks(
+            None, "audit", f"{unreadable} of {rows} audit rows cannot be read: {audit['example']}"
+        )
+    for reason in audit["blocks"]:
+        if reason not in profile.block_reasons:
+            return Blocks(None, "audit", _unlisted(profile, "audit", reason))
+    return Blocks({reason: float(count) for reason, count in audit["blocks"].items()}, "audit")
+
+
+def _names_unlisted(profile: Profile, given: Any) -> bool:
+    return isinstance(given, Mapping) and any(name not in profile.block_reasons for name in given)
+
+
+def _unlisted(profile: Profile, source: str, reason: str) -> str:
+    if not profile.block_reasons:
+        return f"{source} has the reason {reason!r}, and the profile lists none"
+    return (
+        f"{source} has the reason {reason!r}, which the profile does not list"
+        f"{hint(reason, profile.block_reasons)}"
+    )
+
+
+def count_audit(audit: Any) -> dict[str, Any] | None:
+    """What the journal keeps of an audit; None where there is none.
+
+    ``{"rows", "unreadable", "example", "events": {kind: count}, "blocks": {reason: count}}``, names
+    in the order of the alphabet. A row is readable if it is a mapping with a text ``event``, and a
+    text ``reason`` where the event is BLOCK; a misspelt BLOCK is not. A last row that is a text
+    without a newline is a line that is still being written: it is not counted.
+    """
+    if audit is None:
+        return None
+    if not isinstance(audit, (list, tuple)):
+        problem = f"the audit is {described(to_json(audit))}, not a list of events"
+        return {"rows": 1, "unreadable": 1, "example": problem, "events": {}, "blocks": {}}
+    rows = list(audit)
+    if rows and isinstance(rows[-1], str) and not rows[-1].endswith("\n"):
+        rows.pop()
+    events: dict[str, int] = {}
+    blocks: dict[str, int] = {}
+    unreadable, example = 0, ""
+    for row in rows:
+        problem = _problem_of(row)
+        if problem:
+            unreadable, example = unreadable + 1, example or problem
+            continue
+        _count(events, row["event"])
+        if row["event"] == "BLOCK":
+            _count(blocks, row["reason"])
+    return {
+        "rows": len(rows),
+        "unreadable": unreadable,
+        "example": example,
+        "events": dict(sorted(events.items())),
+        "blocks": dict(sorted(blocks.items())),
+    }
+
+
+def _problem_of(row: Any) -> str:
+    """Why a row cannot be read; empty for one that can."""
+    try:
+        return _problem(row)
+    except Exception as error:  # rows are objects of the target's
+        return f"a row raised {type(error).__name__} while it was read"
+
+
+def _problem(row: Any) -> str:
+    if not isinstance(row, Mapping):
+        return f"a row is {described(to_json(row))}, not a mapping"
+    event = row.get("event")
+    if event in EVENTS:
+        if event != "BLOCK":
+            return ""
+        reason = row.get("reason")
+        usable = isinstance(reason, str) and reason != ""
+        return "" if usable else f"a BLOCK has no text reason, it is {described(to_json(reason))}"
+    if not isinstance(event, str):
+        return f"a row's event is {described(to_json(event))}"
+    near = hint(event, EVENTS)
+    return f"a row has the event {scrubbed(event)[:_LONGEST_NAME]!r}{near}" if near else ""
+
+
+def _count(counts: dict[str, int], name: str) -> None:
+    name = scrubbed(name)[:_LONGEST_NAME]
+    if name in counts or len(counts) < _MOST_NAMES:
+        counts[name] = counts.get(name, 0) + 1
+
+
+def unknown_events(audit: Mapping[str, Any]) -> Iterable[str]:
+    """Kinds of events that are none of :data:`EVENTS`."""
+    return (name for name in audit["events"] if name not in EVENTS)

@@ -1,0 +1,99 @@
+"""Conditions on KPIs: the one place where the conditions of a profile meet figures.
+
+The verdict of an iteration, the freeze, the evidence of rules, ``proposes_when_needed`` and
+``explain`` all ask :func:`evaluate`, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_soak.loop.model import Readings
+from pytest_soak.loop.pooling import figure_of
+from pytest_soak.profile.model import Condition, Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one condition makes of one figure."""
+
+    holds: bool
+    text: str
+    """The limit, where it holds (``> 0.5``); else why not (``risk_ratio 0.3 is not > 0.5``)."""
+    used: bool = True
+    """False: the figure was not looked at; it holds because a first mean is not known yet."""
+
+
+def evaluate(
+    condition: Condition,
+    figure: float | None,
+    *,
+    firsts: Mapping[str, float],
+    unknown_first: bool,
+    margin: bool = False,
+) -> Evaluation:
+    """Whether ``condition`` holds for the ``figure`` of its KPI; without a figure it never does.
+
+    ``firsts`` has the means of the first iterations, as :func:`first_means` gives them;
+    ``unknown_first`` is the answer of a share of a mean that is not known (yet). ``margin``: the
+    figure must be beyond each limit by the margin that the profile asks of evidence.
+    """
+    kpi, share = condition.kpi, condition.share_of_first
+    first = firsts.get(kpi)
+    if share is not None and first is None:
+        least = limit_text(condition, firsts)
+        if not unknown_first:
+            return Evaluation(False, f"{kpi} is not {least}", used=False)
+        if not condition.comparisons:
+            return Evaluation(True, least, used=False)
+    if figure is None:
+        return Evaluation(False, f"{kpi} has no data")
+    for comparison in condition.comparisons:
+        if not (comparison.holds_with_margin if margin else comparison.holds)(figure):
+            beyond = f" by {comparison.margin:g}" if margin and comparison.margin else ""
+            return Evaluation(False, f"{kpi} {figure:.6g} is not {comparison}{beyond}")
+    if share is not None and first is not None and not figure >= share[0] * first:
+        least = f"{share[0]:g} of its first {share[1]}, {first:.6g}"
+        return Evaluation(False, f"{kpi} {figure:.6g} is less than {least}")
+    return Evaluation(True, limit_text(condition, firsts))
+
+
+def limit_text(condition: Condition, firsts: Mapping[str, float]) -> str:
+    """``> 0.4 and < 0.6``, or ``>= 0.5 of its first 4 (6.2)``."""
+    parts = [str(comparison) for comparison in condition.comparisons]
+    if condition.share_of_first is not None:
+        share, count = condition.share_of_first
+        first = firsts.get(condition.kpi)
+        mean = "not known yet" if first is None else f"{first:.6g}"
+        parts.append(f">= {share:g} of its first {count} ({mean})")
+    return " and ".join(parts)
+
+
+def first_means(
+    conditions: Iterable[Condition], iterations: Sequence[Readings]
+) -> dict[str, float]:
+    """KPI to its mean over the first n iterations, for every condition on a share of it.
+
+    ``iterations`` begins with the first of the lane. A mean is known once n iterations are there;
+    those without data are left out, and where all are, it is not known.
+    """
+    means = {}
+    for condition in conditions:
+        if condition.share_of_first is None:
+            continue
+        count = condition.share_of_first[1]
+        if len(iterations) >= count:
+            figure = figure_of(readings.get(condition.kpi) for readings in iterations[:count])
+            if figure is not None:
+                means[condition.kpi] = figure
+    return means
+
+
+def first_count(profile: Profile) -> int:
+    """How many of a lane's first iterations the conditions of its profile refer to; 0 for none."""
+    limits, freeze = profile.verdict, profile.guards.freeze
+    conditions = [*limits.fail, *limits.warn, *(freeze.stable if freeze is not None else ())]
+    conditions += [condition for rule in profile.rules for condition in rule.when]
+    counts = [item.share_of_first[1] for item in conditions if item.share_of_first is not None]
+    return max(counts, default=0)

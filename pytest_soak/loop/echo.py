@@ -1,0 +1,65 @@
+"""``effective_params``: what a target says it runs with, against what is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pytest_soak.canonical import number
+from pytest_soak.loop.words import described, hint
+from pytest_soak.profile.model import Profile
+from pytest_soak.profile.parameters import leaves
+
+FIELD = "effective_params"
+_SLACK = 1e-9
+_ABSENT = object()
+_MOST = 20
+
+
+def echo_mismatch(profile: Profile, values: Mapping[str, float], echo: Any) -> dict[str, str]:
+    """Key to what is echoed, for every key that is echoed with another value than ``values``.
+
+    ``echo`` is flat or nested. A key that it leaves out is no mismatch (see :func:`unconfirmed`),
+    one that is no number is.
+    """
+    different = {}
+    for key, parameter in profile.parameters.items():
+        echoed = _echoed(profile, key, echo)
+        if echoed is _ABSENT:
+            continue
+        value = number(echoed)
+        if value is None:
+            different[key] = described(echoed)
+        elif abs(value - values[key]) > _SLACK * parameter.span:
+            different[key] = f"{value:.12g}"
+    return different
+
+
+def unconfirmed(profile: Profile, report: Mapping[str, Any], changed: Iterable[str]) -> list[str]:
+    """The changed keys that the report's echo leaves out; none where there is no echo at all."""
+    echo = report.get(FIELD)
+    if echo is None:
+        return []
+    return [key for key in changed if _echoed(profile, key, echo) is _ABSENT]
+
+
+def unknown_echoes(profile: Profile, echo: Any) -> list[str]:
+    """Names in the echo that are no parameters, with the nearest one."""
+    if not isinstance(echo, Mapping):
+        return [] if echo is None else [f"{FIELD} is {described(echo)}, not a mapping"]
+    unknown = []
+    for path, _ in leaves(echo):
+        if path[-1] not in profile.parameters:
+            near = hint(path[-1], profile.parameters)
+            unknown.append(f"{FIELD}.{'.'.join(path)}{near}")
+        if len(unknown) == _MOST:
+            break
+    return unknown
+
+
+def _echoed(profile: Profile, key: str, echo: Any) -> Any:
+    path = profile.parameters[key].path
+    value: Any = echo
+    for step in (key,) if isinstance(echo, Mapping) and key in echo else path:
+        value = value.get(step, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+    return value

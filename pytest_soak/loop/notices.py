@@ -1,0 +1,76 @@
+"""Names in a report that the profile does not know: each is named once per run.
+
+Such a field never changes a figure. A misspelt one would be missing without a word, so people are
+told of it in the audit and at the end of the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from pytest_soak.canonical import escaped
+from pytest_soak.loop.blocks import unknown_events
+from pytest_soak.loop.echo import FIELD as ECHO
+from pytest_soak.loop.echo import unknown_echoes
+from pytest_soak.loop.model import History, Iteration
+from pytest_soak.loop.scenarios import FIELD as SCENARIOS
+from pytest_soak.loop.scenarios import fired_in
+from pytest_soak.loop.words import hint
+from pytest_soak.profile.model import Profile
+
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "totals": (
+        *("net_bps", "gross_bps", "fees_bps", "adverse_bps_p95", "slippage_bps_p95"),
+        *("inventory_bps", "p95_latency_ms", "hit_ratio"),
+    ),
+    "fills": ("maker_count", "taker_count", "maker_volume", "taker_volume"),
+    "weekly_rollup": ("taker_share_pct",),
+}
+"""The fields of the sections that KPIs are read from."""
+
+_SECTIONS = (*_FIELDS, "block_reasons", ECHO, SCENARIOS, "audit", "summary")
+_LONGEST = 120
+
+
+def notices(history: History) -> dict[str, int]:
+    """What is not known, for people, to the first iteration that had it; in that order."""
+    first: dict[str, int] = {}
+    for iteration in history.iterations:
+        for text in unknown_names(history, iteration):
+            first.setdefault(escaped(text[:_LONGEST]), iteration.number)
+    return first
+
+
+def unknown_names(history: History, iteration: Iteration) -> Iterator[str]:
+    """The names of one report that the profile does not know, each with the nearest known one."""
+    profile, report = history.profile, iteration.report
+    for name in report:
+        if name not in _SECTIONS and not _is_read(profile, (name,)) and hint(name, _SECTIONS):
+            yield f"{name}{hint(name, _SECTIONS)}"
+    for section, fields in _FIELDS.items():
+        given = report.get(section)
+        if isinstance(given, Mapping):
+            yield from _unknown_fields(profile, section, given, fields)
+    yield from unknown_echoes(profile, report.get(ECHO))
+    audit = report.get("audit")
+    if isinstance(audit, Mapping):
+        yield from (f"audit event {name!r}" for name in unknown_events(audit))
+    scheduled = {item.name for item in history.scenarios}
+    for fired in fired_in(iteration):
+        if fired.name not in scheduled:
+            yield f"scenario {fired.name!r}, which is not scheduled{hint(fired.name, scheduled)}"
+
+
+def _unknown_fields(
+    profile: Profile, section: str, given: Mapping[str, Any], fields: Collection[str]
+) -> Iterator[str]:
+    read = [kpi.read[1] for kpi in profile.kpis.values() if len(kpi.read) > 1]
+    known = (*fields, *read)
+    for name in given:
+        if name not in fields and not _is_read(profile, (section, name)):
+            yield f"{section}.{name}{hint(name, known)}"
+
+
+def _is_read(profile: Profile, path: tuple[str, ...]) -> bool:
+    return any(kpi.read[: len(path)] == path for kpi in profile.kpis.values())
