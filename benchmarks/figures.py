@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.driving import drive, lane_of
 from pytest_soak.gate.delta import verify_deltas
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.pooling import window_figure
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.store.sources import read_source
@@ -76,7 +77,7 @@ def figures_of(job: Job) -> Figures:
     for item in items:
         for rule in item.decision.wanted.rules if item.decision else ():
             rules[rule] = rules.get(rule, 0) + 1
-    delta = verify_deltas(history)
+    delta = verify_deltas(LaneWindow(history))
     return Figures(
         kpis=kpis,  # type: ignore[arg-type]
         series=series,

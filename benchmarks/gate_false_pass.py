@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pytest_soak.gate.baseline import Reference, reference_of
 from pytest_soak.gate.criteria import kpi_criterion
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Verdict
 from tests.unit.gate.histories import make_history, noise, steady
 
@@ -42,7 +43,7 @@ def share_of_pass(
     for index in range(runs):
         history = make_history(n, kpis={CRITERION.kpi: series(beyond, n, phi, rng)})
         reference = references[index % len(references)] if references else None
-        verdict = kpi_criterion(history, CRITERION, False, reference).verdict
+        verdict = kpi_criterion(LaneWindow(history, reference), CRITERION, False).verdict
         passed += verdict is Verdict.PASS
     return passed / runs
 

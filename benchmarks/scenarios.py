@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.driving import drive, lane_of
 from pytest_soak.gate.recovery import Recovery, recoveries
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History
 from pytest_soak.profile.resolve import Resolved, resolve
 from pytest_soak.profile.scenarios import Scheduled, schedule
@@ -77,7 +78,7 @@ def value(history: History, number: int, kpi: str) -> float:
 
 
 def row(name: str, calm: Sequence[History], lanes: Sequence[History]) -> str:
-    found: list[Recovery] = [recoveries(lane, mock=True)[0] for lane in lanes]
+    found: list[Recovery] = [recoveries(LaneWindow(lane), mock=True)[0] for lane in lanes]
     cells = [
         moved(
             [

@@ -133,12 +133,13 @@ def _stored_run(path: str) -> _StoredRun:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from pytest_soak.gate.delta import verify_deltas
+    from pytest_soak.gate.window import LaneWindow
     from pytest_soak.loop.model import Verdict, worst_of
     from pytest_soak.report.deltas import delta_report, run_delta_verify
 
     run = _stored_run(arguments.path)
     strict = arguments.strict or run.strict
-    reports = [(item.lane.id, verify_deltas(item, strict)) for item in run.histories]
+    reports = [(item.lane.id, verify_deltas(LaneWindow(item), strict)) for item in run.histories]
     if arguments.json:
         _print_json(run_delta_verify(reports))
     else:

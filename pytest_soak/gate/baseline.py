@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from pytest_soak.gate.figures import measured_iterations, series_of
+from pytest_soak.gate.noise import KpiNoise, Reference
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.statistics import ar1_coefficient, standard_deviation
 
-
-@dataclass(frozen=True, slots=True)
-class KpiNoise:
-    """Of one KPI at constant parameters."""
-
-    phi: float
-    """Lag-1 autocorrelation, within [0, .95]."""
-    sd: float
-    """Of one iteration, in the KPI's unit."""
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A KPI's own φ replaces the run's, and the larger of both standard deviations counts."""
-
-    kpis: Mapping[str, KpiNoise]
+__all__ = ["KpiNoise", "Reference", "reference_of"]
 
 
 def reference_of(history: History) -> Reference:
@@ -40,15 +22,12 @@ def reference_of(history: History) -> Reference:
         raise ValueError(
             f"lane {history.lane.id}: a reference is a run with --soak-no-tune, this one was tuned"
         )
-    iterations = measured_iterations(history)
     # A disturbed iteration says nothing of the noise at constant parameters.
-    disturbed = [bool(fired_in(item)) for item in iterations]
+    disturbed = {item.number: "disturbed" for item in history.iterations if fired_in(item)}
+    window = LaneWindow(history, excluded=disturbed)
     noise = {}
     for criterion in history.profile.gate.criteria:
-        series = [
-            None if away else value
-            for away, value in zip(disturbed, series_of(iterations, criterion.kpi), strict=True)
-        ]
+        series = window.series(criterion.kpi)
         values = [value for value in series if value is not None]
         if len(values) >= history.profile.gate.pass_from:
             noise[criterion.kpi] = KpiNoise(

@@ -1,23 +1,16 @@
-"""The criteria of one lane: gated KPIs, pass count, delta quality, completeness."""
+"""The criteria of one lane: gated KPIs, pass count, delta quality, completeness, checks."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_soak.gate.baseline import Reference
 from pytest_soak.gate.delta import DeltaReport
-from pytest_soak.gate.figures import (
-    figure,
-    judged_iterations,
-    mean_of,
-    measured_iterations,
-    series_of,
-)
-from pytest_soak.loop.model import History, Iteration, Verdict
+from pytest_soak.gate.figures import figure
+from pytest_soak.gate.window import KpiWindow, LaneWindow
+from pytest_soak.loop.model import Verdict
 from pytest_soak.profile.model import Comparison, Criterion, GateLimits
-from pytest_soak.statistics import Interval, ar1_coefficient, mean_interval
+from pytest_soak.statistics import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,85 +39,22 @@ class CriterionResult:
     """False: shown, but without a say in the verdict (the KPIs of a sweep)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What a gated or ungated KPI did over the last iterations."""
-
-    kpi: str
-    iterations: int
-    """How many iterations the window has (up to ``gate.window``)."""
-    no_data: int
-    interval: Interval | None
-    """None without any data."""
-    weak: bool
-    """A reading in it is no evidence on one iteration."""
-
-
-def window_of(history: History, kpi: str, reference: Reference | None = None) -> Window:
-    """The last ``gate.window`` judged iterations of a KPI, with φ from the whole run."""
-    limits = history.profile.gate
-    window = judged_iterations(history)[-limits.window :]
-    values = [value for value in series_of(window, kpi) if value is not None]
-    center = mean_of(window, kpi)
-    noise = reference.kpis.get(kpi) if reference is not None else None
-    interval = None
-    if center is not None:
-        interval = mean_interval(
-            values,
-            noise.phi if noise is not None else ar1_coefficient(_whole_run(history, kpi)),
-            confidence=limits.confidence,
-            center=center,
-            sd_floor=noise.sd if noise is not None else 0.0,
-        )
-    return Window(kpi, len(window), len(window) - len(values), interval, _is_weak(window, kpi))
-
-
-def _whole_run(history: History, kpi: str) -> list[float | None]:
-    """Every measured iteration; one that is left out is a gap, as one without data is."""
-    measured = measured_iterations(history)
-    return [
-        None if item.number in history.excluded else value
-        for item, value in zip(measured, series_of(measured, kpi), strict=True)
-    ]
-
-
-def _left_out(history: History) -> str:
-    """The end of a reason that names what the window leaves out; empty for nothing."""
-    if not history.excluded:
-        return ""
-    numbers: dict[str, list[str]] = {}
-    for number, scenario in sorted(history.excluded.items()):
-        numbers.setdefault(scenario, []).append(str(number))
-    return "; left out: " + ", ".join(
-        f"iteration{'s' * (len(each) > 1)} {', '.join(each)} ({scenario})"
-        for scenario, each in numbers.items()
-    )
-
-
-def _is_weak(window: Sequence[Iteration], kpi: str) -> bool:
-    readings = [iteration.readings.get(kpi) for iteration in window]
-    return any(reading is not None and reading.weak for reading in readings)
-
-
-def kpi_criterion(
-    history: History, criterion: Criterion, mock: bool, reference: Reference | None
-) -> CriterionResult:
+def kpi_criterion(lane: LaneWindow, criterion: Criterion, mock: bool) -> CriterionResult:
     """The mean decides FAIL, certainty decides PASS or WARN (SPEC §13)."""
-    limits = history.profile.gate
     comparison = criterion.mock if mock else criterion.production
-    window = window_of(history, criterion.kpi, reference)
+    window = lane.kpi(criterion.kpi)
     interval = window.interval
     if interval is None:
-        verdict, why = _without_data(limits, window)
+        verdict, why = _without_data(lane.limits, window)
         return CriterionResult(
             criterion.kpi,
             verdict,
             limit=str(comparison),
-            reason=f"{criterion.kpi}: {why}, limit {comparison}{_left_out(history)}",
-            lane=history.lane.id,
+            reason=f"{criterion.kpi}: {why}, limit {comparison}{lane.left_out}",
+            lane=lane.history.lane.id,
         )
     bound = interval.low if comparison.op.startswith(">") else interval.high
-    verdict, why = _kpi_verdict(history, comparison, window, interval, bound, reference)
+    verdict, why = _kpi_verdict(lane, comparison, window, interval, bound)
     return CriterionResult(
         criterion.kpi,
         verdict,
@@ -135,32 +65,42 @@ def kpi_criterion(
         interval.n_eff,
         interval.phi,
         f"{criterion.kpi}: mean of the last {window.iterations} is {figure(interval.mean)}, "
-        f"limit {comparison}{why}{_left_out(history)}",
-        history.lane.id,
+        f"limit {comparison}{why}{lane.left_out}",
+        lane.history.lane.id,
         interval.low,
         interval.high,
     )
 
 
-def _without_data(limits: GateLimits, window: Window) -> tuple[Verdict, str]:
+def _without_data(limits: GateLimits, window: KpiWindow) -> tuple[Verdict, str]:
     if window.no_data > limits.no_data_share * limits.window:
-        return Verdict.FAIL, f"no_data in {window.no_data} of the last {window.iterations}"
+        return Verdict.FAIL, _no_data_text(window)
     if window.iterations == 0:
         return Verdict.INCONCLUSIVE, "no iteration was measured"
-    return Verdict.INCONCLUSIVE, f"only {window.iterations} measured, all without data"
+    return (
+        Verdict.INCONCLUSIVE,
+        f"only {window.iterations} measured, all without data{_because(window)}",
+    )
+
+
+def _no_data_text(window: KpiWindow) -> str:
+    return f"no_data in {window.no_data} of the last {window.iterations}{_because(window)}"
+
+
+def _because(window: KpiWindow) -> str:
+    return f" ({window.why})" if window.why else ""
 
 
 def _kpi_verdict(
-    history: History,
+    lane: LaneWindow,
     comparison: Comparison,
-    window: Window,
+    window: KpiWindow,
     interval: Interval,
     bound: float,
-    reference: Reference | None,
 ) -> tuple[Verdict, str]:
-    limits = history.profile.gate
+    limits = lane.limits
     if window.no_data > limits.no_data_share * limits.window:
-        return Verdict.FAIL, f"; no_data in {window.no_data} of the last {window.iterations}"
+        return Verdict.FAIL, f"; {_no_data_text(window)}"
     if not comparison.holds(interval.mean):
         return Verdict.FAIL, ""
     if window.iterations < limits.window:
@@ -169,23 +109,22 @@ def _kpi_verdict(
         f"; {limits.confidence:.0%} bound {figure(bound)}, "
         f"n {interval.n}, effective {interval.n_eff:.1f}"
     )
-    doubts = _doubts(history, window, reference)
+    doubts = _doubts(lane, window)
     if not comparison.holds(bound):
         doubts.insert(0, "the bound is across the limit")
     return (Verdict.WARN if doubts else Verdict.PASS), "; ".join((certainty, *doubts))
 
 
-def _doubts(history: History, window: Window, reference: Reference | None) -> list[str]:
+def _doubts(lane: LaneWindow, window: KpiWindow) -> list[str]:
     """Why the KPI is at best WARN, however far the mean is from the limit."""
-    limits = history.profile.gate
+    limits = lane.limits
     doubts = []
     if window.weak:
         doubts.append("a weekly rollup is no evidence on one iteration")
-    if reference is None or window.kpi not in reference.kpis:
-        measured = measured_iterations(history)
-        known = sum(value is not None for value in _whole_run(history, window.kpi))
-        if len(measured) < limits.pass_from:
-            doubts.append(f"{len(measured)} measured, PASS takes {limits.pass_from}")
+    if lane.noise(window.kpi) is None:
+        known = sum(value is not None for value in lane.series(window.kpi))
+        if len(lane.measured) < limits.pass_from:
+            doubts.append(f"{len(lane.measured)} measured, PASS takes {limits.pass_from}")
         elif known < (1.0 - limits.no_data_share) * limits.pass_from:
             doubts.append(f"{known} with data, too few to know its noise")
     return doubts
@@ -195,51 +134,36 @@ def _margin(comparison: Comparison, value: float) -> float:
     return value - comparison.limit if comparison.op.startswith(">") else comparison.limit - value
 
 
-def pass_count_criterion(history: History) -> CriterionResult:
+def pass_count_criterion(lane: LaneWindow) -> CriterionResult:
     """How many iterations of the window are PASS or WARN."""
-    limits = history.profile.gate
-    window = judged_iterations(history)[-limits.window :]
-    count = pass_count(history)
-    bad = len(window) - count
+    limits, window, bad = lane.limits, lane.last, lane.not_passing
     least = limits.window - limits.pass_count_slack
     name = f"pass_count_last{limits.window}"
     verdict = Verdict.PASS
-    text = f"{name}: {count} of the last {len(window)} are PASS or WARN, limit >= {least}"
-    if bad > limits.pass_count_slack:
+    text = f"{name}: {lane.pass_count} of the last {len(window)} are PASS or WARN, limit >= {least}"
+    if len(bad) > limits.pass_count_slack:
         verdict = Verdict.FAIL
-        numbers = [str(item.number) for item in window if not _passes(item)]
-        text += f"; not: {', '.join(numbers)}"
-        reasons = Counter(why for item in window if not _passes(item) for why in item.reasons)
-        text += "".join(f"; {why} ({times})" for why, times in reasons.most_common(2))
+        text += f"; not: {', '.join(str(item.number) for item in bad)}"
+        reasons = Counter(reason for item in bad for reason in item.reasons)
+        text += "".join(f"; {reason} ({times})" for reason, times in reasons.most_common(2))
     elif len(window) < limits.window:
         verdict = Verdict.INCONCLUSIVE
         text += f"; {len(window)} measured, {limits.window} are needed"
-    text += _left_out(history)
     return CriterionResult(
         name,
         verdict,
-        float(count),
+        float(lane.pass_count),
         f">= {least}",
-        float(count - least),
+        float(lane.pass_count - least),
         len(window),
-        reason=text,
-        lane=history.lane.id,
+        reason=text + lane.left_out,
+        lane=lane.history.lane.id,
     )
 
 
-def pass_count(history: History) -> int:
-    """PASS and WARN iterations of the window."""
-    window = judged_iterations(history)[-history.profile.gate.window :]
-    return sum(_passes(iteration) for iteration in window)
-
-
-def _passes(iteration: Iteration) -> bool:
-    return iteration.verdict in (Verdict.PASS, Verdict.WARN)
-
-
-def delta_criterion(history: History, delta: DeltaReport) -> CriterionResult:
+def delta_criterion(lane: LaneWindow, delta: DeltaReport) -> CriterionResult:
     """Delta quality as a line of the gate."""
-    limit = history.profile.gate.delta.full
+    limit = lane.limits.delta.full
     ratio = delta.full_apply_ratio
     return CriterionResult(
         "delta_quality",
@@ -249,14 +173,37 @@ def delta_criterion(history: History, delta: DeltaReport) -> CriterionResult:
         None if ratio is None else ratio - limit,
         delta.counted,
         reason=delta.reason,
-        lane=history.lane.id,
+        lane=lane.history.lane.id,
         applicable=delta.applicable or delta.verdict is not Verdict.PASS,
     )
 
 
-def completeness_criterion(history: History) -> CriterionResult:
+def checks_criterion(lane: LaneWindow) -> CriterionResult:
+    """Whether the user's checks passed in every iteration."""
+    failing = [item for item in lane.history.iterations if item.failed_checks]
+    text = "checks: no check failed"
+    if failing:
+        names = Counter(name for item in failing for name in item.failed_checks)
+        which = ", ".join(f"{name} ({times})" for name, times in names.most_common(3))
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        first = failing[0].number
+        text = f"checks: failed in {len(failing)} iterations, first in {first}: {which}{more}"
+    return CriterionResult(
+        "checks",
+        Verdict.FAIL if failing else Verdict.PASS,
+        float(len(failing)),
+        "<= 0",
+        float(-len(failing)),
+        len(lane.history.iterations),
+        reason=text,
+        lane=lane.history.lane.id,
+    )
+
+
+def completeness_criterion(lane: LaneWindow) -> CriterionResult:
     """Expected against measured iterations, and why it ended before its plan."""
-    planned, measured = history.lane.iterations, len(measured_iterations(history))
+    history = lane.history
+    planned, measured = history.lane.iterations, len(lane.measured)
     halt = history.halt
     text = f"completeness: {measured} of {planned} iterations measured"
     verdict = Verdict.PASS
@@ -265,7 +212,8 @@ def completeness_criterion(history: History) -> CriterionResult:
         if halt is None:
             text += "; the rest was not run (interrupted, deselected, or not collected)"
         elif halt.kind == "end_of_data":
-            verdict = Verdict.INCONCLUSIVE
+            # A lane in which nothing was measured has shown nothing, however it ended.
+            verdict = Verdict.INCONCLUSIVE if measured else Verdict.FAIL
             text += f"; the data ended at iteration {halt.iteration}"
             text += f": {halt.text}" if halt.text else ""
         else:

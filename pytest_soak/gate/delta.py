@@ -15,6 +15,7 @@ from typing import Literal
 from pytest_soak.canonical import number
 from pytest_soak.gate.echo import echo_lines
 from pytest_soak.gate.figures import figure
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.conditions import evaluate, first_means
 from pytest_soak.loop.echo import unconfirmed
 from pytest_soak.loop.model import (
@@ -86,18 +87,19 @@ class DeltaReport:
         return self.full + self.partial_ok + self.fail
 
 
-def verify_deltas(history: History, strict: bool = False) -> DeltaReport:
+def verify_deltas(lane: LaneWindow, strict: bool = False) -> DeltaReport:
     """Verify every decision of a lane and judge them together; ``strict`` knows no relaxed limit.
 
     An echo that differs, or a value that moved by itself, is a ``fail`` even where nothing was
     proposed: it belongs to the decision before it, and before the first one to the start.
     """
+    history = lane.history
     live = history.tune and not history.dry_run
     checks = [_start_check(history)]
     for iteration, follower in zip_longest(history.iterations, history.iterations[1:]):
         if iteration.decision is not None:
             checks.append(_check(history, iteration, iteration.decision, follower, live))
-    return _report(history, [check for check in checks if check is not None], strict)
+    return _report(lane, [check for check in checks if check is not None], strict)
 
 
 def _start_check(history: History) -> DeltaCheck | None:
@@ -266,15 +268,15 @@ def _unconfirmed(history: History, follower: Iteration, changed: Sequence[str]) 
     }
 
 
-def _report(history: History, checks: list[DeltaCheck], strict: bool) -> DeltaReport:
-    limits = history.profile.gate.delta
+def _report(lane: LaneWindow, checks: list[DeltaCheck], strict: bool) -> DeltaReport:
+    history, limits = lane.history, lane.limits.delta
     counts = dict.fromkeys(("full", "partial_ok", "fail", "unverified", "none"), 0)
     for check in checks:
         counts[check.status] += 1
     counted = counts["full"] + counts["partial_ok"] + counts["fail"]
     ratio = counts["full"] / counted if counted else None
     stuck = sum(check.stuck for check in checks)
-    needed = _proposes_when_needed(history, limits.needed) if limits.needed else None
+    needed = _proposes_when_needed(lane, limits.needed) if limits.needed else None
     judged = [check for check in checks if check.status in ("full", "partial_ok", "fail")]
     keys = sum(check.proposed for check in judged)
     verdict, reason = _verdict(limits, ratio, counts["fail"], stuck, needed, strict)
@@ -282,7 +284,7 @@ def _report(history: History, checks: list[DeltaCheck], strict: bool) -> DeltaRe
         reason = reason.replace(_NOTHING, f"{_NOTHING}: {_why_nothing(history)}")
     failing = [
         item.number
-        for item in history.iterations
+        for item in lane.measured
         if item.decision is not None and PROPOSER_FAILED in item.decision.note
     ]
     if failing:
@@ -295,7 +297,7 @@ def _report(history: History, checks: list[DeltaCheck], strict: bool) -> DeltaRe
         unverified=counts["unverified"],
         full_apply_ratio=ratio,
         signature_stuck_count=stuck,
-        held_ratio=_held_ratio(history),
+        held_ratio=_held_ratio(lane),
         explained_ratio=sum(check.explained for check in judged) / keys if keys else None,
         proposes_when_needed=needed,
         failures=_failures(history, checks),
@@ -370,20 +372,21 @@ def _verdict(
     return verdict, "delta_quality: " + "; ".join(facts)
 
 
-def _held_ratio(history: History) -> float | None:
-    decisions = [item.decision for item in history.iterations if item.decision is not None]
+def _held_ratio(lane: LaneWindow) -> float | None:
+    decisions = [item.decision for item in lane.measured if item.decision is not None]
     wanting = [d for d in decisions if d.wanted.held or d.wanted.proposals or d.outcomes]
     return sum(bool(d.wanted.held) for d in wanting) / len(wanting) if wanting else None
 
 
-def _proposes_when_needed(history: History, needed: Needed) -> float | None:
+def _proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
+    history = lane.history
     if not history.tune:
         return None
     rule = next((rule for rule in history.profile.rules if rule.name == needed.rule), None)
     keys = {move.key for move in rule.moves} if rule is not None else set()
     firsts = first_means(needed.when, [item.readings for item in history.iterations])
     spoke = []
-    for iteration in history.iterations:
+    for iteration in lane.measured:
         decision = iteration.decision
         if decision is None or not _in_need(iteration, needed.when, firsts):
             continue

@@ -5,21 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_soak.loop.model import History, Iteration
+from pytest_soak.loop.model import Iteration
 from pytest_soak.loop.pooling import figure_of
-
-
-def measured_iterations(history: History) -> tuple[Iteration, ...]:
-    """Those that were observed *and* decided on: one that a crash cut short is not measured."""
-    return tuple(iteration for iteration in history.iterations if iteration.decision is not None)
-
-
-def judged_iterations(history: History) -> tuple[Iteration, ...]:
-    """The measured ones that the gate's windows are made of: those left out are not there."""
-    measured = measured_iterations(history)
-    if not history.excluded:
-        return measured
-    return tuple(item for item in measured if item.number not in history.excluded)
 
 
 def series_of(iterations: Sequence[Iteration], kpi: str) -> list[float | None]:

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from pytest_soak.gate.baseline import Reference
 from pytest_soak.gate.criteria import (
     CriterionResult,
-    Window,
+    checks_criterion,
     completeness_criterion,
     delta_criterion,
     kpi_criterion,
-    pass_count,
     pass_count_criterion,
-    window_of,
 )
 from pytest_soak.gate.delta import DeltaReport, verify_deltas
-from pytest_soak.gate.figures import measured_iterations
-from pytest_soak.gate.recovery import excluded_by, recoveries, scenario_criteria
+from pytest_soak.gate.noise import Reference
+from pytest_soak.gate.recovery import Recovery, excluded_by, recoveries, scenario_criteria
+from pytest_soak.gate.window import KpiWindow, LaneWindow
 from pytest_soak.loop.model import History, Verdict, worst_of
-from pytest_soak.profile.model import Criterion
 from pytest_soak.protocol import Lane
 
 
@@ -39,12 +37,25 @@ class LaneJudgement:
     freeze_ready: bool
     """The parameters may be frozen as they are: no KPI FAILs, enough iterations of the window
     pass, and delta quality does not FAIL."""
-    measured: int
-    planned: int
-    windows: Mapping[str, Window]
-    """Every KPI of the profile over the gate's window."""
+    window: LaneWindow
+    """What was judged: the lane's iterations, and its KPIs over the gate's window."""
+    recoveries: tuple[Recovery, ...]
+    """What became of its scheduled scenarios."""
     mock: bool
     """The mock limits were used."""
+
+    @property
+    def measured(self) -> int:
+        return len(self.window.measured)
+
+    @property
+    def planned(self) -> int:
+        return self.window.history.lane.iterations
+
+    @property
+    def windows(self) -> Mapping[str, KpiWindow]:
+        """Every KPI of the profile over the gate's window."""
+        return self.window.kpis
 
     @property
     def means(self) -> dict[str, float | None]:
@@ -78,35 +89,38 @@ def judge_lane(
     A sweep explores: that a point of it is beyond a limit is what it was run to find out. Its KPI
     criteria and pass count are judged and shown, and bind under ``strict`` only.
     """
-    limits = history.profile.gate
     mock = history.mock if mock is None else mock
-    history, scenarios = _scenarios(history, mock)
-    delta = _verified(history, strict)
-    kpis = tuple(_kpi_result(history, criterion, mock, reference) for criterion in limits.criteria)
+    lane, found, scenarios = _with_scenarios(LaneWindow(history, reference), mock)
+    delta = _verified(lane, strict)
+    limits = lane.limits
+    kpis = tuple(
+        _judged(lane, item.kpi, partial(kpi_criterion, lane, item, mock))
+        for item in limits.criteria
+    )
+    pass_count = f"pass_count_last{limits.window}"
     criteria = (
         *kpis,
-        _judged(history, f"pass_count_last{limits.window}", lambda: pass_count_criterion(history)),
-        _judged(history, "delta_quality", lambda: delta_criterion(history, delta)),
-        _judged(history, "completeness", lambda: completeness_criterion(history)),
+        _judged(lane, pass_count, lambda: pass_count_criterion(lane)),
+        _judged(lane, "delta_quality", lambda: delta_criterion(lane, delta)),
+        _judged(lane, "checks", lambda: checks_criterion(lane)),
+        _judged(lane, "completeness", lambda: completeness_criterion(lane)),
         *scenarios,
-        *(_from_elsewhere(history, result) for result in extra),
+        *(_from_elsewhere(lane, result) for result in extra),
     )
     if explores(history.lane, strict):
-        shown = {item.kpi for item in limits.criteria} | {f"pass_count_last{limits.window}"}
+        shown = {item.kpi for item in limits.criteria} | {pass_count}
         criteria = tuple(replace(item, binding=item.name not in shown) for item in criteria)
-    passed = pass_count(history)
     return LaneJudgement(
         lane_id=history.lane.id,
         verdict=worst_of([result.verdict for result in criteria if result.binding]),
         criteria=criteria,
         delta=delta,
-        pass_count=passed,
-        freeze_ready=passed >= limits.freeze_ready_pass_count
+        pass_count=lane.pass_count,
+        freeze_ready=lane.pass_count >= limits.freeze_ready_pass_count
         and delta.verdict in (Verdict.PASS, Verdict.WARN)
         and not any(result.verdict is Verdict.FAIL for result in kpis),
-        measured=len(measured_iterations(history)),
-        planned=history.lane.iterations,
-        windows=_windows(history, reference),
+        window=lane,
+        recoveries=found,
         mock=mock,
     )
 
@@ -128,71 +142,49 @@ def exit_code(run: RunJudgement, strict: bool = False) -> int:
     return 1 if failing else 0
 
 
-def _kpi_result(
-    history: History, criterion: Criterion, mock: bool, reference: Reference | None
-) -> CriterionResult:
-    return _judged(
-        history, criterion.kpi, lambda: kpi_criterion(history, criterion, mock, reference)
-    )
-
-
-def _from_elsewhere(history: History, result: CriterionResult) -> CriterionResult:
+def _from_elsewhere(lane: LaneWindow, result: CriterionResult) -> CriterionResult:
     """A criterion of the user's: its value may be any number there is, or none at all."""
     value = result.value
     return _judged(
-        history,
+        lane,
         str(result.name),
         lambda: replace(
             result,
             verdict=Verdict(result.verdict),
             value=None if value is None else float(value),
-            lane=history.lane.id,
+            lane=lane.history.lane.id,
         ),
     )
 
 
-def _judged(history: History, name: str, judge: Callable[[], CriterionResult]) -> CriterionResult:
+def _judged(lane: LaneWindow, name: str, judge: Callable[[], CriterionResult]) -> CriterionResult:
     try:
         return judge()
     except Exception as error:
-        return CriterionResult(
-            name,
-            Verdict.INCONCLUSIVE,
-            reason=f"{name}: could not be judged: {type(error).__name__}: {error}",
-            lane=history.lane.id,
-        )
+        return _unjudged(lane, name, error)
 
 
-def _scenarios(history: History, mock: bool) -> tuple[History, tuple[CriterionResult, ...]]:
-    """The history with what the windows leave out, and the criteria of its scenarios."""
+def _unjudged(lane: LaneWindow, name: str, error: Exception) -> CriterionResult:
+    reason = f"{name}: could not be judged: {type(error).__name__}: {error}"
+    return CriterionResult(name, Verdict.INCONCLUSIVE, reason=reason, lane=lane.history.lane.id)
+
+
+def _with_scenarios(
+    lane: LaneWindow, mock: bool
+) -> tuple[LaneWindow, tuple[Recovery, ...], tuple[CriterionResult, ...]]:
+    """The lane without what its scenarios exclude, and what became of them."""
     try:
-        found = recoveries(history, mock)
-        results = scenario_criteria(history, found)
+        found = recoveries(lane, mock)
+        return lane.without(excluded_by(found)), found, scenario_criteria(lane, found)
     except Exception as error:
-        reason = f"scenarios: could not be judged: {type(error).__name__}: {error}"
-        trouble = CriterionResult(
-            "scenarios", Verdict.INCONCLUSIVE, reason=reason, lane=history.lane.id
-        )
-        return history, (trouble,)
-    return replace(history, excluded=excluded_by(found)), results
+        return lane, (), (_unjudged(lane, "scenarios", error),)
 
 
-def _verified(history: History, strict: bool) -> DeltaReport:
+def _verified(lane: LaneWindow, strict: bool) -> DeltaReport:
     try:
-        return verify_deltas(history, strict)
+        return verify_deltas(lane, strict)
     except Exception as error:
         reason = f"delta_quality: could not be judged: {type(error).__name__}: {error}"
         return DeltaReport(
             0, 0, 0, 0, None, 0, None, None, None, (), Verdict.INCONCLUSIVE, False, reason, ()
         )
-
-
-def _windows(history: History, reference: Reference | None) -> dict[str, Window]:
-    windows = {}
-    for kpi in history.profile.kpis:
-        try:
-            windows[kpi] = window_of(history, kpi, reference)
-        except (ArithmeticError, ValueError):
-            # Figures beyond the floats; where the KPI is gated its criterion says so.
-            windows[kpi] = Window(kpi, 0, 0, None, weak=False)
-    return windows

@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_soak.gate.criteria import CriterionResult
-from pytest_soak.gate.figures import figure, measured_iterations, series_of
-from pytest_soak.loop.model import History, Iteration, Verdict
-from pytest_soak.loop.scenarios import Fired, fired_in, fired_of
+from pytest_soak.gate.figures import figure, series_of
+from pytest_soak.gate.window import LaneWindow
+from pytest_soak.loop.model import Iteration, Verdict
+from pytest_soak.loop.scenarios import Fired, fired_of
 from pytest_soak.profile.model import Comparison
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.statistics import standard_deviation, student_t_quantile
@@ -50,9 +51,9 @@ class Recovery:
     """Its iterations, and those after it until all was back (at most ``recovers_within``)."""
 
 
-def recoveries(history: History, mock: bool) -> tuple[Recovery, ...]:
+def recoveries(lane: LaneWindow, mock: bool) -> tuple[Recovery, ...]:
     """Every scheduled scenario of a lane, in the order of time."""
-    return tuple(_recovery(history, one, mock) for one in history.scenarios)
+    return tuple(_recovery(lane, item, mock) for item in lane.history.scenarios)
 
 
 def excluded_by(found: Sequence[Recovery]) -> dict[int, str]:
@@ -65,18 +66,18 @@ def excluded_by(found: Sequence[Recovery]) -> dict[int, str]:
     }
 
 
-def scenario_criteria(history: History, found: Sequence[Recovery]) -> tuple[CriterionResult, ...]:
+def scenario_criteria(lane: LaneWindow, found: Sequence[Recovery]) -> tuple[CriterionResult, ...]:
     """``scenario:NAME`` for every one that was scheduled, ``recovers_within:NAME`` if demanded."""
     results = []
     for name in dict.fromkeys(one.scheduled.name for one in found):
         mine = [one for one in found if one.scheduled.name == name]
-        results.append(_fired_criterion(history, name, mine))
+        results.append(_fired_criterion(lane, name, mine))
         if mine[0].scheduled.recovers_within is not None:
-            results.append(_recovery_criterion(history, name, mine))
+            results.append(_recovery_criterion(lane, name, mine))
     return tuple(results)
 
 
-def _fired_criterion(history: History, name: str, mine: Sequence[Recovery]) -> CriterionResult:
+def _fired_criterion(lane: LaneWindow, name: str, mine: Sequence[Recovery]) -> CriterionResult:
     missing = [one.scheduled.at for one in mine if not one.fired]
     fired = len(mine) - len(missing)
     where = "; ".join(
@@ -97,11 +98,11 @@ def _fired_criterion(history: History, name: str, mine: Sequence[Recovery]) -> C
         float(-len(missing)),
         len(mine),
         reason=text,
-        lane=history.lane.id,
+        lane=lane.history.lane.id,
     )
 
 
-def _recovery_criterion(history: History, name: str, mine: Sequence[Recovery]) -> CriterionResult:
+def _recovery_criterion(lane: LaneWindow, name: str, mine: Sequence[Recovery]) -> CriterionResult:
     within = mine[0].scheduled.recovers_within or 0
     late = [one for one in mine if one.took is None or one.took > within]
     verdict = Verdict.PASS
@@ -119,7 +120,7 @@ def _recovery_criterion(history: History, name: str, mine: Sequence[Recovery]) -
         None if worst is None else within - worst,
         len(mine),
         reason=f"recovers_within:{name}: {'; '.join(map(told, mine))}, limit <= {within}",
-        lane=history.lane.id,
+        lane=lane.history.lane.id,
     )
 
 
@@ -135,21 +136,18 @@ def told(one: Recovery) -> str:
     return f"{at}: not back in {one.looked} undisturbed iteration{plural} after it{why}"
 
 
-def _recovery(history: History, scheduled: Scheduled, mock: bool) -> Recovery:
-    fired = fired_of(history, scheduled)
+def _recovery(lane: LaneWindow, scheduled: Scheduled, mock: bool) -> Recovery:
+    fired = fired_of(lane.history, scheduled)
     if not fired:
         return Recovery(scheduled, (), None, 0, False, (), ())
-    measured = measured_iterations(history)
     first, last = scheduled.at, fired[-1].iteration
-    calm = [item for item in measured if not fired_in(item)]
-    before = [item for item in calm if item.number < first][-history.profile.gate.window :]
-    after = [item for item in calm if item.number > last]
+    before, after = lane.calm_before(first), lane.calm_after(last)
     limits = [
         (criterion.kpi, criterion.mock if mock else criterion.production)
-        for criterion in history.profile.gate.criteria
+        for criterion in lane.limits.criteria
     ]
     bounds = {kpi: _bound(before, kpi, limit) for kpi, limit in limits}
-    ran = [item for item in measured if item.number == last]
+    ran = [item for item in lane.measured if item.number == last]
     texts = [_outside(item, limits, bounds) for item in (*ran, *after)]
     back = [not text for text in texts]
     took = next((k for k in range(len(back) - STAYS + 1) if all(back[k : k + STAYS])), None)
@@ -157,7 +155,8 @@ def _recovery(history: History, scheduled: Scheduled, mock: bool) -> Recovery:
     # Position 0 is the scenario's last iteration, so k is the k-th undisturbed one after it.
     unknown = any(all(back[k : k + STAYS]) and k + STAYS > len(back) for k in range(within + 1))
     reach = within if took is None or took > within else max(0, took - 1)
-    hurt = [item for item in measured if first <= item.number <= last] + after[:reach]
+    during = [item for item in lane.measured if first <= item.number <= last]
+    hurt = (*during, *after[:reach])
     told_of = reversed(texts) if took is None else texts[:took]
     return Recovery(
         scheduled,

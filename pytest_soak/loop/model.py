@@ -326,6 +326,3 @@ class History:
     """Why it ended before its plan; None when it did not, or was stopped from outside."""
     scenarios: tuple[Scheduled, ...] = ()
     """The disturbances that were planned, in the order of time."""
-    excluded: Mapping[int, str] = field(default_factory=dict)
-    """Iterations that the gate's windows leave out, and the scenario that they are left out for;
-    filled in by the gate."""

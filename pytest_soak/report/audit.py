@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.echo import echo_lines
-from pytest_soak.gate.figures import figure, mean_of, measured_iterations, series_of
+from pytest_soak.gate.figures import figure, mean_of
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.effects import effect_lines
@@ -56,14 +57,14 @@ def _lane(history: History, lane: LaneJudgement) -> list[str]:
         f"{'freeze ready' if lane.freeze_ready else 'not freeze ready'}.",
         "",
         *_section("Gate", _gate_table(lane.criteria)),
-        *_disturbed(history, lane),
-        *_section("Trends", _trends(history)),
-        *_section("Anomalies", _bounded(list(anomalies(history)))),
+        *_disturbed(lane),
+        *_section("Trends", _trends(lane.window)),
+        *_section("Anomalies", _bounded(list(anomalies(lane.window)))),
         *_section("Parameters", _parameters(history)),
         *_section("Rules", _rules(history)),
         *_section("Effects", effect_lines(history)),
         *_section("Deltas", _deltas(lane)),
-        *_section("Volume", _volume(history)),
+        *_section("Volume", _volume(lane.window)),
     ]
 
 
@@ -71,8 +72,8 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
     return [f"### {title}", "", *lines, ""]
 
 
-def _disturbed(history: History, lane: LaneJudgement) -> list[str]:
-    lines = scenario_lines(history, lane.mock)
+def _disturbed(lane: LaneJudgement) -> list[str]:
+    lines = scenario_lines(lane)
     return ["### Scenarios", "", *lines] if lines else []
 
 
@@ -88,13 +89,12 @@ def _gate_table(criteria: Sequence[CriterionResult]) -> list[str]:
     ]
 
 
-def _trends(history: History) -> list[str]:
-    measured = measured_iterations(history)
-    first, last = measured[:FIRST], measured[-history.profile.gate.window :]
-    if len(measured) <= FIRST:
-        return [f"{len(measured)} iterations measured: too few for a trend."]
+def _trends(window: LaneWindow) -> list[str]:
+    first, last = window.measured[:FIRST], window.last
+    if len(window.measured) <= FIRST:
+        return [f"{len(window.measured)} iterations measured: too few for a trend."]
     rows, unknown = [], []
-    for kpi in history.profile.kpis:
+    for kpi in window.history.profile.kpis:
         begin, end = mean_of(first, kpi), mean_of(last, kpi)
         if begin is None and end is None:
             unknown.append(kpi)
@@ -111,9 +111,9 @@ def _trends(history: History) -> list[str]:
     ]
 
 
-def anomalies(history: History) -> Iterator[str]:
+def anomalies(window: LaneWindow) -> Iterator[str]:
     """What a reader should look at, in the order of the iterations."""
-    outliers = _outliers(history)
+    history, outliers = window.history, _outliers(window)
     for item in history.iterations:
         if item.external or item.edited is not None:
             when = "in" if item.edited is not None else "before"
@@ -143,13 +143,12 @@ def _of_iteration(item: Iteration) -> Iterator[str]:
         yield decision.note
 
 
-def _outliers(history: History) -> dict[int, list[str]]:
+def _outliers(window: LaneWindow) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    measured = measured_iterations(history)
-    for kpi in history.profile.kpis:
+    for kpi in window.history.profile.kpis:
         points = [
             (float(item.number), value)
-            for item, value in zip(measured, series_of(measured, kpi), strict=True)
+            for item, value in zip(window.measured, window.series(kpi), strict=True)
             if value is not None
         ]
         if len(points) < 2 * FIRST:
@@ -216,10 +215,9 @@ def _deltas(lane: LaneJudgement) -> list[str]:
     return [lane.delta.reason + ".", "", *figures, *(f"- {text}" for text in lane.delta.failures)]
 
 
-def _volume(history: History) -> list[str]:
-    measured = measured_iterations(history)
-    begin = mean_of(measured[:FIRST], "fills_per_hour")
-    end = mean_of(measured[-history.profile.gate.window :], "fills_per_hour")
+def _volume(window: LaneWindow) -> list[str]:
+    begin = mean_of(window.measured[:FIRST], "fills_per_hour")
+    end = mean_of(window.last, "fills_per_hour")
     if begin is None or end is None:
         return ["Fills per hour are not known."]
     share = f", {end / begin:.0%} of the start" if begin > 0.0 else ""

@@ -6,22 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_soak.canonical import number
-from pytest_soak.gate.figures import figure, mean_of, measured_iterations
-from pytest_soak.gate.recovery import Recovery, recoveries, told
-from pytest_soak.loop.model import History, Iteration
-from pytest_soak.loop.scenarios import fired_in
+from pytest_soak.gate.figures import figure, mean_of
+from pytest_soak.gate.judge import LaneJudgement
+from pytest_soak.gate.recovery import Recovery, told
+from pytest_soak.gate.window import LaneWindow
+from pytest_soak.loop.model import Iteration
 from pytest_soak.report.markdown import cell
 
 
-def scenario_lines(history: History, mock: bool) -> list[str]:
+def scenario_lines(lane: LaneJudgement) -> list[str]:
     """Markdown lines, none for a lane in which nothing was scheduled."""
     lines: list[str] = []
-    for one in recoveries(history, mock):
-        lines += _occurrence(history, one)
+    for item in lane.recoveries:
+        lines += _occurrence(lane.window, item)
     return lines
 
 
-def _occurrence(history: History, one: Recovery) -> list[str]:
+def _occurrence(window: LaneWindow, one: Recovery) -> list[str]:
     planned = one.scheduled
     lines = [
         f"#### {planned.name}, iteration {planned.at}",
@@ -37,7 +38,7 @@ def _occurrence(history: History, one: Recovery) -> list[str]:
     if not one.fired:
         return [*lines, "**It did not fire.**", ""]
     lines.append(f"Recovery: {cell(told(one))}.")
-    return [*lines, "", *_table(history, one), ""]
+    return [*lines, "", *_table(window, one), ""]
 
 
 def _measured(measured: Mapping[str, Any]) -> str:
@@ -49,17 +50,14 @@ def _measured(measured: Mapping[str, Any]) -> str:
     return f": {', '.join(shown)}" if shown else ""
 
 
-def _table(history: History, one: Recovery) -> list[str]:
-    window = history.profile.gate.window
-    measured = measured_iterations(history)
+def _table(window: LaneWindow, one: Recovery) -> list[str]:
     numbers = {fired.iteration for fired in one.fired}
-    during = [item for item in measured if item.number in numbers]
-    calm = [item for item in measured if not fired_in(item)]
-    before = [item for item in calm if item.number < min(numbers)][-window:]
-    after = [item for item in calm if item.number > max(numbers)][:window]
+    during = tuple(item for item in window.measured if item.number in numbers)
+    before = window.calm_before(min(numbers))
+    after = window.calm_after(max(numbers))[: window.limits.window]
     rows = [
         f"| {cell(kpi)} | {' | '.join(figures)} |"
-        for kpi in history.profile.kpis
+        for kpi in window.history.profile.kpis
         if (figures := _means((before, during, after), kpi)) != ["-", "-", "-"]
     ]
     heads = (f"{len(before)} before", f"{len(during)} during", f"{len(after)} after")

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_soak.canonical import canonical_json, compute_json_hash
-from pytest_soak.gate.criteria import CriterionResult, Window
+from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
+from pytest_soak.gate.window import KpiWindow
 from pytest_soak.loop.model import History
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.summary import final_values
@@ -121,7 +122,7 @@ def criterion_object(result: CriterionResult) -> dict[str, Any]:
     }
 
 
-def _window(window: Window) -> dict[str, Any]:
+def _window(window: KpiWindow) -> dict[str, Any]:
     interval = window.interval or _UNKNOWN
     return {
         "iterations": window.iterations,

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from pytest_soak.gate.figures import mean_of, measured_iterations, series_of
+from pytest_soak.gate.figures import mean_of, series_of
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History, Iteration
 from pytest_soak.profile.model import Comparison
 from pytest_soak.statistics import (
@@ -233,8 +234,8 @@ def _point(
     limits: Mapping[str, Comparison],
     names: Iterable[str],
 ) -> Point:
-    measured = {seed: measured_iterations(lane) for seed, lane in lanes.items()}
-    against = {seed: measured_iterations(lane) for seed, lane in reference.items()}
+    measured = {seed: LaneWindow(lane).measured for seed, lane in lanes.items()}
+    against = {seed: LaneWindow(lane).measured for seed, lane in reference.items()}
     return Point(
         values=values,
         kpis={

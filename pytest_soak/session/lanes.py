@@ -49,8 +49,8 @@ class PreparedLane:
     """Its KPI criteria and pass count are reported by the gate."""
 
     def plan(self, directory: Path, done: int = 0, over: bool = False) -> LanePlan:
-        # Besides the gated KPIs: pass count, delta quality, completeness.
-        criteria = len(self.resolved.profile.gate.criteria) + 3 if self.binding else 2
+        # Besides the gated KPIs: pass count, delta quality, checks, completeness.
+        criteria = len(self.resolved.profile.gate.criteria) + 4 if self.binding else 3
         criteria += len({one.name for one in self.scenarios})
         criteria += len({one.name for one in self.scenarios if one.recovers_within is not None})
         return LanePlan(self.lane, directory, done, over, criteria, named(self.scenarios))

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.gate.delta import verify_deltas
+from pytest_soak.gate.delta import DeltaReport, verify_deltas
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Decision, History, Outcome, Panic, Proposal, Verdict, Wanted
 from tests.unit.gate.histories import (
     applied,
@@ -18,6 +19,10 @@ from tests.unit.gate.histories import (
 )
 
 BOOST = {3: [applied("base_spread_bps", 0.02), applied("min_interval_ms", 10.0)]}
+
+
+def verified(history: History, strict: bool = False) -> DeltaReport:
+    return verify_deltas(LaneWindow(history), strict)
 
 
 def decision_of(history: History, number: int) -> Decision:
@@ -36,7 +41,7 @@ def with_outcome(history: History, number: int, outcome: Outcome) -> History:
 
 
 def test_applied_and_seen_is_full() -> None:
-    report = verify_deltas(make_history(outcomes=BOOST))
+    report = verified(make_history(outcomes=BOOST))
     assert (report.full, report.partial_ok, report.fail, report.unverified) == (1, 0, 0, 0)
     assert (report.full_apply_ratio, report.explained_ratio) == (1.0, 1.0)
     assert report.signature_stuck_count == 0
@@ -45,7 +50,7 @@ def test_applied_and_seen_is_full() -> None:
 
 
 def test_nothing_proposed_is_not_applicable() -> None:
-    report = verify_deltas(make_history())
+    report = verified(make_history())
     assert report.full_apply_ratio is None
     assert report.explained_ratio is None
     assert not report.applicable
@@ -54,7 +59,7 @@ def test_nothing_proposed_is_not_applicable() -> None:
 
 
 def test_clipped_and_skipped_with_reasons_are_partial() -> None:
-    report = verify_deltas(
+    report = verified(
         make_history(
             outcomes={
                 2: [clipped("base_spread_bps", 0.2, 0.12)],
@@ -74,7 +79,7 @@ def test_clipped_and_skipped_with_reasons_are_partial() -> None:
 def test_a_change_that_the_next_iteration_lacks_fails() -> None:
     history = make_history(outcomes=BOOST)
     unseen = {**history.iterations[3].values, "base_spread_bps": 0.5}
-    report = verify_deltas(with_iteration(history, 4, values=unseen))
+    report = verified(with_iteration(history, 4, values=unseen))
     assert report.fail >= 1
     assert report.verdict is Verdict.FAIL
     assert any("base_spread_bps: 0.52 expected, 0.5 found" in text for text in report.failures)
@@ -83,14 +88,14 @@ def test_a_change_that_the_next_iteration_lacks_fails() -> None:
 
 def test_a_target_that_ignores_a_change_fails() -> None:
     history = make_history(outcomes=BOOST)
-    report = verify_deltas(with_iteration(history, 4, echo_mismatch={"min_interval_ms": "50"}))
+    report = verified(with_iteration(history, 4, echo_mismatch={"min_interval_ms": "50"}))
     assert (report.full, report.fail) == (0, 1)
     assert report.failures[0] == ("min_interval_ms: in iteration 4 60 was in force and 50 echoed")
 
 
 def test_an_echo_that_differs_fails_where_nothing_was_proposed_and_at_the_start() -> None:
-    later = verify_deltas(with_iteration(make_history(), 4, echo_mismatch={"tail_age_ms": "500"}))
-    first = verify_deltas(
+    later = verified(with_iteration(make_history(), 4, echo_mismatch={"tail_age_ms": "500"}))
+    first = verified(
         with_iteration(make_history(tune=False), 1, echo_mismatch={"tail_age_ms": "500"})
     )
     assert (later.fail, later.verdict) == (1, Verdict.FAIL)
@@ -104,10 +109,10 @@ def test_a_change_that_the_echo_leaves_out_is_not_confirmed() -> None:
     partial = {"totals": {}, "effective_params": {"tail_age_ms": 600}}
     whole = {"totals": {}, "effective_params": dict(history.iterations[3].values)}
     for report, fails in ((silent, 0), (whole, 0), (partial, 1)):
-        delta = verify_deltas(with_iteration(history, 4, report=report))
+        delta = verified(with_iteration(history, 4, report=report))
         assert (delta.fail, delta.verdict is Verdict.FAIL) == (fails, bool(fails)), report
     assert "not confirmed by the echo of iteration 4" in delta.failures[0]
-    untouched = verify_deltas(with_iteration(make_history(), 4, report=partial))
+    untouched = verified(with_iteration(make_history(), 4, report=partial))
     assert untouched.fail == 0
 
 
@@ -115,7 +120,7 @@ def test_many_equal_echoes_are_one_line_with_a_count() -> None:
     history = make_history(24, tune=False)
     for number in range(2, 25):
         history = with_iteration(history, number, echo_mismatch={"tail_age_ms": "500"})
-    delta = verify_deltas(history)
+    delta = verified(history)
     assert delta.failures == (
         "tail_age_ms: in iteration 2 600 was in force and 500 echoed, in iteration 24 600 was in "
         "force and 500 echoed (23 iterations)",
@@ -126,7 +131,7 @@ def test_many_equal_echoes_are_one_line_with_a_count() -> None:
 def test_a_value_that_moved_by_itself_fails() -> None:
     history = make_history(8)
     moved = {**history.iterations[4].values, "tail_age_ms": 700.0}
-    report = verify_deltas(with_iteration(history, 5, values=moved))
+    report = verified(with_iteration(history, 5, values=moved))
     assert report.fail == 2  # it went, and it came back
     assert report.explained_ratio is None
 
@@ -137,8 +142,8 @@ def test_an_edit_from_outside_explains_a_value() -> None:
     history = with_iteration(history, 5, values=moved, external=True)
     history = with_decision(history, 5, values=moved)
     history = with_iteration(history, 6, external=True)  # and edited back
-    assert verify_deltas(history).fail == 0
-    assert verify_deltas(with_iteration(history, 6, external=False)).fail == 1
+    assert verified(history).fail == 0
+    assert verified(with_iteration(history, 6, external=False)).fail == 1
 
 
 def test_an_edit_over_a_change_hides_whether_it_was_applied() -> None:
@@ -147,16 +152,16 @@ def test_an_edit_over_a_change_hides_whether_it_was_applied() -> None:
     history = with_iteration(history, 4, values=edited, external=True)
     history = with_decision(history, 4, values=edited)
     history = with_iteration(history, 5, external=True)
-    report = verify_deltas(history)
+    report = verified(history)
     assert (report.full, report.partial_ok, report.fail) == (0, 1, 0)
     assert report.checks[0].refused == {"base_spread_bps": "external"}
 
 
 def test_the_last_change_is_unverified_and_not_counted() -> None:
-    report = verify_deltas(make_history(6, outcomes={6: [applied("base_spread_bps", 0.02)]}))
+    report = verified(make_history(6, outcomes={6: [applied("base_spread_bps", 0.02)]}))
     assert (report.full, report.fail, report.unverified) == (0, 0, 1)
     assert report.full_apply_ratio is None
-    late = verify_deltas(make_history(6, outcomes={6: [skipped("base_spread_bps", 0.02, "late")]}))
+    late = verified(make_history(6, outcomes={6: [skipped("base_spread_bps", 0.02, "late")]}))
     assert (late.partial_ok, late.unverified) == (1, 0)
 
 
@@ -178,7 +183,7 @@ def test_the_last_change_is_unverified_and_not_counted() -> None:
 def test_an_outcome_that_does_not_add_up_fails(changes: dict[str, object], text: str) -> None:
     history = make_history(outcomes={3: [applied("base_spread_bps", 0.02)]})
     outcome = replace(decision_of(history, 3).outcomes[0], **changes)  # type: ignore[arg-type]
-    report = verify_deltas(with_outcome(history, 3, outcome))
+    report = verified(with_outcome(history, 3, outcome))
     assert report.fail == 1
     assert report.explained_ratio == 0.0
     assert any(text in failure for failure in report.failures)
@@ -188,7 +193,7 @@ def test_a_proposal_without_an_outcome_fails() -> None:
     history = make_history(outcomes=BOOST)
     wanted = decision_of(history, 3).wanted
     more = (*wanted.proposals, Proposal("tail_age_ms", 50.0, "LATENCY_HARD"))
-    report = verify_deltas(with_decision(history, 3, wanted=replace(wanted, proposals=more)))
+    report = verified(with_decision(history, 3, wanted=replace(wanted, proposals=more)))
     assert report.fail == 1
     assert report.explained_ratio == pytest.approx(2 / 3)
     assert "it has no outcome" in report.failures[0]
@@ -197,26 +202,26 @@ def test_a_proposal_without_an_outcome_fails() -> None:
 def test_two_outcomes_of_one_key_fail() -> None:
     history = make_history(outcomes={3: [applied("base_spread_bps", 0.02)]})
     outcome = decision_of(history, 3).outcomes[0]
-    report = verify_deltas(with_decision(history, 3, outcomes=(outcome, outcome)))
+    report = verified(with_decision(history, 3, outcomes=(outcome, outcome)))
     assert "more than one outcome" in report.failures[0]
 
 
 def test_a_panic_revert_is_no_proposal_and_explains_its_moves() -> None:
     panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, held_until=8)
-    report = verify_deltas(make_history(10, panics={4: panic}))
+    report = verified(make_history(10, panics={4: panic}))
     assert (report.applicable, report.fail) == (False, 0)
     refused = [skipped("min_interval_ms", 10.0, "panic")]
-    both = verify_deltas(make_history(10, panics={4: panic}, outcomes={4: refused}))
+    both = verified(make_history(10, panics={4: panic}, outcomes={4: refused}))
     assert (both.partial_ok, both.fail) == (1, 0)
 
 
 def test_a_panic_that_only_would_moves_nothing() -> None:
     would = Panic("steady_safe", {"base_spread_bps": 0.65}, would=True, held_until=8)
-    assert verify_deltas(make_history(10, panics={4: would}, tune=False)).fail == 0
+    assert verified(make_history(10, panics={4: would}, tune=False)).fail == 0
 
 
 def test_a_dry_run_is_not_applicable() -> None:
-    report = verify_deltas(make_history(outcomes=BOOST, dry_run=True))
+    report = verified(make_history(outcomes=BOOST, dry_run=True))
     assert (report.full, report.partial_ok, report.fail) == (0, 0, 0)
     assert not report.applicable
     assert report.verdict is Verdict.PASS
@@ -225,12 +230,12 @@ def test_a_dry_run_is_not_applicable() -> None:
 def test_a_hash_that_does_not_move_is_stuck() -> None:
     history = make_history(60, outcomes={t: [applied("tail_age_ms", 1.0)] for t in range(1, 41)})
     once = with_decision(history, 3, state_hash=decision_of(history, 3).old_hash)
-    assert verify_deltas(once).signature_stuck_count == 1
-    assert verify_deltas(once).verdict is Verdict.PASS
+    assert verified(once).signature_stuck_count == 1
+    assert verified(once).verdict is Verdict.PASS
     twice = with_iteration(once, 11, state_hash=history.iterations[9].state_hash)
-    assert verify_deltas(twice).signature_stuck_count == 2
-    assert verify_deltas(twice).verdict is Verdict.FAIL
-    assert "signature stuck 2 times, limit <= 1" in verify_deltas(twice).reason
+    assert verified(twice).signature_stuck_count == 2
+    assert verified(twice).verdict is Verdict.FAIL
+    assert "signature stuck 2 times, limit <= 1" in verified(twice).reason
 
 
 @pytest.mark.parametrize(
@@ -250,7 +255,7 @@ def test_limits_of_the_ratio(partial: int, stuck: bool, strict: bool, verdict: V
     history = make_history(24, outcomes=outcomes)
     if stuck:
         history = with_decision(history, 9, state_hash=decision_of(history, 9).old_hash)
-    assert verify_deltas(history, strict).verdict is verdict
+    assert verified(history, strict).verdict is verdict
 
 
 def needy(wanted: dict[int, Wanted]) -> History:
@@ -258,7 +263,7 @@ def needy(wanted: dict[int, Wanted]) -> History:
 
 
 def test_a_silent_tuner_is_a_warning() -> None:
-    report = verify_deltas(needy({}))
+    report = verified(needy({}))
     assert report.proposes_when_needed == 0.0
     assert report.verdict is Verdict.WARN
     assert "proposes_when_needed" in report.reason
@@ -270,24 +275,24 @@ def test_held_waiting_and_proposing_are_all_words() -> None:
         **{t: Wanted(waiting={"MAKER_BOOST": "mean 0.86 of the last 4"}) for t in range(5, 8)},
         8: Wanted(rules=("MAKER_BOOST",)),
     }
-    report = verify_deltas(needy(said))
+    report = verified(needy(said))
     assert report.proposes_when_needed == 0.8
     assert report.verdict is Verdict.PASS
     assert report.held_ratio == 1.0
     other = {t: Wanted(held={"tail_age_ms": "velocity"}) for t in range(1, 11)}
-    assert verify_deltas(needy(other)).proposes_when_needed == 0.0
+    assert verified(needy(other)).proposes_when_needed == 0.0
 
 
 def test_no_need_and_no_tuner_are_not_asked() -> None:
-    assert verify_deltas(make_history()).proposes_when_needed is None
+    assert verified(make_history()).proposes_when_needed is None
     off = make_history(10, kpis={"maker_taker_ratio": 0.7}, tune=False)
-    assert verify_deltas(off).proposes_when_needed is None
+    assert verified(off).proposes_when_needed is None
     no_rule = replace(steady().gate.delta, needed=None)
     profile = replace(steady(), gate=replace(steady().gate, delta=no_rule))
-    assert verify_deltas(make_history(profile=profile)).proposes_when_needed is None
+    assert verified(make_history(profile=profile)).proposes_when_needed is None
 
 
 def test_held_ratio_is_of_the_iterations_that_wanted_anything() -> None:
     wanted = {2: Wanted(held={"tail_age_ms": "velocity"})}
-    report = verify_deltas(make_history(outcomes=BOOST, wanted=wanted))
+    report = verified(make_history(outcomes=BOOST, wanted=wanted))
     assert report.held_ratio == 0.5

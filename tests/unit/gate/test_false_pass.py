@@ -11,6 +11,7 @@ import pytest
 
 from pytest_soak.gate.baseline import reference_of
 from pytest_soak.gate.criteria import kpi_criterion
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History, Verdict
 from tests.unit.gate.histories import make_history, noise, steady
 
@@ -30,7 +31,8 @@ def test_a_run_at_the_limit_passes_seldom(n: int, phi: float) -> None:
     rng = random.Random(f"{n} {phi}")
     limit = P95.production.limit
     passed = [
-        kpi_criterion(run_at(limit, n, phi, rng), P95, False, None).verdict is Verdict.PASS
+        kpi_criterion(LaneWindow(run_at(limit, n, phi, rng), None), P95, False).verdict
+        is Verdict.PASS
         for _ in range(RUNS)
     ]
     assert 0 < sum(passed) <= 0.08 * RUNS
@@ -42,7 +44,9 @@ def test_a_run_at_the_limit_passes_even_less_with_a_reference(phi: float) -> Non
     limit = P95.production.limit
     references = [reference_of(run_at(300.0, 72, phi, rng, tune=False)) for _ in range(20)]
     passed = [
-        kpi_criterion(run_at(limit, 24, phi, rng), P95, False, references[i % 20]).verdict
+        kpi_criterion(
+            LaneWindow(run_at(limit, 24, phi, rng), references[i % 20]), P95, False
+        ).verdict
         is Verdict.PASS
         for i in range(RUNS)
     ]
@@ -53,7 +57,8 @@ def test_a_run_well_beyond_the_limit_passes_nearly_always() -> None:
     rng = random.Random(2)
     good = P95.production.limit - 3 * SD
     passed = [
-        kpi_criterion(run_at(good, 24, 0.3, rng), P95, False, None).verdict is Verdict.PASS
+        kpi_criterion(LaneWindow(run_at(good, 24, 0.3, rng), None), P95, False).verdict
+        is Verdict.PASS
         for _ in range(200)
     ]
     assert sum(passed) >= 0.9 * 200
@@ -63,7 +68,8 @@ def test_the_mean_alone_would_pass_half_of_them() -> None:
     rng = random.Random(3)
     limit = P95.production.limit
     failed = [
-        kpi_criterion(run_at(limit, 24, 0.3, rng), P95, False, None).verdict is Verdict.FAIL
+        kpi_criterion(LaneWindow(run_at(limit, 24, 0.3, rng), None), P95, False).verdict
+        is Verdict.FAIL
         for _ in range(300)
     ]
     assert sum(failed) == pytest.approx(150, abs=40)

@@ -48,6 +48,7 @@ def test_a_good_run_passes() -> None:
         *KPIS,
         "pass_count_last8",
         "delta_quality",
+        "checks",
         "completeness",
     ]
     assert all(result.lane == "steady-BTCUSDT-1" for result in judgement.criteria)

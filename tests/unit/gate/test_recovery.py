@@ -11,6 +11,7 @@ import pytest
 from pytest_soak.gate import judge_lane, reference_of
 from pytest_soak.gate.judge import judge_run
 from pytest_soak.gate.recovery import excluded_by, recoveries
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.profile.scenarios import GateMode, Scheduled
@@ -55,7 +56,7 @@ def criteria(history: History) -> dict[str, Any]:
 
 def test_a_lane_without_scenarios_has_no_such_criteria() -> None:
     assert not [name for name in criteria(make_history()) if ":" in name]
-    assert scenario_lines(make_history(), mock=False) == []
+    assert scenario_lines(judge_lane(make_history(), mock=False)) == []
 
 
 class TestFired:
@@ -88,7 +89,7 @@ class TestFired:
         assert "iteration 15, as scheduled" in result.reason
         assert criteria(history)["recovers_within:crash"].verdict is Verdict.INCONCLUSIVE
         assert judge_lane(history).verdict is Verdict.FAIL
-        assert "**It did not fire.**" in scenario_lines(history, mock=False)
+        assert "**It did not fire.**" in scenario_lines(judge_lane(history, mock=False))
 
     def test_one_of_two_is_not_enough(self) -> None:
         history = disturbed(scheduled(12), scheduled(15), fired={12: [CRASH]})
@@ -102,7 +103,10 @@ class TestFired:
     def test_one_over_several_iterations(self) -> None:
         history = disturbed(scheduled(for_s=500.0), fired={15: [CRASH], 16: [CRASH]})
         assert [len(fired_in(item)) for item in history.iterations[13:17]] == [0, 1, 1, 0]
-        assert [one.iteration for one in recoveries(history, False)[0].fired] == [15, 16]
+        assert [one.iteration for one in recoveries(LaneWindow(history), False)[0].fired] == [
+            15,
+            16,
+        ]
 
 
 class TestRecovery:
@@ -126,7 +130,7 @@ class TestRecovery:
         self, p95: list[float | None], took: int | None, verdict: Verdict, hurt: tuple[int, ...]
     ) -> None:
         history = disturbed(scheduled(), p95=p95)
-        (found,) = recoveries(history, mock=False)
+        (found,) = recoveries(LaneWindow(history), mock=False)
         assert (found.took, found.hurt) == (took, hurt)
         result = criteria(history)["recovers_within:crash"]
         assert result.verdict is verdict, result.reason
@@ -154,29 +158,31 @@ class TestRecovery:
         history = make_history(24, kpis={"p95_latency_ms": [*noisy[:14], *[345.0] * 10]})
         history = with_iteration(history, 15, report={"scenarios": [CRASH]})
         history = replace(history, scenarios=(scheduled(),))
-        assert recoveries(history, False)[0].took == 0
+        assert recoveries(LaneWindow(history), False)[0].took == 0
         steady = make_history(24, kpis={"p95_latency_ms": [*[310.0] * 14, *[345.0] * 10]})
         steady = with_iteration(steady, 15, report={"scenarios": [CRASH]})
-        assert recoveries(replace(steady, scenarios=(scheduled(),)), False)[0].took is None
+        assert (
+            recoveries(LaneWindow(replace(steady, scenarios=(scheduled(),))), False)[0].took is None
+        )
 
     def test_it_is_judged_by_the_limits_asked_for(self) -> None:
         history = make_history(24, kpis={"maker_taker_ratio": [*[0.9] * 14, *[0.6] * 10]})
         history = with_iteration(history, 15, report={"scenarios": [CRASH]})
         history = replace(history, scenarios=(scheduled(),))
-        assert recoveries(history, mock=True)[0].took == 0
-        assert recoveries(history, mock=False)[0].took is None
+        assert recoveries(LaneWindow(history), mock=True)[0].took == 0
+        assert recoveries(LaneWindow(history), mock=False)[0].took is None
 
     def test_iterations_of_another_scenario_are_passed_over(self) -> None:
         other = scheduled(17, name="gap", within=3)
         history = disturbed(scheduled(), other, p95=[500.0, 500.0, 900.0, 310.0])
-        crash, gap = recoveries(history, False)
+        crash, gap = recoveries(LaneWindow(history), False)
         assert (crash.took, crash.hurt) == (2, (15, 16))
         assert (gap.took, gap.hurt) == (1, (17,))
 
     def test_no_demand_no_criterion(self) -> None:
         history = disturbed(scheduled(within=None), p95=[500.0] * 10)
         assert "recovers_within:crash" not in criteria(history)
-        assert recoveries(history, False)[0].hurt == (15,)
+        assert recoveries(LaneWindow(history), False)[0].hurt == (15,)
 
     def test_the_worst_of_several_counts(self) -> None:
         history = disturbed(scheduled(6), scheduled(15), p95=[500.0, 500.0])
@@ -194,7 +200,7 @@ class TestExclusion:
         history = disturbed(scheduled(20), p95=[310.0] * 5 + [900.0, 900.0, 311.0])
         for number in (20, 21):
             history = with_iteration(history, number, verdict=Verdict.FAIL)
-        assert excluded_by(recoveries(history, False)) == {20: "crash", 21: "crash"}
+        assert excluded_by(recoveries(LaneWindow(history), False)) == {20: "crash", 21: "crash"}
         found = criteria(history)
         p95, passed = found["p95_latency_ms"], found["pass_count_last8"]
         assert p95.verdict is Verdict.PASS

@@ -13,8 +13,9 @@ from xml.etree import ElementTree
 import pytest
 from scipy import stats
 
-from pytest_soak.gate.figures import measured_iterations, series_of
+from pytest_soak.gate.figures import series_of
 from pytest_soak.gate.judge import exit_code, judge_lane, judge_run
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Halt, History, Verdict
 from pytest_soak.protocol import Swept
 from pytest_soak.report.failures import failures
@@ -105,7 +106,7 @@ def test_differences_are_taken_over_iterations_that_both_have() -> None:
 def test_one_seed_has_the_interval_of_the_gate() -> None:
     history = lane((0.5,), 3.0, n=24)
     sweep = sweeps_of([history, lane((0.6,), 3.3, noise="other", n=24)], mock=True)[0]
-    series = series_of(measured_iterations(history), "net_bps")
+    series = series_of(LaneWindow(history).measured, "net_bps")
     known = [value for value in series if value is not None]
     expected = mean_interval(known, ar1_coefficient(series), confidence=0.975)
     at = sweep.points[0].kpis["net_bps"]
@@ -218,7 +219,7 @@ def test_kpis_of_a_sweep_do_not_bind_unless_strict() -> None:
     assert judged.verdict is Verdict.PASS
     assert by_name["net_bps"].verdict is Verdict.FAIL
     assert {name for name, result in by_name.items() if result.binding} == {
-        *("delta_quality", "completeness")
+        *("delta_quality", "checks", "completeness")
     }
     assert judge_lane(poor, strict=True).verdict is Verdict.FAIL
     assert judge_lane(replace(poor, lane=replace(poor.lane, sweep=()))).verdict is Verdict.FAIL
