@@ -15,6 +15,7 @@ from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.effects import effect_lines
 from pytest_soak.report.markdown import cell
+from pytest_soak.report.notices import notice_lines
 from pytest_soak.report.scenarios import scenario_lines
 from pytest_soak.report.summary import final_values
 from pytest_soak.statistics import detrended
@@ -56,6 +57,7 @@ def _lane(history: History, lane: LaneJudgement) -> list[str]:
         f"{history.lane.interval_s:g} s; {'mock' if lane.mock else 'production'} limits; "
         f"{'freeze ready' if lane.freeze_ready else 'not freeze ready'}.",
         "",
+        *_unknown(history),
         *_section("Gate", _gate_table(lane.criteria)),
         *_disturbed(lane),
         *_section("Trends", _trends(lane.window)),
@@ -66,6 +68,12 @@ def _lane(history: History, lane: LaneJudgement) -> list[str]:
         *_section("Deltas", _deltas(lane)),
         *_section("Volume", _volume(lane.window)),
     ]
+
+
+def _unknown(history: History) -> list[str]:
+    """Names in reports that the profile does not know; they change no figure."""
+    lines = [f"- {cell(text)}" for text in notice_lines([history])]
+    return ["The profile does not know, and no figure uses:", "", *lines, ""] if lines else []
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

@@ -91,12 +91,20 @@ def _reading(iteration: Iteration, name: str) -> str:
 def _unclear(iteration: Iteration, shown: Sequence[str]) -> str:
     """What shows nowhere else: why it is INCONCLUSIVE, that its proposer failed.
 
-    That a KPI of the line has no data is ``shown``.
+    That a KPI of the line has no data is ``shown``, so of that only the reason is left to say.
     """
-    known = {f"{name} has no data" for name in shown}
     said = []
     if iteration.verdict is Verdict.INCONCLUSIVE:
-        said += [reason for reason in iteration.reasons if reason not in known][:1]
+        reasons = list(iteration.reasons)
+        for name in shown:
+            prefix = f"{name} has no data"
+            reasons = [
+                reason.removeprefix(prefix).removeprefix(": ")
+                if reason.startswith(prefix)
+                else reason
+                for reason in reasons
+            ]
+        said += [reason for reason in reasons if reason][:1]
     if iteration.decision is not None and PROPOSER_FAILED in iteration.decision.note:
         said.append(PROPOSER_FAILED.upper())
     return " ".join(said)

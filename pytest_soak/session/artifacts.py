@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+from pytest_soak.canonical import scrubbed
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import History
 from pytest_soak.report.audit import audit
@@ -21,67 +24,111 @@ from pytest_soak.session.fingerprint import versions
 from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_text
+from pytest_soak.store.errors import StoreError
 from pytest_soak.store.rundir import ArtifactDirectory, LaneDirectory, RunDirectory
 
 
 def write_artifacts(
     run: RunDirectory, judgement: RunJudgement, histories: Sequence[History], settings: Settings
-) -> None:
-    """One set a lane; with several lanes the run's own snapshot, audit and metrics on top."""
-    snapshots = [
-        snapshot(history, lane, versions())
-        for history, lane in zip(histories, judgement.lanes, strict=True)
-    ]
-    for history, lane, stored in zip(histories, judgement.lanes, snapshots, strict=True):
+) -> tuple[str, ...]:
+    """One set a lane; with several lanes the run's own snapshot, audit and metrics on top.
+
+    Returns a line for each artifact that could not be made or written. Every other one is written.
+    """
+    writer = _Writer()
+    snapshots: list[Mapping[str, Any]] = []
+    for history, lane in zip(histories, judgement.lanes, strict=True):
+        made: Mapping[str, Any] = {"lane": lane.lane_id, "verdict": str(lane.verdict)}
+        with writer.artifact(f"{lane.lane_id}: the snapshot"):
+            made = snapshot(history, lane, versions())
+        snapshots.append(made)
+    for history, lane, made in zip(histories, judgement.lanes, snapshots, strict=True):
         directory = run.lane_directory(history.lane.id)
-        _write_lane(directory, history, lane)
-        _write_missing(directory, history)
+        _write_lane(writer, directory, history, lane)
+        _write_missing(writer, directory, history)
         if len(histories) > 1:
-            _write_run(directory, RunJudgement(lane.verdict, (lane,)), [history], [stored])
-    _write_run(run.top, judgement, histories, snapshots)
+            of_lane = RunJudgement(lane.verdict, (lane,))
+            _write_run(writer, directory, of_lane, [history], [made])
+    _write_run(writer, run.top, judgement, histories, snapshots)
     if settings.sweep:
-        _write_sweep(run.top, histories, settings)
-    if settings.export_json:
-        atomic_write_text(settings.export_json, metrics_lines(judgement))
-    if settings.export_md:
-        atomic_write_text(settings.export_md, audit(histories, judgement))
+        _write_sweep(writer, run.top, histories, settings)
+    if settings.export_json is not None:
+        with writer.artifact(str(settings.export_json)):
+            atomic_write_text(settings.export_json, metrics_lines(judgement))
+    if settings.export_md is not None:
+        with writer.artifact(str(settings.export_md)):
+            atomic_write_text(settings.export_md, audit(histories, judgement))
+    return tuple(writer.trouble)
+
+
+class _Writer:
+    """Makes and writes artifacts one by one; what goes wrong with one costs that one."""
+
+    def __init__(self) -> None:
+        self.trouble: list[str] = []
+
+    @contextmanager
+    def artifact(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (StoreError, OSError) as error:
+            self.trouble.append(f"{name}: {error}")
+        except Exception as error:
+            text = scrubbed(f"{type(error).__name__}: {error}")
+            self.trouble.append(f"{name} could not be made: {text}")
+
+    def text(self, directory: ArtifactDirectory, name: str, make: Callable[[], str]) -> None:
+        with self.artifact(name):
+            directory.write_text(name, make())
+
+    def json(self, directory: ArtifactDirectory, name: str, make: Callable[[], Any]) -> None:
+        with self.artifact(name):
+            directory.write_json(name, make())
 
 
 def _write_sweep(
-    directory: ArtifactDirectory, histories: Sequence[History], settings: Settings
+    writer: _Writer, directory: ArtifactDirectory, histories: Sequence[History], settings: Settings
 ) -> None:
-    sweeps = sweeps_of(histories, mock=settings.mock)
-    directory.write_text(names.SWEEP, sweep_markdown(sweeps))
-    directory.write_text(names.SWEEP_TABLE, sweep_csv(sweeps))
-    directory.write_text(names.SWEEP_PICTURE, sweep_svg(sweeps))
+    with writer.artifact("the maps of the sweep"):
+        sweeps = sweeps_of(histories, mock=settings.mock)
+        writer.text(directory, names.SWEEP, lambda: sweep_markdown(sweeps))
+        writer.text(directory, names.SWEEP_TABLE, lambda: sweep_csv(sweeps))
+        writer.text(directory, names.SWEEP_PICTURE, lambda: sweep_svg(sweeps))
 
 
-def _write_missing(directory: LaneDirectory, history: History) -> None:
+def _write_missing(writer: _Writer, directory: LaneDirectory, history: History) -> None:
     """Summaries that a crash or a person removed come back from the journal, without a time."""
     for iteration in history.iterations:
-        if iteration.decision is not None and not directory.summary_path(iteration.number).exists():
+        if iteration.decision is not None and not directory.has_summary(iteration.number):
             name = names.iteration_summary(iteration.number)
-            directory.write_json(name, iteration_summary(iteration, None))
+            writer.json(directory, name, partial(iteration_summary, iteration, None))
 
 
-def _write_lane(directory: ArtifactDirectory, history: History, lane: LaneJudgement) -> None:
+def _write_lane(
+    writer: _Writer, directory: ArtifactDirectory, history: History, lane: LaneJudgement
+) -> None:
     """What there is once per lane."""
-    directory.write_json(names.TUNING_REPORT, tuning_report(history))
-    directory.write_json(names.DELTA_VERIFY, delta_verify(lane.delta))
-    directory.write_text(names.DELTA_VERIFY_REPORT, delta_report(lane.lane_id, lane.delta))
+    writer.json(directory, names.TUNING_REPORT, lambda: tuning_report(history))
+    writer.json(directory, names.DELTA_VERIFY, lambda: delta_verify(lane.delta))
+    writer.text(
+        directory, names.DELTA_VERIFY_REPORT, lambda: delta_report(lane.lane_id, lane.delta)
+    )
 
 
 def _write_run(
+    writer: _Writer,
     directory: ArtifactDirectory,
     judgement: RunJudgement,
     histories: Sequence[History],
     snapshots: Sequence[Mapping[str, Any]],
 ) -> None:
     """What there is per lane and, over several lanes, once more on top."""
-    document = run_snapshot(snapshots, judgement)
-    directory.write_text(names.SNAPSHOT, snapshot_text(document))
-    directory.write_text(names.SNAPSHOT_PRETTY, snapshot_text(document, pretty=True))
-    directory.write_text(names.METRICS, metrics_text(judgement))
-    directory.write_text(names.AUDIT, audit(histories, judgement))
-    directory.write_text(names.RECOMMENDATIONS, recommendations(histories, judgement))
-    directory.write_text(names.FAILURES, failures(histories, judgement))
+    document: dict[str, Any] = {}
+    with writer.artifact(names.SNAPSHOT):
+        document = run_snapshot(snapshots, judgement)
+    writer.text(directory, names.SNAPSHOT, lambda: snapshot_text(document))
+    writer.text(directory, names.SNAPSHOT_PRETTY, lambda: snapshot_text(document, pretty=True))
+    writer.text(directory, names.METRICS, lambda: metrics_text(judgement))
+    writer.text(directory, names.AUDIT, lambda: audit(histories, judgement))
+    writer.text(directory, names.RECOMMENDATIONS, lambda: recommendations(histories, judgement))
+    writer.text(directory, names.FAILURES, lambda: failures(histories, judgement))

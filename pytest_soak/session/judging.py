@@ -63,16 +63,16 @@ def judge_and_write(
         for history in histories
     )
     judgement = judge_run(judgements)
+    trouble = write_artifacts(run, judgement, histories, settings)
     try:
-        write_artifacts(run, judgement, histories, settings)
         run.update(
             verdict=str(judgement.verdict),
             fresh_targets={**run.about.get("fresh_targets", {}), **fresh_targets},
             judged_with=inputs_to_store(references, extra),
         )
     except (StoreError, OSError) as error:
-        return Judged(judgement, histories, f"the artifacts could not be written: {error}")
-    return Judged(judgement, histories)
+        trouble = (*trouble, str(error))
+    return Judged(judgement, histories, "\n".join(trouble))
 
 
 def _from_hooks(config: pytest.Config, history: History) -> tuple[CriterionResult, ...]:

@@ -334,9 +334,12 @@ class LaneRunner:
         if self._proposer is not None:
             self._shown.append(deepcopy(iteration))
         wall = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._directory.write_json(
-            names.iteration_summary(iteration.number), iteration_summary(iteration, wall)
-        )
+        name = names.iteration_summary(iteration.number)
+        try:
+            self._directory.write_json(name, iteration_summary(iteration, wall))
+        except StoreError as error:
+            # The end of the run writes it from the journal, or names it; the lane goes on.
+            self._log.write(f"| artifact | FAILED | iteration={iteration.number} {error} |")
         self._timing.write_json(
             {
                 "iteration": iteration.number,

@@ -8,6 +8,8 @@ from typing import Any, Final
 import pytest
 
 from pytest_soak.loop.model import Verdict
+from pytest_soak.report.layout import cut
+from pytest_soak.report.notices import notice_lines
 from pytest_soak.report.sweep import sweeps_of
 from pytest_soak.report.sweep_text import sweep_table
 from pytest_soak.report.table import final_table
@@ -16,6 +18,7 @@ from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried
 
 WIDTH: Final = 100
+_MOST_UNKNOWN: Final = 5
 _MOST_NAMED: Final = 6
 """Lanes of a sweep that the header names; of more it names the first and the last."""
 _LETTERS: Final = {
@@ -98,6 +101,11 @@ def summary(reporter: pytest.TerminalReporter, plan: Plan, judged: Judged) -> No
     *table, last = final_table(judged.run)
     for line in table:
         reporter.write_line(line)
+    unknown = notice_lines(judged.histories, _MOST_UNKNOWN)
+    if unknown:
+        reporter.write_line("the profile does not know, and no figure uses:", yellow=True)
+        for line in unknown:
+            reporter.write_line(cut(f"  {line}", WIDTH))
     reporter.write_line(last, **_COLOUR[verdict], bold=True)
     for line in textwrap.wrap(_meaning(verdict, plan), WIDTH - 2):
         reporter.write_line(f"  {line}")

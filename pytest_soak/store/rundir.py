@@ -68,8 +68,10 @@ class LaneDirectory(ArtifactDirectory):
     def runtime_path(self) -> Path:
         return self.path / names.RUNTIME
 
-    def summary_path(self, iteration: int) -> Path:
-        return self.path / names.iteration_summary(iteration)
+    def has_summary(self, iteration: int) -> bool:
+        """Whether the summary of an iteration is there, as a file."""
+        path = self.path / names.iteration_summary(iteration)
+        return path.is_file() and not path.is_symlink()
 
 
 class RunDirectory:
