@@ -81,6 +81,10 @@ class LaneWindow:
         """The undisturbed ones after iteration ``number``."""
         return tuple(item for item in self.calm if item.number > number)
 
+    def calm_just_after(self, number: int) -> tuple[Iteration, ...]:
+        """Up to ``gate.window`` of these."""
+        return self.calm_after(number)[: self.limits.window]
+
     # -- KPIs ------------------------------------------------------------------------------------
 
     def series(self, kpi: str) -> list[float | None]:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_soak.canonical import escaped
+from pytest_soak.canonical import number as finite_number
 from pytest_soak.profile.model import Comparison
 
 WIDTH = 100
@@ -13,6 +14,7 @@ _DIGITS = (3, 4, 5, 6, 8, 10, 12, 15, 17)
 _LONGEST_TEXT = 400
 _NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
 """What canonical JSON makes of floats that are none."""
+_LONGEST_PROPOSAL = 60
 _GLUE = "\xa0"
 
 
@@ -79,9 +81,10 @@ def with_unit(number: float, unit: str) -> str:
 
 def change(delta: object) -> str:
     """A change with its sign; what was proposed may be a text, which is quoted."""
-    if isinstance(delta, float | int):
-        return f"{delta + 0.0:+.6g}"
-    text = plain(str(delta))
+    finite = finite_number(delta)
+    if finite is not None:
+        return f"{finite + 0.0:+.6g}"
+    text = cut(plain(str(delta)), _LONGEST_PROPOSAL)
     return text if text in _NO_NUMBERS else f'"{text}"'
 
 

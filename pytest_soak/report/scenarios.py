@@ -54,7 +54,7 @@ def _table(window: LaneWindow, one: Recovery) -> list[str]:
     numbers = {fired.iteration for fired in one.fired}
     during = tuple(item for item in window.measured if item.number in numbers)
     before = window.calm_before(min(numbers))
-    after = window.calm_after(max(numbers))[: window.limits.window]
+    after = window.calm_just_after(max(numbers))
     rows = [
         f"| {cell(kpi)} | {' | '.join(figures)} |"
         for kpi in window.history.profile.kpis

@@ -213,4 +213,4 @@ def test_why_iterations_do_not_count_is_on_the_screen(soak: Sessions) -> None:
     soak.bot(quiet="from bot import Bot\ndef make(lane): return Bot(lane, adverse_bps_p95=None)")
     result = soak("--soak-iterations=24", "--soak-target=quiet:make")
     assert result.code == 1
-    assert "adverse_bps_p95 has no data (8)" in " ".join(result.out.split())
+    assert "has no data: totals.adverse_bps_p95 is null (8)" in " ".join(result.out.split())
