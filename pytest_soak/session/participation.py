@@ -56,8 +56,10 @@ def warn(config: pytest.Config, outsiders: Outsiders) -> None:
         heading = f"no test takes part; the built-in check runs instead of {count}:"
     else:
         named = intended
-        verb = "asks" if len(named) == 1 else "ask"
-        heading = f"{_counted(len(named))} that {verb} for the soak's fixtures take no part:"
+        verbs = ("asks", "takes") if len(named) == 1 else ("ask", "take")
+        heading = (
+            f"{_counted(len(named))} that {verbs[0]} for the soak's fixtures {verbs[1]} no part:"
+        )
     if not named:
         return
     lines = [heading]

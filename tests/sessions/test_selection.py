@@ -202,7 +202,9 @@ PARTIAL = {
 
 
 @pytest.mark.parametrize(
-    ("way", "workers"), [*((way, ()) for way in PARTIAL), ("-k", WORKERS), ("node id", WORKERS)]
+    ("way", "workers"),
+    [*((way, ()) for way in PARTIAL), ("-k", WORKERS), ("node id", WORKERS)],
+    ids=[*PARTIAL, "-k n2", "node id n2"],
 )
 def test_a_lane_selected_in_part_is_refused_before_the_run_is_made(
     soak: Sessions, way: str, workers: tuple[str, ...]
@@ -259,14 +261,14 @@ def test_failed_first_is_only_an_order(soak: Sessions) -> None:
 
 def test_stepwise_goes_on_with_a_part(soak: Sessions) -> None:
     soak.bot(test_a=FAILING)
-    assert cached(soak, "--sw").ret == 2
+    assert cached(soak, "--sw", "-p", "no:randomly").ret == 2
     # pytest remembers what failed last, which is the gate, and then begins anew. An iteration is
     # remembered where the gate did not come to speak.
-    assert cached(soak, "--sw").ret == 2
+    assert cached(soak, "--sw", "-p", "no:randomly").ret == 2
     cache = soak.folder / ".pytest_cache/v/cache/stepwise"
     stored = json.loads(cache.read_text())
     cache.write_text(json.dumps({**stored, "last_failed": f"test_a.py::test_check[{LANE}/0002]"}))
-    result = cached(soak, "--sw")
+    result = cached(soak, "--sw", "-p", "no:randomly")
     assert result.ret == 4
     assert "by --sw: 3 of 4 iterations (2-4)" in result.stderr.str()
 
