@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Generator, Mapping
+import warnings
+from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
-from pytest_soak.gate.baseline import Reference
 from pytest_soak.session import terminal
 from pytest_soak.session.gate_reports import gate_reports, status_of_gate, trouble_report
 from pytest_soak.session.judging import Judged, judge_and_write
+from pytest_soak.session.participation import SoakRefusal, SoakWarning
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried
-from pytest_soak.session.runs import collect_only_plan, make_plan
+from pytest_soak.session.runs import PreparedRun, collect_only_plan, prepare_run
+from pytest_soak.session.selection import refuse_part, selection_of
 from pytest_soak.session.soak import Soak
 from pytest_soak.settings import Settings
-from pytest_soak.store.lock import DirectoryLock
 
 _LISTING = (
     *("collectonly", "showfixtures", "show_fixtures_per_test"),
@@ -26,34 +28,40 @@ _LISTING = (
 
 
 class Controller:
-    """Made in ``pytest_configure``; the run itself is made in ``pytest_sessionstart``."""
+    """Made in ``pytest_configure``.
+
+    The run is prepared in ``pytest_sessionstart`` and made when the items are known, before the
+    first of them: a session that ends earlier leaves no trace, and the newest run the newest.
+    """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self._config = config
         self._settings = settings
         self._plan: Plan | None = None
-        self._lock: DirectoryLock | None = None
+        self._prepared: PreparedRun | None = None
+        self._begun = False
+        self._warnings: list[str] = []
         self._soak: Soak | None = None
         self._distribution: Any = None
         self._judged: Judged | None = None
         self._fresh_targets: dict[str, int] = {}
-        self._references: Mapping[str, Reference] = {}
-        # A session that only shows something must not begin a run and retire the newest one.
-        self._only_lists = any(config.getoption(name, False) for name in _LISTING)
+        self._refusal = ""
 
     # -- before --------------------------------------------------------------------------------
 
-    def pytest_sessionstart(self) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         manager = self._config.pluginmanager
-        if self._only_lists:
+        # A session that only shows something must not begin a run and retire the newest one.
+        if any(self._config.getoption(name, False) for name in _LISTING):
             self._plan = collect_only_plan(self._settings)
         else:
             answers = bool(self._config.hook.pytest_soak_target.get_hookimpls())
-            self._plan, self._lock, self._references = make_plan(self._settings, answers)
+            self._prepared = prepare_run(self._settings, answers)
+            self._plan = self._prepared.plan
         if manager.hasplugin("dsession"):
             from pytest_soak.session.distributed import Distribution
 
-            self._distribution = Distribution(self._plan)
+            self._distribution = Distribution(self._plan, partial(self._begin, session))
             manager.register(self._distribution, "soak-distribution")
         else:
             self._soak = Soak(self._config, self._plan)
@@ -61,6 +69,35 @@ class Controller:
 
     def pytest_report_header(self) -> list[str]:
         return terminal.header(self._plan) if self._plan else []
+
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        warning = warning_message.message
+        if isinstance(warning, SoakRefusal):
+            self._refusal = str(warning)
+        elif isinstance(warning, SoakWarning) and str(warning) not in self._warnings:
+            self._warnings.append(str(warning))  # every worker sends it
+
+    def _begin(self, session: pytest.Session, nodeids: Sequence[str]) -> None:
+        """Make the run of the lanes that these items are of. Raises what keeps it from beginning.
+
+        Called before the first item, in a plain session as in the controller of workers.
+        """
+        if self._prepared is None:
+            return  # a session that only lists
+        if self._refusal:
+            raise pytest.UsageError(self._refusal)
+        errors = session.testsfailed
+        if errors and not self._config.getoption("continue_on_collection_errors"):
+            # As pytest ends a plain session; xdist alone would run the items that are left.
+            raise session.Interrupted(f"{errors} error{'s' * (errors > 1)} during collection")
+        planned = self._prepared.plan
+        if not nodeids and planned.has_items:
+            return  # nothing is selected, which has pytest's own exit code
+        selection = selection_of(nodeids, planned)
+        refuse_part(selection, planned, self._config)
+        self._plan = self._prepared.begin(selection.iterations)
+        self._begun = True
+        terminal.begun(self._config, planned, self._plan, self._warnings)
 
     # -- during --------------------------------------------------------------------------------
 
@@ -87,7 +124,9 @@ class Controller:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         promised = 0
-        if self._plan and self._soak and not self._only_lists:
+        if self._soak:
+            self._begin(session, [item.nodeid for item in session.items])
+        if self._plan and self._soak and self._begun:
             # The gate's reports count in the progress figure, which would end before they come.
             promised = sum(item.criteria for item in self._plan.lanes)
             session.testscollected += promised
@@ -99,7 +138,7 @@ class Controller:
         finally:
             session.testscollected -= promised
             # In finally: the gate is due after Ctrl-C, -x and --maxfail as well.
-            if self._plan and not self._only_lists:
+            if self._plan and self._begun:
                 if self._distribution and not ended:
                     # Workers go on with their lanes otherwise, and the gate would judge a part.
                     self._distribution.end_workers(self._config)
@@ -109,8 +148,9 @@ class Controller:
         try:
             trouble = self._soak.stop() if self._soak else []
             lost = self._distribution.lost if self._distribution else {}
+            references = self._prepared.references if self._prepared else {}
             self._judged = judge_and_write(
-                self._config, plan, lost, self._fresh_targets, self._references
+                self._config, plan, lost, self._fresh_targets, references
             )
             reports = gate_reports(self._judged.run, plan.settings.strict)
             if self._judged.trouble:
@@ -133,10 +173,10 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._plan and self._judged:
-            terminal.summary(terminalreporter, self._plan, self._judged)
+            terminal.summary(terminalreporter, self._plan, self._judged, self._warnings)
 
     def pytest_unconfigure(self) -> None:
         if self._soak:
             self._soak.stop()
-        if self._lock:
-            self._lock.release()
+        if self._prepared:
+            self._prepared.lock.release()

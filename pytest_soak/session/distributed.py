@@ -5,7 +5,7 @@ Registered only in a controller that distributes; this module imports xdist.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-from pytest_soak.session.items import lane_of_nodeid
+from pytest_soak.session.items import slot_of_nodeid
 from pytest_soak.session.plan import Plan
 
 WORKER_INPUT = "soak"
@@ -22,14 +22,29 @@ WORKER_INPUT = "soak"
 class LaneScheduling(LoadScopeScheduling):
     """One lane is one unit of work: never split, never handed to a second worker."""
 
-    def __init__(self, config: pytest.Config, log: Producer, lane_ids: Iterable[str]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        log: Producer,
+        lane_ids: Iterable[str],
+        begin: Callable[[Sequence[str]], None],
+    ) -> None:
         super().__init__(config, log)
-        self._lane_ids = tuple(lane_ids)
+        self._lane_ids = frozenset(lane_ids)
+        self._begin = begin
         self.lost: dict[str, str] = {}
         """Lane to the item during which its worker died."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return lane_of_nodeid(nodeid, self._lane_ids)
+        lane_id, _ = slot_of_nodeid(nodeid, self._lane_ids)
+        return lane_id
+
+    def schedule(self) -> None:
+        """Make the run when all workers have collected the same items, then hand them out."""
+        collections = list(self.registered_collections.values())
+        if self.collection is None and all(ids == collections[0] for ids in collections):
+            self._begin(collections[0])
+        super().schedule()
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Give up the lane that a dead worker was in, and hand on those it had not begun.
@@ -55,8 +70,9 @@ class LaneScheduling(LoadScopeScheduling):
 class Distribution:
     """The controller's side: sends the plan to workers, and schedules lanes."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, begin: Callable[[Sequence[str]], None]) -> None:
         self._plan = plan
+        self._begin = begin
         self._scheduler: LaneScheduling | None = None
 
     def pytest_configure_node(self, node: Any) -> None:
@@ -64,7 +80,7 @@ class Distribution:
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> LaneScheduling:
         lane_ids = [item.lane.id for item in self._plan.lanes]
-        self._scheduler = LaneScheduling(config, log, lane_ids)
+        self._scheduler = LaneScheduling(config, log, lane_ids, self._begin)
         return self._scheduler
 
     def end_workers(self, config: pytest.Config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ SLOT_FIXTURE = "_soak_slot"
 CHECK_FIXTURE = "soak_iteration"
 SUITE_NODE = "soak"
 _SLOT = pytest.StashKey["Slot"]()
+_LEADING_DIGITS = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +33,20 @@ def slot_id(plan: Plan, slot: Slot) -> str:
     return f"{slot.lane_id}/{slot.number:0{width}d}"
 
 
-def lane_of_nodeid(nodeid: str, lane_ids: Collection[str]) -> str:
-    """The lane that an item id names, for the scheduler, which has nothing but ids.
+def slot_of_nodeid(nodeid: str, lane_ids: Collection[str]) -> tuple[str, int]:
+    """Lane and iteration that an item id names, for the controller of workers, which has only ids.
 
     The slot is the first of an item's parameters (see :func:`generate`), and neither a lane's id
     nor a function's name has a bracket or a slash in it, so that the first of each is the one.
+    Raises ValueError for the id of an item that is in no lane.
     """
     _, _, name = nodeid.partition("::")
     _, _, parameters = name.partition("[")
-    lane_id, _, _ = parameters.partition("/")
-    if lane_id not in lane_ids:
+    lane_id, _, rest = parameters.partition("/")
+    number = _LEADING_DIGITS.match(rest)
+    if lane_id not in lane_ids or not number:
         raise ValueError(f"the item {nodeid} names no lane of the soak first in its brackets")
-    return lane_id
+    return lane_id, int(number[0])
 
 
 def slots_of(plan: Plan) -> list[Slot]:
@@ -88,7 +92,16 @@ def built_in_items(session: pytest.Session) -> list[pytest.Item]:
     return list(session.genitems(module))
 
 
-def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> None:
+@dataclass(frozen=True, slots=True)
+class Outsiders:
+    """The tests that take no part in a soak."""
+
+    items: tuple[pytest.Item, ...]
+    alone: bool
+    """No other test was collected: the built-in check runs."""
+
+
+def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> Outsiders:
     """Keep the checks (or supply one), and deselect whatever takes no part."""
     for item in items:
         if CHECK_FIXTURE in getattr(item, "fixturenames", ()) and not slot_of(item):
@@ -98,6 +111,7 @@ def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> 
             )
     checks = [item for item in items if slot_of(item)]
     others = [item for item in items if not slot_of(item)]
+    outsiders = Outsiders(tuple(others), alone=not checks)
     if not checks:
         checks = built_in_items(session)
     lanes = {item.lane.id: item for item in plan.lanes}
@@ -111,6 +125,15 @@ def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> 
     if others:
         session.config.hook.pytest_deselected(items=others)
     items[:] = to_run
+    return outsiders
+
+
+def drop_outsiders(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Deselect items that other plugins added since: they take no part either."""
+    added = [item for item in items if not slot_of(item)]
+    if added:
+        session.config.hook.pytest_deselected(items=added)
+        items[:] = [item for item in items if slot_of(item)]
 
 
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,26 @@ class Plan:
     lanes: tuple[LanePlan, ...]
     target: str
     """The target's name as it stands in journals; ``conftest`` for the hook's."""
+
+    @property
+    def has_items(self) -> bool:
+        """Whether a lane has iterations left; a stored run may be over."""
+        return any(not item.over and item.done < self.settings.iterations for item in self.lanes)
+
+    def lane(self, lane_id: str) -> LanePlan:
+        """The plan of a lane. Raises StopIteration for a lane that is not in it."""
+        return next(item for item in self.lanes if item.lane.id == lane_id)
+
+    def only(self, lane_ids: Collection[str]) -> Plan:
+        """The plan of these lanes alone, for a session that selects whole lanes.
+
+        Controller and workers work it out from the same items, and so agree on the directories.
+        Of a stored run all lanes stay, selected or not; so do they where nothing is selected.
+        """
+        lanes = [item for item in self.lanes if item.lane.id in lane_ids]
+        if self.settings.resume or not lanes:
+            return self
+        return replace(self, lanes=in_directories(lanes, self.run_path))
 
     def as_data(self) -> dict[str, Any]:
         """Plain values for a worker."""
@@ -73,6 +93,14 @@ class Plan:
                 for item in data["lanes"]
             ),
         )
+
+
+def in_directories(lanes: Sequence[LanePlan], run_path: Path) -> tuple[LanePlan, ...]:
+    """The lanes of a new run with their directories: that of the run itself for a single lane."""
+    single = len(lanes) == 1
+    return tuple(
+        replace(item, directory=run_path if single else run_path / item.lane.id) for item in lanes
+    )
 
 
 def _lane_from(data: Mapping[str, Any]) -> Lane:

@@ -1,12 +1,16 @@
-"""Makes the run of a session, or reopens the stored one; refuses what is wrong before that."""
+"""Prepares the run of a session, and makes it, or goes on with the stored one.
+
+Two steps, for the items are known only after the collection: :func:`prepare_run` refuses what is
+wrong before it, :meth:`PreparedRun.begin` writes once whole lanes are known to be selected.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -24,7 +28,7 @@ from pytest_soak.protocol import Lane
 from pytest_soak.session import targets
 from pytest_soak.session.fingerprint import versions
 from pytest_soak.session.lanes import PreparedLane, prepare_lanes
-from pytest_soak.session.plan import Plan
+from pytest_soak.session.plan import Plan, in_directories
 from pytest_soak.session.runner import LaneRunner
 from pytest_soak.session.scenarios import named, scheduled_in
 from pytest_soak.settings import Settings
@@ -37,6 +41,9 @@ from pytest_soak.store.lock import DirectoryLock
 from pytest_soak.store.rundir import RunDirectory
 from pytest_soak.stored import read_references, reference_for
 
+_LEFT_OUT = "left_out"
+"""Lanes that the settings of a run name, and its session did not select."""
+
 
 def collect_only_plan(settings: Settings) -> Plan:
     """The plan of a session that only lists its items: nothing is written."""
@@ -44,12 +51,44 @@ def collect_only_plan(settings: Settings) -> Plan:
     return Plan(settings, "", Path(), lanes, _target_name(settings))
 
 
-def make_plan(
-    settings: Settings, hook_answers: bool
-) -> tuple[Plan, DirectoryLock, Mapping[str, Reference]]:
-    """Resolve everything, take the directory's lock, and make or reopen the run.
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """What a session is about to run. Nothing but the lock is on disk until it begins."""
 
-    Returns the plan, the lock to release at the end, and lane to reference (``--soak-compare``).
+    plan: Plan
+    """Of all lanes that the settings name."""
+    lock: DirectoryLock
+    """To release at the end of the session."""
+    references: Mapping[str, Reference]
+    """Lane to reference (``--soak-compare``)."""
+    lanes: tuple[PreparedLane, ...]
+    stored: _StoredRun | None
+
+    def begin(self, lane_ids: Collection[str]) -> Plan:
+        """Make the run of these lanes, and retire ``latest``; or go on with the stored run.
+
+        Raises pytest.UsageError where the directory cannot be written.
+        """
+        plan = self.plan.only(lane_ids)
+        try:
+            if self.stored:
+                _go_on(plan, self.stored)
+            else:
+                _create(plan, self.lanes)
+        except (StoreError, ValueError) as error:
+            raise pytest.UsageError(f"soak: {error}") from error
+        return plan
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredRun:
+    directory: RunDirectory
+    lengthened: tuple[str, ...]
+    """Lanes whose journal plans another number of iterations."""
+
+
+def prepare_run(settings: Settings, hook_answers: bool) -> PreparedRun:
+    """Resolve everything and take the directory's lock.
 
     Raises pytest.UsageError for anything that is wrong before iteration 1.
     """
@@ -71,8 +110,10 @@ def make_plan(
         lock = DirectoryLock.acquire(settings.directory, run_id)
         try:
             if settings.resume:
-                return _resumed(settings, prepared), lock, references
-            return _created(settings, prepared, run_id), lock, references
+                plan, stored = _stored_plan(settings, prepared)
+                return PreparedRun(plan, lock, references, prepared, stored)
+            plan = _new_plan(settings, prepared, run_id)
+            return PreparedRun(plan, lock, references, prepared, None)
         except BaseException:
             lock.release()
             raise
@@ -138,16 +179,29 @@ def _about(settings: Settings, resumed: int) -> dict[str, Any]:
     }
 
 
-def _created(settings: Settings, prepared: tuple[PreparedLane, ...], run_id: str) -> Plan:
+def _new_plan(settings: Settings, prepared: tuple[PreparedLane, ...], run_id: str) -> Plan:
+    path = settings.directory.absolute() / names.LATEST
+    lanes = in_directories([item.plan(path) for item in prepared], path)
+    return Plan(settings, run_id, path, lanes, _target_name(settings))
+
+
+def _create(plan: Plan, prepared: tuple[PreparedLane, ...]) -> None:
+    """The directory of a new run, with the start of each lane of the plan in it."""
+    settings = plan.settings
+    selected = {item.lane.id for item in plan.lanes}
+    left_out = [item.lane.id for item in prepared if item.lane.id not in selected]
     about = {
         **_about(settings, resumed=0),
         "data_hash": _data_hash(settings),
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        **({_LEFT_OUT: left_out} if left_out else {}),
     }
-    run = RunDirectory.create(settings.directory, run_id, [item.lane for item in prepared], about)
+    lanes = [item.lane for item in plan.lanes]
+    run = RunDirectory.create(settings.directory, plan.run_id, lanes, about)
     log = LineFile(run.path / names.LOG)
-    plans = []
     for item in prepared:
+        if item.lane.id not in selected:
+            continue
         profile = item.resolved.profile
         directory = run.lane_directory(item.lane.id)
         runtime = nest(item.start.values, profile.parameters, tuner_copies(profile))
@@ -168,9 +222,7 @@ def _created(settings: Settings, prepared: tuple[PreparedLane, ...], run_id: str
         )
         journal.close()
         log.write(f"| profile_apply | OK | PROFILE={profile.name} |")
-        plans.append(item.plan(directory.path))
     log.close()
-    return Plan(settings, run.run_id, run.path, tuple(plans), _target_name(settings))
 
 
 def _applied_profile(item: PreparedLane, runtime: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,11 +235,13 @@ def _applied_profile(item: PreparedLane, runtime: Mapping[str, Any]) -> dict[str
     }
 
 
-def _resumed(settings: Settings, prepared: tuple[PreparedLane, ...]) -> Plan:
+def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tuple[Plan, _StoredRun]:
+    """The plan of what is left of the stored run; refuses settings that are another run's."""
     run = RunDirectory.resume(settings.directory)
     wanted = {item.lane.id: item for item in prepared}
     stored = [str(record["id"]) for record in run.lanes]
-    if sorted(wanted) != sorted(stored):
+    left_out = [lane_id for lane_id in run.about.get(_LEFT_OUT, ()) if lane_id in wanted]
+    if sorted(wanted) != sorted([*stored, *left_out]):
         raise pytest.UsageError(
             f"soak: --soak-resume: the run in {run.path} has the lanes {_some(stored)}; "
             f"profile, symbol, seed and sweep now name {_some(list(wanted))}"
@@ -196,6 +250,7 @@ def _resumed(settings: Settings, prepared: tuple[PreparedLane, ...]) -> Plan:
     if run.about.get("data_hash") != data:
         raise pytest.UsageError("soak: --soak-resume: --soak-data is not the stored run's file")
     plans = []
+    lengthened = []
     for lane_id in stored:
         item = wanted[lane_id]
         directory = run.lane_directory(lane_id)
@@ -213,18 +268,26 @@ def _resumed(settings: Settings, prepared: tuple[PreparedLane, ...]) -> Plan:
         runner = LaneRunner(item.lane, directory.path, _no_target)
         runner.stop()
         if runner.state.iterations != settings.iterations:
-            journal = Journal.open(path)
-            journal.append(entries.plan_entry(settings.iterations))
-            journal.close()
+            lengthened.append(lane_id)
         plans.append(item.plan(directory.path, runner.state.done, runner.halt is not None))
-    about = _about(settings, resumed=int(run.about.get("resumed", 0)) + 1)
+    plan = Plan(settings, run.run_id, run.path, tuple(plans), _target_name(settings))
+    return plan, _StoredRun(run, tuple(lengthened))
+
+
+def _go_on(plan: Plan, stored: _StoredRun) -> None:
+    """Write into the stored run that it goes on, and as what."""
+    run = stored.directory
+    for lane_id in stored.lengthened:
+        journal = Journal.open(run.lane_directory(lane_id).journal_path)
+        journal.append(entries.plan_entry(plan.settings.iterations))
+        journal.close()
+    about = _about(plan.settings, resumed=int(run.about.get("resumed", 0)) + 1)
     run.update(**about, verdict=None)
-    if any(not plan.over and plan.done < settings.iterations for plan in plans):
+    if plan.has_items:
         # What an earlier end of the run said of it is no longer true.
-        judged = [run.top, *(run.lane_directory(lane_id) for lane_id in stored)]
+        judged = [run.top, *(run.lane_directory(item.lane.id) for item in plan.lanes)]
         for place, name in product(judged, names.JUDGED):
             place.remove(name)
-    return Plan(settings, run.run_id, run.path, tuple(plans), _target_name(settings))
 
 
 def _some(lanes: list[str]) -> str:

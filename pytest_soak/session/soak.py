@@ -17,10 +17,12 @@ from pytest_soak.loop.tuner import wanted_from
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session import items as soak_items
+from pytest_soak.session import participation
 from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import Slot, slot_of
 from pytest_soak.session.outcomes import HookMisused, no_outcomes
-from pytest_soak.session.plan import LanePlan, Plan
+from pytest_soak.session.participation import SoakRefusal
+from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import ItemProgress, progress_of
 from pytest_soak.session.runner import LaneHalted, LaneRunner
 from pytest_soak.session.targets import factory_of
@@ -47,7 +49,6 @@ class Soak:
     def __init__(self, config: pytest.Config, plan: Plan) -> None:
         self.config = config
         self.plan = plan
-        self._lanes: Mapping[str, LanePlan] = {item.lane.id: item for item in plan.lanes}
         self._runners: dict[str, LaneRunner] = {}
         self._broken: dict[str, str] = {}
         self._last: frozenset[str] = frozenset()
@@ -66,11 +67,20 @@ class Soak:
     def pytest_collection_modifyitems(
         self, session: pytest.Session, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
-        refuse_rerun_markers(items)
-        soak_items.take_part(session, items, self.plan)
+        try:
+            refuse_rerun_markers(items)
+            outsiders = soak_items.take_part(session, items, self.plan)
+        except pytest.UsageError as error:
+            if hasattr(self.config, "workerinput"):
+                participation.send(self.config, SoakRefusal(str(error)))
+            raise
+        participation.warn(self.config, outsiders)
         yield
+        soak_items.drop_outsiders(session, items)
         items[:] = soak_items.in_order(items)
         self._last = soak_items.last_items(items)
+        slots = [slot for slot in map(slot_of, items) if slot]
+        self.plan = self.plan.only({slot.lane_id for slot in slots})
 
     # -- one item ------------------------------------------------------------------------------
 
@@ -119,8 +129,8 @@ class Soak:
         if slot.number != expected:
             raise OutOfTurn(
                 f"iteration {slot.number} of lane {slot.lane_id} is not the next one: that is "
-                f"{expected}. Every iteration builds on the one before; was the session cut by "
-                "-k, --lf, --deselect, a skip mark, or put in another order?"
+                f"{expected}. Every iteration builds on the one before; a plugin left items out "
+                "after the collection, or changed their order"
             )
         if self._current != (slot.lane_id, slot.number):
             self._recorded, self._failed = {}, []
@@ -177,7 +187,7 @@ class Soak:
     def _opened(self, lane_id: str) -> LaneRunner:
         runner = self._runners.get(lane_id)
         if runner is None:
-            planned = self._lanes[lane_id]
+            planned = self.plan.lane(lane_id)
             runner = LaneRunner(
                 planned.lane,
                 planned.directory,
@@ -225,7 +235,7 @@ class Soak:
     # -- what the fixtures give ----------------------------------------------------------------
 
     def lane(self, item: pytest.Item) -> Lane:
-        return self._lanes[self._slot(item).lane_id].lane
+        return self.plan.lane(self._slot(item).lane_id).lane
 
     def target(self, item: pytest.Item) -> Target | None:
         return self._runner(self._slot(item).lane_id).target
@@ -249,7 +259,11 @@ class Soak:
     def _slot(self, item: pytest.Item) -> Slot:
         slot = slot_of(item)
         if slot is None:
-            raise OutOfTurn(f"{item.nodeid} takes no part in the soak")
+            raise OutOfTurn(
+                f"{item.nodeid} takes no part in the soak: a test is run once per iteration only "
+                "if soak_iteration is one of its arguments. request.getfixturevalue is not seen "
+                "at collection, where the items are made"
+            )
         return slot
 
 

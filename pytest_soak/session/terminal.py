@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
@@ -72,6 +73,24 @@ def header(plan: Plan) -> list[str]:
     return lines
 
 
+def begun(config: pytest.Config, planned: Plan, selected: Plan, warnings: Sequence[str]) -> None:
+    """What the collection added to the header: which lanes are selected, and warnings."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        return
+    lines = []
+    if len(selected.lanes) < len(planned.lanes):
+        ids = ", ".join(item.lane.id for item in selected.lanes)
+        text = f"soak: {len(selected.lanes)} of {len(planned.lanes)} lanes selected: {ids}"
+        lines = textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
+    if lines or warnings:
+        reporter.ensure_newline()
+    for line in lines:
+        reporter.write_line(line)
+    for warning in warnings:
+        reporter.write_line(f"soak: warning: {warning}", yellow=True)
+
+
 def status_of_item(report: pytest.TestReport) -> tuple[str, str, Any] | None:
     """Colours a passed check by the verdict of its iteration; it does not fail the item."""
     progress = carried(report)
@@ -91,7 +110,9 @@ def iteration(config: pytest.Config, line: str) -> None:
         reporter.currentfspath = -2
 
 
-def summary(reporter: pytest.TerminalReporter, plan: Plan, judged: Judged) -> None:
+def summary(
+    reporter: pytest.TerminalReporter, plan: Plan, judged: Judged, warnings: Sequence[str]
+) -> None:
     """The final table, its last line (the verdict) loud, and where the artifacts are."""
     reporter.write_sep("=", "soak")
     verdict = judged.run.verdict
@@ -109,6 +130,9 @@ def summary(reporter: pytest.TerminalReporter, plan: Plan, judged: Judged) -> No
     reporter.write_line(last, **_COLOUR[verdict], bold=True)
     for line in textwrap.wrap(_meaning(verdict, plan), WIDTH - 2):
         reporter.write_line(f"  {line}")
+    for warning in warnings:
+        heading = warning.partition("\n")[0].rstrip(":")
+        reporter.write_line(f"warning: {heading}, as named above", yellow=True)
     reporter.write_line(f"artifacts: {_shown(plan)}")
 
 
