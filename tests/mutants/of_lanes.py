@@ -44,11 +44,11 @@ ORDER = (
 NUMBERS = (
     Mutant(
         "NaN of a target let through",
-        "loop/kpis.py",
-        "return converted if math.isfinite(converted) else None",
-        "return converted",
+        "canonical.py",
+        "return value if math.isfinite(value) else None",
+        "return value",
         (f"{UNIT}/test_kpis.py::test_what_is_no_number_is_no_data",),
-        "nan != None",
+        "nan is None",
     ),
     Mutant(
         "NaN of a proposer let through",
@@ -64,15 +64,15 @@ NUMBERS = (
     Mutant(
         "a value on its bound refused",
         "profile/parameters.py",
-        "if not parameter.minimum - slack <= number <= parameter.maximum + slack:",
-        "if not parameter.minimum + slack < number < parameter.maximum - slack:",
+        "if not parameter.minimum - slack <= new <= parameter.maximum + slack:",
+        "if not parameter.minimum + slack < new < parameter.maximum - slack:",
         (GUARDS,),
         "ParameterError: .* is outside",
     ),
     Mutant(
         "a start value outside taken",
         "profile/parameters.py",
-        "if not parameter.minimum - slack <= number <= parameter.maximum + slack:",
+        "if not parameter.minimum - slack <= new <= parameter.maximum + slack:",
         "if math.isnan(slack):",
         (GUARDS,),
         "DID NOT RAISE .*ProfileError",

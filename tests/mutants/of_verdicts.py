@@ -1,0 +1,152 @@
+"""Mutants of the silent green: what is not known counts as good, a FAIL gets lost."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+KPIS = "tests/unit/loop/test_kpis.py"
+VERDICT = "tests/unit/loop/test_verdict.py"
+GREEN = "tests/sessions/test_silent_green.py"
+DELTA = "tests/unit/gate/test_delta.py"
+
+UNKNOWN = (
+    Mutant(
+        "an unlisted reason is left out",
+        "loop/blocks.py",
+        "            return Blocks(None, source, _unlisted(profile, source, reason))\n"
+        "        count =",
+        "            continue\n        count =",
+        (f"{KPIS}::test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total",),
+        r"None",
+    ),
+    Mutant(
+        "an unlisted reason of the audit counts",
+        "loop/blocks.py",
+        '            return Blocks(None, "audit", _unlisted(profile, "audit", reason))',
+        "            continue",
+        (f"{KPIS}::test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total",),
+        r"None",
+    ),
+    Mutant(
+        "rows that cannot be read are none",
+        "loop/blocks.py",
+        "    if unreadable and (unreadable == rows or unreadable > UNREADABLE * rows):",
+        "    if not rows:",
+        (
+            f"{KPIS}::test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total",
+            f"{GREEN}::test_a_name_that_the_profile_does_not_know_is_no_zero",
+        ),
+        r"None",
+    ),
+    Mutant(
+        "a misspelt BLOCK is another event",
+        "loop/blocks.py",
+        '{near}" if near else ""',
+        '{near}" if not near and not event else ""',
+        (f"{KPIS}::test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total",),
+        r"None",
+    ),
+    Mutant(
+        "an absurd figure is data",
+        "loop/kpis.py",
+        "    if abs(finite) > LARGEST:",
+        "    if False:",
+        (f"{KPIS}::test_no_data_says_what_was_there",),
+        r"figures end at",
+    ),
+    Mutant(
+        "an echo that leaves a change out confirms it",
+        "loop/echo.py",
+        "    return [key for key in changed if _echoed(profile, key, echo) is _ABSENT]",
+        "    return []",
+        (
+            f"{DELTA}::test_a_change_that_the_echo_leaves_out_is_not_confirmed",
+            f"{GREEN}::test_a_change_that_the_echo_leaves_out_fails_delta_quality",
+        ),
+        r"effective_params|PASS|n/a",
+    ),
+    Mutant(
+        "an echoed text is no mismatch",
+        "loop/echo.py",
+        "            different[key] = described(echoed)",
+        "            continue",
+        (f"{KPIS}::test_echoed_parameters_that_differ",),
+        r"base_spread_bps",
+    ),
+)
+
+LIMITS = (
+    Mutant(
+        "a share of an unknown mean FAILs",
+        "loop/conditions.py",
+        "        if not unknown_first:\n",
+        "        if False:\n",
+        (
+            f"{VERDICT}::TestSharesOfTheFirstIterations::test_unknown_is_no_fail_and_known_is_compared",
+        ),
+        r"FAIL",
+    ),
+    Mutant(
+        "a share of the first iterations is ignored",
+        "loop/conditions.py",
+        "not figure >= share[0] * first:",
+        "False:",
+        (
+            f"{VERDICT}::TestSharesOfTheFirstIterations::test_unknown_is_no_fail_and_known_is_compared",
+        ),
+        r"PASS|FAIL",
+    ),
+    Mutant(
+        "the first mean is known too early",
+        "loop/conditions.py",
+        "        if len(iterations) >= count:",
+        "        if iterations:",
+        (
+            f"{VERDICT}::TestSharesOfTheFirstIterations::test_unknown_is_no_fail_and_known_is_compared",
+        ),
+        r"FAIL",
+    ),
+)
+
+CRITERIA = (
+    Mutant(
+        "a failed check is no FAIL of the gate",
+        "gate/criteria.py",
+        "        Verdict.FAIL if failing else Verdict.PASS,",
+        "        Verdict.PASS,",
+        (f"{GREEN}::test_a_failed_check_is_a_criterion_here_and_offline",),
+        r"PASS",
+    ),
+    Mutant(
+        "nothing measured is INCONCLUSIVE",
+        "gate/criteria.py",
+        "Verdict.INCONCLUSIVE if measured else Verdict.FAIL",
+        "Verdict.INCONCLUSIVE",
+        (f"{GREEN}::test_a_lane_in_which_nothing_was_measured_fails_also_after_the_data_ended",),
+        r"INCONCLUSIVE",
+    ),
+    Mutant(
+        "no data in the window is not counted",
+        "gate/window.py",
+        "        missing = len(self.last) - len(values)",
+        "        missing = 0",
+        (f"{GREEN}::test_a_name_that_the_profile_does_not_know_is_no_zero",),
+        r"INCONCLUSIVE|no_data",
+    ),
+    Mutant(
+        "an unfinished iteration is measured",
+        "gate/window.py",
+        "item for item in self.history.iterations if item.decision is not None",
+        "item for item in self.history.iterations",
+        ("tests/unit/gate/test_judge.py::test_an_iteration_without_a_decision_is_not_measured",),
+        r"24",
+    ),
+    Mutant(
+        "a part of a lane makes a run",
+        "session/selection.py",
+        "    if not partial:\n        return",
+        "    return",
+        ("tests/sessions/test_selection.py::test_several_lanes_in_part_are_counted",),
+        r"== 4|4 ==|selected in part",
+    ),
+)
