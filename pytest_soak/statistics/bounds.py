@@ -213,7 +213,7 @@ class _Judge:
         n_eff = effective_size(w, self.phi)
         kish = short.kish()
         n_eff = n_eff if kish is None else min(n_eff, kish)
-        own, exponent = _spread(short)
+        own, exponent = spread_of(short.known)
         sd = max(
             unscale(own, exponent - self.whole.exponent) or 0.0,
             math.sqrt(self.whole.squares / (self.whole.n - 2)),
@@ -242,7 +242,7 @@ class _Judge:
         figure, w = part.figure(), len(part.present)
         if figure is None or w < FEWEST:
             return None
-        own, exponent = _spread(part)
+        own, exponent = spread_of(part.known)
         if own == 0.0:
             return figure if self.whole.squares == 0.0 else None
         skew = 0.0 if recent is None else max(0.0, self.sign * skewness(recent.residuals))
@@ -263,10 +263,6 @@ class _Judge:
         if bound is None or another is None:
             return None
         return max(bound, another) if self.sign > 0.0 else min(bound, another)
-
-
-def _spread(part: KpiSeries) -> tuple[float, int]:
-    return spread_of([x for i in part.present if (x := part.values[i]) is not None])
 
 
 def _finite(value: float) -> float | None:

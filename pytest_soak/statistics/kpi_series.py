@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
-from operator import mul
+from dataclasses import dataclass, field
+from operator import lt, mul
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +25,24 @@ class KpiSeries:
     weights: tuple[float | None, ...] | None = None
     numerators: tuple[float | None, ...] | None = None
 
+    present: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Positions of the iterations that have a value."""
+
     def __post_init__(self) -> None:
         for name in ("values", "weights", "numerators"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.numbers):
                 raise ValueError(f"{len(self.numbers)} numbers, but {len(column)} {name}")
-        if any(a >= b for a, b in zip(self.numbers, self.numbers[1:], strict=False)):
+        if not all(map(lt, self.numbers, self.numbers[1:])):
             raise ValueError("iteration numbers must rise")
+        given = tuple([i for i, x in enumerate(self.values) if x is not None])
+        if not all(map(math.isfinite, self._entries(self.values, given))):
+            given = tuple([i for i in given if math.isfinite(self.values[i] or 0.0)])
+        object.__setattr__(self, "present", given)
 
     def __len__(self) -> int:
         """How many iterations, those without data included."""
         return len(self.numbers)
-
-    @property
-    def present(self) -> list[int]:
-        """Positions of the iterations that have a value."""
-        return [i for i, x in enumerate(self.values) if x is not None and math.isfinite(x)]
 
     def last(self, count: int) -> KpiSeries:
         """The last ``count`` iterations, at most all."""
@@ -56,17 +58,15 @@ class KpiSeries:
 
     def last_values(self, count: int) -> KpiSeries:
         """The iterations from the one that has the last but ``count - 1`` value."""
-        present = self.present
-        if count >= len(present):
+        if count >= len(self.present):
             return self
-        return self.last(len(self.numbers) - present[-count]) if count > 0 else self.last(0)
+        return self.last(len(self) - self.present[-count]) if count > 0 else self.last(0)
 
     def first_values(self, count: int) -> KpiSeries:
         """The iterations up to the one that has the ``count``-th value."""
-        present = self.present
-        if count >= len(present):
+        if count >= len(self.present):
             return self
-        return self.first(present[count - 1] + 1) if count > 0 else self.first(0)
+        return self.first(self.present[count - 1] + 1) if count > 0 else self.first(0)
 
     def figure(self) -> float | None:
         """Ratio of sums, weighted mean, or mean of the values; None without data.
@@ -74,11 +74,11 @@ class KpiSeries:
         Weights and numerators count only where every iteration with a value has them: else the
         figure is the mean. None as well where the weights sum to 0 or the ratio is beyond floats.
         """
-        values = [x for x in self.values if x is not None and math.isfinite(x)]
+        values = self.known
         if not values:
             return None
-        weights = self._column(self.weights)
-        numerators = self._column(self.numerators)
+        weights = self._complete(self.weights)
+        numerators = self._complete(self.numerators)
         if weights is None:
             return _ratio(values, [1.0] * len(values))
         if numerators is not None:
@@ -91,24 +91,31 @@ class KpiSeries:
 
         None where the figure is a plain mean.
         """
-        weights = self._column(self.weights)
+        weights = self._complete(self.weights)
         if not weights:
             return None
         scaled, _ = scale(weights)
         squares = math.fsum(map(mul, scaled, scaled))
         return math.fsum(scaled) ** 2 / squares if squares > 0.0 else None
 
-    def _column(self, column: tuple[float | None, ...] | None) -> list[float] | None:
+    @property
+    def known(self) -> list[float]:
+        """The values of the iterations that have one."""
+        return self._entries(self.values, self.present)
+
+    def _complete(self, column: tuple[float | None, ...] | None) -> list[float] | None:
         """The entries of the iterations with a value; None where any of them has no entry."""
         if column is None:
             return None
-        entries = [
-            entry
-            for entry, x in zip(column, self.values, strict=True)
-            if x is not None and math.isfinite(x)
-        ]
-        usable = [entry for entry in entries if entry is not None and math.isfinite(entry)]
-        return usable if len(usable) == len(entries) else None
+        entries = self._entries(column, self.present)
+        complete = len(entries) == len(self.present) and all(map(math.isfinite, entries))
+        return entries if complete else None
+
+    @staticmethod
+    def _entries(column: tuple[float | None, ...], positions: tuple[int, ...]) -> list[float]:
+        """The entries at these positions, those that are None left out."""
+        picked = column if len(positions) == len(column) else [column[i] for i in positions]
+        return [entry for entry in picked if entry is not None]
 
     def _slice(self, start: int, end: int) -> KpiSeries:
         return KpiSeries(

@@ -43,7 +43,7 @@ def fit(series: KpiSeries) -> Fit | None:
         return None
     start = series.numbers[present[0]]
     times = tuple([float(series.numbers[i] - start) for i in present])
-    values, exponent = scale([x for i in present if (x := series.values[i]) is not None])
+    values, exponent = scale(series.known)
     line = least_squares(times, values)
     n = len(times)
     largest = max(map(abs, values))

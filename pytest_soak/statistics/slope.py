@@ -51,11 +51,11 @@ class Slope:
 
     def rises(self, alpha: float) -> bool:
         """It is proved at ``alpha``, one-sided, that the stretch rises."""
-        return not self.wanders and self.slope > self._reach(alpha)
+        return not self.wanders and self.slope > 0.0 and self.low(alpha) > 0.0
 
     def falls(self, alpha: float) -> bool:
         """It is proved at ``alpha``, one-sided, that the stretch falls."""
-        return not self.wanders and -self.slope > self._reach(alpha)
+        return not self.wanders and self.slope < 0.0 and self.high(alpha) < 0.0
 
     def _reach(self, alpha: float) -> float:
         if self.error == 0.0:

@@ -8,6 +8,7 @@ from the true mean, in standard deviations of the same ``w`` figures.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 WORST_PHI = 0.8
@@ -36,18 +37,17 @@ def worst_case_factor(w: int, confidence: float) -> float:
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"a confidence lies between 0 and 1, not {confidence}")
     tail = 1.0 - max(LEAST_PROBABILITY, confidence)
-    low, high = 0.0, 1.0  # logarithms of c
-    while exceeding(math.exp(low), w) < tail:
+
+    def missing(log_c: float) -> float:
+        return math.log(max(exceeding(math.exp(log_c), w), 1e-300) / tail)
+
+    low = -0.5 * math.log(w)
+    while missing(low) < 0.0:
         low -= 1.0
-    while exceeding(math.exp(high), w) > tail:
-        high += 1.0
-    while high - low > 1e-12:
-        middle = 0.5 * (low + high)
-        if exceeding(math.exp(middle), w) > tail:
-            low = middle
-        else:
-            high = middle
-    return math.exp(0.5 * (low + high))
+    high = low + 1.0
+    while missing(high) > 0.0:
+        low, high = high, high + 1.0
+    return math.exp(_root(missing, low, high))
 
 
 def exceeding(c: float, w: int, phi: float = WORST_PHI) -> float:
@@ -60,27 +60,44 @@ def exceeding(c: float, w: int, phi: float = WORST_PHI) -> float:
     of D to infinity (compare Imhof 1961). ``s = root · cosh² x`` makes the integrand smooth.
     """
     ratio = ((w - 1) / c**2 + w) / w**2
-    low, high = 0.0, 1.0
-    while high * ratio * _resolvent(high, w, phi)[1] < 1.0:
-        low, high = high, 2.0 * high
-    while high - low > 4e-16 * high:
-        middle = 0.5 * (low + high)
-        if middle in (low, high):
-            break
-        if middle * ratio * _resolvent(middle, w, phi)[1] < 1.0:
-            low = middle
-        else:
-            high = middle
+
+    def rest(kappa: float) -> float:
+        """``-D`` over the determinant: negative below its root."""
+        return kappa * ratio * _resolvent(kappa, w, phi)[1] - 1.0
+
+    high = 1.0
+    while rest(high) < 0.0:
+        high *= 2.0
+    root = _root(rest, 0.0, high)
     terms = []
     for k in range(1000):
         x = (k + 0.5) * _STEP
-        kappa = high * math.cosh(x) ** 2
+        kappa = root * math.cosh(x) ** 2
         log_determinant, total = _resolvent(kappa, w, phi)
-        rest = max(kappa * ratio * total - 1.0, 1e-300)
-        terms.append(2.0 * math.tanh(x) * math.exp(-0.5 * log_determinant) / math.sqrt(rest))
+        beyond = max(kappa * ratio * total - 1.0, 1e-300)
+        terms.append(2.0 * math.tanh(x) * math.exp(-0.5 * log_determinant) / math.sqrt(beyond))
         if terms[-1] < _NEGLIGIBLE:
             break
     return 0.5 * math.fsum(terms) * _STEP / math.pi
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    """The root of a monotonic function between ``low`` and ``high`` (regula falsi, Illinois)."""
+    at_low, at_high = function(low), function(high)
+    for _ in range(200):
+        if at_high == at_low:
+            break
+        middle = high - at_high * (high - low) / (at_high - at_low)
+        at_middle = function(middle)
+        if at_middle * at_high < 0.0:
+            low, at_low = high, at_high
+        else:
+            at_low *= 0.5
+        moved = abs(middle - high)
+        high, at_high = middle, at_middle
+        if at_high == 0.0 or moved <= 1e-15 * abs(high):
+            break
+    return high
 
 
 def _resolvent(kappa: float, w: int, phi: float) -> tuple[float, float]:
