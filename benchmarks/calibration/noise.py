@@ -1,8 +1,8 @@
 """Simulated runs of a KPI: autocorrelated noise of several shapes, and courses over a run.
 
 Every array is ``(runs, n)`` with mean 0 where the text says "the limit", in standard deviations of
-one iteration; larger is worse. Noise that is not normal is a function of a normal AR(1) series, so φ
-is that of the normal one.
+one iteration; larger is worse. Noise that is not normal is a function of a normal AR(1) series,
+whose φ is meant.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ def beta(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats:
     """A ratio of mean .97 and standard deviation .03 with a lower limit: the tail points to it."""
     size = _BETA_MEAN * (1.0 - _BETA_MEAN) / _BETA_SD**2 - 1.0
     grid = np.linspace(-6.0, 6.0, 6001)
-    quantiles = special.betaincinv(
-        _BETA_MEAN * size, (1.0 - _BETA_MEAN) * size, special.ndtr(grid)
-    )
+    quantiles = special.betaincinv(_BETA_MEAN * size, (1.0 - _BETA_MEAN) * size, special.ndtr(grid))
     x = np.interp(ar1(rng, runs, n, phi), grid, quantiles)
     return np.asarray((_BETA_MEAN - x) / _BETA_SD)
 

@@ -330,6 +330,20 @@ def drift(
     return Alarms(alarm, proved)
 
 
+def throughput_alarms(values: Floats, *, window: int = 8, most_lost: float = 0.5) -> Bools:
+    """``throughput_drift`` of the product, WARN or not, for runs without holes."""
+    n = values.shape[1]
+    parts = [values] if n < 36 else [values, values[:, -max(24, n - n // 2) :]]
+    alarms = np.zeros(len(values), dtype=bool)
+    for part in parts:
+        count = part.shape[1]
+        first = part[:, : count // 4].mean(axis=1)
+        last = part[:, -max(window, count // 3) :].mean(axis=1)
+        falls = slopes_of(fit_lines(part)).falls(0.01)
+        alarms |= falls & (first > 0.0) & (first - last > most_lost * first)
+    return alarms
+
+
 def last_values(values: Floats, count: Ints) -> Floats:
     """NaN before the last ``count`` values of every run."""
     there = ~np.isnan(values)

@@ -10,8 +10,16 @@ import pytest
 pytest.importorskip("scipy.special")
 
 from benchmarks.calibration import replica
-from pytest_soak.statistics import KpiSeries, Noise, drift, judge_bounds, mean_interval, slope_test
-from pytest_soak.statistics.series import ar1_coefficient
+from pytest_soak.statistics import (
+    KpiSeries,
+    Noise,
+    ar1_coefficient,
+    drift,
+    judge_bounds,
+    mean_interval,
+    slope_test,
+    throughput_drift,
+)
 from tests.unit.statistics.series_of_noise import random_series
 
 RUNS = 80
@@ -77,6 +85,18 @@ def test_drift_is_that_of_the_product(n: int) -> None:
         assert alarms.proved[i] == any(stretch.proved for stretch in result.stretches)
         seen.add(result.alarm)
     assert len(seen) >= 2
+
+
+@pytest.mark.parametrize("n", [24, 48])
+def test_throughput_alarms_are_those_of_the_product(n: int) -> None:
+    rng = np.random.default_rng(n)
+    lost = rng.uniform(0.3, 1.0, (60, 1))
+    values = 900.0 * (1.0 - lost * np.arange(n) / n) + 40.0 * rng.standard_normal((60, n))
+    alarms = replica.throughput_alarms(values)
+    assert 0 < alarms.sum() < 60
+    for row, alarm in zip(values, alarms, strict=True):
+        kpi = KpiSeries(tuple(range(n)), tuple(map(float, row)))
+        assert bool(throughput_drift(kpi).alarm) == alarm
 
 
 @pytest.mark.parametrize("n", [24, 72])
