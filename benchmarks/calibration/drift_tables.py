@@ -109,14 +109,14 @@ def tables(runs: int) -> Iterator[Table]:
     for changed in (False, True):
         for n in (24, 48, 72, 288):
             change = n // 3 if changed else None
-            results = [lane_alarms(n, phi, runs, change) for phi in LANE_PHIS]
+            lanes = [lane_alarms(n, phi, runs, change) for phi in LANE_PHIS]
             label = f"{n} iterations{', last change at a third' * changed}"
-            table.add(label, [f"{100 * a:.1f} ({100 * b:.2f})" for a, b in results])
+            table.add(label, [f"{100 * a:.1f} ({100 * b:.2f})" for a, b in lanes])
     yield table
     table = Table("Bots that decay inside their limits and still PASS: net alone (lane)", heads)
     for label, n, start, speed in DECAYS:
-        results = [still_passing(n, start, speed, phi, runs) for phi in LANE_PHIS]
-        table.add(label, [f"{100 * a:.1f} ({100 * b:.1f})" for a, b in results])
+        bots = [still_passing(n, start, speed, phi, runs) for phi in LANE_PHIS]
+        table.add(label, [f"{100 * a:.1f} ({100 * b:.1f})" for a, b in bots])
     yield table
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ SPIKES = 0.05
 SPIKE_HEIGHT = 6.0
 _LOGNORMAL_SIGMA = 0.75
 _BETA_MEAN, _BETA_SD = 0.97, 0.03
+_GRID: Floats = np.linspace(-6.0, 6.0, 6001)
+"""Normal quantiles at which the other shapes' quantiles are known; linear between."""
 
 
 def generator(*cell: object) -> np.random.Generator:
@@ -51,10 +54,13 @@ def lognormal(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats
 
 def beta(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats:
     """A ratio of mean .97 and standard deviation .03 with a lower limit: the tail points to it."""
+    return np.interp(ar1(rng, runs, n, phi), _GRID, _beta_quantiles())
+
+
+@cache
+def _beta_quantiles() -> Floats:
     size = _BETA_MEAN * (1.0 - _BETA_MEAN) / _BETA_SD**2 - 1.0
-    grid = np.linspace(-6.0, 6.0, 6001)
-    quantiles = special.betaincinv(_BETA_MEAN * size, (1.0 - _BETA_MEAN) * size, special.ndtr(grid))
-    x = np.interp(ar1(rng, runs, n, phi), grid, quantiles)
+    x = special.betaincinv(_BETA_MEAN * size, (1.0 - _BETA_MEAN) * size, special.ndtr(_GRID))
     return np.asarray((_BETA_MEAN - x) / _BETA_SD)
 
 
@@ -66,13 +72,18 @@ def spikes(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats:
 
 def student3(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats:
     """Student's t with 3 degrees of freedom, scaled to standard deviation 1."""
-    return np.asarray(special.stdtrit(3.0, special.ndtr(ar1(rng, runs, n, phi))) / np.sqrt(3.0))
+    return np.interp(ar1(rng, runs, n, phi), _GRID, _student3_quantiles())
+
+
+@cache
+def _student3_quantiles() -> Floats:
+    return np.asarray(special.stdtrit(3.0, special.ndtr(_GRID)) / np.sqrt(3.0))
 
 
 def worsening(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats:
     """Normal, worse by 4 sd over the run; the mean of its last 8 is 0."""
-    course = np.linspace(0.0, 4.0, n)
-    return ar1(rng, runs, n, phi) + course - course[-8:].mean()
+    course: Floats = np.linspace(0.0, 4.0, n)
+    return ar1(rng, runs, n, phi) + (course - float(course[-8:].mean()))
 
 
 def healed(rng: np.random.Generator, runs: int, n: int, phi: float, height: float) -> Floats:

@@ -102,6 +102,11 @@ def effective_size(n: Floats | Ints | int, phi: Floats) -> Floats:
     return np.asarray(n / (1.0 + 2.0 * phi * (n * rest - (1.0 - phi**n)) / (n * rest * rest)))
 
 
+def _dot(a: Floats, b: Floats) -> Floats:
+    """The sum of the products of every row."""
+    return np.asarray(np.einsum("ij,ij->i", a, b))
+
+
 def fit_lines(values: Floats) -> Lines:
     """Runs of at least 6 values each."""
     there = ~np.isnan(values)
@@ -112,10 +117,10 @@ def fit_lines(values: Floats) -> Lines:
     filled = np.where(there, values, 0.0)
     mean_v = filled.sum(axis=1) / count
     centered = np.where(there, values - mean_v[:, None], 0.0)
-    spread = (tau * tau).sum(axis=1)
-    slope = (tau * centered).sum(axis=1) / spread
+    spread = _dot(tau, tau)
+    slope = _dot(tau, centered) / spread
     residuals = centered - slope[:, None] * tau
-    squares = (residuals * residuals).sum(axis=1)
+    squares = _dot(residuals, residuals)
     dust = 1e-12 * np.abs(filled).max(axis=1)
     noiseless = squares <= count * dust * dust
     residuals[noiseless], squares[noiseless] = 0.0, 0.0
@@ -128,9 +133,9 @@ def _lag_one(residuals: Floats, there: Bools, count: Ints) -> Floats:
     near = there[:, :-1] & there[:, 1:]
     a = np.where(near, residuals[:, :-1], 0.0)
     b = np.where(near, residuals[:, 1:], 0.0)
-    energy = (a * a + b * b).sum(axis=1)
+    energy = _dot(a, a) + _dot(b, b)
     with np.errstate(divide="ignore", invalid="ignore"):
-        raw = 2.0 * (a * b).sum(axis=1) / energy
+        raw = 2.0 * _dot(a, b) / energy
         phi = np.clip((raw + 2.0 / count) / (1.0 - 4.0 / count), 0.0, PHI_MAX)
     return np.where(near.any(axis=1), phi, PHI_MAX)
 
@@ -156,8 +161,9 @@ def _inflation(lines: Lines) -> Floats:
 
 
 def skewness(residuals: Floats, count: Ints) -> Floats:
-    m2 = (residuals**2).sum(axis=1) / count
-    m3 = (residuals**3).sum(axis=1) / count
+    squares = residuals * residuals
+    m2 = squares.sum(axis=1) / count
+    m3 = _dot(squares, residuals) / count
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(m2 > 0.0, m3 / m2**1.5, 0.0)
 

@@ -1,9 +1,9 @@
 """The figure of a KPI over its window, and the two bounds that decide between PASS and WARN.
 
-The *estimated bound* knows the noise of the run: its standard deviation, autocorrelation and
-skewness, from the residuals of all judged values around their line. The *worst-case bound* knows
-the window alone, and assumes that its iterations hang together as closely as φ = .8. A KPI whose
-figure is inside its limit PASSes where either bound is, and is WARN else. ``docs/gate.md`` has
+The *estimated bound* takes the noise of the run: its standard deviation, autocorrelation and
+skewness, from the residuals of all judged values around their line. The *worst-case bound* takes
+the window alone, and assumes that its iterations are as alike as φ = .8 makes them. A KPI whose
+figure is inside its limit PASSes where either bound is inside too, and is WARN otherwise. ``docs/gate.md`` has
 both in words and the measured error rates.
 
 In the formulas: x₁…x_n the values of all judged iterations, e their residuals from the
@@ -65,8 +65,8 @@ class Bounds:
     """Values of all judged iterations."""
     estimated: float | None = None
     other: float | None = None
-    """The estimated bound away from the limit: inside while the figure is outside, the figure is
-    outside by less than its noise."""
+    """The estimated bound away from the limit. Where the figure is outside the limit and this
+    bound is inside, the figure is outside by less than its noise."""
     worst_case: float | None = None
     n_eff: float | None = None
     """How many independent values the values of the window in use are worth."""
@@ -80,7 +80,7 @@ class Bounds:
 
     @property
     def printable(self) -> bool:
-        """The estimated bound means something to a reader: it rests on two values at least."""
+        """The estimated bound rests on two independent values at least; else it is not shown."""
         return self.estimated is not None and self.n_eff is not None and self.n_eff >= 2.0
 
     def best(self, upper: bool) -> float | None:
@@ -237,7 +237,7 @@ class _Judge:
 
         g′ is the skewness of the last two thirds around their line, where its tail points to the
         limit. A ratio of sums or weights: ``c(w) √(w/K)``. A window without any spread in a run
-        with noise says nothing.
+        with noise has no such bound.
         """
         figure, w = part.figure(), len(part.present)
         if figure is None or w < FEWEST:

@@ -1,8 +1,8 @@
 """How far a window's mean may be from the truth when φ is as high as .8: the worst-case factor.
 
 With few iterations φ cannot be estimated well. The worst-case bound of the gate therefore assumes
-that iterations hang together as closely as φ = .8, and asks how far the mean of ``w`` of them is
-from the true mean, in standard deviations of the same ``w`` figures.
+φ = .8, and takes how far the mean of ``w`` iterations can be from the true mean, in standard
+deviations of the same ``w`` values.
 """
 
 from __future__ import annotations
