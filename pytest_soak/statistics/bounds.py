@@ -3,8 +3,8 @@
 The *estimated bound* takes the noise of the run: its standard deviation, autocorrelation and
 skewness, from the residuals of all judged values around their line. The *worst-case bound* takes
 the window alone, and assumes that its iterations are as alike as φ = .8 makes them. A KPI whose
-figure is inside its limit PASSes where either bound is inside too, and is WARN otherwise. ``docs/gate.md`` has
-both in words and the measured error rates.
+figure is inside its limit PASSes where either bound is inside too, and is WARN otherwise.
+``docs/gate.md`` has both in words and the measured error rates.
 
 In the formulas: x₁…x_n the values of all judged iterations, e their residuals from the
 least-squares line, w the values in the window, m its figure, ``n_eff(n, φ)`` the effective size.
