@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+from pytest_soak.statistics.roots import root_of
+
 _SMALLEST_LOG = -745.0
+_TINY = 1e-300
 _CONVERGED = 1e-15
 
 
@@ -13,7 +16,7 @@ def student_t_quantile(p: float, df: float) -> float:
     """The ``p`` quantile of Student's t with ``df`` degrees of freedom, which need not be whole.
 
     From ``P(T > t) = ½ I_x(df/2, ½)`` with ``x = df / (df + t²)`` (Abramowitz and Stegun 26.7.1),
-    solved for ``log x`` by bisection. Infinite where it is beyond the floats (df below about 0.01).
+    solved for ``log x``. Infinite where it is beyond the floats (df below about 0.01).
     Raises ValueError unless 0 < p < 1 and df > 0.
     """
     if not 0.0 < p < 1.0:
@@ -30,18 +33,17 @@ def student_t_quantile(p: float, df: float) -> float:
 @lru_cache(maxsize=4096)
 def _upper_quantile(p: float, df: float) -> float:
     both_tails = 2.0 * (1.0 - p)
-    low, high = _SMALLEST_LOG, 0.0
-    if _incomplete_beta(df / 2.0, 0.5, low) > both_tails:
+
+    def missing(log_x: float) -> float:
+        probability = _incomplete_beta(df / 2.0, 0.5, log_x)
+        return math.log(max(probability, _TINY) / both_tails)
+
+    if missing(_SMALLEST_LOG) > 0.0:
         return math.inf
-    while high - low > 1e-15 * max(1.0, -low):
-        middle = 0.5 * (low + high)
-        if middle in (low, high):
-            break
-        if _incomplete_beta(df / 2.0, 0.5, middle) < both_tails:
-            low = middle
-        else:
-            high = middle
-    log_x = 0.5 * (low + high)
+    high, low = 0.0, -math.log1p(4.0 / df)
+    while missing(low) > 0.0:
+        high, low = low, max(2.0 * low, _SMALLEST_LOG)
+    log_x = root_of(missing, low, high, accuracy=4e-15)
     return math.sqrt(-df * math.expm1(log_x)) * math.exp(-0.5 * log_x)
 
 

@@ -8,8 +8,9 @@ deviations of the same ``w`` values.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
+
+from pytest_soak.statistics.roots import root_of
 
 WORST_PHI = 0.8
 """Lag-1 autocorrelation that the bound assumes."""
@@ -47,7 +48,7 @@ def worst_case_factor(w: int, confidence: float) -> float:
     high = low + 1.0
     while missing(high) > 0.0:
         low, high = high, high + 1.0
-    return math.exp(_root(missing, low, high))
+    return math.exp(root_of(missing, low, high))
 
 
 def exceeding(c: float, w: int, phi: float = WORST_PHI) -> float:
@@ -68,7 +69,7 @@ def exceeding(c: float, w: int, phi: float = WORST_PHI) -> float:
     high = 1.0
     while rest(high) < 0.0:
         high *= 2.0
-    root = _root(rest, 0.0, high)
+    root = root_of(rest, 0.0, high)
     terms = []
     for k in range(1000):
         x = (k + 0.5) * _STEP
@@ -79,25 +80,6 @@ def exceeding(c: float, w: int, phi: float = WORST_PHI) -> float:
         if terms[-1] < _NEGLIGIBLE:
             break
     return 0.5 * math.fsum(terms) * _STEP / math.pi
-
-
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    """The root of a monotonic function between ``low`` and ``high`` (regula falsi, Illinois)."""
-    at_low, at_high = function(low), function(high)
-    for _ in range(200):
-        if at_high == at_low:
-            break
-        middle = high - at_high * (high - low) / (at_high - at_low)
-        at_middle = function(middle)
-        if at_middle * at_high < 0.0:
-            low, at_low = high, at_high
-        else:
-            at_low *= 0.5
-        moved = abs(middle - high)
-        high, at_high = middle, at_middle
-        if at_high == 0.0 or moved <= 1e-15 * abs(high):
-            break
-    return high
 
 
 def _resolvent(kappa: float, w: int, phi: float) -> tuple[float, float]:
