@@ -81,9 +81,9 @@ class Promise:
 
     def lines(self) -> Iterator[str]:
         most = "at most" if self.at_most else "at least"
-        worst = f"{percent(self.worst.share)} % ({self.worst.row})"
+        worst = f"{100.0 * self.worst.share:.2f} % ({self.worst.row})"
         state = "BROKEN" if self.broken else "kept"
         yield f"{state:<6}  {self.text}: {most} {100.0 * self.limit:g} %"
-        yield f"        worst of {len(self.cells)} cells: {worst}"
+        yield f"        measured {worst}, the worst of {len(self.cells)}"
         for cell in self.broken:
-            yield f"        BROKEN in {cell.row}: {percent(cell.share)} %"
+            yield f"        BROKEN in {cell.row}: {100.0 * cell.share:.2f} %"

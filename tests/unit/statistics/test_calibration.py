@@ -30,7 +30,7 @@ def test_a_broken_promise_is_named() -> None:
     assert not promise.broken  # within 3 Monte-Carlo errors of .5 points
     promise.add("loud", 0.07, 2000)
     assert [cell.row for cell in promise.broken] == ["loud"]
-    assert "BROKEN in loud: 7.0 %" in "\n".join(promise.lines())
+    assert "BROKEN in loud: 7.00 %" in "\n".join(promise.lines())
     power = Promise("power", 0.9, at_most=False)
     power.add("weak", 0.5, 2000)
     power.add("strong", 0.95, 2000)
@@ -52,7 +52,7 @@ def test_the_exit_status_is_1_for_a_broken_promise(
     monkeypatch.setattr(bound_tables, "promises", lambda runs: iter([kept]))
     monkeypatch.setattr(drift_tables, "promises", lambda runs: iter([broken]))
     assert gate_calibration.main() == 1
-    assert "BROKEN in the row: 90 %" in capsys.readouterr().out
+    assert "BROKEN in the row: 90.00 %" in capsys.readouterr().out
     monkeypatch.setattr(drift_tables, "promises", lambda runs: iter([kept]))
     assert gate_calibration.main() == 0
 
