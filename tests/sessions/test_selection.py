@@ -124,6 +124,22 @@ def test_beside_a_check_only_those_that_ask_for_the_soak_are_named(soak: Session
     assert "test_case" not in result.out
 
 
+def test_one_that_asks_for_the_soak_beside_a_check(soak: Sessions) -> None:
+    soak.bot(test_a=CHECK + DYNAMIC)
+    result = soak("--soak-iterations=2", BOT)
+    assert result.outcomes["deselected"] == 1
+    assert result.outcomes["warnings"] == 1
+    assert "soak: warning: 1 test that asks for the soak's fixtures takes no part:" in result.out
+
+
+def test_a_check_of_several_may_be_left_out_of_an_iteration(soak: Sessions) -> None:
+    """The iteration happens all the same, by the other check."""
+    soak.bot(test_a=CHECK + "def test_other(soak_iteration): pass\n")
+    result = soak("--soak-iterations=3", BOT, f"--deselect=test_a.py::test_other[{LANE}/0002]")
+    assert result.code == 0, result.out
+    assert result.outcomes["deselected"] == 1
+
+
 def test_no_warning_where_none_can_surprise(soak: Sessions) -> None:
     """Ordinary tests beside a check, and an autouse fixture that looks what a test asks for."""
     soak.bot(
