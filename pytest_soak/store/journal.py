@@ -43,9 +43,7 @@ def _in_whole_writes(contents: Records) -> Records:
 class Journal:
     """The one writer of a lane's journal. Entries are durable when :meth:`append` returns."""
 
-    def __init__(
-        self, path: Path, descriptor: int, contents: Records, lock: BaseFileLock
-    ) -> None:
+    def __init__(self, path: Path, descriptor: int, contents: Records, lock: BaseFileLock) -> None:
         self.path = path
         self._lock = lock
         self.contents = contents

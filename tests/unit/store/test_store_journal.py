@@ -38,9 +38,7 @@ def numbered(entries: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 
 def test_what_was_appended_is_read(path: Path) -> None:
-    assert read_journal(path) == Records(
-        numbered(ENTRIES), torn=0, size=path.stat().st_size
-    )
+    assert read_journal(path) == Records(numbered(ENTRIES), torn=0, size=path.stat().st_size)
 
 
 def test_checks_without_their_decision_are_half_a_write(path: Path) -> None:
@@ -256,9 +254,7 @@ def test_a_bad_line_stops_the_reader_unless_it_is_the_last(path: Path, damage: A
     with pytest.raises(StoreError, match=r"journal\.jsonl line 2 is damaged"):
         read_journal(path)
     path.write_bytes(lines[0] + bad)
-    assert read_journal(path) == Records(
-        numbered(ENTRIES)[:1], torn=len(bad), size=len(lines[0])
-    )
+    assert read_journal(path) == Records(numbered(ENTRIES)[:1], torn=len(bad), size=len(lines[0]))
 
 
 def test_a_tail_of_zeros_is_torn(path: Path) -> None:
