@@ -18,9 +18,9 @@ from pytest_soak.loop.entries import (
     lane_from_entry,
     state_hash_of,
 )
+from pytest_soak.loop.entry_shapes import problem_of
 from pytest_soak.loop.kpis import read_kpis
 from pytest_soak.loop.model import Entry, Halt, Iteration
-from pytest_soak.loop.shapes import problem_of
 from pytest_soak.loop.state import LaneState
 from pytest_soak.loop.verdict import judge
 from pytest_soak.profile.build import build

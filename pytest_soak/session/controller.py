@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.gate.baseline import Reference
 from pytest_soak.session import terminal
 from pytest_soak.session.gate_reports import gate_reports, status_of_gate, trouble_report
 from pytest_soak.session.judging import Judged, judge_and_write
@@ -17,7 +16,9 @@ from pytest_soak.session.progress import carried
 from pytest_soak.session.runs import collect_only_plan, make_plan
 from pytest_soak.session.soak import Soak
 from pytest_soak.settings import Settings
+from pytest_soak.store.errors import StoreError
 from pytest_soak.store.lock import DirectoryLock
+from pytest_soak.stored import StoredReference
 
 _LISTING = (
     *("collectonly", "showfixtures", "show_fixtures_per_test"),
@@ -37,7 +38,7 @@ class Controller:
         self._distribution: Any = None
         self._judged: Judged | None = None
         self._fresh_targets: dict[str, int] = {}
-        self._references: Mapping[str, Reference] = {}
+        self._references: Mapping[str, StoredReference] = {}
         # A session that only shows something must not begin a run and retire the newest one.
         self._only_lists = any(config.getoption(name, False) for name in _LISTING)
 
@@ -113,10 +114,11 @@ class Controller:
                 self._config, plan, lost, self._fresh_targets, self._references
             )
             reports = gate_reports(self._judged.run, plan.settings.strict)
-            if self._judged.trouble:
-                reports.append(trouble_report("run/artifacts", self._judged.trouble))
+            reports += [trouble_report(name, text) for name, text in self._judged.trouble]
             if trouble:
                 reports.append(trouble_report("run/stop", "; ".join(trouble)))
+        except StoreError as error:
+            reports = [trouble_report("run/judged", f"the gate could not be judged: {error}")]
         except Exception as error:
             # A gate that could not be judged must not look like one that passed.
             text = "".join(traceback.format_exception(error))

@@ -240,7 +240,10 @@ def entry(kind: str, **fields: Any) -> dict[str, Any]:
         (entry("plan", iterations=10**400), "must be a whole number, not a huge integer"),
         (entry("plan", iterations=True), "must be a whole number, not True"),
         (entry("done", iteration=10**400, state_hash="x"), "iteration must be a whole number"),
-        (entry("halt", iteration=1, kind="error", text=["x"]), "text must be a text, not of list"),
+        (
+            {"seq": 7, "type": "halt", "iteration": 1, "kind": "error", "text": ["x"]},
+            "text must be a text, not of list",
+        ),
         (
             entry("external", iteration=0, old_hash="x", new_hash="y", values={"a": "1"}, keys={}),
             "values.a must be a finite number, not '1'",
