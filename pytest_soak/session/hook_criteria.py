@@ -122,7 +122,7 @@ class _Criteria:
                 verdict,
                 value=value,
                 limit=_text(result.limit, _LONGEST_LIMIT),
-                reason="; ".join((reason, *doubts)),
+                reason="; ".join(filter(None, (reason, *doubts))),
             )
         )
 
