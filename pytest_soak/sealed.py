@@ -325,7 +325,9 @@ _VERDICT = kind("a verdict", lambda value: value in list(Verdict))
 _RECORD = object_of(
     {
         "type": kind("'judgement'", lambda value: value == "judgement"),
-        "schema": kind(f"{SCHEMA} for this version", lambda value: value == SCHEMA),
+        "schema": kind(
+            f"{SCHEMA} for this version", lambda value: type(value) is int and value == SCHEMA
+        ),
         "run_id": TEXT,
         "run_sha256": TEXT,
         "strict": FLAG,
@@ -366,6 +368,6 @@ _RECORD = object_of(
             )
         ),
         "verdict": _VERDICT,
-        "exit_code": kind("0 or 1", lambda value: value in (0, 1)),
+        "exit_code": kind("0 or 1", lambda value: type(value) is int and value in (0, 1)),
     }
 )

@@ -17,9 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pytest_soak.canonical import canonical_json
 from pytest_soak.store.atomic import encode_json, sync_directory, write_all
 from pytest_soak.store.errors import StoreError, describe_os_error
-from pytest_soak.store.reading import MAX_JSON_DEPTH, check_json_depth, open_regular_file
+from pytest_soak.store.reading import (
+    MAX_JSON_DEPTH,
+    check_json_depth,
+    describe_value_error,
+    open_regular_file,
+)
 
 MAX_LINE_BYTES = 64 * 2**20
 
@@ -139,11 +145,18 @@ def decode(line: bytes) -> dict[str, Any]:
     # Its checksum fits, so somebody made it: what canonical JSON cannot hold, no session wrote.
     if not isinstance(entry.get("type"), str) or "seq" not in entry:
         raise ValueError("it has no text `type`, or no `seq`")
-    if b"\\ud" in line:
-        raise ValueError("it has a lone surrogate in a text")
+    if b"\\ud" in line:  # such an escape, or a text that has these letters
+        _refuse_surrogates(entry)
     if line.count(b"[") + line.count(b"{") > MAX_JSON_DEPTH:
         check_json_depth(entry)
     return entry
+
+
+def _refuse_surrogates(entry: Record) -> None:
+    try:
+        canonical_json(entry)
+    except ValueError as error:
+        raise ValueError(describe_value_error(error)) from None
 
 
 def _refuse_constant(text: str) -> NoReturn:

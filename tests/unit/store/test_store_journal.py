@@ -212,6 +212,35 @@ def test_an_entry_that_is_none_is_refused_and_the_journal_stays_open(
     assert read_journal(path).entries[-1]["seq"] == 3
 
 
+def with_check(body: str) -> bytes:
+    """A line of ``body``, which is no canonical JSON, with the checksum that fits it."""
+    check = hashlib.sha256(body.encode()).hexdigest()[:16]
+    return body.replace('"seq"', f'"check":"{check}","seq"', 1).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"seq":0,"type":"a","x":NaN}',
+        '{"seq":0,"type":"a","x":Infinity}',
+        '{"seq":0,"type":"a","x":"\\ud800"}',
+        '{"seq":0,"type":5}',
+        '{"seq":0}',
+        '{"seq":0,"type":"a","x":' + "[" * 101 + "]" * 101 + "}",
+        '{"seq":0,"type":"a","x":' + "[" * 9000 + "]" * 9000 + "}",
+        '{"seq":0,"type":"a","x":' + "9" * 5000 + "}",
+    ],
+)
+def test_what_no_session_wrote_is_damage_whatever_its_checksum(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "journal"
+    good = '{"seq":0,"type":"a","x":"a text with \\\\ud800 in it"}'
+    path.write_bytes(with_check(good))
+    assert len(read_journal(path).entries) == 1
+    path.write_bytes(with_check(body) * 2)
+    with pytest.raises(StoreError, match="line 1 is damaged"):
+        read_journal(path)
+
+
 def test_a_line_beyond_the_cap_is_neither_written_nor_read(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
