@@ -223,6 +223,18 @@ def test_a_damaged_last_line_of_a_sealed_journal(
     assert "its last line was torn" in error
 
 
+def test_the_journal_of_a_run_with_the_same_settings(
+    tmp_path: Path, passing: list[Entry], say: Say
+) -> None:
+    path = stored_run(tmp_path, passing)
+    better = decided_entries(net=3.9)
+    assert len(better) == len(passing)
+    write_journal(path / "journal.jsonl", better)
+    code, _, error = say("gate", path)
+    assert code == 2
+    assert "journal.jsonl is not what was sealed" in error
+
+
 def test_a_run_that_went_on_after_its_seal(tmp_path: Path, say: Say) -> None:
     path = stored_run(tmp_path, decided_entries(9, planned=24))
     write_journal(path / "journal.jsonl", decided_entries(12, planned=24))
@@ -551,7 +563,38 @@ def test_an_odd_value_in_an_entry_raises_in_no_command(tmp_path: Path, say: Say,
             options = ("--unsealed",) if command in ("gate", "verify", "snapshot") else ()
             code, _, error = say(command, path, *options)
             assert code in (0, 1, 2), (kind, way, odd)
+            # Refused where it is read, not by whatever it broke later.
+            assert "cannot be read: " not in error, error
             assert error.count("\n") <= 1, error
+
+
+@pytest.mark.parametrize(
+    ("way", "odd", "words"),
+    [
+        (("note",), 5, "note must be a text, not 5"),
+        (("reasons",), [5], "reasons[0] must be a text, not 5"),
+        (("rules",), [None], "rules[0] must be a text, not None"),
+        (("held",), {"a": 5}, "held.a must be a text, not 5"),
+        (("outcomes", 0, "note"), 5, "outcomes[0].note must be a text, not 5"),
+        (("outcomes", 0, "applied"), "1", "outcomes[0].applied must be a finite number, not '1'"),
+        (("proposed", 0, "kpis"), "net", "proposed[0].kpis must be a list, not 'net'"),
+        (("values", "tail_age_ms"), 10**400, "tail_age_ms must be a finite number, not a huge"),
+        (("iteration",), 10**400, "iteration must be a whole number, not a huge integer"),
+        (("large",), "no", "large must be true or false, not 'no'"),
+    ],
+)
+def test_an_odd_value_is_named_by_every_command(
+    tmp_path: Path, say: Say, way: tuple[Any, ...], odd: Any, words: str
+) -> None:
+    entries = json.loads(json.dumps(decided_entries(9)))
+    place = next(n for n, item in enumerate(entries) if item.get("outcomes"))
+    path = stored_run(tmp_path, entries, sealed=False)
+    spoilt = [*entries[:place], put(entries[place], way, odd), *entries[place + 1 :]]
+    write_journal(path / "journal.jsonl", spoilt)
+    for command in ("gate", "verify", "snapshot", "audit", "explain"):
+        code, _, error = say(command, path)
+        assert code == 2
+        assert words in error
 
 
 @pytest.mark.parametrize("missing", ["proposed", "values", "iteration", "outcomes", "verdict"])
