@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (CommandError, ProfileError, StoreError) as error:
         print(f"pytest-soak: {error}", file=sys.stderr)
         return _USAGE
-    except BrokenPipeError:
+    except (BrokenPipeError, ImportError):  # of the reader of the output, and of the installation
         raise
     except Exception as error:
         # A value that no session wrote, where nobody expected it: no verdict, and no traceback.

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_soak.gate.figures import measured_iterations
 from pytest_soak.gate.judge import RunJudgement, exit_code
 from pytest_soak.loop.model import History
 from pytest_soak.report.layout import WIDTH, cut
 from pytest_soak.report.snapshot import gate_object
 from pytest_soak.report.table import final_table
-from pytest_soak.run_state import State, holder_of, run_state, state_line, state_of
+from pytest_soak.run_state import State, holder_of, measured_of, run_state, state_line, state_of
 from pytest_soak.sealed import (
     Inputs,
     LaneInputs,
@@ -152,7 +151,7 @@ class RunningRun:
             where = "its iterations are over, its gate is due" if self.lanes else "it begins"
             return f"RUNNING: {where}, {since}"
         history = open_lanes[0]
-        number = len(measured_iterations(history)) + 1
+        number = measured_of(history) + 1
         lane = f"lane {history.lane.id}, " if len(self.directory.lanes) > 1 else ""
         return f"RUNNING: {lane}iteration {number} of {history.lane.iterations}, {since}"
 
@@ -183,7 +182,7 @@ class RunningRun:
                 {
                     "lane": lane.id,
                     "state": str(_state(lane)),
-                    "measured": len(measured_iterations(lane.history)),
+                    "measured": measured_of(lane.history),
                     "planned": lane.history.lane.iterations,
                 }
                 for lane in self.lanes

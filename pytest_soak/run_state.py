@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from pytest_soak.gate.figures import measured_iterations
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History
 from pytest_soak.store import names
 from pytest_soak.store.lock import Holder, live_holder
@@ -41,9 +41,14 @@ def holder_of(run: RunDirectory) -> Holder | None:
     return holder if holder is not None and holder.run_id == run.run_id else None
 
 
+def measured_of(history: History) -> int:
+    """How many iterations of a lane were measured."""
+    return len(LaneWindow(history).measured)
+
+
 def state_of(history: History, *, live: bool = False, lost: bool = False) -> State:
     """The state of a lane; ``live`` says that a session works on its run."""
-    measured = len(measured_iterations(history))
+    measured = measured_of(history)
     if history.halt is not None and history.halt.kind == "end_of_data":
         return State.ENDED
     if measured >= history.lane.iterations:
@@ -68,7 +73,7 @@ def state_line(lane: StoredLane, state: State) -> str:
     """The state of a lane for people."""
     history = lane.history
     text = (
-        f"lane {lane.id}: {state}, {len(measured_iterations(history))} of "
+        f"lane {lane.id}: {state}, {measured_of(history)} of "
         f"{history.lane.iterations} iterations measured"
     )
     if history.halt is not None:

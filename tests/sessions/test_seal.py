@@ -61,9 +61,9 @@ def test_the_seal_comes_before_artifacts_and_verdict(
     seal = soak.folder / "artifacts/soak/latest/judgement.jsonl"
     seen: list[bool] = []
 
-    def write(*args: Any) -> None:
+    def write(*args: Any) -> tuple[str, ...]:
         seen.append(seal.exists())
-        write_artifacts(*args)
+        return write_artifacts(*args)
 
     monkeypatch.setattr(judging, "write_artifacts", write)
     soak.pytester.makeconftest(
