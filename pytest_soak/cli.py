@@ -1,7 +1,8 @@
 """``pytest-soak``: judge stored runs again and explain them, without running anything.
 
-Exit status: 0 pass, 1 fail, 2 usage (a run or profile that cannot be read is usage, too). What it
-prints comes from the functions that the session uses, so the same run gets the same answer.
+Exit status: 0 pass, 1 fail, 2 usage (a run or profile that cannot be read is usage, too, and so is
+a run whose seal is absent or damaged), 3 the run still goes on. What it prints comes from the
+functions that the session uses, so the same run gets the same answer.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_soak.gate.judge import RunJudgement
     from pytest_soak.loop.model import History
+    from pytest_soak.offline import Options, StoredRun
+    from pytest_soak.sealed import NotSealed
     from pytest_soak.store.rundir import RunDirectory
 
 _USAGE = 2
@@ -26,47 +27,9 @@ class CommandError(Exception):
     """The command cannot be carried out; the text is for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class _StoredRun:
-    directory: RunDirectory
-    histories: tuple[History, ...]
-
-    @property
-    def strict(self) -> bool:
-        """Whether the session was strict; its own answer is given again."""
-        return self.directory.about.get("strict") is True
-
-    def judged(
-        self, *, strict: bool, mock: bool | None = None, compare: str | None = None
-    ) -> RunJudgement:
-        """``compare``: a tuner-off run whose noise to judge by, in place of the session's own."""
-        from pytest_soak.gate.judge import judge_lane, judge_run
-        from pytest_soak.stored import (
-            read_references,
-            reference_for,
-            stored_criteria,
-            stored_reference,
-        )
-
-        references = read_references(Path(compare)) if compare else {}
-        judgements = []
-        for item in self.histories:
-            lane = item.lane
-            found = reference_for(lane.id, lane.profile, item.target, lane.interval_s, references)
-            judgements.append(
-                judge_lane(
-                    item,
-                    mock=mock,
-                    strict=strict,
-                    reference=found or stored_reference(self.directory, lane.id),
-                    extra=stored_criteria(self.directory, lane.id),
-                )
-            )
-        return judge_run(judgements)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit status; argparse exits by itself for bad arguments."""
+    from pytest_soak.canonical import escaped
     from pytest_soak.profile.errors import ProfileError
     from pytest_soak.store.errors import StoreError
 
@@ -77,6 +40,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (CommandError, ProfileError, StoreError) as error:
         print(f"pytest-soak: {error}", file=sys.stderr)
         return _USAGE
+    except (BrokenPipeError, ImportError):  # of the reader of the output, and of the installation
+        raise
+    except Exception as error:
+        # A value that no session wrote, where nobody expected it: no verdict, and no traceback.
+        text = escaped(f"{type(error).__name__}: {error}")
+        print(
+            f"pytest-soak: {_named(arguments)} cannot be read: {text:.400} ({_place(error)})",
+            file=sys.stderr,
+        )
+        return _USAGE
+
+
+def _named(arguments: argparse.Namespace) -> str:
+    return str(getattr(arguments, "path", None) or getattr(arguments, "name", "the run"))
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised, for a report of the fault."""
+    line, place = 0, "unknown"
+    traceback = error.__traceback__
+    while traceback is not None:
+        place, line = Path(traceback.tb_frame.f_code.co_filename).name, traceback.tb_lineno
+        traceback = traceback.tb_next
+    return f"{place}:{line}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     explain = command("explain", _explain, "Tell why each parameter is where it is.")
     for added in (verify, gate, snapshot, audit, explain):
         added.add_argument("path", metavar="PATH", help=path)
+    for added in (verify, gate, snapshot):
+        added.add_argument(
+            "--unsealed", action="store_true", help="judge the journals alone, without the seal"
+        )
     for added in (verify, gate):
         added.add_argument("--strict", action="store_true", help="WARN and INCONCLUSIVE fail too")
         added.add_argument("--json", action="store_true", help="print JSON")
@@ -123,70 +114,139 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _stored_run(path: str) -> _StoredRun:
-    from pytest_soak.store.rundir import RunDirectory
-    from pytest_soak.stored import read_lanes
-
-    directory = RunDirectory.open(Path(path))
-    return _StoredRun(directory, read_lanes(directory))
-
-
 def _verify(arguments: argparse.Namespace) -> int:
     from pytest_soak.gate.delta import verify_deltas
     from pytest_soak.gate.window import LaneWindow
     from pytest_soak.loop.model import Verdict, worst_of
+    from pytest_soak.offline import RUNNING_EXIT, RunningRun, read_run
     from pytest_soak.report.deltas import delta_report, run_delta_verify
+    from pytest_soak.sealed import NotSealed
 
-    run = _stored_run(arguments.path)
-    strict = arguments.strict or run.strict
+    run = read_run(arguments.path)
+    fields: dict[str, Any]
+    what_if: tuple[str, ...] = ()
+    exit_code = None
+    if isinstance(run, RunningRun):
+        strict, exit_code = arguments.strict, RUNNING_EXIT
+        head, fields = [run.headline()], {"state": "running"}
+    else:
+        try:
+            answer = run.answer(_options(arguments))
+        except NotSealed as error:
+            return _not_judged(run, error, arguments)
+        strict, what_if = answer.strict, answer.what_if
+        head = [] if answer.sealed else ["unsealed: from the journals alone"]
+        fields = {**run.state_fields(), **answer.fields()}
     reports = [(item.lane.id, verify_deltas(LaneWindow(item), strict)) for item in run.histories]
     if arguments.json:
-        _print_json(run_delta_verify(reports))
+        _print_json({**run_delta_verify(reports), **fields})
     else:
-        print("\n".join(delta_report(lane_id, delta) for lane_id, delta in reports), end="")
+        head += [f"what-if: {', '.join(what_if)}"] if what_if else []
+        texts = [delta_report(lane_id, delta) for lane_id, delta in reports]
+        print("\n".join([*head, *texts]), end="")
     verdict = worst_of([delta.verdict for _, delta in reports])
-    return int(verdict is Verdict.FAIL or (strict and verdict is not Verdict.PASS))
+    fails = verdict is Verdict.FAIL or (strict and verdict is not Verdict.PASS)
+    return int(fails) if exit_code is None else exit_code
 
 
 def _gate(arguments: argparse.Namespace) -> int:
-    from pytest_soak.gate.judge import exit_code
+    from pytest_soak.offline import RUNNING_EXIT, RunningRun, read_run
     from pytest_soak.report.snapshot import gate_object
-    from pytest_soak.report.table import final_table
+    from pytest_soak.sealed import NotSealed
 
-    run = _stored_run(arguments.path)
-    strict = arguments.strict or run.strict
-    judgement = run.judged(strict=strict, mock=arguments.mock, compare=arguments.compare)
+    run = read_run(arguments.path)
+    if isinstance(run, RunningRun):
+        if arguments.json:
+            _print_json(run.document())
+        else:
+            print("\n".join(run.lines()))
+        return RUNNING_EXIT
+    try:
+        answer = run.answer(_options(arguments))
+    except NotSealed as error:
+        return _not_judged(run, error, arguments)
     if arguments.json:
-        _print_json(gate_object(judgement))
+        document = gate_object(answer.judgement)
+        for lane, state in zip(document["lanes"], run.states(), strict=True):
+            lane["state"] = str(state)
+        _print_json({**document, **run.state_fields(), **answer.fields()})
     else:
-        print("\n".join(final_table(judgement)))
-    return exit_code(judgement, strict)
+        states = run.state_lines() if answer.sealed is None else []
+        print("\n".join([*states, *answer.lines()]))
+    return answer.exit
 
 
 def _snapshot(arguments: argparse.Namespace) -> int:
-    from pytest_soak.gate.judge import exit_code
+    from pytest_soak.offline import RUNNING_EXIT, Options, RunningRun, read_run
     from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
+    from pytest_soak.sealed import NotSealed
 
-    run = _stored_run(arguments.path)
-    judgement = run.judged(strict=run.strict)
-    versions = run.directory.about.get("versions")
-    versions = versions if isinstance(versions, dict) else {}
+    run = read_run(arguments.path)
+    fields: dict[str, Any] = {}
+    if isinstance(run, RunningRun):
+        print(run.headline(), file=sys.stderr)
+        judgement, exit_code, fields = run.judged(), RUNNING_EXIT, {"state": "running"}
+    else:
+        try:
+            answer = run.answer(Options(unsealed=arguments.unsealed))
+        except NotSealed as error:
+            return _not_judged(run, error, arguments)
+        judgement, exit_code = answer.judgement, answer.exit
+        if answer.sealed is None:
+            fields = {**run.state_fields(), **answer.fields()}
+    versions = run.directory.about.get("versions", {})
     lanes = [
         snapshot(history, lane, versions)
         for history, lane in zip(run.histories, judgement.lanes, strict=True)
     ]
-    sys.stdout.write(snapshot_text(run_snapshot(lanes, judgement), pretty=arguments.pretty))
-    return exit_code(judgement, run.strict)
+    document = {**run_snapshot(lanes, judgement), **fields}
+    sys.stdout.write(snapshot_text(document, pretty=arguments.pretty))
+    return exit_code
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    from pytest_soak.offline import Options
+
+    return Options(
+        unsealed=arguments.unsealed,
+        strict=arguments.strict,
+        mock=getattr(arguments, "mock", None),
+        compare=getattr(arguments, "compare", None),
+    )
+
+
+def _not_judged(run: StoredRun, error: NotSealed, arguments: argparse.Namespace) -> int:
+    """A run that was stopped before its judgement: what there is of it, and that it has none."""
+    from pytest_soak.offline import UNSEALED_EXIT, unjudged, unjudged_document
+
+    if getattr(arguments, "json", False):
+        _print_json(unjudged_document(run, error))
+    elif arguments.command is not _snapshot:  # whose output is JSON or nothing
+        print("\n".join(unjudged(run)))
+    print(f"pytest-soak: {error}", file=sys.stderr)
+    return UNSEALED_EXIT
 
 
 def _audit(arguments: argparse.Namespace) -> int:
-    from pytest_soak.gate.judge import exit_code
+    from pytest_soak.offline import RUNNING_EXIT, UNSEALED_EXIT, Options, RunningRun, read_run
     from pytest_soak.report.audit import audit
+    from pytest_soak.store.errors import StoreError
 
-    run = _stored_run(arguments.path)
-    judgement = run.judged(strict=run.strict)
+    run = read_run(arguments.path)
+    if isinstance(run, RunningRun):
+        judgement, note, exit_code = run.judged(), run.headline(), RUNNING_EXIT
+    else:
+        try:
+            answer, note = run.answer(Options()), ""
+        except StoreError as error:
+            answer, note = run.without_seal(Options()), f"not sealed: {error}"
+        # What is judged without the session's inputs may fail, but does not pass.
+        judgement, exit_code = answer.judgement, answer.exit
+        exit_code = UNSEALED_EXIT if note and exit_code == 0 else exit_code
+    if note:
+        print(note)
     sys.stdout.write(audit(run.histories, judgement))
-    return exit_code(judgement, run.strict)
+    return exit_code
 
 
 def _explain(arguments: argparse.Namespace) -> int:
@@ -195,6 +255,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     from pytest_soak.stored import read_lane
 
     directory = RunDirectory.open(Path(arguments.path))
+    note = _seal_note(directory)
     lanes = [str(record["id"]) for record in directory.lanes]
     if arguments.lane is not None:
         if arguments.lane not in lanes:
@@ -207,10 +268,28 @@ def _explain(arguments: argparse.Namespace) -> int:
     except (LookupError, TypeError, ValueError) as error:
         raise CommandError(f"{directory.path}: its entries make no run: {error}") from error
     if not texts:
-        known = [read_lane(directory, lane) for lane in lanes]
+        known = [read_lane(directory, lane).history for lane in lanes]
         raise CommandError(f"no iteration {number}: {'; '.join(map(_measured, known))}")
+    if note:
+        print(note, file=sys.stderr)
     sys.stdout.write("\n".join(texts))
     return 0
+
+
+def _seal_note(directory: RunDirectory) -> str:
+    """One line that says that the run has no seal, or still goes on; empty otherwise."""
+    from pytest_soak.run_state import holder_of
+    from pytest_soak.sealed import read_seal
+    from pytest_soak.store.errors import StoreError
+
+    holder = holder_of(directory)
+    if holder is not None:
+        return f"RUNNING: since {holder.since}; the run is not sealed yet"
+    try:
+        read_seal(directory)
+    except StoreError as error:
+        return f"not sealed: {error}"
+    return ""
 
 
 def _explained(directory: RunDirectory, lane: str, number: int | None) -> str:
@@ -220,7 +299,7 @@ def _explained(directory: RunDirectory, lane: str, number: int | None) -> str:
     from pytest_soak.report.explain.run import explain_run
     from pytest_soak.stored import read_entries
 
-    entries = read_entries(directory, lane)
+    entries = read_entries(directory, lane).entries
     if number is None:
         return explain_run(entries)
     moment = moment_of(entries, number)

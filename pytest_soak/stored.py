@@ -1,146 +1,204 @@
 """Stored runs, read back: the lanes of a run from their journals, and references from a run.
 
-Sessions and the offline commands both judge what is read here, so they cannot differ.
+Sessions and the offline commands both judge what is read here, so they cannot differ. A lane whose
+journal and ``run.json`` do not name the same lane is refused: one of the two is of another run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pytest_soak.gate.baseline import KpiNoise, Reference, reference_of
-from pytest_soak.gate.criteria import CriterionResult
+from pytest_soak.canonical import compute_json_hash
+from pytest_soak.gate.baseline import Reference, reference_of
+from pytest_soak.loop.entry_shapes import problem_of
 from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import Entry, History, Verdict
-from pytest_soak.store.errors import StoreError
+from pytest_soak.loop.model import Entry, History
+from pytest_soak.store import names
+from pytest_soak.store.errors import StoreError, describe_os_error
 from pytest_soak.store.journal import read_journal
+from pytest_soak.store.records import Records
 from pytest_soak.store.rundir import RunDirectory
 
+_COPY = "restore the one that is wrong from a copy, or start a new run"
+_LONGEST = 400
 
-def read_entries(run: RunDirectory, lane_id: str) -> Sequence[Entry]:
-    """The journal of one lane of a run, as it is. Raises StoreError."""
+
+@dataclass(frozen=True, slots=True)
+class JournalEnd:
+    """Up to where a journal goes; equal for equal bytes only."""
+
+    entries: int
+    size: int
+    """Bytes of the good lines."""
+    torn: int
+    """Bytes of a torn last line, which was dropped."""
+    digest: str
+    """SHA-256 of the good lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLane:
+    history: History
+    end: JournalEnd
+
+    @property
+    def id(self) -> str:
+        return self.history.lane.id
+
+    @property
+    def profile_hash(self) -> str:
+        """Of the resolved profile in the journal."""
+        return compute_json_hash(self.history.profile.document)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReference:
+    """The noise of a tuner-off lane, and which lane of which run it is of."""
+
+    run_id: str
+    lane_id: str
+    noise: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRun:
+    """A stored run whose tuner-off lanes are references."""
+
+    run_id: str
+    lanes: Mapping[str, History]
+    """By lane id, and the first of each profile by its name."""
+
+
+def read_entries(run: RunDirectory, lane_id: str) -> Records:
+    """The journal of one lane of a run, which is the lane that ``run.json`` names.
+
+    Raises StoreError for a journal that cannot be read, that is empty, or that is of another lane.
+    """
     path = run.lane_directory(lane_id).journal_path
-    entries = read_journal(path).entries
-    if not entries:
-        raise StoreError(f"{path}: it has no entries; the lane never started")
-    return entries
+    records = read_journal(path)
+    if not records.entries:
+        torn = f" (its last line was torn: {records.torn} bytes)" if records.torn else ""
+        raise StoreError(f"{path} is empty{torn}: the lane never started; begin a new run")
+    with unreadable(path):
+        _check_agreement(run, lane_id, path, records.entries)
+    return records
 
 
-def read_lane(run: RunDirectory, lane_id: str) -> History:
+def read_lane(run: RunDirectory, lane_id: str) -> StoredLane:
     """One lane of a run. Raises StoreError naming the journal that makes no lane."""
-    entries = read_entries(run, lane_id)
-    try:
-        return read_history(entries)
-    except (LookupError, TypeError, ValueError) as error:
-        path = run.lane_directory(lane_id).journal_path
-        raise StoreError(
-            f"{path}: its entries make no run: {type(error).__name__}: {error}"
-        ) from error
+    records = read_entries(run, lane_id)
+    with unreadable(run.lane_directory(lane_id).journal_path):
+        history = read_history(records.entries)
+    end = JournalEnd(len(records.entries), records.size, records.torn, records.digest)
+    return StoredLane(history, end)
 
 
-def read_lanes(run: RunDirectory) -> tuple[History, ...]:
+def read_lanes(run: RunDirectory) -> tuple[StoredLane, ...]:
     """Every lane of a run, in the run's order. Raises StoreError."""
+    check_directories(run)
     return tuple(read_lane(run, str(record["id"])) for record in run.lanes)
 
 
-def read_references(path: Path) -> dict[str, History]:
-    """The tuner-off lanes of a stored run by lane id, and the first of each profile by its name.
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    """Turns what odd values raise, where the entries of ``path`` are read, into a StoreError."""
+    try:
+        yield
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        text = f"{type(error).__name__}: {error}"
+        raise StoreError(f"{path}: its entries make no run: {text:.{_LONGEST}}") from error
+
+
+def check_directories(run: RunDirectory) -> None:
+    """Raises StoreError if a journal lies in the run's directory whose lane ``run.json`` lacks."""
+    known = {str(record["dir"]) for record in run.about["lanes"]}
+    try:
+        children = [child for child in run.path.iterdir() if child.name not in known]
+    except OSError as error:
+        raise describe_os_error("look into", run.path, error) from error
+    stray = [child.name for child in children if (child / names.JOURNAL).is_file()]
+    if "." not in known and (run.path / names.JOURNAL).is_file():
+        stray.append(".")
+    if stray:
+        lanes = ", ".join(str(record["id"]) for record in run.about["lanes"])
+        raise StoreError(
+            f"{run.path} has a journal in {', '.join(sorted(stray))}, but {names.RUN} names the "
+            f"lanes {lanes}; {_COPY}"
+        )
+
+
+def _check_agreement(run: RunDirectory, lane_id: str, path: Path, entries: Iterable[Entry]) -> None:
+    """The start entry, the last plan and ``run.json`` say the same of the lane."""
+    start, *rest = entries
+    if start.get("type") != "start" or problem_of(start):
+        return  # reading it as a lane says what is wrong
+    (record,) = (item for item in run.lanes if item["id"] == lane_id)
+    pairs = [(f"lanes.{name}", record[name], start["lane"][name]) for name in _OF_A_LANE]
+    pairs += [(name, run.about.get(name), start[name]) for name in _OF_A_RUN]
+    pairs.append(("interval_s", run.about.get("interval_s"), start["lane"]["interval_s"]))
+    plans = [entry["iterations"] for entry in rest if entry["type"] == "plan"]
+    # A resumed session that was killed between its plan and run.json leaves the plan last.
+    if not (rest and rest[-1]["type"] == "plan"):
+        planned = plans[-1] if plans else start["iterations"]
+        pairs.append(("iterations", run.about.get("iterations"), planned))
+    for name, in_run, in_journal in pairs:
+        if in_run != in_journal:
+            raise StoreError(
+                f"{run.path / names.RUN} says {name} = {in_run!r:.60}, but {path} says "
+                f"{in_journal!r:.60}; {_COPY}"
+            )
+
+
+_OF_A_LANE = ("id", "profile", "symbol", "seed")
+_OF_A_RUN = ("target", "mock", "tune", "dry_run")
+
+
+def read_references(path: Path) -> ReferenceRun:
+    """The tuner-off lanes of a stored run.
 
     Raises StoreError when there is no such run, or none of its lanes ran with the tuner off.
     """
+    run = RunDirectory.open(path)
     references: dict[str, History] = {}
-    for history in read_lanes(RunDirectory.open(path)):
-        if not history.tune:
-            references[history.lane.id] = history
-            references.setdefault(history.lane.profile, history)
+    for stored in read_lanes(run):
+        if not stored.history.tune:
+            references[stored.id] = stored.history
+            references.setdefault(stored.history.lane.profile, stored.history)
     if not references:
         raise StoreError(
             f"{path}: no lane of this run had the tuner off; a reference is a run with "
             "--soak-no-tune"
         )
-    return references
+    return ReferenceRun(run.run_id, references)
 
 
 def reference_for(
-    lane_id: str, profile: str, target: str, interval_s: float, references: Mapping[str, History]
-) -> Reference | None:
-    """The noise for one lane: of the same lane, else of the same profile; None without references.
+    lane_id: str, profile: str, target: str, interval_s: float, run: ReferenceRun
+) -> StoredReference:
+    """The noise for one lane: of the same lane, else of the same profile.
 
     Raises StoreError when no lane of the reference fits: another target or another interval has
     another noise.
     """
-    if not references:
-        return None
-    found = references.get(lane_id) or references.get(profile)
-    if found is None:
+    history = run.lanes.get(lane_id) or run.lanes.get(profile)
+    if history is None:
         raise StoreError(
             f"the reference has no lane for {lane_id}, nor one of profile {profile}; it has "
-            f"{', '.join(sorted({item.lane.id for item in references.values()}))}"
+            f"{', '.join(sorted({item.lane.id for item in run.lanes.values()}))}"
         )
-    if (found.target, found.lane.interval_s) != (target, interval_s):
+    if (history.target, history.lane.interval_s) != (target, interval_s):
         raise StoreError(
-            f"the reference {found.lane.id} is of target {found.target} at "
-            f"{found.lane.interval_s:g} s, lane {lane_id} of {target} at {interval_s:g} s"
+            f"the reference {history.lane.id} is of target {history.target} at "
+            f"{history.lane.interval_s:g} s, lane {lane_id} of {target} at {interval_s:g} s"
         )
-    return reference_of(found)
-
-
-def inputs_to_store(
-    references: Mapping[str, Reference], extra: Mapping[str, Sequence[CriterionResult]]
-) -> dict[str, Any]:
-    """For ``run.json``: what a run was judged with that is in no journal."""
-    return {
-        "references": {
-            lane_id: {kpi: asdict(noise) for kpi, noise in reference.kpis.items()}
-            for lane_id, reference in references.items()
-        },
-        "criteria": {
-            lane_id: [
-                {
-                    "name": result.name,
-                    "verdict": str(result.verdict),
-                    "value": result.value,
-                    "limit": result.limit,
-                    "reason": result.reason,
-                }
-                for result in results
-            ]
-            for lane_id, results in extra.items()
-            if results
-        },
-    }
-
-
-def stored_reference(run: RunDirectory, lane_id: str) -> Reference | None:
-    """The reference that the session judged a lane by."""
-    stored = _judged_with(run, "references").get(lane_id)
-    if not isinstance(stored, Mapping):
-        return None
-    return Reference(
-        {
-            kpi: KpiNoise(float(noise["phi"]), float(noise["sd"]), int(noise["n"]))
-            for kpi, noise in stored.items()
-        }
-    )
-
-
-def stored_criteria(run: RunDirectory, lane_id: str) -> tuple[CriterionResult, ...]:
-    """The criteria that the session's own hooks added to a lane, as they were judged then."""
-    return tuple(
-        CriterionResult(
-            str(one["name"]),
-            Verdict(one["verdict"]),
-            value=one["value"],
-            limit=str(one["limit"]),
-            reason=str(one["reason"]),
-        )
-        for one in _judged_with(run, "criteria").get(lane_id, ())
-    )
-
-
-def _judged_with(run: RunDirectory, what: str) -> Mapping[str, Any]:
-    stored = run.about.get("judged_with")
-    found = stored.get(what) if isinstance(stored, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    return StoredReference(run.run_id, history.lane.id, reference_of(history))

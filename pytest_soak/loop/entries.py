@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pytest_soak.canonical import compute_json_hash, to_json
+from pytest_soak.canonical import compute_json_hash, number, to_json
 from pytest_soak.loop.model import (
     Attribution,
     Decision,
@@ -32,7 +32,7 @@ from pytest_soak.protocol import Lane, Swept
 if TYPE_CHECKING:
     from pytest_soak.loop.state import LaneState
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class EntryError(ValueError):
@@ -340,7 +340,11 @@ def _outcome(one: Mapping[str, Any]) -> Outcome:
 
 
 def _delta(value: Any) -> Any:
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    """A proposed change; an integer beyond the floats is no number, and becomes a text."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    converted = number(value)
+    return "a huge integer" if converted is None else converted
 
 
 def _floats(values: Mapping[str, float]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from pytest_soak.loop.entries import (
     lane_from_entry,
     state_hash_of,
 )
+from pytest_soak.loop.entry_shapes import problem_of
 from pytest_soak.loop.kpis import read_kpis
 from pytest_soak.loop.model import Entry, Halt, Iteration
 from pytest_soak.loop.state import LaneState
@@ -41,7 +42,11 @@ def started(entry: Entry) -> LaneState:
     if entry.get("type") != "start":
         raise EntryError(f"a journal begins with an entry 'start', not {entry.get('type')!r}")
     if entry.get("schema") != SCHEMA:
-        raise EntryError(f"the journal has schema {entry.get('schema')!r}; this version reads 1")
+        raise EntryError(
+            f"the journal has schema {entry.get('schema')!r}; this version reads {SCHEMA}"
+        )
+    if problem := problem_of(entry):
+        raise _bad(entry, problem)
     try:
         profile = build(entry["profile"], "the profile in the journal")
         values = {key: float(entry["values"][key]) for key in profile.parameters}
@@ -63,7 +68,7 @@ def started(entry: Entry) -> LaneState:
             state_hash=state_hash_of(profile, values),
             scenarios=tuple(map(Scheduled.from_json, entry.get("scenarios", ()))),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise _bad(entry, error) from error
 
 
@@ -72,20 +77,27 @@ def advance(state: LaneState, entry: Entry) -> LaneState:
     step = _STEPS.get(str(entry.get("type")))
     if step is None:
         raise _bad(entry, f"the types are {', '.join(_STEPS)} after a first 'start'")
+    if problem := problem_of(entry):
+        raise _bad(entry, problem)
     try:
         return step(state, entry)
     except EntryError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise _bad(entry, error) from error
 
 
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a value that no session wrote may raise where it is read."""
+
+
 def _bad(entry: Entry, problem: object) -> EntryError:
-    said = f"no {problem}" if isinstance(problem, KeyError) else str(problem)
+    text = f"no {problem}" if isinstance(problem, KeyError) else str(problem)
     where = f"entry {entry['seq']}" if "seq" in entry else "entry"
-    return EntryError(
-        f"journal: {where} ({entry.get('type')!r}, iteration {entry.get('iteration')}): {said}"
-    )
+    kind, iteration = f"{entry.get('type')!r:.40}", entry.get("iteration")
+    known = type(iteration) is int and abs(iteration) < 10**12
+    number = f", iteration {iteration}" if known else ""
+    return EntryError(f"journal: {where} ({kind}{number}): {text:.400}")
 
 
 def _planned(state: LaneState, entry: Entry) -> LaneState:

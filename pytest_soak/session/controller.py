@@ -20,6 +20,7 @@ from pytest_soak.session.runs import PreparedRun, collect_only_plan, prepare_run
 from pytest_soak.session.selection import refuse_part, selection_of
 from pytest_soak.session.soak import Soak
 from pytest_soak.settings import Settings
+from pytest_soak.store.errors import StoreError
 
 _LISTING = (
     *("collectonly", "showfixtures", "show_fixtures_per_test"),
@@ -153,10 +154,11 @@ class Controller:
                 self._config, plan, lost, self._fresh_targets, references
             )
             reports = gate_reports(self._judged.run, plan.settings.strict)
-            if self._judged.trouble:
-                reports.append(trouble_report("run/artifacts", self._judged.trouble))
+            reports += [trouble_report(name, text) for name, text in self._judged.trouble]
             if trouble:
                 reports.append(trouble_report("run/stop", "; ".join(trouble)))
+        except StoreError as error:
+            reports = [trouble_report("run/judged", f"the gate could not be judged: {error}")]
         except Exception as error:
             # A gate that could not be judged must not look like one that passed.
             text = "".join(traceback.format_exception(error))

@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 
 import pytest
 
-from pytest_soak.gate.baseline import Reference
 from pytest_soak.loop import entries
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.state import LaneState
@@ -35,11 +34,18 @@ from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
-from pytest_soak.store.journal import Journal, read_journal
+from pytest_soak.store.journal import Journal
 from pytest_soak.store.lines import LineFile
 from pytest_soak.store.lock import DirectoryLock
 from pytest_soak.store.rundir import RunDirectory
-from pytest_soak.stored import read_references, reference_for
+from pytest_soak.stored import (
+    StoredReference,
+    check_directories,
+    read_entries,
+    read_references,
+    reference_for,
+    unreadable,
+)
 
 _LEFT_OUT = "left_out"
 """Lanes that the settings of a run name, and its session did not select."""
@@ -59,7 +65,7 @@ class PreparedRun:
     """Of all lanes that the settings name."""
     lock: DirectoryLock
     """To release at the end of the session."""
-    references: Mapping[str, Reference]
+    references: Mapping[str, StoredReference]
     """Lane to reference (``--soak-compare``)."""
     lanes: tuple[PreparedLane, ...]
     stored: _StoredRun | None
@@ -107,6 +113,8 @@ def prepare_run(settings: Settings, hook_answers: bool) -> PreparedRun:
     _check_exports(settings)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     try:
+        if settings.resume:  # the holder of the lock names the run that it works on
+            run_id = RunDirectory.resume(settings.directory).run_id
         lock = DirectoryLock.acquire(settings.directory, run_id)
         try:
             if settings.resume:
@@ -121,20 +129,21 @@ def prepare_run(settings: Settings, hook_answers: bool) -> PreparedRun:
         raise pytest.UsageError(f"soak: {error}") from error
 
 
-def _references(settings: Settings, prepared: tuple[PreparedLane, ...]) -> Mapping[str, Reference]:
+def _references(
+    settings: Settings, prepared: tuple[PreparedLane, ...]
+) -> Mapping[str, StoredReference]:
     """Lane to reference. Read now: ``latest`` is another run when the gate is due."""
     if settings.compare is None:
         return {}
     target = _target_name(settings)
     try:
         stored = read_references(settings.compare)
-        found = {
+        return {
             lane.id: reference_for(lane.id, lane.profile, target, lane.interval_s, stored)
             for lane in (item.lane for item in prepared)
         }
     except (StoreError, ValueError) as error:
         raise pytest.UsageError(f"soak: --soak-compare: {error}") from error
-    return {lane_id: reference for lane_id, reference in found.items() if reference}
 
 
 def _check_exports(settings: Settings) -> None:
@@ -238,6 +247,7 @@ def _applied_profile(item: PreparedLane, runtime: Mapping[str, Any]) -> dict[str
 def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tuple[Plan, _StoredRun]:
     """The plan of what is left of the stored run; refuses settings that are another run's."""
     run = RunDirectory.resume(settings.directory)
+    check_directories(run)
     wanted = {item.lane.id: item for item in prepared}
     stored = [str(record["id"]) for record in run.lanes]
     left_out = [lane_id for lane_id in run.about.get(_LEFT_OUT, ()) if lane_id in wanted]
@@ -255,10 +265,9 @@ def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tupl
         item = wanted[lane_id]
         directory = run.lane_directory(lane_id)
         path = directory.journal_path
-        stored_entries = read_journal(path).entries
-        if not stored_entries:
-            raise StoreError(f"{path} is empty: the lane never started; begin a new run")
-        state = fold(stored_entries)
+        stored_entries = read_entries(run, lane_id).entries
+        with unreadable(path):
+            state = fold(stored_entries)
         # Where a scenario goes without being told follows from the length that the run began with.
         first = replace(item.lane, iterations=int(stored_entries[0]["iterations"]))
         item = replace(item, scenarios=scheduled_in(first, item.resolved, settings.scenarios))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -91,20 +92,65 @@ def _this_process(run_id: str) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Which process says that it holds a lock."""
+
+    pid: int
+    host: str
+    since: str
+    run_id: str
+
+
+def live_holder(directory: Path) -> Holder | None:
+    """Who works in the soak directory ``directory`` now; None if nobody does.
+
+    Both must hold: ``.lock-holder.json`` names a process that may be alive, and the lock is held.
+    """
+    holder = _named_holder(directory)
+    return holder if holder is not None and _is_held(directory / names.LOCK) else None
+
+
 def _describe_holder(directory: Path) -> str:
     advice = "wait until it ends, stop it, or give another directory"
-    try:
-        holder = read_json_object(directory / names.LOCK_HOLDER)
-        pid, host = int(holder["pid"]), str(holder["host"])
-        since, run_id = str(holder["since"]), str(holder["run_id"])
-    except (StoreError, KeyError, TypeError, ValueError):
-        return f"{directory} is in use by a process that did not say who it is; {advice}"
-    if host == socket.gethostname() and not _is_alive(pid):
-        # It was killed, and who holds the lock now has not yet said so (or is a child it left).
+    holder = _named_holder(directory)
+    if holder is None:
+        # Or it was killed, and who holds the lock now has not yet written its name (or is a child
+        # that it left).
         return f"{directory} is in use by a process that did not say who it is; {advice}"
     return (
-        f"{directory} is in use by run {run_id} (process {pid} on {host}, since {since}); {advice}"
+        f"{directory} is in use by run {holder.run_id} (process {holder.pid} on {holder.host}, "
+        f"since {holder.since}); {advice}"
     )
+
+
+def _named_holder(directory: Path) -> Holder | None:
+    """Whom ``.lock-holder.json`` names, unless that process is known to be dead."""
+    try:
+        named = read_json_object(directory / names.LOCK_HOLDER)
+        holder = Holder(
+            int(named["pid"]), str(named["host"]), str(named["since"]), str(named["run_id"])
+        )
+    except (StoreError, KeyError, TypeError, ValueError, OverflowError):
+        return None
+    dead = holder.host == socket.gethostname() and not _is_alive(holder.pid)
+    return None if dead else holder
+
+
+def _is_held(path: Path) -> bool:
+    from filelock import FileLock, Timeout
+
+    if not path.is_file():
+        return False
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False  # a copy of a run that this user may only read, or that has no locks
+    lock.release()
+    return False
 
 
 def _is_alive(pid: int) -> bool:

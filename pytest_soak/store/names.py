@@ -9,6 +9,7 @@ from pytest_soak.store.errors import StoreError
 LATEST = "latest"
 RUNS = "runs"
 RUN = "run.json"
+SEAL = "judgement.jsonl"
 JOURNAL = "journal.jsonl"
 TIMING = "timing.jsonl"
 RESOURCES = "resources.jsonl"
@@ -34,7 +35,7 @@ LOCK_HOLDER = ".lock-holder.json"
 
 FILES_OF_A_RUN = frozenset(
     {
-        *(RUN, JOURNAL, TIMING, RESOURCES, RUNTIME, APPLIED_PROFILE, LOG),
+        *(RUN, SEAL, JOURNAL, TIMING, RESOURCES, RUNTIME, APPLIED_PROFILE, LOG),
         *(TUNING_REPORT, TUNING_STATE, DELTA_VERIFY, DELTA_VERIFY_REPORT),
         *(SNAPSHOT, SNAPSHOT_PRETTY, AUDIT, RECOMMENDATIONS, FAILURES, METRICS),
         *(SWEEP, SWEEP_TABLE, SWEEP_PICTURE),

@@ -10,6 +10,17 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pytest_soak.protocol import Lane
+from pytest_soak.shapes import (
+    FLAG,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    anything,
+    list_of,
+    mapping_of,
+    object_of,
+    optional,
+)
 from pytest_soak.store import names
 from pytest_soak.store.atomic import (
     atomic_write_bytes,
@@ -24,6 +35,22 @@ from pytest_soak.store.reading import read_json_object
 
 _KINDS = {"link": "a link", "file": "no directory"}
 _OWN_FIELDS = ("run_id", "lanes")
+_FIELDS = object_of(
+    {},
+    {
+        "iterations": WHOLE,
+        "interval_s": NUMBER,
+        "target": TEXT,
+        **dict.fromkeys(("mock", "tune", "dry_run", "strict"), FLAG),
+        "resumed": WHOLE,
+        "fresh_targets": mapping_of(WHOLE),
+        "versions": mapping_of(anything),
+        "verdict": optional(TEXT),
+        "data_hash": optional(TEXT),
+        "left_out": list_of(TEXT),
+    },
+)
+"""The other fields of ``run.json`` that something is read from, where they are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +253,8 @@ def _read_about(directory: Path) -> dict[str, Any]:
     try:
         names.checked_identifier("run id", about.get("run_id"))
         _check_records(about.get("lanes"))
+        if problem := _FIELDS(about).removeprefix("."):
+            raise StoreError(problem)
     except StoreError as error:
         raise StoreError(f"{path} cannot be used: {error}") from None
     return about
@@ -233,20 +262,20 @@ def _read_about(directory: Path) -> dict[str, Any]:
 
 def _check_records(records: Any) -> None:
     if not isinstance(records, list) or not records:
-        raise StoreError(f"`lanes` must be a list with at least one lane, not {records!r}")
+        raise StoreError(f"`lanes` must be a list with at least one lane, not {records!r:.80}")
     for number, record in enumerate(records):
         where = f"lanes[{number}]"
         if not isinstance(record, dict):
-            raise StoreError(f"{where} must be an object, not {record!r}")
+            raise StoreError(f"{where} must be an object, not {record!r:.80}")
         names.checked_identifier(f"{where}.id", record.get("id"))
         for key in ("profile", "symbol"):
             if not isinstance(record.get(key), str):
-                raise StoreError(f"{where}.{key} must be a text, not {record.get(key)!r}")
+                raise StoreError(f"{where}.{key} must be a text, not {record.get(key)!r:.80}")
         if type(record.get("seed")) is not int:
-            raise StoreError(f"{where}.seed must be a whole number, not {record.get('seed')!r}")
+            raise StoreError(f"{where}.seed must be a whole number, not {record.get('seed')!r:.80}")
         expected = "." if len(records) == 1 else record["id"]
         if record.get("dir") != expected:
-            raise StoreError(f"{where}.dir must be {expected!r}, not {record.get('dir')!r}")
+            raise StoreError(f"{where}.dir must be {expected!r:.80}, not {record.get('dir')!r}")
     identifiers = [record["id"] for record in records]
     if len(set(identifiers)) < len(identifiers):
         raise StoreError(f"`lanes` has an id twice: {', '.join(identifiers)}")

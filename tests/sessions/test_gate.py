@@ -174,25 +174,30 @@ def test_hook_adds_a_criterion(soak: Sessions) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "words", "verdict"),
     [
-        ("raise RuntimeError('lost')", "RuntimeError: lost"),
-        ("return {'a': 1}", "TypeError"),
-        ("return [criterion('net_bps', 'PASS', 'mine')]", "'net_bps' is taken"),
+        ("raise RuntimeError('lost')", "RuntimeError: lost", "INCONCLUSIVE"),
+        ("return {'a': 1}", "a dict, not a list of criteria", "INCONCLUSIVE"),
+        (
+            "return [criterion('net_bps', 'PASS', 'mine')]",
+            "under the name 'net_bps', which is taken by the gated KPI net_bps",
+            "FAIL",
+        ),
     ],
 )
 def test_a_faulty_gate_hook_costs_the_hook_and_not_the_gate(
-    soak: Sessions, answer: str, words: str
+    soak: Sessions, answer: str, words: str, verdict: str
 ) -> None:
     soak.bot()
     soak.pytester.makeconftest(
         f"from pytest_soak import criterion\ndef pytest_soak_gate(lane, history):\n    {answer}\n"
     )
     result = soak("--soak-iterations=24", "--soak-no-tune", *GOOD)
-    assert result.code == 0
-    assert words in result.out
+    assert result.code == (1 if verdict == "FAIL" else 0)
+    assert words in " ".join(result.out.split())
+    assert " in pytest_soak_gate " in " ".join(result.out.split())
     criteria = {c["name"]: c for c in result.json("POST_SOAK_SNAPSHOT.json")["criteria"]}
-    assert criteria["pytest_soak_gate"]["verdict"] == "INCONCLUSIVE"
+    assert criteria["pytest_soak_gate"]["verdict"] == verdict
     assert criteria["net_bps"]["verdict"] == "PASS"
 
 

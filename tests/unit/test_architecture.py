@@ -11,23 +11,31 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "pytest_soak"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-PURE = ("loop", "gate", "report", "profile", "canonical", "protocol", "statistics")
+PURE = ("loop", "gate", "report", "profile", "canonical", "protocol", "shapes", "statistics")
 MAY_KNOW = {
     "protocol": (),
     "canonical": (),
     "profile": ("canonical",),
+    "shapes": ("canonical",),
     "statistics": (),
-    "loop": ("profile", "canonical", "protocol", "statistics"),
+    "loop": ("profile", "canonical", "shapes", "protocol", "statistics"),
     "gate": ("loop", "profile", "canonical", "protocol", "statistics"),
     "report": ("gate", "loop", "profile", "canonical", "protocol", "statistics"),
-    "store": ("loop", "profile", "canonical", "protocol"),
+    "store": ("loop", "profile", "canonical", "protocol", "shapes"),
     "targets": ("protocol", "canonical"),
     "api": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),
-    "cli": ("stored", "store", "report", "gate", "loop", "profile", "canonical", "protocol"),
+    "cli": (
+        *("offline", "sealed", "run_state", "store", "stored"),
+        *("report", "gate", "loop", "profile", "canonical"),
+    ),
     "options": (),
     "settings": ("canonical",),
-    "stored": ("store", "gate", "loop", "profile", "canonical", "protocol"),
+    "stored": ("store", "gate", "loop", "canonical"),
+    "sealed": ("stored", "store", "gate", "loop", "canonical", "shapes"),
+    "run_state": ("stored", "store", "gate", "loop"),
+    "offline": ("sealed", "run_state", "stored", "store", "report", "gate", "loop"),
 }
+OUTSIDE_PYTEST = ("store", "targets", "api", "cli", "stored", "sealed", "run_state", "offline")
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",
     "subprocess", "threading", "pytest", "_pytest", "filelock", "numpy",
@@ -88,7 +96,7 @@ def test_the_core_is_pure(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in MODULES if room(path) in ("store", "targets", "api", "cli")],
+    [path for path in MODULES if room(path) in OUTSIDE_PYTEST],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_only_plugin_and_session_know_pytest(path: Path) -> None:

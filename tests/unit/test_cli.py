@@ -19,8 +19,8 @@ from pytest_soak.report.explain.run import explain_run
 from pytest_soak.store.journal import Journal
 from pytest_soak.store.rundir import RunDirectory
 from tests.unit.report.runs import decided_entries
+from tests.unit.sealed_runs import VERSIONS, stored_run
 
-VERSIONS = {"numpy": "2.4.6"}
 StoredRun = Callable[..., Path]
 
 
@@ -28,16 +28,8 @@ StoredRun = Callable[..., Path]
 def stored(tmp_path: Path) -> StoredRun:
     """Writes a run of the given lanes' journals, as a session leaves it; returns its directory."""
 
-    def write(*lanes: Sequence[Entry], strict: bool = False) -> Path:
-        made = [read_history(entries).lane for entries in lanes]
-        about = {"strict": strict, "versions": VERSIONS}
-        run = RunDirectory.create(tmp_path / "soak", "run-1", made, about)
-        for lane, entries in zip(made, lanes, strict=True):
-            journal = Journal.create(run.lane_directory(lane.id).journal_path)
-            for entry in entries:
-                journal.append({key: value for key, value in entry.items() if key != "seq"})
-            journal.close()
-        return run.path
+    def write(*lanes: Sequence[Entry], strict: bool = False, sealed: bool = True) -> Path:
+        return stored_run(tmp_path / "soak", *lanes, strict=strict, sealed=sealed)
 
     return write
 
@@ -148,10 +140,10 @@ def test_explain_tells_a_run_or_one_iteration(
 def test_explain_takes_one_lane_of_several(
     stored: StoredRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = stored(decided_entries(4), decided_entries(9, lane_id="other-2"))
+    path = stored(decided_entries(4, planned=9), decided_entries(9, lane_id="other-2"))
     assert main(["explain", str(path)]) == 0
     both = capsys.readouterr().out
-    assert both.startswith("steady-BTCUSDT-1: 4 of 4 iterations")
+    assert both.startswith("steady-BTCUSDT-1: 4 of 9 iterations")
     assert "\n\nother-2: 9 of 9 iterations" in both
     assert main(["explain", str(path), "--lane", "other-2"]) == 0
     assert capsys.readouterr().out == both[both.index("other-2: ") :]
@@ -176,7 +168,7 @@ def test_explain_names_what_there_is(
     arguments: list[str], said: str, stored: StoredRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     halted = decided_entries(9, lane_id="bad-1", halt=Halt(10, "error", "no feed"))
-    path = stored(decided_entries(4), halted)
+    path = stored(decided_entries(4, planned=9), halted)
     assert main(["explain", str(path), *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""

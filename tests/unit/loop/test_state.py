@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pytest_soak.loop.blocks import count_audit
 from pytest_soak.loop.entries import (
     EntryError,
     decision_entry,
@@ -57,7 +58,7 @@ def test_the_start() -> None:
 
 def test_an_observation_waits_for_its_decision() -> None:
     drive = Drive()
-    state = drive.add(observation_entry(1, edge_report(), {"risk": 3}, {"clock": 5}))
+    state = drive.add(observation_entry(1, edge_report(), count_audit([]), {"clock": 5}))
     assert state.observed is not None
     assert state.observed.number == 1
     assert state.observed.verdict is Verdict.PASS
@@ -224,13 +225,34 @@ def entry(kind: str, **fields: Any) -> dict[str, Any]:
     [
         (entry("start"), "the types are plan, observation"),
         (entry("nonsense"), "the types are plan, observation"),
-        (entry("observation", iteration=1), "no 'report'"),
-        (entry("observation", iteration=2, report={}, audit=None), "to observe is 1"),
-        (entry("decision", iteration=1), "no 'panic'"),
+        (entry("observation", iteration=1), "report is missing"),
+        (
+            entry("observation", iteration=2, report={}, audit=None, target_state=None),
+            "to observe is 1",
+        ),
+        (entry("decision", iteration=1), "verdict is missing"),
         (entry("done", iteration=1, state_hash="x"), "done follows a decision"),
         (entry("checks", iteration=1, recorded={}, failed=[]), "between an observation"),
-        (entry("external", iteration=0, old_hash="x", values={}, keys={}), "it starts from x"),
-        (entry("plan", iterations=None), "int"),
+        (
+            entry("external", iteration=0, old_hash="x", new_hash="y", values={}, keys={}),
+            "it starts from x",
+        ),
+        (entry("plan", iterations=None), "iterations must be a whole number, not None"),
+        (entry("plan", iterations=10**400), "must be a whole number, not a huge integer"),
+        (entry("plan", iterations=True), "must be a whole number, not True"),
+        (entry("done", iteration=10**400, state_hash="x"), "iteration must be a whole number"),
+        (
+            {"seq": 7, "type": "halt", "iteration": 1, "kind": "error", "text": ["x"]},
+            "text must be a text, not of list",
+        ),
+        (
+            entry("external", iteration=0, old_hash="x", new_hash="y", values={"a": "1"}, keys={}),
+            "values.a must be a finite number, not '1'",
+        ),
+        (
+            entry("external", iteration=0, old_hash="x", new_hash="y", values={}, keys={"a": [1]}),
+            "keys.a must have 2 items, not 1",
+        ),
     ],
 )
 def test_an_entry_that_does_not_follow_is_an_error_that_says_where(
@@ -255,7 +277,7 @@ def test_a_decision_from_another_state_is_refused() -> None:
         fold([*drive.entries, done_entry(decision), done_entry(decision)])
 
 
-@pytest.mark.parametrize("entries", [[], [{"type": "plan"}], [{"type": "start", "schema": 2}]])
+@pytest.mark.parametrize("entries", [[], [{"type": "plan"}], [{"type": "start", "schema": 1}]])
 def test_a_journal_begins_with_a_start_of_this_schema(entries: list[dict[str, Any]]) -> None:
     with pytest.raises(EntryError):
         fold(entries)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.store import journal as journal_module
+from pytest_soak.store import records as records_module
 from pytest_soak.store.errors import StoreError
-from pytest_soak.store.journal import Journal, JournalContents, read_journal
+from pytest_soak.store.journal import Journal, read_journal
+from pytest_soak.store.records import Records
 
 ENTRIES: list[dict[str, Any]] = [
     {"type": "start", "schema": 1, "lane": {"id": "ä", "seed": 1}},
@@ -37,9 +38,7 @@ def numbered(entries: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 
 def test_what_was_appended_is_read(path: Path) -> None:
-    assert read_journal(path) == JournalContents(
-        numbered(ENTRIES), torn=0, size=path.stat().st_size
-    )
+    assert read_journal(path) == Records(numbered(ENTRIES), torn=0, size=path.stat().st_size)
 
 
 def test_checks_without_their_decision_are_half_a_write(path: Path) -> None:
@@ -82,7 +81,7 @@ def test_a_reopened_journal_goes_on_with_the_next_number(path: Path) -> None:
 
 def test_a_new_journal_is_empty_and_overwrites_nothing(path: Path, tmp_path: Path) -> None:
     Journal.create(tmp_path / "other").close()
-    assert read_journal(tmp_path / "other") == JournalContents((), torn=0, size=0)
+    assert read_journal(tmp_path / "other") == Records((), torn=0, size=0)
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"cannot create .*something else has that name"):
         Journal.create(path)
@@ -165,7 +164,7 @@ def test_a_full_disk_leaves_a_torn_tail_that_the_next_open_cuts_off(
     assert read_journal(path).torn == 10
     assert path.stat().st_size == len(good) + 10  # reading changes nothing
     journal = Journal.open(path)
-    assert journal.contents == JournalContents(numbered(ENTRIES), torn=10, size=len(good))
+    assert journal.contents == Records(numbered(ENTRIES), torn=10, size=len(good))
     assert path.read_bytes() == good
     journal.append({"type": "found"})
     assert read_journal(path).entries[-1] == {"type": "found", "seq": 3}
@@ -213,11 +212,40 @@ def test_an_entry_that_is_none_is_refused_and_the_journal_stays_open(
     assert read_journal(path).entries[-1]["seq"] == 3
 
 
+def with_check(body: str) -> bytes:
+    """A line of ``body``, which is no canonical JSON, with the checksum that fits it."""
+    check = hashlib.sha256(body.encode()).hexdigest()[:16]
+    return body.replace('"seq"', f'"check":"{check}","seq"', 1).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"seq":0,"type":"a","x":NaN}',
+        '{"seq":0,"type":"a","x":Infinity}',
+        '{"seq":0,"type":"a","x":"\\ud800"}',
+        '{"seq":0,"type":5}',
+        '{"seq":0}',
+        '{"seq":0,"type":"a","x":' + "[" * 101 + "]" * 101 + "}",
+        '{"seq":0,"type":"a","x":' + "[" * 9000 + "]" * 9000 + "}",
+        '{"seq":0,"type":"a","x":' + "9" * 5000 + "}",
+    ],
+)
+def test_what_no_session_wrote_is_damage_whatever_its_checksum(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "journal"
+    good = '{"seq":0,"type":"a","x":"a text with \\\\ud800 in it"}'
+    path.write_bytes(with_check(good))
+    assert len(read_journal(path).entries) == 1
+    path.write_bytes(with_check(body) * 2)
+    with pytest.raises(StoreError, match="line 1 is damaged"):
+        read_journal(path)
+
+
 def test_a_line_beyond_the_cap_is_neither_written_nor_read(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = Journal.open(path)
-    monkeypatch.setattr(journal_module, "MAX_LINE_BYTES", 500)
+    monkeypatch.setattr(records_module, "MAX_LINE_BYTES", 500)
     with pytest.raises(StoreError, match=r"'a' has .* bytes, at most 500"):
         journal.append({"type": "a", "text": "x" * 600})
     os.truncate(path, 2**33)
@@ -255,16 +283,14 @@ def test_a_bad_line_stops_the_reader_unless_it_is_the_last(path: Path, damage: A
     with pytest.raises(StoreError, match=r"journal\.jsonl line 2 is damaged"):
         read_journal(path)
     path.write_bytes(lines[0] + bad)
-    assert read_journal(path) == JournalContents(
-        numbered(ENTRIES)[:1], torn=len(bad), size=len(lines[0])
-    )
+    assert read_journal(path) == Records(numbered(ENTRIES)[:1], torn=len(bad), size=len(lines[0]))
 
 
 def test_a_tail_of_zeros_is_torn(path: Path) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     for tail in (b"\0" * 4096, lines[1][:20] + b"\0" * 50, b"\0" * 50 + lines[1][50:]):
         path.write_bytes(lines[0] + tail)
-        assert read_journal(path) == JournalContents(
+        assert read_journal(path) == Records(
             numbered(ENTRIES)[:1], torn=len(tail), size=len(lines[0])
         )
 

@@ -1,0 +1,373 @@
+"""The seal of a judgement: ``judgement.jsonl`` in the directory of a run. See ``docs/gate.md``.
+
+What a session judged a run with, and what came of it, is written here before the verdict is shown.
+The inputs that are in no journal (the reference's noise, the criteria of hooks, which limits,
+strict) come back from here, so that the offline commands give the session's answer, and a run that
+was killed before its verdict has none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from pytest_soak.canonical import compute_json_hash
+from pytest_soak.gate.baseline import KpiNoise, Reference
+from pytest_soak.gate.criteria import CriterionResult
+from pytest_soak.gate.judge import LaneJudgement, RunJudgement, exit_code, judge_lane, judge_run
+from pytest_soak.loop.model import Verdict
+from pytest_soak.shapes import (
+    FLAG,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    kind,
+    list_of,
+    mapping_of,
+    object_of,
+    optional,
+)
+from pytest_soak.store import names
+from pytest_soak.store.errors import StoreError
+from pytest_soak.store.records import append_durably, read_records
+from pytest_soak.store.rundir import RunDirectory
+from pytest_soak.stored import JournalEnd, StoredLane, StoredReference
+
+SCHEMA = 1
+ADVICE = (
+    "judge it again by a session with --soak-resume, or its journals alone with "
+    "`pytest-soak gate --unsealed`"
+)
+_TO_APPEND = "move it away, then judge the run again by a session with --soak-resume"
+
+
+class SealError(StoreError):
+    """A run has no seal that can be used; the text says what is wrong and what to do."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem}; {ADVICE}")
+
+
+class NotSealed(SealError):  # noqa: N818 - a state of the run
+    """The run has not been judged as it is now: it was stopped before it could be."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneInputs:
+    """What one lane is judged with that is in no journal."""
+
+    reference: StoredReference | None = None
+    criteria: tuple[CriterionResult, ...] = ()
+    """Of the hooks ``pytest_soak_gate``."""
+    lost: str = ""
+    """The item during which the lane's worker died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run is judged with that is in no journal."""
+
+    strict: bool = False
+    mock: bool | None = None
+    """Which limits: the mock ones or those of production; None: those of the run."""
+    lanes: Mapping[str, LaneInputs] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedLane:
+    end: JournalEnd
+    profile_hash: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The last judgement of a run by a session."""
+
+    run_id: str
+    run_hash: str
+    """Of ``run.json``."""
+    inputs: Inputs
+    lanes: Mapping[str, SealedLane]
+    verdict: Verdict
+    exit_code: int
+
+
+def judge_stored(lanes: Sequence[StoredLane], inputs: Inputs) -> RunJudgement:
+    """Judge the lanes of a run: in the session and offline alike."""
+    judgements = []
+    for stored in lanes:
+        with_it = inputs.lanes.get(stored.id, LaneInputs())
+        judgement = judge_lane(
+            stored.history,
+            mock=inputs.mock,
+            strict=inputs.strict,
+            reference=with_it.reference.noise if with_it.reference else None,
+            extra=with_it.criteria,
+        )
+        judgements.append(_with_the_crash(judgement, with_it.lost))
+    return judge_run(judgements)
+
+
+def _with_the_crash(judgement: LaneJudgement, item: str) -> LaneJudgement:
+    if not item:
+        return judgement
+    criteria = tuple(
+        replace(result, reason=f"{result.reason}; its worker died while running {item}")
+        if result.name == "completeness"
+        else result
+        for result in judgement.criteria
+    )
+    return replace(judgement, criteria=criteria)
+
+
+def seal(
+    run: RunDirectory,
+    lanes: Sequence[StoredLane],
+    inputs: Inputs,
+    judgement: RunJudgement,
+    conftests: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Add a judgement to the run's seal, durably.
+
+    ``conftests`` are the files that answer the soak's hooks: ``{"file", "sha256", "hooks"}`` each.
+    Raises StoreError.
+    """
+    verdicts = {lane.lane_id: lane.verdict for lane in judgement.lanes}
+    record = {
+        "type": "judgement",
+        "schema": SCHEMA,
+        "run_id": run.run_id,
+        "run_sha256": compute_json_hash(run.about),
+        "strict": inputs.strict,
+        "mock": inputs.mock,
+        "lanes": [
+            _lane_record(item, inputs.lanes.get(item.id, LaneInputs()), verdicts[item.id])
+            for item in lanes
+        ],
+        "conftests": [dict(item) for item in conftests],
+        "verdict": str(judgement.verdict),
+        "exit_code": exit_code(judgement, inputs.strict),
+    }
+    append_durably(run.path / names.SEAL, record, "seal", _TO_APPEND)
+
+
+def _lane_record(stored: StoredLane, inputs: LaneInputs, verdict: Verdict) -> dict[str, Any]:
+    reference = inputs.reference
+    return {
+        "id": stored.id,
+        "verdict": str(verdict),
+        "journal": {
+            "entries": stored.end.entries,
+            "bytes": stored.end.size,
+            "torn": stored.end.torn,
+            "sha256": stored.end.digest,
+        },
+        "profile_sha256": stored.profile_hash,
+        "reference": None
+        if reference is None
+        else {
+            "run_id": reference.run_id,
+            "lane": reference.lane_id,
+            "kpis": {kpi: asdict(noise) for kpi, noise in reference.noise.kpis.items()},
+        },
+        "criteria": [
+            {
+                "name": result.name,
+                "verdict": str(result.verdict),
+                "value": result.value,
+                "limit": result.limit,
+                "reason": result.reason,
+            }
+            for result in inputs.criteria
+        ],
+        "lost": inputs.lost,
+    }
+
+
+def read_seal(run: RunDirectory) -> Seal:
+    """The last judgement of a run. Raises SealError for a seal that is absent or damaged."""
+    path = run.path / names.SEAL
+    if not os.path.lexists(path):
+        raise NotSealed(f"{run.path} is not sealed: it has no {names.SEAL}")
+    records = read_records(path, "seal", ADVICE)
+    if records.torn:
+        # An earlier judgement must not stand in for the last one.
+        raise SealError(f"{path} is damaged: its last line is torn ({records.torn} bytes)")
+    if not records.entries:
+        raise SealError(f"{path} is damaged: it is empty")
+    record = records.entries[-1]
+    if problem := _RECORD(record).removeprefix("."):
+        raise SealError(f"{path} is damaged: {problem}")
+    return _seal_of(record)
+
+
+def _seal_of(record: Mapping[str, Any]) -> Seal:
+    return Seal(
+        run_id=record["run_id"],
+        run_hash=record["run_sha256"],
+        inputs=Inputs(
+            strict=record["strict"],
+            mock=record["mock"],
+            lanes={lane["id"]: _lane_inputs(lane) for lane in record["lanes"]},
+        ),
+        lanes={
+            lane["id"]: SealedLane(
+                JournalEnd(
+                    lane["journal"]["entries"],
+                    lane["journal"]["bytes"],
+                    lane["journal"]["torn"],
+                    lane["journal"]["sha256"],
+                ),
+                lane["profile_sha256"],
+                Verdict(lane["verdict"]),
+            )
+            for lane in record["lanes"]
+        },
+        verdict=Verdict(record["verdict"]),
+        exit_code=record["exit_code"],
+    )
+
+
+def _lane_inputs(lane: Mapping[str, Any]) -> LaneInputs:
+    reference = lane["reference"]
+    return LaneInputs(
+        reference=None
+        if reference is None
+        else StoredReference(
+            reference["run_id"],
+            reference["lane"],
+            Reference(
+                {
+                    kpi: KpiNoise(float(noise["phi"]), float(noise["sd"]), noise["n"])
+                    for kpi, noise in reference["kpis"].items()
+                }
+            ),
+        ),
+        criteria=tuple(
+            CriterionResult(
+                item["name"],
+                Verdict(item["verdict"]),
+                value=None if item["value"] is None else float(item["value"]),
+                limit=item["limit"],
+                reason=item["reason"],
+            )
+            for item in lane["criteria"]
+        ),
+        lost=lane["lost"],
+    )
+
+
+def check_seal(run: RunDirectory, lanes: Sequence[StoredLane], sealed: Seal) -> RunJudgement:
+    """The judgement that the seal is of, made again from the journals.
+
+    ``lanes`` may be some of the run's. Raises SealError for a seal that is of another run, of other
+    journals, or of another judgement.
+    """
+    path = run.path / names.SEAL
+    if sealed.run_id != run.run_id:
+        raise SealError(f"{path} is the seal of run {sealed.run_id:.99}, this is {run.run_id}")
+    known = [str(record["id"]) for record in run.about["lanes"]]
+    if list(sealed.lanes) != known:
+        raise SealError(
+            f"{path} is of the lanes {', '.join(sealed.lanes):.400}, {names.RUN} names "
+            f"{', '.join(known):.400}"
+        )
+    for stored in lanes:
+        _check_lane(run, stored, sealed.lanes[stored.id])
+    if sealed.run_hash != compute_json_hash(run.about):
+        raise SealError(
+            f"{run.path / names.RUN} is not what was sealed: it was changed, or the run was "
+            "resumed and not judged since"
+        )
+    judgement = judge_stored(lanes, sealed.inputs)
+    for lane in judgement.lanes:
+        if lane.verdict is not sealed.lanes[lane.lane_id].verdict:
+            raise SealError(
+                f"{path} says {sealed.lanes[lane.lane_id].verdict} of lane {lane.lane_id}, this "
+                f"version of pytest-soak judges {lane.verdict} (it was sealed by "
+                f"{_version(run)})"
+            )
+    if len(lanes) == len(known) and (
+        (sealed.verdict, sealed.exit_code)
+        != (judgement.verdict, exit_code(judgement, sealed.inputs.strict))
+    ):
+        raise SealError(f"{path} says {sealed.verdict}, its own inputs give {judgement.verdict}")
+    return judgement
+
+
+def _check_lane(run: RunDirectory, stored: StoredLane, sealed: SealedLane) -> None:
+    now, then = stored.end, sealed.end
+    path = run.lane_directory(stored.id).journal_path
+    if now.entries > then.entries:
+        raise NotSealed(
+            f"{path} went on after it was judged: the seal is of {then.entries} entries, it has "
+            f"{now.entries}"
+        )
+    if now != then:
+        torn = f"; its last line was torn ({now.torn} bytes) and dropped" if now.torn else ""
+        raise SealError(
+            f"{path} is not what was sealed: {then.entries} entries of {then.size} bytes were, it "
+            f"has {now.entries} of {now.size}{torn}"
+        )
+    if stored.profile_hash != sealed.profile_hash:
+        raise SealError(f"{path}: its profile is not the one that was sealed")
+
+
+def _version(run: RunDirectory) -> str:
+    versions = run.about.get("versions")
+    return f"{versions.get('pytest_soak')!s:.40}" if isinstance(versions, Mapping) else "another"
+
+
+_VERDICT = kind("a verdict", lambda value: value in list(Verdict))
+_RECORD = object_of(
+    {
+        "type": kind("'judgement'", lambda value: value == "judgement"),
+        "schema": kind(
+            f"{SCHEMA} for this version", lambda value: type(value) is int and value == SCHEMA
+        ),
+        "run_id": TEXT,
+        "run_sha256": TEXT,
+        "strict": FLAG,
+        "mock": optional(FLAG),
+        "lanes": list_of(
+            object_of(
+                {
+                    "id": TEXT,
+                    "verdict": _VERDICT,
+                    "journal": object_of(
+                        {"entries": WHOLE, "bytes": WHOLE, "torn": WHOLE, "sha256": TEXT}
+                    ),
+                    "profile_sha256": TEXT,
+                    "reference": optional(
+                        object_of(
+                            {
+                                "run_id": TEXT,
+                                "lane": TEXT,
+                                "kpis": mapping_of(
+                                    object_of({"phi": NUMBER, "sd": NUMBER, "n": WHOLE})
+                                ),
+                            }
+                        )
+                    ),
+                    "criteria": list_of(
+                        object_of(
+                            {
+                                "name": TEXT,
+                                "verdict": _VERDICT,
+                                "value": optional(NUMBER),
+                                "limit": TEXT,
+                                "reason": TEXT,
+                            }
+                        )
+                    ),
+                    "lost": TEXT,
+                }
+            )
+        ),
+        "verdict": _VERDICT,
+        "exit_code": kind("0 or 1", lambda value: type(value) is int and value in (0, 1)),
+    }
+)

@@ -1,0 +1,194 @@
+"""Files of checksummed lines: the format that journals and judgements share.
+
+A line is the record's canonical JSON with two fields added: ``seq`` (0, 1, 2, …) and ``check``. It
+is kept only if every byte of it is as it was written, so that a flipped bit in white space or in
+the case of an exponent is seen too. A bad last line is what a torn write leaves behind. After a
+loss of power it may have its full length and its newline and zeros in between, so the newline
+does not tell. Anything bad before it is damage to what was acknowledged, and stops the reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pytest_soak.canonical import canonical_json
+from pytest_soak.store.atomic import encode_json, sync_directory, write_all
+from pytest_soak.store.errors import StoreError, describe_os_error
+from pytest_soak.store.reading import (
+    MAX_JSON_DEPTH,
+    check_json_depth,
+    describe_value_error,
+    open_regular_file,
+)
+
+MAX_LINE_BYTES = 64 * 2**20
+
+Record = Mapping[str, Any]
+"""One line without its checksum: ``{"seq": n, "type": ..., ...}``, JSON values only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What a file of checksummed lines holds."""
+
+    entries: tuple[Record, ...]
+    """With ``seq`` and ``type``, without ``check``."""
+    torn: int
+    """Bytes of a torn last line that were dropped; 0 when there was none."""
+    size: int
+    """Bytes of the good lines."""
+    last: int = field(default=0, compare=False)
+    """Bytes of the last good line."""
+    digest: str = field(default="", compare=False)
+    """SHA-256 of the good lines, 64 hexadecimal digits."""
+
+
+def read_records(path: str | os.PathLike[str], what: str, advice: str) -> Records:
+    """The good lines of the file at ``path``, from the first to the last.
+
+    ``what`` names the file and ``advice`` says what to do, both for the message. Raises StoreError,
+    naming the line, for a bad line that is not the last, for a good line whose ``seq`` is not the
+    next one, and for a file that cannot be read.
+    """
+    path = Path(path)
+    entries: list[Record] = []
+    size = last = torn = 0
+    digest = hashlib.sha256()
+    lines = _lines(path, what)
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = decode(line)
+        except ValueError as error:
+            if next(lines, None) is not None or _holds_whole_record(line):
+                raise StoreError(
+                    f"{path} line {number} is damaged: {error}; the {what} cannot be trusted from "
+                    f"there on, {advice}"
+                ) from None
+            torn = len(line)
+            break
+        if entry["seq"] != len(entries):
+            raise StoreError(
+                f"{path} line {number} has seq {entry['seq']!r:.40}, {len(entries)} is next: lines "
+                f"are missing or two processes wrote it; {advice}"
+            )
+        entries.append(entry)
+        digest.update(line)
+        last = len(line)
+        size += last
+    return Records(tuple(entries), torn, size, last, digest.hexdigest())
+
+
+def append_durably(path: Path, record: Record, what: str, advice: str) -> None:
+    """Adds one line to the file at ``path``, which is made if there is none.
+
+    The line, and the name of a file that was made, are durable when this returns. A torn last line
+    is cut off first. Raises StoreError as :func:`read_records`, and for what cannot be written;
+    the file then has the lines that it had, and perhaps a torn one.
+    """
+    made = not os.path.lexists(path)
+    before = Records((), torn=0, size=0) if made else read_records(path, what, advice)
+    line = encode(path, record, len(before.entries))
+    flags = os.O_WRONLY | os.O_APPEND | (os.O_CREAT | os.O_EXCL if made else 0)
+    descriptor = open_regular_file(path, flags)
+    try:
+        if before.torn:
+            os.ftruncate(descriptor, before.size)
+        write_all(descriptor, line)
+        os.fsync(descriptor)
+    except OSError as error:
+        raise describe_os_error("append to", path, error) from error
+    finally:
+        os.close(descriptor)
+    if made:
+        sync_directory(path.parent)
+
+
+def encode(path: Path, record: Record, seq: int) -> bytes:
+    """The line of ``record`` at place ``seq``. Raises StoreError for what is no such record."""
+    if "check" in record or not isinstance(record.get("type"), str):
+        raise StoreError(
+            f"cannot append to {path}: an entry has a text `type` and no `check` of its own, "
+            f"this one has the keys {', '.join(map(str, record))}"
+        )
+    numbered = {**record, "seq": seq}
+    check = _checksum(encode_json(path, numbered))
+    line = encode_json(path, {**numbered, "check": check}) + b"\n"
+    if len(line) > MAX_LINE_BYTES:
+        raise StoreError(
+            f"cannot append to {path}: the entry {record['type']!r} has {len(line)} bytes, "
+            f"at most {MAX_LINE_BYTES} are allowed"
+        )
+    return line
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """The record of a line; ValueError with the reason if the line is not as it was written."""
+    if not line.endswith(b"\n"):
+        raise ValueError("it has no end")
+    try:
+        entry = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise ValueError("it is no JSON") from None
+    if not isinstance(entry, dict) or not isinstance(entry.get("check"), str):
+        raise ValueError("it has no checksum")
+    check = entry.pop("check")
+    # ``check`` sorts before ``seq``, so a comma follows it; what is left is the text it is of.
+    body = line[:-1].replace(f'"check":"{check}",'.encode("utf-8", "replace"), b"", 1)
+    if _checksum(body) != check:
+        raise ValueError("its checksum does not fit")
+    # Its checksum fits, so somebody made it: what canonical JSON cannot hold, no session wrote.
+    if not isinstance(entry.get("type"), str) or "seq" not in entry:
+        raise ValueError("it has no text `type`, or no `seq`")
+    if b"\\ud" in line:  # such an escape, or a text that has these letters
+        _refuse_surrogates(entry)
+    if line.count(b"[") + line.count(b"{") > MAX_JSON_DEPTH:
+        check_json_depth(entry)
+    return entry
+
+
+def _refuse_surrogates(entry: Record) -> None:
+    try:
+        canonical_json(entry)
+    except ValueError as error:
+        raise ValueError(describe_value_error(error)) from None
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _holds_whole_record(line: bytes) -> bool:
+    """Whether a bad last line begins with a record that is whole, and something else follows.
+
+    Then the newline after an acknowledged record was damaged. Zeros that follow are a torn write.
+    """
+    text = line.decode("utf-8", "surrogateescape")
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+        whole = text[:end].encode("utf-8", "surrogateescape")
+        decode(whole + b"\n")
+    except (ValueError, RecursionError):
+        return False
+    return bool(line[len(whole) :].strip(b"\0\n"))
+
+
+def _checksum(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
+
+
+def _lines(path: Path, what: str) -> Iterator[bytes]:
+    descriptor = open_regular_file(path)
+    try:
+        with os.fdopen(descriptor, "rb") as stream:
+            while line := stream.readline(MAX_LINE_BYTES + 1):
+                if len(line) > MAX_LINE_BYTES:
+                    raise StoreError(f"{path} is no {what}: a line of it has no end")
+                yield line
+    except OSError as error:
+        raise describe_os_error("read", path, error) from error
