@@ -58,7 +58,11 @@ def test_the_start() -> None:
 
 def test_an_observation_waits_for_its_decision() -> None:
     drive = Drive()
-    state = drive.add(observation_entry(1, edge_report(), count_audit([]), {"clock": 5}))
+    state = drive.add(
+        observation_entry(
+            1, edge_report(), count_audit([{"event": "BLOCK", "reason": "risk"}]), {"clock": 5}
+        )
+    )
     assert state.observed is not None
     assert state.observed.number == 1
     assert state.observed.verdict is Verdict.PASS
