@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument(
         "--mock", action="store_true", default=None, help="use the mock limits (default: the run's)"
     )
-    gate.add_argument("--compare", metavar="RUN", help="judge by the noise of a tuner-off run")
+    gate.add_argument("--reference", metavar="RUN", help="judge by the noise of a tuner-off run")
     explain.add_argument(
         "--iteration", metavar="N", type=int, help="one iteration: what was seen, wanted, answered"
     )
@@ -211,7 +211,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         unsealed=arguments.unsealed,
         strict=arguments.strict,
         mock=getattr(arguments, "mock", None),
-        compare=getattr(arguments, "compare", None),
+        reference=getattr(arguments, "reference", None),
     )
 
 

@@ -37,7 +37,7 @@ class Options:
     unsealed: bool = False
     strict: bool = False
     mock: bool | None = None
-    compare: str | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,21 +246,21 @@ def _asked(
     if options.mock and False in mocks:
         inputs = replace(inputs, mock=True)
         changed.append("--mock")
-    if options.compare:
-        inputs = replace(inputs, lanes=_compared(inputs.lanes, options.compare, lanes))
-        changed.append("--compare")
+    if options.reference:
+        inputs = replace(inputs, lanes=_referred(inputs.lanes, options.reference, lanes))
+        changed.append("--reference")
     return inputs, tuple(changed)
 
 
-def _compared(
+def _referred(
     own: Mapping[str, LaneInputs], path: str, lanes: Sequence[StoredLane]
 ) -> dict[str, LaneInputs]:
     references = read_references(Path(path))
-    compared = dict(own)
+    judged_by = dict(own)
     for stored in lanes:
         lane = stored.history.lane
         reference = reference_for(
             lane.id, lane.profile, stored.history.target, lane.interval_s, references
         )
-        compared[lane.id] = replace(own.get(lane.id, LaneInputs()), reference=reference)
-    return compared
+        judged_by[lane.id] = replace(own.get(lane.id, LaneInputs()), reference=reference)
+    return judged_by

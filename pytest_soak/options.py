@@ -51,7 +51,8 @@ def add_options(parser: pytest.Parser) -> None:
         help="a lane per value (or KEY=A,B,C) of one or two parameters, and a map of the KPIs",
     )
     option("--soak-sweep-tune", action="store_true", help="leave the tuner on in a sweep")
-    option("--soak-compare", metavar="RUN", help="a tuner-off run: the gate judges by its noise")
+    option("--soak-reference", metavar="RUN", help="a tuner-off run: the gate judges by its noise")
+    option("--soak-compare", metavar="RUN", help="reserved for comparing with earlier runs")
     option("--soak-export-json", metavar="FILE", help="write the metrics as JSON lines")
     option("--soak-export-md", metavar="FILE", help="write the audit as Markdown")
     ini = parser.addini
@@ -66,7 +67,8 @@ def add_options(parser: pytest.Parser) -> None:
     ini("soak_tune", "false is --soak-no-tune", type="bool", default=True)
     ini("soak_timeout", "default of --soak-timeout")
     ini("soak_dir", "default of --soak-dir")
-    ini("soak_compare", "default of --soak-compare")
+    ini("soak_reference", "default of --soak-reference")
+    ini("soak_compare", "reserved for comparing with earlier runs")
     ini("soak_strict", "true is --soak-strict", type="bool", default=False)
 
 

@@ -53,7 +53,7 @@ class Settings:
     directory: Path
     resume: bool
     strict: bool
-    compare: Path | None
+    reference: Path | None
     """A stored tuner-off run whose noise the gate judges by."""
     export_json: Path | None
     export_md: Path | None
@@ -150,7 +150,7 @@ def resolve_settings(
         directory=base / (directory.text if directory else "artifacts/soak"),
         resume=sources.flag("soak_resume"),
         strict=sources.flag("soak_strict") or bool(config.getini("soak_strict")),
-        compare=_path(sources.given("compare"), base),
+        reference=_reference(sources, base),
         export_json=_path(sources.given("export_json", ini=False), base),
         export_md=_path(sources.given("export_md", ini=False), base),
         sweep=sweep,
@@ -287,6 +287,17 @@ def _word(text: str) -> str | None:
     return text or None
 
 
+def _reference(sources: _Sources, base: Path) -> Path | None:
+    """The stored tuner-off run; refuses the option that is for comparing with earlier runs."""
+    compare = sources.given("compare")
+    if compare is not None:
+        raise pytest.UsageError(
+            f"soak: {compare.where}: comparing with earlier runs is not there yet; the noise of a "
+            f"tuner-off run is given by --soak-reference={compare.text:.200}"
+        )
+    return _path(sources.given("reference"), base)
+
+
 def _data(given: _Given | None, base: Path) -> str | None:
     return str(base / given.text) if given else None
 
@@ -306,7 +317,7 @@ def as_data(settings: Settings) -> dict[str, Any]:
 def from_data(data: Mapping[str, Any]) -> Settings:
     """The inverse of :func:`as_data`."""
     values = dict(data)
-    for name in ("directory", "compare", "export_json", "export_md"):
+    for name in ("directory", "reference", "export_json", "export_md"):
         values[name] = Path(values[name]) if values[name] is not None else None
     for name in ("profiles", "symbols", "seeds", "scenarios", "sweep"):
         values[name] = tuple(values[name])

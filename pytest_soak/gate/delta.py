@@ -16,8 +16,9 @@ from pytest_soak.canonical import number
 from pytest_soak.gate.echo import echo_lines
 from pytest_soak.gate.figures import figure
 from pytest_soak.gate.window import LaneWindow
-from pytest_soak.loop.conditions import evaluate, first_means
+from pytest_soak.loop.conditions import first_means
 from pytest_soak.loop.echo import unconfirmed
+from pytest_soak.loop.evidence import in_need
 from pytest_soak.loop.model import (
     GUARD_ORDER,
     PROPOSER_FAILED,
@@ -27,8 +28,8 @@ from pytest_soak.loop.model import (
     Outcome,
     Verdict,
 )
-from pytest_soak.loop.verdict import evidence
-from pytest_soak.profile.model import Condition, DeltaQuality, Needed, Parameter
+from pytest_soak.loop.moves import step
+from pytest_soak.profile.model import DeltaQuality, Needed, Parameter, Rule
 
 Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 
@@ -379,30 +380,37 @@ def _held_ratio(lane: LaneWindow) -> float | None:
 
 
 def _proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
+    """Of the iterations that ask for the rule: the share in which it proposed or says why not.
+
+    They ask for it where its own conditions hold over its evidence. It has said why not where a
+    key of it is held, where it waits (dwell, hysteresis), and where its parameters are already
+    where it would take them.
+    """
     history = lane.history
-    if not history.tune:
-        return None
     rule = next((rule for rule in history.profile.rules if rule.name == needed.rule), None)
-    keys = {move.key for move in rule.moves} if rule is not None else set()
-    firsts = first_means(needed.when, [item.readings for item in history.iterations])
+    if rule is None or not history.tune:
+        return None
+    readings = [item.readings for item in history.iterations]
+    counts = {c.kpi: c.share_of_first[1] for c in rule.when if c.share_of_first is not None}
+    firsts = first_means(rule.when, readings)
     spoke = []
-    for iteration in lane.measured:
+    for place, iteration in enumerate(history.iterations, start=1):
         decision = iteration.decision
-        if decision is None or not _in_need(iteration, needed.when, firsts):
-            continue
-        wanted = decision.wanted
-        rules = {item.rule for item in wanted.proposals} | {o.rule for o in decision.outcomes}
-        proposed = needed.rule in rules.union(wanted.rules)
-        explained = bool(keys & set(wanted.held)) or needed.rule in wanted.waiting
-        spoke.append(proposed or explained or decision.panic is not None)
+        known = {kpi: mean for kpi, mean in firsts.items() if counts[kpi] <= place}
+        recent = readings[max(0, place - rule.evidence.over) : place]
+        if decision is not None and in_need(rule, recent, known):
+            spoke.append(_speaks(history, rule, iteration, decision))
     return sum(spoke) / len(spoke) if spoke else None
 
 
-def _in_need(
-    iteration: Iteration, when: tuple[Condition, ...], firsts: Mapping[str, float]
-) -> bool:
-    readings = iteration.readings
-    return all(
-        evaluate(item, evidence(readings, item.kpi), firsts=firsts, unknown_first=True).holds
-        for item in when
+def _speaks(history: History, rule: Rule, iteration: Iteration, decision: Decision) -> bool:
+    wanted = decision.wanted
+    rules = {item.rule for item in wanted.proposals} | {o.rule for o in decision.outcomes}
+    proposed = rule.name in rules.union(wanted.rules) or decision.panic is not None
+    held = {move.key for move in rule.moves} & set(wanted.held)
+    if proposed or held or rule.name in wanted.waiting:
+        return True
+    parameters = history.profile.parameters
+    return not any(
+        step(move, parameters[move.key], iteration.basis[move.key]) for move in rule.moves
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pytest_soak.loop.model import Iteration
 from pytest_soak.loop.pooling import figure_of
+from pytest_soak.profile.model import Comparison
 
 
 def series_of(iterations: Sequence[Iteration], kpi: str) -> list[float | None]:
@@ -32,3 +33,21 @@ def figure(value: float | None) -> str:
     if size < 100.0:
         return f"{value:.3f}"
     return f"{value:.1f}" if size < 1e6 else f"{value:.2e}"
+
+
+def figure_by(value: float | None, limit: Comparison) -> str:
+    """A figure in as many digits as show on which side of its limit it is: 340.04, not 340.0."""
+    if value is None:
+        return "-"
+    text = figure(value)
+    for digits in range(3, 18):
+        shown = float(text)
+        if limit.holds(shown) == limit.holds(value) and (shown != limit.limit or value == shown):
+            return text
+        text = f"{value:.{digits}g}"
+    return repr(value)
+
+
+def with_unit(unit: str) -> str:
+    """`` ms``: a unit behind its figure; shares and plain numbers have none."""
+    return "" if unit in ("1", "share", "") else f" {unit}"

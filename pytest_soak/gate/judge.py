@@ -15,14 +15,16 @@ from pytest_soak.gate.criteria import (
     checks_criterion,
     completeness_criterion,
     delta_criterion,
-    kpi_criterion,
     pass_count_criterion,
 )
 from pytest_soak.gate.delta import DeltaReport, verify_deltas
+from pytest_soak.gate.drifts import drift_criteria, stale_criterion
+from pytest_soak.gate.kpi import kpi_criterion
 from pytest_soak.gate.noise import Reference
 from pytest_soak.gate.recovery import Recovery, excluded_by, recoveries, scenario_criteria
 from pytest_soak.gate.window import KpiWindow, LaneWindow
 from pytest_soak.loop.model import History, Verdict, worst_of
+from pytest_soak.profile.model import GateLimits
 from pytest_soak.protocol import Lane
 
 
@@ -35,14 +37,20 @@ class LaneJudgement:
     pass_count: int
     """PASS and WARN iterations of the window."""
     freeze_ready: bool
-    """The parameters may be frozen as they are: no KPI FAILs, enough iterations of the window
-    pass, and delta quality does not FAIL."""
+    """The parameters may be frozen as they are: no KPI FAILs, none drifts towards its limit, enough
+    iterations pass, the deltas are verified, nothing is INCONCLUSIVE, and no scenario, nor what it
+    left behind, reaches into the window."""
     window: LaneWindow
     """What was judged: the lane's iterations, and its KPIs over the gate's window."""
     recoveries: tuple[Recovery, ...]
     """What became of its scheduled scenarios."""
     mock: bool
     """The mock limits were used."""
+
+    @property
+    def weakened(self) -> tuple[str, ...]:
+        """In what its gate is weaker than the shipped one."""
+        return weakened(self.window.limits)
 
     @property
     def measured(self) -> int:
@@ -60,10 +68,7 @@ class LaneJudgement:
     @property
     def means(self) -> dict[str, float | None]:
         """KPI to its figure over the window, None without data."""
-        return {
-            name: window.interval.mean if window.interval is not None else None
-            for name, window in self.windows.items()
-        }
+        return {name: window.figure for name, window in self.windows.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +95,14 @@ def judge_lane(
     criteria and pass count are judged and shown, and bind under ``strict`` only.
     """
     mock = history.mock if mock is None else mock
-    lane, found, scenarios = _with_scenarios(LaneWindow(history, reference), mock)
+    lane, found, scenarios = _with_scenarios(LaneWindow(history, reference, mock))
     delta = _verified(lane, strict)
     limits = lane.limits
     kpis = tuple(
-        _judged(lane, item.kpi, partial(kpi_criterion, lane, item, mock))
-        for item in limits.criteria
+        _judged(lane, item.kpi, partial(kpi_criterion, lane, item)) for item in limits.criteria
     )
+    drifts = _several(lane, "drift", lambda: drift_criteria(lane))
+    stale = _several(lane, "stale", lambda: _if_any(stale_criterion(lane)))
     pass_count = f"pass_count_last{limits.window}"
     criteria = (
         *kpis,
@@ -104,11 +110,14 @@ def judge_lane(
         _judged(lane, "delta_quality", lambda: delta_criterion(lane, delta)),
         _judged(lane, "checks", lambda: checks_criterion(lane)),
         _judged(lane, "completeness", lambda: completeness_criterion(lane)),
+        *stale,
+        *drifts,
         *scenarios,
         *(_from_elsewhere(lane, result) for result in extra),
     )
     if explores(history.lane, strict):
-        shown = {item.kpi for item in limits.criteria} | {pass_count}
+        shown = {item.kpi for item in limits.criteria} | {pass_count, "stale"}
+        shown |= {item.name for item in drifts}
         criteria = tuple(replace(item, binding=item.name not in shown) for item in criteria)
     return LaneJudgement(
         lane_id=history.lane.id,
@@ -116,13 +125,46 @@ def judge_lane(
         criteria=criteria,
         delta=delta,
         pass_count=lane.pass_count,
-        freeze_ready=lane.pass_count >= limits.freeze_ready_pass_count
-        and delta.verdict in (Verdict.PASS, Verdict.WARN)
-        and not any(result.verdict is Verdict.FAIL for result in kpis),
+        freeze_ready=_freeze_ready(lane, criteria, found),
         window=lane,
         recoveries=found,
         mock=mock,
     )
+
+
+def _freeze_ready(
+    lane: LaneWindow, criteria: Sequence[CriterionResult], found: Sequence[Recovery]
+) -> bool:
+    """Whether the parameters may be frozen as they are at the end of the run."""
+    verdicts = {item.name: item.verdict for item in criteria}
+    gated = [verdicts[item.kpi] for item in lane.limits.criteria]
+    drifts = [verdict for name, verdict in verdicts.items() if name.startswith("drift:")]
+    window = {item.number for item in lane.long}
+    hurt = {number for item in found for number in item.hurt}
+    hurt |= {item.number for item in lane.measured if item not in lane.calm}
+    last = lane.long[0].number if lane.long else 0
+    return (
+        Verdict.FAIL not in gated
+        and lane.pass_count >= lane.limits.freeze_ready_pass_count
+        and verdicts["delta_quality"] in (Verdict.PASS, Verdict.WARN)
+        and not {Verdict.WARN, Verdict.FAIL} & set(drifts)
+        and Verdict.INCONCLUSIVE not in verdicts.values()
+        and not {number for number in hurt if number in window or number >= last > 0}
+    )
+
+
+def weakened(limits: GateLimits) -> tuple[str, ...]:
+    """What a profile made weaker than the shipped rules, for the verdict line."""
+    rules = (
+        (limits.confidence < 0.95, f"confidence {limits.confidence:g} below 0.95"),
+        (limits.pass_from < 24, f"pass_from {limits.pass_from} below 24"),
+        (limits.no_data_share > 0.25, f"no_data_share {limits.no_data_share:g} above 0.25"),
+        (
+            limits.pass_count_slack > limits.window / 4,
+            f"pass_count_slack {limits.pass_count_slack} above a quarter of {limits.window}",
+        ),
+    )
+    return tuple(text for weaker, text in rules if weaker)
 
 
 def explores(lane: Lane, strict: bool) -> bool:
@@ -169,12 +211,25 @@ def _unjudged(lane: LaneWindow, name: str, error: Exception) -> CriterionResult:
     return CriterionResult(name, Verdict.INCONCLUSIVE, reason=reason, lane=lane.history.lane.id)
 
 
+def _several(
+    lane: LaneWindow, name: str, judge: Callable[[], tuple[CriterionResult, ...]]
+) -> tuple[CriterionResult, ...]:
+    try:
+        return judge()
+    except Exception as error:
+        return (_unjudged(lane, name, error),)
+
+
+def _if_any(result: CriterionResult | None) -> tuple[CriterionResult, ...]:
+    return () if result is None else (result,)
+
+
 def _with_scenarios(
-    lane: LaneWindow, mock: bool
+    lane: LaneWindow,
 ) -> tuple[LaneWindow, tuple[Recovery, ...], tuple[CriterionResult, ...]]:
     """The lane without what its scenarios exclude, and what became of them."""
     try:
-        found = recoveries(lane, mock)
+        found = recoveries(lane, lane.mock)
         return lane.without(excluded_by(found)), found, scenario_criteria(lane, found)
     except Exception as error:
         return lane, (), (_unjudged(lane, "scenarios", error),)

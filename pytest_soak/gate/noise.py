@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pytest_soak.statistics import Noise as KpiNoise
 
-@dataclass(frozen=True, slots=True)
-class KpiNoise:
-    """Of one KPI at constant parameters."""
-
-    phi: float
-    """Lag-1 autocorrelation, within [0, .95]."""
-    sd: float
-    """Of one iteration, in the KPI's unit."""
-    n: int
+__all__ = ["KpiNoise", "Reference"]
 
 
 @dataclass(frozen=True, slots=True)

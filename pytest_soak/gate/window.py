@@ -10,28 +10,51 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from pytest_soak.gate.figures import mean_of, series_of
+from pytest_soak.gate.figures import series_of
 from pytest_soak.gate.noise import KpiNoise, Reference
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
-from pytest_soak.profile.model import GateLimits
-from pytest_soak.statistics import Interval, ar1_coefficient, mean_interval
+from pytest_soak.profile.model import Comparison, GateLimits
+from pytest_soak.statistics import Bounds, KpiSeries, clipped, judge_bounds
 
 
 @dataclass(frozen=True, slots=True)
 class KpiWindow:
-    """What a gated or ungated KPI did over the last iterations."""
+    """What a gated or ungated KPI did over the window that it is judged by."""
 
     kpi: str
-    iterations: int
-    """How many iterations the window has (up to ``gate.window``)."""
-    no_data: int
+    upper: bool
+    """Larger is worse: the limit is an upper one, or, without a limit, the KPI should fall."""
+    bounds: Bounds
     why: str
     """Why the last iteration without data has none; empty where all have some."""
-    interval: Interval | None
-    """None without any data."""
     weak: bool
     """A reading in it is no evidence on one iteration."""
+    range: tuple[float | None, float | None]
+    """Of the KPI: bounds are shown within it."""
+
+    @property
+    def figure(self) -> float | None:
+        """None without data."""
+        return self.bounds.figure
+
+    @property
+    def deciding(self) -> float | None:
+        """The bound towards the limit that decides between PASS and WARN; None without one."""
+        return self.bounds.best(self.upper)
+
+    @property
+    def low(self) -> float | None:
+        """As it is shown: within the range of the KPI."""
+        return self._shown(self.bounds.other if self.upper else self.deciding)
+
+    @property
+    def high(self) -> float | None:
+        """As it is shown: within the range of the KPI."""
+        return self._shown(self.deciding if self.upper else self.bounds.other)
+
+    def _shown(self, bound: float | None) -> float | None:
+        return None if bound is None else clipped(bound, *self.range)
 
 
 @dataclass(frozen=True)
@@ -40,6 +63,8 @@ class LaneWindow:
 
     history: History
     reference: Reference | None = None
+    mock: bool = False
+    """The mock limits are used, not those of production."""
     excluded: Mapping[int, str] = field(default_factory=dict)
     """Iterations that are measured and not judged, and the scenario that they are left out for."""
 
@@ -69,6 +94,11 @@ class LaneWindow:
         return self.judged[-self.limits.window :]
 
     @cached_property
+    def long(self) -> tuple[Iteration, ...]:
+        """The window of the KPIs: the last third of the judged ones, ``gate.window`` at least."""
+        return self.judged[-max(self.limits.window, len(self.judged) // 3) :]
+
+    @cached_property
     def calm(self) -> tuple[Iteration, ...]:
         """The measured ones in which no scenario ran."""
         return tuple(item for item in self.measured if not fired_in(item))
@@ -95,6 +125,37 @@ class LaneWindow:
         pairs = zip(self.measured, values, strict=True)
         return [None if item.number in self.excluded else value for item, value in pairs]
 
+    def judged_series(self, kpi: str) -> KpiSeries:
+        """The KPI over the judged iterations, with the sums of a ratio where they are known."""
+        if kpi not in self._series:
+            self._series[kpi] = _series_of(self.judged, kpi)
+        return self._series[kpi]
+
+    @cached_property
+    def _series(self) -> dict[str, KpiSeries]:
+        return {}
+
+    def known(self, kpi: str) -> int:
+        """How many measured iterations have data, those that are left out included."""
+        return sum(value is not None for value in series_of(self.measured, kpi))
+
+    @property
+    def last_change(self) -> int | None:
+        """The last iteration before the last applied change, or panic, took effect."""
+        changing = [
+            item.number
+            for item in self.measured
+            if item.decision is not None and item.decision.changes
+        ]
+        return changing[-1] if changing else None
+
+    def comparison(self, kpi: str) -> Comparison | None:
+        """The limit that the gate holds the KPI against; None for one that is not gated."""
+        for criterion in self.limits.criteria:
+            if criterion.kpi == kpi:
+                return criterion.mock if self.mock else criterion.production
+        return None
+
     def noise(self, kpi: str) -> KpiNoise | None:
         """What the reference says of the KPI; None without."""
         return self.reference.kpis.get(kpi) if self.reference is not None else None
@@ -115,26 +176,25 @@ class LaneWindow:
         return {}
 
     def _kpi(self, name: str) -> KpiWindow:
-        values = [value for value in series_of(self.last, name) if value is not None]
-        center = mean_of(self.last, name)
-        interval = None
-        if center is not None:
-            noise = self.noise(name)
-            interval = mean_interval(
-                values,
-                noise.phi if noise is not None else ar1_coefficient(self.series(name)),
-                confidence=self.limits.confidence,
-                center=center,
-                sd_floor=noise.sd if noise is not None else 0.0,
-            )
-        missing = len(self.last) - len(values)
+        kpi, comparison = self.history.profile.kpis.get(name), self.comparison(name)
+        upper = kpi is not None and kpi.better == "down"
+        if comparison is not None:
+            upper = comparison.upper
+        bounds = judge_bounds(
+            self.judged_series(name),
+            upper=upper,
+            window=self.limits.window,
+            confidence=self.limits.confidence,
+            reference=self.noise(name),
+        )
+        window = self.judged[-bounds.long_iterations :] if bounds.long_iterations else ()
         return KpiWindow(
             name,
-            len(self.last),
-            missing,
-            _why(self.last, name) if missing else "",
-            interval,
-            _is_weak(self.last, name),
+            upper,
+            bounds,
+            _why(window, name) if bounds.no_data else "",
+            _is_weak(window, name),
+            (None, None) if kpi is None else kpi.range,
         )
 
     # -- verdicts of iterations --------------------------------------------------------------------
@@ -162,6 +222,23 @@ class LaneWindow:
             f"iteration{'s' * (len(items) > 1)} {', '.join(items)} ({scenario})"
             for scenario, items in numbers.items()
         )
+
+
+def _series_of(iterations: Sequence[Iteration], kpi: str) -> KpiSeries:
+    readings = [item.readings.get(kpi) for item in iterations]
+    sources = [item.source for item in readings if item is not None and item.evidence is not None]
+    # Sums of different kinds do not add up: those of another source than the last count as none.
+    source = sources[-1] if sources else None
+    same = [item if item is not None and item.source == source else None for item in readings]
+    below = tuple(None if item is None else item.denominator for item in same)
+    above = tuple(None if item is None else item.numerator for item in same)
+    known = any(value is not None for value in below)
+    return KpiSeries(
+        tuple(item.number for item in iterations),
+        tuple(None if item is None else item.evidence for item in readings),
+        below if known else None,
+        above if known else None,
+    )
 
 
 def _why(iterations: Sequence[Iteration], kpi: str) -> str:

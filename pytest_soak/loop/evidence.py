@@ -70,6 +70,19 @@ def standing_alone(rule: Rule, readings: Readings) -> Standing:
     return Standing(fires, _used_kpis(rule, results), figures, stopped=False, waiting="")
 
 
+def in_need(rule: Rule, iterations: Sequence[Readings], firsts: Mapping[str, float]) -> bool:
+    """Whether the rule's own conditions ask for it after the last of these iterations.
+
+    They do where they hold over its evidence, and on that iteration alone. ``iterations`` are the
+    last ones, as many as there are up to its evidence.
+    """
+    window = iterations[-rule.evidence.over :]
+    if not window or (len(window) < rule.evidence.over and not rule.evidence.early):
+        return False
+    results = _evaluated(rule, _figures(rule, window), firsts, margin=True)
+    return all(result.holds for result in results) and _holds_alone(rule, window[-1], firsts)
+
+
 def _figures(rule: Rule, window: Sequence[Readings]) -> dict[str, float]:
     """The figure over the window of every KPI of the rule that has data in all of it."""
     names = [condition.kpi for condition in rule.when] + [item.kpi for item in rule.hysteresis]

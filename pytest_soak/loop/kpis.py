@@ -51,7 +51,20 @@ def read_kpis(
             readings[name] = _fills_per_hour(report, interval_s)
         else:
             readings[name] = _read(report, kpi)
+        readings[name] = _within_range(readings[name], kpi)
     return readings
+
+
+def _within_range(reading: Reading, kpi: Kpi) -> Reading:
+    """The reading; one that lies beyond the range of its KPI has no data."""
+    low, high = kpi.range
+    value = reading.value
+    below = value is not None and low is not None and value < low
+    above = value is not None and high is not None and value > high
+    if not (below or above):
+        return reading
+    ends = f"{'-inf' if low is None else f'{low:g}'} to {'inf' if high is None else f'{high:g}'}"
+    return Reading(None, reading.source, why=f"{kpi.name} is {value:.6g}, outside {ends}")
 
 
 def _reading(value: Any, source: str, name: str) -> Reading:

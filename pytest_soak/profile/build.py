@@ -16,6 +16,7 @@ from pytest_soak.profile.guards import guards
 from pytest_soak.profile.model import (
     Criterion,
     DeltaQuality,
+    DriftLimits,
     GateLimits,
     Kpi,
     Needed,
@@ -44,6 +45,7 @@ _DERIVED: tuple[Literal["maker_taker_ratio", "fills_per_hour", "recorded"], ...]
     "fills_per_hour",
     "recorded",
 )
+_PERIODS: tuple[Literal["run", "24h"], ...] = ("run", "24h")
 _SOURCES = ("read", "share_of_blocks", "derive")
 
 _Entry = TypeVar("_Entry")
@@ -153,7 +155,7 @@ def _check_paths(node: Node, parameters: Mapping[str, Parameter]) -> None:
 
 
 def _kpi(name: str, node: Node) -> Kpi:
-    node.fields(("unit", "better"), _SOURCES)
+    node.fields(("unit", "better"), (*_SOURCES, "range"))
     sources = [source for source in _SOURCES if node.has(source)]
     if len(sources) != 1:
         raise node.wrong(
@@ -178,7 +180,19 @@ def _kpi(name: str, node: Node) -> Kpi:
         read=read,
         share_of_blocks=reason,
         derive=node.child("derive").choice(_DERIVED) if node.has("derive") else "",
+        range=_range(node.child("range")) if node.has("range") else (None, None),
     )
+
+
+def _range(node: Node) -> tuple[float | None, float | None]:
+    """``[0, 1]``, or ``[0, null]`` for a range without an end."""
+    ends = node.items()
+    if len(ends) != 2:
+        raise node.wrong("is a list of two numbers, the lowest and the highest; null: without end")
+    low, high = (None if end.value is None else end.number() for end in ends)
+    if low is not None and high is not None and low >= high:
+        raise node.wrong(f"{low:g} is not below {high:g}")
+    return low, high
 
 
 def _block_reasons(root: Node, kpis: Mapping[str, Kpi]) -> tuple[str, ...]:
@@ -220,7 +234,7 @@ def _criterion(kpi: str, node: Node, kpis: Collection[str]) -> Criterion:
 
 
 def _gate(
-    node: Node, criteria: tuple[Criterion, ...], rules: Mapping[str, Rule], kpis: Collection[str]
+    node: Node, criteria: tuple[Criterion, ...], rules: Mapping[str, Rule], kpis: Mapping[str, Kpi]
 ) -> GateLimits:
     node.fields(
         (
@@ -232,7 +246,8 @@ def _gate(
             "pass_count_slack",
             "freeze_ready_pass_count",
             "delta",
-        )
+        ),
+        ("drift", "throughput"),
     )
     if not criteria:
         raise node.child("criteria").wrong("the gate is empty; it needs a criterion at least")
@@ -248,8 +263,39 @@ def _gate(
         criteria=criteria,
         pass_count_slack=_within(node.child("pass_count_slack"), window),
         freeze_ready_pass_count=_within(node.child("freeze_ready_pass_count"), window),
-        delta=_delta_quality(node.child("delta"), rules, kpis),
+        delta=_delta_quality(node.child("delta"), rules),
+        drift=_drift(node, [item.kpi for item in criteria], kpis),
+        throughput=node.child("throughput").known(kpis, "KPI")
+        if node.has("throughput") and node.child("throughput").value is not None
+        else None,
     )
+
+
+def _drift(gate: Node, gated: Collection[str], kpis: Mapping[str, Kpi]) -> dict[str, DriftLimits]:
+    """Every gated KPI, and what ``drift`` says of it or of others; null switches one off."""
+    limits = {kpi: DriftLimits() for kpi in gated}
+    if not gate.has("drift"):
+        return limits
+    for name, node in gate.child("drift").entries():
+        if name not in kpis:
+            raise node.wrong(f"unknown KPI {name!r}{nearest(name, kpis)}")
+        if node.value is None:
+            limits.pop(name, None)
+            continue
+        node.fields((), ("budget", "per", "alpha"))
+        if not node.has("budget") and name not in gated:
+            raise node.wrong("has no limit to drift to; give it a budget, or gate it")
+        if node.has("budget") and kpis[name].better == "none":
+            raise node.child("budget").wrong(f"{name} is better neither up nor down")
+        alpha = node.child("alpha").number() if node.has("alpha") else 0.05
+        if not 0.0 < alpha <= 0.2:
+            raise node.child("alpha").wrong(f"{alpha:g} is not above 0 and at most 0.2")
+        limits[name] = DriftLimits(
+            budget=node.child("budget").positive() if node.has("budget") else None,
+            per=node.child("per").choice(_PERIODS) if node.has("per") else "run",
+            alpha=alpha,
+        )
+    return limits
 
 
 def _within(node: Node, window: int) -> int:
@@ -259,7 +305,7 @@ def _within(node: Node, window: int) -> int:
     return count
 
 
-def _delta_quality(node: Node, rules: Mapping[str, Rule], kpis: Collection[str]) -> DeltaQuality:
+def _delta_quality(node: Node, rules: Mapping[str, Rule]) -> DeltaQuality:
     node.fields(("full", "relaxed", "stuck_max"), ("needed",))
     full, relaxed = node.child("full").share(), node.child("relaxed").share()
     if relaxed > full:
@@ -268,15 +314,14 @@ def _delta_quality(node: Node, rules: Mapping[str, Rule], kpis: Collection[str])
         full=full,
         relaxed=relaxed,
         stuck_max=node.child("stuck_max").count(least=0),
-        needed=_needed(node.child("needed"), rules, kpis) if node.has("needed") else None,
+        needed=_needed(node.child("needed"), rules) if node.has("needed") else None,
     )
 
 
-def _needed(node: Node, rules: Mapping[str, Rule], kpis: Collection[str]) -> Needed:
-    node.fields(("rule", "when", "warn_below"))
+def _needed(node: Node, rules: Mapping[str, Rule]) -> Needed:
+    node.fields(("rule", "warn_below"))
     return Needed(
         rule=node.child("rule").known(rules, "rule"),
-        when=conditions(node.child("when"), kpis),
         warn_below=node.child("warn_below").share(),
     )
 

@@ -52,6 +52,11 @@ class Comparison:
         beyond = self.margin if self.op.startswith(">") else -self.margin
         return _OPERATORS[self.op](value, self.limit + beyond)
 
+    @property
+    def upper(self) -> bool:
+        """It is an upper limit: larger is worse."""
+        return self.op.startswith("<")
+
     def __str__(self) -> str:
         return f"{self.op} {self.limit:g}"
 
@@ -130,6 +135,8 @@ class Kpi:
     """The share of this block reason among all blocks."""
     derive: Literal["", "maker_taker_ratio", "fills_per_hour", "recorded"] = ""
     """``recorded``: a user's check records it (``soak_iteration.record``)."""
+    range: tuple[float | None, float | None] = (None, None)
+    """Where its values can lie; a value beyond is no data. None: without an end."""
 
     @property
     def recorded(self) -> bool:
@@ -227,10 +234,9 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """``proposes_when_needed``: while ``when`` holds, ``rule`` should speak."""
+    """``proposes_when_needed``: while its own conditions hold, ``rule`` should propose."""
 
     rule: str
-    when: tuple[Condition, ...]
     warn_below: float
 
 
@@ -241,6 +247,17 @@ class DeltaQuality:
     """Enough with no stuck signature, and not under ``strict``."""
     stuck_max: int
     needed: Needed | None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftLimits:
+    """How a KPI is tested for a drift over the run."""
+
+    budget: float | None = None
+    """How much it may worsen from its first quarter on; None: its own limit counts."""
+    per: Literal["run", "24h"] = "run"
+    alpha: float = 0.05
+    """Level of a WARN; a FAIL needs a fifth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +273,10 @@ class GateLimits:
     """How many iterations of the window may be neither PASS nor WARN."""
     freeze_ready_pass_count: int
     delta: DeltaQuality
+    drift: Mapping[str, DriftLimits]
+    """KPI to how its drift is judged; a KPI that is not in it has no such criterion."""
+    throughput: str | None
+    """The KPI that must not lose half of itself over the run."""
 
 
 @dataclass(frozen=True, slots=True)

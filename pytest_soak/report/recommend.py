@@ -55,11 +55,13 @@ def _recommended(history: History, lane: LaneJudgement) -> Iterator[str]:
 def _for_kpi(history: History, lane: LaneJudgement, result: CriterionResult) -> Iterator[str]:
     window = lane.windows.get(result.name)
     limits = history.profile.gate
-    if window is not None and window.no_data > limits.no_data_share * limits.window:
+    missing = window.bounds.no_data if window is not None else 0
+    length = window.bounds.long_iterations if window is not None else 0
+    if missing > limits.no_data_share * max(length, limits.window):
         source = _source_of(history, result.name)
         yield (
             f"{result.name}: let the target report it{source}; it has no data in "
-            f"{window.no_data} of the last {window.iterations} iterations."
+            f"{missing} of the last {length} iterations."
         )
         return
     if result.verdict is not Verdict.FAIL:

@@ -17,9 +17,6 @@ from pytest_soak.gate.window import KpiWindow
 from pytest_soak.loop.model import History
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.summary import final_values
-from pytest_soak.statistics import Interval
-
-_UNKNOWN = Interval(math.nan, math.nan, math.nan, math.nan, 0, math.nan, math.nan)
 
 
 def snapshot(
@@ -118,22 +115,25 @@ def criterion_object(result: CriterionResult) -> dict[str, Any]:
         "n_eff": _finite(result.n_eff),
         "phi": _finite(result.phi),
         "reason": result.reason,
+        **({"marginal": True} if result.marginal else {}),
+        **({} if result.applicable else {"applicable": False}),
         **({} if result.binding else {"binding": False}),
     }
 
 
 def _window(window: KpiWindow) -> dict[str, Any]:
-    interval = window.interval or _UNKNOWN
+    bounds = window.bounds
     return {
-        "iterations": window.iterations,
-        "no_data": window.no_data,
-        "mean": _finite(interval.mean),
-        "low": _finite(interval.low),
-        "high": _finite(interval.high),
-        "sd": _finite(interval.sd),
-        "n": interval.n,
-        "n_eff": _finite(interval.n_eff),
-        "phi": _finite(interval.phi),
+        "iterations": bounds.iterations,
+        "no_data": bounds.no_data,
+        "mean": _finite(window.figure),
+        "low": _finite(window.low),
+        "high": _finite(window.high),
+        "sd": _finite(bounds.sd),
+        "n": bounds.n,
+        "n_eff": _finite(bounds.n_eff),
+        "phi": _finite(bounds.phi),
+        "fallback": bounds.fallback,
         "weak": window.weak,
     }
 

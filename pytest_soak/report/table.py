@@ -21,10 +21,8 @@ from pytest_soak.report.layout import WIDTH, cut
 INDENT = 2
 """Columns that are left free before the line of an iteration."""
 
-_HEADINGS = ("KPI", "mean", "bounds", "limit", "n (eff)", "verdict")
+_HEADINGS = ("criterion", "value", "bounds", "limit", "n (eff)", "verdict")
 _WIDTHS = (29, 11, 23, 11, 10, 13)
-_WIDEST = 100.0
-"""In values: bounds farther apart than this say nothing by their digits."""
 _MOST_EXPLORED = 8
 """Lanes of a sweep that are told one by one."""
 SHORT_NAMES = {
@@ -180,10 +178,33 @@ def _lane_lines(lane: LaneJudgement) -> list[str]:
         cut(title, WIDTH),
         _row(_HEADINGS),
         "  " + "-" * (sum(_WIDTHS) - 2),
-        *(_row(_cells(result)) for result in lane.criteria),
+        *(_row(_cells(result)) for result in lane.criteria if _has_row(result)),
+        *_drift_lines(lane),
         cut(_delta_line(lane), WIDTH),
     ]
     return [*lines, *_reasons(lane), ""]
+
+
+def _has_row(result: CriterionResult) -> bool:
+    """A KPI that does not drift, and a report that is not stale, need no row of their own."""
+    quiet = result.name.startswith("drift:") or result.name == "stale"
+    return not quiet or result.verdict is not Verdict.PASS
+
+
+def _drift_lines(lane: LaneJudgement) -> list[str]:
+    """Which KPIs were tested for a drift and show none."""
+    tested = [item for item in lane.criteria if item.name.startswith("drift:") and item.applicable]
+    steady = [item.name.removeprefix("drift:") for item in tested if item.verdict is Verdict.PASS]
+    if not tested:
+        return ["  drift: not tested, it takes 24 iterations with data"]
+    if not steady:
+        return []
+    return textwrap.wrap(
+        f"drift: no alarm for {', '.join(steady)}",
+        WIDTH,
+        initial_indent="  ",
+        subsequent_indent="      ",
+    )
 
 
 def _reasons(lane: LaneJudgement) -> list[str]:
@@ -202,9 +223,9 @@ def _reasons(lane: LaneJudgement) -> list[str]:
 
 def _cells(result: CriterionResult) -> tuple[str, ...]:
     bounds = ""
-    if result.low is not None and result.high is not None:
-        known = result.high - result.low <= _WIDEST * max(abs(result.value or 0.0), 1e-9)
-        bounds = f"{figure(result.low)} .. {figure(result.high)}" if known else "too few to tell"
+    shown = result.low is not None or result.high is not None
+    if (result.low is not None and result.high is not None) or shown:
+        bounds = f"{figure(result.low)} .. {figure(result.high)}"
     size = f"{result.n}" if result.n else ""
     if result.n_eff is not None and math.isfinite(result.n_eff):
         size += f" ({result.n_eff:.1f})"
@@ -250,6 +271,8 @@ def _last_line(run: RunJudgement) -> str:
         if result.verdict is run.verdict and result.binding
     ]
     text = f"gate: {run.verdict}"
+    weaker = list(dict.fromkeys(text for lane in run.lanes for text in lane.weakened))
+    text += f" (weaker than the shipped gate: {', '.join(weaker)})" if weaker else ""
     if run.verdict is not Verdict.PASS and failing:
         text += f" by {failing[0]}"
         text += f" and {len(failing) - 1} more" if len(failing) > 1 else ""

@@ -49,8 +49,12 @@ class PreparedLane:
     """Its KPI criteria and pass count are reported by the gate."""
 
     def plan(self, directory: Path, done: int = 0, over: bool = False) -> LanePlan:
-        # Besides the gated KPIs: pass count, delta quality, checks, completeness.
-        criteria = len(self.resolved.profile.gate.criteria) + 4 if self.binding else 3
+        gate = self.resolved.profile.gate
+        # Checks, delta quality and completeness always bind; a sweep's KPIs do not.
+        criteria = 3
+        if self.binding:  # with pass count and stale
+            drifts = {*gate.drift, *((gate.throughput,) if gate.throughput else ())}
+            criteria += len(gate.criteria) + 2 + len(drifts)
         criteria += len({one.name for one in self.scenarios})
         criteria += len({one.name for one in self.scenarios if one.recovers_within is not None})
         return LanePlan(self.lane, directory, done, over, criteria, named(self.scenarios))

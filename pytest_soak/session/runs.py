@@ -66,7 +66,7 @@ class PreparedRun:
     lock: DirectoryLock
     """To release at the end of the session."""
     references: Mapping[str, StoredReference]
-    """Lane to reference (``--soak-compare``)."""
+    """Lane to reference (``--soak-reference``)."""
     lanes: tuple[PreparedLane, ...]
     stored: _StoredRun | None
 
@@ -133,17 +133,17 @@ def _references(
     settings: Settings, prepared: tuple[PreparedLane, ...]
 ) -> Mapping[str, StoredReference]:
     """Lane to reference. Read now: ``latest`` is another run when the gate is due."""
-    if settings.compare is None:
+    if settings.reference is None:
         return {}
     target = _target_name(settings)
     try:
-        stored = read_references(settings.compare)
+        stored = read_references(settings.reference)
         return {
             lane.id: reference_for(lane.id, lane.profile, target, lane.interval_s, stored)
             for lane in (item.lane for item in prepared)
         }
     except (StoreError, ValueError) as error:
-        raise pytest.UsageError(f"soak: --soak-compare: {error}") from error
+        raise pytest.UsageError(f"soak: --soak-reference: {error}") from error
 
 
 def _check_exports(settings: Settings) -> None:
@@ -181,7 +181,7 @@ def _about(settings: Settings, resumed: int) -> dict[str, Any]:
         "timeout_s": settings.timeout_s,
         "data": settings.data,
         "profiles": list(settings.profiles),
-        "compare": str(settings.compare) if settings.compare else None,
+        "reference": str(settings.reference) if settings.reference else None,
         "resumed": resumed,
         "versions": versions(),
         **({"sweep": list(settings.sweep)} if settings.sweep else {}),

@@ -288,7 +288,7 @@ def test_the_command_line_knows_the_sessions_own_criteria(soak: Sessions) -> Non
 def test_the_newest_run_can_be_the_reference(soak: Sessions) -> None:
     soak.bot()
     soak("--soak-iterations=24", BOT, "--soak-no-tune")
-    result = soak("--soak-iterations=12", BOT, "--soak-compare=artifacts/soak/latest")
+    result = soak("--soak-iterations=12", BOT, "--soak-reference=artifacts/soak/latest")
     assert result.code == 0, result.out
     verdicts = {c["name"]: c["verdict"] for c in result.json("POST_SOAK_SNAPSHOT.json")["criteria"]}
     assert verdicts["net_bps"] == "PASS"

@@ -42,7 +42,8 @@ def refused(soak: Sessions, *args: str) -> str:
         (("--soak-iterations=3", "--soak-hours=1", "--soak-mock"), ("both",)),
         ((*MOCK, "--reruns=2"), ("--reruns", "changed state")),
         ((*MOCK, "--soak-resume"), ("resume",)),
-        ((*MOCK, "--soak-compare=nowhere"), ("--soak-compare", "nowhere")),
+        ((*MOCK, "--soak-reference=nowhere"), ("--soak-reference", "nowhere")),
+        ((*MOCK, "--soak-compare=last:3"), ("--soak-compare", "--soak-reference=last:3")),
         (("--soak-iterations=3", "--soak-target=replay"), ("--soak-data",)),
     ],
 )

@@ -140,7 +140,7 @@ def test_compare_takes_the_noise_of_a_tuner_off_run(soak: Sessions) -> None:
         c["name"]: c["verdict"] for c in without.json("POST_SOAK_SNAPSHOT.json")["criteria"]
     }
     assert verdicts["net_bps"] == "WARN"  # fewer than 24, and no reference
-    compared = soak("--soak-iterations=12", BOT, "--soak-compare=reference")
+    compared = soak("--soak-iterations=12", BOT, "--soak-reference=reference")
     verdicts = {
         c["name"]: c["verdict"] for c in compared.json("POST_SOAK_SNAPSHOT.json")["criteria"]
     }
@@ -245,7 +245,7 @@ def test_a_reference_that_does_not_fit_is_refused(
     soak.bot()
     soak("--soak-iterations=24", BOT, "--soak-no-tune", "--soak-dir=reference")
     target = () if "--soak-mock" in change else (BOT,)
-    result = soak("--soak-iterations=2", "--soak-compare=reference", *target, *change)
+    result = soak("--soak-iterations=2", "--soak-reference=reference", *target, *change)
     assert result.code == 4
     assert words in result.err
 

@@ -356,9 +356,9 @@ def test_another_reference_is_a_what_if(tmp_path: Path, passing: list[Entry], sa
     quiet: list[Entry] = [{**passing[0], "tune": False}, *passing[1:]]
     noise = stored_run(tmp_path / "aa", quiet, tune=False)
     path = stored_run(tmp_path / "b", decided_entries(12))
-    code, out, _ = say("gate", path, "--compare", str(noise))
+    code, out, _ = say("gate", path, "--reference", str(noise))
     assert code == 0
-    assert "(what-if: --compare)" in out
+    assert "(what-if: --reference)" in out
     assert "sealed by the session: WARN, exit 0" in out
 
 

@@ -75,7 +75,10 @@ def test_conditions_are_evaluated_in_one_place() -> None:
         "profile/model.py: holds_with_margin",
         "loop/conditions.py: evaluate",
         # Limits of the gate: a mean or a bound against one comparison, which is no condition.
-        "gate/criteria.py: _kpi_verdict",
+        "gate/kpi.py: _verdict",
+        "gate/kpi.py: _is_marginal",
+        "gate/kpi.py: _across",
+        "gate/figures.py: figure_by",
         "gate/recovery.py: _outside",
         "report/sweep.py: _kpi",
         "report/sweep_map.py: colour",

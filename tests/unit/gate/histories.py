@@ -133,6 +133,8 @@ def _readings(index: int, kpis: Kpis) -> dict[str, Reading]:
     readings = {}
     for name, given in kpis.items():
         value = given[index] if isinstance(given, Sequence) else given
+        if given is GOOD["fills_per_hour"]:  # a report that stands still is stale
+            value = 6000.0 + index % 3
         readings[name] = value if isinstance(value, Reading) else Reading(value, f"totals.{name}")
     return readings
 

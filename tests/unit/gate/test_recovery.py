@@ -55,7 +55,9 @@ def criteria(history: History) -> dict[str, Any]:
 
 
 def test_a_lane_without_scenarios_has_no_such_criteria() -> None:
-    assert not [name for name in criteria(make_history()) if ":" in name]
+    assert not [
+        name for name in criteria(make_history()) if name.startswith(("scenario", "recovers"))
+    ]
     assert scenario_lines(judge_lane(make_history(), mock=False)) == []
 
 
@@ -205,7 +207,7 @@ class TestExclusion:
         p95, passed = found["p95_latency_ms"], found["pass_count_last8"]
         assert p95.verdict is Verdict.PASS
         assert p95.value < 320.0
-        assert p95.n == 8
+        assert p95.n == 22
         assert (passed.verdict, passed.value) == (Verdict.PASS, 8.0)
         for result in (p95, passed):
             assert "left out: iterations 20, 21 (crash)" in result.reason

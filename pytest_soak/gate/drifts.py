@@ -1,0 +1,185 @@
+"""Criteria of a run as a course: a KPI that drifts, a throughput that is lost, a stale report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_soak.gate.figures import figure, with_unit
+from pytest_soak.gate.result import CriterionResult
+from pytest_soak.gate.window import LaneWindow
+from pytest_soak.loop.model import Iteration, Verdict
+from pytest_soak.profile.model import Comparison, DriftLimits
+from pytest_soak.statistics import (
+    Alarm,
+    Drift,
+    Stretch,
+    drift,
+    first_quarter_figure,
+    throughput_drift,
+)
+
+_VERDICTS = {Alarm.NONE: Verdict.PASS, Alarm.WARN: Verdict.WARN, Alarm.FAIL: Verdict.FAIL}
+_STALE_FROM = 9
+"""So many measured iterations in a row with all KPIs bitwise equal are a stale report."""
+_HOURS = 3600.0
+
+
+def drift_criteria(lane: LaneWindow) -> tuple[CriterionResult, ...]:
+    """``drift:KPI`` for every KPI that the profile has tested, then the throughput."""
+    results = [_drift_criterion(lane, kpi, limits) for kpi, limits in lane.limits.drift.items()]
+    throughput = lane.limits.throughput
+    if throughput is not None and throughput not in lane.limits.drift:
+        results.append(_throughput_criterion(lane, throughput))
+    return tuple(results)
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """How one KPI moved over the run, and what it is held against."""
+
+    kpi: str
+    limit: Comparison | None
+    drift: Drift
+
+
+def _drift_criterion(lane: LaneWindow, kpi: str, limits: DriftLimits) -> CriterionResult:
+    comparison = _limit_of(lane, kpi, limits)
+    if comparison is None:
+        return _not_applicable(lane, kpi, "it has no data")
+    course = drift(
+        lane.judged_series(kpi),
+        limit=comparison.limit,
+        upper=comparison.upper,
+        window=lane.limits.window,
+        last_change=lane.last_change,
+        alpha=limits.alpha,
+    )
+    return _result(lane, _Course(kpi, comparison, course))
+
+
+def _throughput_criterion(lane: LaneWindow, kpi: str) -> CriterionResult:
+    course = throughput_drift(
+        lane.judged_series(kpi), window=lane.limits.window, last_change=lane.last_change
+    )
+    return _result(lane, _Course(kpi, None, course))
+
+
+def _limit_of(lane: LaneWindow, kpi: str, limits: DriftLimits) -> Comparison | None:
+    """The KPI's own limit, or that of its budget; None without data for the latter."""
+    own = lane.comparison(kpi)
+    if limits.budget is None:
+        return own
+    start = first_quarter_figure(lane.judged_series(kpi))
+    if start is None:
+        return None
+    planned = lane.history.lane
+    hours = planned.iterations * planned.interval_s / _HOURS
+    budget = limits.budget * (hours / 24.0 if limits.per == "24h" else 1.0)
+    better = lane.history.profile.kpis[kpi].better
+    upper = own.upper if own is not None else better == "down"
+    return Comparison("<=" if upper else ">=", start + budget if upper else start - budget)
+
+
+def _not_applicable(lane: LaneWindow, kpi: str, why: str) -> CriterionResult:
+    return CriterionResult(
+        f"drift:{kpi}",
+        Verdict.PASS,
+        reason=f"drift:{kpi}: not applicable: {why}",
+        lane=lane.history.lane.id,
+        applicable=False,
+    )
+
+
+def _result(lane: LaneWindow, course: _Course) -> CriterionResult:
+    worst = course.drift.worst
+    if worst is None:
+        return _not_applicable(lane, course.kpi, "a drift takes 24 iterations with data")
+    limit = "" if course.limit is None else str(course.limit)
+    return CriterionResult(
+        f"drift:{course.kpi}",
+        _VERDICTS[course.drift.alarm],
+        worst.slope.slope,
+        limit or "<= 50% lost",
+        None,
+        worst.slope.n,
+        worst.slope.n_eff,
+        worst.slope.phi,
+        f"drift:{course.kpi}: {drift_text(lane, course.kpi, course.limit, worst)}",
+        lane.history.lane.id,
+        worst.slope.low(worst.alpha),
+        worst.slope.high(worst.alpha),
+    )
+
+
+def drift_text(lane: LaneWindow, kpi: str, limit: Comparison | None, stretch: Stretch) -> str:
+    """``rises 4.0 ms an iteration (3.4 to 4.6), crosses 340 in about 6 iterations``."""
+    slope = stretch.slope
+    unit = with_unit(lane.history.profile.kpis[kpi].unit)
+    where = f" (iterations {stretch.first} to {stretch.last})"
+    if slope.wanders:
+        return f"it wanders (φ {slope.phi:.2f}), no drift can be shown{where}"
+    if not stretch.proved:
+        return f"no drift towards the limit is shown{where}"
+    low, high = sorted((abs(slope.low(stretch.alpha)), abs(slope.high(stretch.alpha))))
+    way = "rises" if slope.slope > 0.0 else "falls"
+    text = f"{way} {figure(abs(slope.slope))}{unit} an iteration ({figure(low)} to {figure(high)})"
+    if limit is not None and stretch.remaining is not None:
+        # A line that is beyond the limit already, or is so within the iteration, crosses it now.
+        ahead = round(stretch.remaining)
+        when = f"in about {ahead} iterations" if ahead else "now"
+        text += f", crosses {limit.limit:g} {when}"
+    elif stretch.lost is not None:
+        text += (
+            f", from {figure(stretch.first_figure)} to {figure(stretch.last_figure)}: "
+            f"{stretch.lost:.0%} lost"
+        )
+    return text + where
+
+
+def stale_criterion(lane: LaneWindow) -> CriterionResult | None:
+    """WARN where every KPI of the report stays bitwise equal; None where fewer than two are read.
+
+    A target that reports an old figure again and again has a perfect interval.
+    """
+    longest, since = _longest_standstill(lane.measured)
+    if longest < 0:
+        return None
+    text = "stale: the KPIs move from iteration to iteration"
+    if longest >= _STALE_FROM:
+        text = (
+            f"stale: all KPIs are bitwise equal in {longest} iterations in a row, since iteration "
+            f"{since}: does the target measure, or repeat an old report?"
+        )
+    return CriterionResult(
+        "stale",
+        Verdict.WARN if longest >= _STALE_FROM else Verdict.PASS,
+        float(max(longest, 1)),
+        f"<= {_STALE_FROM - 1}",
+        float(_STALE_FROM - 1 - longest),
+        len(lane.measured),
+        reason=text,
+        lane=lane.history.lane.id,
+    )
+
+
+def _longest_standstill(iterations: Sequence[Iteration]) -> tuple[int, int]:
+    """The most iterations in a row with equal KPIs, and the first of them; -1 for too few KPIs."""
+    longest, since, run, first = -1, 0, 0, 0
+    before: tuple[tuple[str, float], ...] = ()
+    for item in iterations:
+        now = tuple(
+            (name, reading.value)
+            for name, reading in sorted(item.readings.items())
+            if reading.value is not None
+            and not reading.placeholder
+            and reading.source != "recorded"
+        )
+        if len(now) < 2:
+            before, run = (), 0
+            continue
+        run, first = (run + 1, first) if now == before else (1, item.number)
+        before = now
+        if run > longest:
+            longest, since = run, first
+    return longest, since

@@ -1,0 +1,168 @@
+"""A gated KPI: its figure decides FAIL, certainty decides PASS or WARN (docs/gate.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_soak.gate.figures import figure_by, with_unit
+from pytest_soak.gate.result import CriterionResult
+from pytest_soak.gate.window import KpiWindow, LaneWindow
+from pytest_soak.loop.model import Verdict
+from pytest_soak.profile.model import Comparison, Criterion, GateLimits
+from pytest_soak.statistics import (
+    effective_size,
+    student_t_quantile,
+    worst_case_factor,
+)
+
+FEWEST_VALUES = 6
+"""Below so many values nothing is judged but what FAILs."""
+_MOST_ITERATIONS = 10_000
+"""A figure that takes more iterations than this to pass is too near to its limit."""
+
+
+def kpi_criterion(lane: LaneWindow, criterion: Criterion) -> CriterionResult:
+    """One gated KPI over the window, with the reason for its verdict."""
+    comparison = criterion.mock if lane.mock else criterion.production
+    window = lane.kpi(criterion.kpi)
+    bounds, value = window.bounds, window.figure
+    verdict, facts = _verdict(lane, comparison, window)
+    head = f"{criterion.kpi}: "
+    if value is not None:
+        unit = with_unit(lane.history.profile.kpis[criterion.kpi].unit)
+        shown = figure_by(value, comparison)
+        head += f"{shown}{unit} over the last {bounds.iterations}, limit {comparison}"
+    else:
+        head += f"limit {comparison}"
+    return CriterionResult(
+        criterion.kpi,
+        verdict,
+        value,
+        str(comparison),
+        None if value is None else _margin(comparison, value),
+        bounds.n,
+        bounds.n_eff if bounds.printable else None,
+        bounds.phi,
+        "; ".join((head, *facts)) + lane.left_out,
+        lane.history.lane.id,
+        window.low,
+        window.high,
+        marginal=verdict is Verdict.FAIL and _is_marginal(comparison, window),
+    )
+
+
+def _verdict(
+    lane: LaneWindow, comparison: Comparison, window: KpiWindow
+) -> tuple[Verdict, list[str]]:
+    limits, bounds = lane.limits, window.bounds
+    because = f" ({window.why})" if window.why else ""
+    if bounds.no_data > limits.no_data_share * max(bounds.long_iterations, limits.window):
+        return Verdict.FAIL, [
+            f"no_data in {bounds.no_data} of the last {bounds.long_iterations}{because}"
+        ]
+    if window.figure is None:
+        text = "all without data" + because if bounds.long_iterations else "nothing was measured"
+        return Verdict.INCONCLUSIVE, [f"{len(lane.judged)} judged, {text}"]
+    if not comparison.holds(window.figure):
+        marginal = ["by less than its noise"] if _is_marginal(comparison, window) else []
+        return Verdict.FAIL, [*marginal, *_certainty(limits, window, comparison)]
+    if len(lane.judged) < limits.window:
+        return Verdict.INCONCLUSIVE, [f"{len(lane.judged)} judged, {limits.window} are needed"]
+    if bounds.n < FEWEST_VALUES:
+        return Verdict.INCONCLUSIVE, [f"{bounds.n} with data, {FEWEST_VALUES} are needed{because}"]
+    doubts = [*_across(lane, comparison, window), *_other_doubts(lane, window)]
+    verdict = Verdict.WARN if doubts else Verdict.PASS
+    return verdict, [*_certainty(limits, window, comparison), *doubts]
+
+
+def _is_marginal(comparison: Comparison, window: KpiWindow) -> bool:
+    """The figure is outside, and the bound away from the limit is inside."""
+    value, other = window.figure, window.bounds.other
+    outside = value is not None and not comparison.holds(value)
+    return outside and other is not None and comparison.holds(other)
+
+
+def _certainty(limits: GateLimits, window: KpiWindow, comparison: Comparison) -> list[str]:
+    """Which bound decides and its value, with what it rests on."""
+    bounds, deciding = window.bounds, window.deciding
+    if deciding is None:
+        return []
+    kind = "estimated" if deciding == bounds.estimated else "worst-case"
+    confidence = limits.confidence if kind == "estimated" else max(0.98, limits.confidence)
+    shown = window.high if window.upper else window.low
+    text = f"{confidence:.0%} {kind} bound {figure_by(shown, comparison)}"
+    rests = [f"n {bounds.n}"]
+    if bounds.n_eff is not None and bounds.printable:
+        rests.append(f"n_eff {bounds.n_eff:.1f}")
+    if bounds.phi is not None:
+        rests.append(f"φ {bounds.phi:.2f}")
+    level = ["not one level, so the last iterations alone count"] if bounds.fallback else []
+    return [f"{text} ({', '.join(rests)})", *level]
+
+
+def _across(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> list[str]:
+    """That neither bound is inside the limit, and what would make it a PASS."""
+    deciding = window.deciding
+    if deciding is not None and comparison.holds(deciding):
+        return []
+    text = "the limit is within its noise" if deciding is not None else "it has no bound"
+    return [f"{text}: a PASS takes {_remedy(lane, comparison, window)}"]
+
+
+def _other_doubts(lane: LaneWindow, window: KpiWindow) -> list[str]:
+    """Why the KPI is at best WARN, however far the figure is from the limit."""
+    limits = lane.limits
+    doubts = []
+    if window.weak:
+        doubts.append(
+            "a weekly rollup is no evidence on one iteration: a PASS takes fills in the report"
+        )
+    if lane.noise(window.kpi) is None:
+        measured, known = len(lane.measured), lane.known(window.kpi)
+        enough = (1.0 - limits.no_data_share) * limits.pass_from
+        if measured < limits.pass_from:
+            more = limits.pass_from - measured
+            doubts.append(
+                f"{measured} measured: a PASS takes {limits.pass_from} ({more} more), or a "
+                "reference (--soak-reference)"
+            )
+        elif known < enough:
+            doubts.append(f"{known} with data, too few to know its noise: a PASS takes {enough:g}")
+    return doubts
+
+
+def _remedy(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
+    """What would carry a bound inside the limit, if the figure and its noise stay as they are."""
+    value, bounds = window.figure, window.bounds
+    if value is None or bounds.sd is None or bounds.phi is None:
+        return "more iterations"
+    distance, n = _margin(comparison, value), len(lane.judged)
+    phi, sd, confidence = bounds.phi, bounds.sd, lane.limits.confidence
+
+    def passes(total: int) -> bool:
+        length = max(lane.limits.window, total // 3)
+        n_eff = effective_size(length, phi)
+        df = max(effective_size(total, phi) - 2.0, 0.3)
+        estimated = student_t_quantile(confidence, df) * sd / n_eff**0.5
+        worst = worst_case_factor(length, confidence) * sd
+        return bool(min(estimated, worst) < distance)
+
+    total = _first(passes, n + 1, _MOST_ITERATIONS)
+    if total is None:
+        return f"a figure farther from the limit: {_MOST_ITERATIONS:,} iterations would not do"
+    reference = "" if lane.noise(window.kpi) is not None else ", or a reference (--soak-reference)"
+    return f"about {total - n} more iterations{reference}"
+
+
+def _first(passes: Callable[[int], bool], low: int, high: int) -> int | None:
+    """The smallest number from ``low`` to ``high`` for which it holds, of those that follow it."""
+    if not passes(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if passes(middle) else (middle + 1, high)
+    return low
+
+
+def _margin(comparison: Comparison, value: float) -> float:
+    return comparison.limit - value if comparison.upper else value - comparison.limit

@@ -1,0 +1,165 @@
+"""Drift, throughput and stale reports as criteria of a lane, and what they mean for freezing."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_soak.canonical import canonical_json
+from pytest_soak.gate.judge import LaneJudgement, judge_lane, weakened
+from pytest_soak.gate.result import CriterionResult
+from pytest_soak.loop.model import Verdict
+from pytest_soak.profile.build import build
+from pytest_soak.profile.errors import ProfileError
+from pytest_soak.profile.model import Profile
+from tests.unit.gate.histories import make_history, steady, with_iteration
+
+
+def with_gate(**gate: Any) -> Profile:
+    document = json.loads(canonical_json(steady().document))
+    document["gate"] |= gate
+    return build(document)
+
+
+def noisy(start: float, slope: float, sd: float, n: int = 24) -> list[float]:
+    rng = random.Random(f"{start} {slope} {sd} {n}")
+    return [start + slope * i + rng.gauss(0.0, sd) for i in range(n)]
+
+
+def line(judgement: LaneJudgement, name: str) -> CriterionResult:
+    return next(item for item in judgement.criteria if item.name == name)
+
+
+def test_a_kpi_that_will_cross_its_limit_soon_fails_and_says_when() -> None:
+    judgement = judge_lane(make_history(kpis={"p95_latency_ms": noisy(220.0, 4.0, 5.0)}))
+    result = line(judgement, "drift:p95_latency_ms")
+    assert line(judgement, "p95_latency_ms").verdict is not Verdict.FAIL
+    assert result.verdict is Verdict.FAIL
+    assert result.reason.startswith("drift:p95_latency_ms: rises ")
+    assert " ms an iteration (" in result.reason
+    assert "crosses 340 in about " in result.reason
+    assert not judgement.freeze_ready
+    assert judgement.verdict is Verdict.FAIL
+
+
+def test_a_drift_that_crosses_late_warns_and_one_away_from_the_limit_is_none() -> None:
+    late = judge_lane(make_history(72, kpis={"p95_latency_ms": noisy(200.0, 1.2, 3.0, 72)}))
+    assert line(late, "drift:p95_latency_ms").verdict is Verdict.WARN
+    assert not late.freeze_ready
+    away = judge_lane(make_history(kpis={"p95_latency_ms": noisy(320.0, -4.0, 5.0)}))
+    assert line(away, "drift:p95_latency_ms").verdict is Verdict.PASS
+    assert "no drift towards the limit" in line(away, "drift:p95_latency_ms").reason
+
+
+def test_fewer_than_24_values_are_not_tested() -> None:
+    judgement = judge_lane(make_history(23))
+    result = line(judgement, "drift:net_bps")
+    assert (result.verdict, result.applicable) == (Verdict.PASS, False)
+    assert "takes 24 iterations" in result.reason
+
+
+def test_a_lost_throughput_warns_without_a_limit() -> None:
+    fills = noisy(6000.0, -200.0, 100.0)
+    judgement = judge_lane(make_history(kpis={"fills_per_hour": fills}))
+    result = line(judgement, "drift:fills_per_hour")
+    assert result.verdict is Verdict.WARN
+    assert "% lost" in result.reason
+    mild = judge_lane(make_history(kpis={"fills_per_hour": noisy(6000.0, -90.0, 100.0)}))
+    assert line(mild, "drift:fills_per_hour").verdict is Verdict.PASS
+
+
+def test_a_wandering_kpi_proves_nothing() -> None:
+    steps = [300.0 + 20.0 * (i // 12) + 0.01 * (i % 2) for i in range(24)]
+    result = line(judge_lane(make_history(kpis={"p95_latency_ms": steps})), "drift:p95_latency_ms")
+    assert result.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+    assert "nan" not in result.reason
+
+
+class TestProfile:
+    def test_a_budget_gives_a_kpi_without_a_limit_one(self) -> None:
+        profile = with_gate(drift={"adverse_bps_p95": {"budget": 0.5}})
+        drifting = {"adverse_bps_p95": noisy(1.0, 0.05, 0.01)}
+        result = line(
+            judge_lane(make_history(kpis=drifting, profile=profile)), "drift:adverse_bps_p95"
+        )
+        assert result.verdict is Verdict.FAIL
+        wide = with_gate(drift={"adverse_bps_p95": {"budget": 50.0}})
+        within = judge_lane(make_history(kpis=drifting, profile=wide))
+        assert line(within, "drift:adverse_bps_p95").verdict is Verdict.PASS
+
+    def test_a_budget_for_24_hours_is_scaled_to_the_planned_hours(self) -> None:
+        # 24 iterations of 300 s are two hours: a twelfth of the budget.
+        drifting = {"adverse_bps_p95": noisy(1.0, 0.02, 0.01)}
+        verdicts = []
+        for budget in (1.2, 1200.0):
+            profile = with_gate(drift={"adverse_bps_p95": {"budget": budget, "per": "24h"}})
+            judged = judge_lane(make_history(kpis=drifting, profile=profile))
+            verdicts.append(line(judged, "drift:adverse_bps_p95").verdict)
+        assert verdicts == [Verdict.FAIL, Verdict.PASS]
+
+    def test_null_switches_a_drift_off(self) -> None:
+        profile = with_gate(drift={"net_bps": None}, throughput=None)
+        names = {item.name for item in judge_lane(make_history(profile=profile)).criteria}
+        assert "drift:p95_latency_ms" in names
+        assert not {"drift:net_bps", "drift:fills_per_hour"} & names
+
+    @pytest.mark.parametrize(
+        ("drift", "said"),
+        [
+            ({"net_bp": {}}, "did you mean 'net_bps'"),
+            ({"fees_bps": {"budget": 1.0}}, "better neither up nor down"),
+            ({"adverse_bps_p95": {}}, "give it a budget, or gate it"),
+            ({"net_bps": {"alpha": 0.5}}, "at most 0.2"),
+            ({"net_bps": {"per": "day"}}, "is none of 'run', '24h'"),
+            ({"net_bps": {"budged": 1}}, "did you mean 'budget'"),
+        ],
+    )
+    def test_a_bad_one_is_refused(self, drift: dict[str, Any], said: str) -> None:
+        with pytest.raises(ProfileError, match=said):
+            with_gate(drift=drift)
+
+
+class TestStale:
+    def test_equal_kpis_in_more_than_8_iterations_in_a_row_warn(self) -> None:
+        equal = {"fills_per_hour": [6000.0 + i for i in range(15)] + [6100.0] * 9}
+        result = line(judge_lane(make_history(kpis=equal)), "stale")
+        assert result.verdict is Verdict.WARN
+        assert "9 iterations in a row, since iteration 16" in result.reason
+        moving = {"fills_per_hour": [6000.0 + i for i in range(16)] + [6100.0] * 8}
+        assert line(judge_lane(make_history(kpis=moving)), "stale").verdict is Verdict.PASS
+
+    def test_one_kpi_alone_may_stand_still(self) -> None:
+        nothing = dict.fromkeys(("net_bps", "risk_ratio", "maker_taker_ratio", "fills_per_hour"))
+        judgement = judge_lane(make_history(kpis=nothing))
+        assert "stale" not in {item.name for item in judgement.criteria}
+
+
+class TestFreezing:
+    def test_a_good_run_may_be_frozen(self) -> None:
+        assert judge_lane(make_history()).freeze_ready
+
+    def test_nothing_inconclusive(self) -> None:
+        extra = CriterionResult("mine", Verdict.INCONCLUSIVE, reason="mine: no")
+        assert not judge_lane(make_history(), extra=[extra]).freeze_ready
+
+    def test_no_scenario_in_the_window(self) -> None:
+        fired = {"scenarios": [{"name": "x", "started_s": 1.0, "ended_s": 2.0}]}
+        assert not judge_lane(with_iteration(make_history(), 20, report=fired)).freeze_ready
+        assert judge_lane(with_iteration(make_history(), 10, report=fired)).freeze_ready
+
+
+def test_a_weaker_gate_is_named() -> None:
+    assert weakened(steady().gate) == ()
+    weak = replace(
+        steady().gate, confidence=0.9, pass_from=12, no_data_share=0.5, pass_count_slack=4
+    )
+    assert weakened(weak) == (
+        "confidence 0.9 below 0.95",
+        "pass_from 12 below 24",
+        "no_data_share 0.5 above 0.25",
+        "pass_count_slack 4 above a quarter of 8",
+    )

@@ -1,0 +1,113 @@
+"""One gated KPI: the window, both bounds, and what the criterion says for people."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from pytest_soak.gate.judge import judge_lane
+from pytest_soak.gate.result import CriterionResult
+from pytest_soak.gate.window import LaneWindow
+from pytest_soak.loop.model import Reading, Verdict
+from pytest_soak.report.table import final_table
+from tests.unit.gate.histories import make_history, steady
+
+
+def noise(seed: int, n: int, sd: float) -> list[float]:
+    rng = random.Random(seed)
+    return [rng.gauss(0.0, sd) for _ in range(n)]
+
+
+def p95(values: list[float]) -> CriterionResult:
+    judgement = judge_lane(make_history(len(values), kpis={"p95_latency_ms": values}))
+    return next(item for item in judgement.criteria if item.name == "p95_latency_ms")
+
+
+@pytest.mark.parametrize(("n", "length"), [(8, 8), (24, 8), (30, 10), (72, 24), (288, 96)])
+def test_the_window_is_the_last_third_and_8_at_least(n: int, length: int) -> None:
+    window = LaneWindow(make_history(n))
+    assert window.kpi("net_bps").bounds.long_iterations == length
+    assert len(window.long) == length
+    assert len(window.last) == 8
+
+
+def test_a_run_that_was_healed_passes() -> None:
+    """240 ms at the start, level at 58 from iteration 15 on: the bend is no noise."""
+    values = [max(58.0, 240.0 - 13.0 * i) + e for i, e in enumerate(noise(3, 72, 15.0))]
+    result = p95(values)
+    assert result.verdict is Verdict.PASS
+    assert "bound" in result.reason
+
+
+def test_a_figure_beyond_its_limit_by_less_than_its_noise_fails_and_says_so() -> None:
+    result = p95([342.0 + e for e in noise(5, 24, 18.0)])
+    assert result.value is not None
+    assert result.value > 340.0
+    assert result.verdict is Verdict.FAIL
+    assert result.marginal
+    assert "by less than its noise" in result.reason
+    far = p95([420.0 + e for e in noise(5, 24, 18.0)])
+    assert far.verdict is Verdict.FAIL
+    assert not far.marginal
+
+
+def test_figure_and_limit_are_told_apart() -> None:
+    result = p95([340.04] * 24)
+    assert result.verdict is Verdict.FAIL
+    assert "340.04 ms over the last 8, limit <= 340" in result.reason
+    assert result.reason.count("p95_latency_ms") == 1
+
+
+def test_a_warn_says_how_many_iterations_a_pass_takes() -> None:
+    near = p95([331.0 + e for e in noise(11, 24, 18.0)])
+    assert near.verdict is Verdict.WARN
+    assert "a PASS takes about" in near.reason
+    assert "or a reference (--soak-reference)" in near.reason
+    hopeless = p95([339.999 + e for e in noise(13, 24, 1e-5)] + [339.99999] * 8)
+    assert "nan" not in hopeless.reason
+
+
+def test_more_iterations_of_the_same_do_pass() -> None:
+    """The number that a WARN names is one that suffices in most runs."""
+    level, passed = 325.0, 0
+    for seed in range(20):
+        short = p95([level + e for e in noise(seed, 24, 18.0)])
+        assert short.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+        long = p95([level + e for e in noise(seed, 96, 18.0)])
+        passed += long.verdict is Verdict.PASS
+    assert passed >= 18
+
+
+def test_a_constant_kpi_inside_its_limit_passes_with_itself_as_bound() -> None:
+    result = p95([310.0] * 24)
+    assert (result.verdict, result.high) == (Verdict.PASS, 310.0)
+
+
+def test_one_dominant_iteration_does_not_carry_the_ratio() -> None:
+    small = [Reading(0.2, "fills_volume", 0.2, 1.0)] * 23
+    large = [Reading(0.99, "fills_volume", 990.0, 1000.0)]
+    history = make_history(kpis={"maker_taker_ratio": [*small[:20], *large, *small[:3]]})
+    judged = judge_lane(history)
+    result = next(item for item in judged.criteria if item.name == "maker_taker_ratio")
+    assert result.value is not None
+    assert result.value > 0.85
+    assert result.verdict is not Verdict.PASS
+
+
+def test_bounds_are_shown_within_the_range_of_the_kpi() -> None:
+    ratios = [min(1.0, 0.97 + e) for e in noise(2, 24, 0.03)]
+    judgement = judge_lane(make_history(kpis={"maker_taker_ratio": ratios}))
+    window = judgement.windows["maker_taker_ratio"]
+    assert window.high is not None
+    assert window.high <= 1.0
+    assert steady().kpis["maker_taker_ratio"].range == (0.0, 1.0)
+
+
+def test_the_verdict_line_names_a_weaker_gate() -> None:
+    from pytest_soak.gate.judge import judge_run
+    from tests.unit.gate.test_drifts import with_gate
+
+    profile = with_gate(confidence=0.8)
+    lines = final_table(judge_run([judge_lane(make_history(profile=profile))]))
+    assert lines[-1] == "gate: PASS (weaker than the shipped gate: confidence 0.8 below 0.95)"
