@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,12 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = arguments.command
+    status = _USAGE
     try:
-        return command(arguments)
+        status = command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; what is left of it is dropped.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CommandError, ProfileError, StoreError) as error:
         print(f"pytest-soak: {error}", file=sys.stderr)
         return _USAGE
-    except (BrokenPipeError, ImportError):  # of the reader of the output, and of the installation
+    except ImportError:  # a fault of the installation, not of the run
         raise
     except Exception as error:
         # A value that no session wrote, where nobody expected it: no verdict, and no traceback.
@@ -50,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return _USAGE
+    return status
 
 
 def _named(arguments: argparse.Namespace) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -216,6 +217,26 @@ def test_bad_arguments_exit_with_2(
         main(arguments)
     assert stopped.value.code == 2
     assert "usage: pytest-soak" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("net", "status"), [(3.5, 0), (1.0, 1)])
+def test_a_reader_that_goes_away_sees_no_traceback_and_no_better_verdict(
+    stored: StoredRun, net: float, status: int
+) -> None:
+    path = stored(decided_entries(net=net))
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_soak", "gate", str(path)],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    os.close(writing)
+    # 2 where the verdict itself could not be written, as without a buffer.
+    assert done.returncode in (status, 2)
+    assert done.stderr == b""
 
 
 def test_profile_show(capsys: pytest.CaptureFixture[str]) -> None:
