@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_soak.gate.judge import RunJudgement, exit_code
-from pytest_soak.loop.model import History
+from pytest_soak.gate.judge import LaneJudgement, RunJudgement, exit_code, judge_run
+from pytest_soak.loop.model import History, worst_of
 from pytest_soak.report.layout import WIDTH, cut
 from pytest_soak.report.snapshot import gate_object
 from pytest_soak.report.table import final_table
@@ -168,9 +168,13 @@ class RunningRun:
         ]
 
     def judged(self) -> RunJudgement:
-        """As the gate would judge it now, without references and hooks."""
+        """As the gate would judge what there is, without references and hooks.
+
+        That a run which goes on is not complete is no news, so completeness is left out.
+        """
         strict = self.directory.about.get("strict") is True
-        return judge_stored(self.lanes, Inputs(strict=strict))
+        lanes = judge_stored(self.lanes, Inputs(strict=strict)).lanes
+        return judge_run([_without_completeness(lane) for lane in lanes])
 
     def document(self) -> dict[str, Any]:
         """The same as JSON."""
@@ -223,6 +227,12 @@ def unjudged_document(run: StoredRun, error: NotSealed) -> dict[str, Any]:
         "lanes": run.state_lines(),
         "information": information,
     }
+
+
+def _without_completeness(lane: LaneJudgement) -> LaneJudgement:
+    criteria = tuple(item for item in lane.criteria if item.name != "completeness")
+    verdict = worst_of([item.verdict for item in criteria if item.binding])
+    return replace(lane, criteria=criteria, verdict=verdict)
 
 
 def _state(lane: StoredLane) -> State:
