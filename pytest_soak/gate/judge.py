@@ -141,7 +141,7 @@ def _freeze_ready(
     drifts = [verdict for name, verdict in verdicts.items() if name.startswith("drift:")]
     window = {item.number for item in lane.long}
     hurt = {number for item in found for number in item.hurt}
-    hurt |= {item.number for item in lane.measured if item not in lane.calm}
+    hurt |= {item.number for item in lane.measured} - {item.number for item in lane.calm}
     last = lane.long[0].number if lane.long else 0
     return (
         Verdict.FAIL not in gated
