@@ -8,8 +8,8 @@ healed    a service whose p95 falls by 26 ms with every connection, 240 ms at 8 
           noise sd 15; GROW adds connections above 75 ms, the limit is 120: seeds 1-20 at 24, 48
           and 72 iterations.
 decaying  net 6 - .1 i, p95 220 + 4 i, fills 900 - 25 i, noise sd .3, 15, 40, over 24 iterations;
-          and the same fall (net -.15, p95 +6, fills -37.5 an iteration) within the last 16 of 48. It
-          stays inside the limits of the shipped gate, on its way to them.
+          and the same fall (net -.15, p95 +6, fills -37.5 an iteration) within the last 16 of 48.
+          It stays inside the limits of the shipped gate, on its way to them.
 mock      the shipped profile on the mock market under --soak-strict, seeds 1-20 at 24 and 72.
 
 Exit 1 where a row misses what it must reach.
@@ -44,8 +44,13 @@ POOL = {
     "name": "pool",
     "parameters": {
         "pool_size": {
-            "path": "service", "unit": "connections", "start": 8, "min": 2, "max": 64,
-            "cap_per_hour": 12, "safer": "down",
+            "path": "service",
+            "unit": "connections",
+            "start": 8,
+            "min": 2,
+            "max": 64,
+            "cap_per_hour": 12,
+            "safer": "down",
         }
     },
     "kpis": {"p95_ms": {"read": "totals.p95_ms", "unit": "ms", "better": "down"}},
@@ -59,8 +64,13 @@ POOL = {
     },
     "guards": {"hold_last": 1, "velocity_window_s": 3600, "clip_share": 0.5},
     "gate": {
-        "window": 8, "pass_from": 24, "confidence": 0.95, "no_data_share": 0.25,
-        "criteria": {"p95_ms": "<= 120"}, "pass_count_slack": 2, "freeze_ready_pass_count": 6,
+        "window": 8,
+        "pass_from": 24,
+        "confidence": 0.95,
+        "no_data_share": 0.25,
+        "criteria": {"p95_ms": "<= 120"},
+        "pass_count_slack": 2,
+        "freeze_ready_pass_count": 6,
         "delta": {"full": 0.95, "relaxed": 0.90, "stuck_max": 1},
     },
 }
@@ -99,8 +109,10 @@ class Decaying:
                 "slippage_bps_p95": 1.0,
             },
             "fills": {
-                "maker_count": 0.9 * count, "taker_count": 0.1 * count,
-                "maker_volume": 0.9 * count, "taker_volume": 0.1 * count,
+                "maker_count": 0.9 * count,
+                "taker_count": 0.1 * count,
+                "maker_volume": 0.9 * count,
+                "taker_volume": 0.1 * count,
             },
             "block_reasons": {"risk": 30, "min_interval": 10, "concurrency": 40, "throttle": 20},
         }

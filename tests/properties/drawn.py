@@ -54,7 +54,8 @@ class Seen:
 
 def finite(said: Any) -> float | None:
     is_number = isinstance(said, (int, float)) and not isinstance(said, bool)
-    return float(said) if is_number and math.isfinite(said) else None
+    # Figures end at 1e100: what is beyond is no data.
+    return float(said) if is_number and abs(said) <= 1e100 else None
 
 
 GOOD, QUIET, BAD = Seen(risk=0.3), Seen(), Seen(net=1.0)

@@ -219,13 +219,13 @@ GARBAGE: dict[str, Attack] = {
     "no pairs": answering(lambda: Pairs((KEY, 1.0, 2.0))),  # type: ignore[arg-type]
     "pairs that raise": answering(lambda: Pairs(hostile("__iter__"))),
     "endless": answering(Endless),
-    "a number that raises": answering(
-        lambda: {KEY: type("F", (float,), {"__float__": lambda self: 1 / 0})(1.0)}
-    ),
 }
 """As above: there is nothing in it that can be read."""
 
 ANSWERED: dict[str, Attack] = {
+    "a number that raises": answering(
+        lambda: {KEY: type("F", (float,), {"__float__": lambda self: 1 / 0})(1.0)}
+    ),
     "numbers that are none": answering(lambda: {KEY: math.nan, OTHER: -math.inf}),
     "huge numbers": answering(lambda: {KEY: 1e308, OTHER: -1e308, "vip_tilt_cap": 10**400}),
     "tiny numbers": answering(lambda: {KEY: 5e-324, OTHER: -0.0, "vip_tilt_cap": 0}),
