@@ -122,8 +122,10 @@ def test_beside_a_check_only_those_that_ask_for_the_soak_are_named(soak: Session
     result = soak("--soak-iterations=2", BOT)
     assert result.outcomes["deselected"] == 6
     assert "soak: warning: 4 tests that ask for the soak's fixtures take no part:" in result.out
-    assert "test_plain" not in result.out
-    assert "test_case" not in result.out
+    # What follows may show source lines, of whatever was in a file of that name before.
+    named, _, _ = result.out.partition("warnings summary")
+    assert "test_plain" not in named
+    assert "test_case" not in named
 
 
 def test_one_that_asks_for_the_soak_beside_a_check(soak: Sessions) -> None:
