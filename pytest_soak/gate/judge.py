@@ -19,7 +19,7 @@ from pytest_soak.gate.criteria import (
 )
 from pytest_soak.gate.delta import DeltaReport, verify_deltas
 from pytest_soak.gate.drifts import drift_criteria, stale_criterion
-from pytest_soak.gate.kpi import kpi_criterion
+from pytest_soak.gate.kpi import is_certain, kpi_criterion
 from pytest_soak.gate.noise import Reference
 from pytest_soak.gate.recovery import Recovery, excluded_by, recoveries, scenario_criteria
 from pytest_soak.gate.window import KpiWindow, LaneWindow
@@ -37,9 +37,9 @@ class LaneJudgement:
     pass_count: int
     """PASS and WARN iterations of the window."""
     freeze_ready: bool
-    """The parameters may be frozen as they are: no KPI FAILs, none drifts towards its limit, enough
-    iterations pass, the deltas are verified, nothing is INCONCLUSIVE, and no scenario, nor what it
-    left behind, reaches into the window."""
+    """The parameters may be frozen as they are: every gated KPI is certain to be inside its limit,
+    none drifts towards it, enough iterations pass, the deltas are verified, nothing is
+    INCONCLUSIVE, and no scenario, nor what it left behind, reaches into the window."""
     window: LaneWindow
     """What was judged: the lane's iterations, and its KPIs over the gate's window."""
     recoveries: tuple[Recovery, ...]
@@ -137,19 +137,21 @@ def _freeze_ready(
 ) -> bool:
     """Whether the parameters may be frozen as they are at the end of the run."""
     verdicts = {item.name: item.verdict for item in criteria}
-    gated = [verdicts[item.kpi] for item in lane.limits.criteria]
-    drifts = [verdict for name, verdict in verdicts.items() if name.startswith("drift:")]
-    window = {item.number for item in lane.long}
+    drifts = {verdict for name, verdict in verdicts.items() if name.startswith("drift:")}
+    if Verdict.INCONCLUSIVE in verdicts.values() or drifts & {Verdict.WARN, Verdict.FAIL}:
+        return False
+    certain = [
+        is_certain(item.mock if lane.mock else item.production, lane.kpi(item.kpi))
+        for item in lane.limits.criteria
+    ]
     hurt = {number for item in found for number in item.hurt}
     hurt |= {item.number for item in lane.measured} - {item.number for item in lane.calm}
-    last = lane.long[0].number if lane.long else 0
+    first = lane.long[0].number if lane.long else 0
     return (
-        Verdict.FAIL not in gated
+        all(certain)
         and lane.pass_count >= lane.limits.freeze_ready_pass_count
         and verdicts["delta_quality"] in (Verdict.PASS, Verdict.WARN)
-        and not {Verdict.WARN, Verdict.FAIL} & set(drifts)
-        and Verdict.INCONCLUSIVE not in verdicts.values()
-        and not {number for number in hurt if number in window or number >= last > 0}
+        and not any(number >= first for number in hurt)
     )
 
 

@@ -100,12 +100,17 @@ def _certainty(limits: GateLimits, window: KpiWindow, comparison: Comparison) ->
     return [f"{text} ({', '.join(rests)})", *level]
 
 
+def is_certain(comparison: Comparison, window: KpiWindow) -> bool:
+    """Whether one of the two bounds is inside the limit."""
+    deciding = window.deciding
+    return deciding is not None and comparison.holds(deciding)
+
+
 def _across(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> list[str]:
     """That neither bound is inside the limit, and what would make it a PASS."""
-    deciding = window.deciding
-    if deciding is not None and comparison.holds(deciding):
+    if is_certain(comparison, window):
         return []
-    text = "the limit is within its noise" if deciding is not None else "it has no bound"
+    text = "the limit is within its noise" if window.deciding is not None else "it has no bound"
     return [f"{text}: a PASS takes {_remedy(lane, comparison, window)}"]
 
 

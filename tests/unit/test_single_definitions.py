@@ -77,7 +77,7 @@ def test_conditions_are_evaluated_in_one_place() -> None:
         # Limits of the gate: a mean or a bound against one comparison, which is no condition.
         "gate/kpi.py: _verdict",
         "gate/kpi.py: _is_marginal",
-        "gate/kpi.py: _across",
+        "gate/kpi.py: is_certain",
         "gate/figures.py: figure_by",
         "gate/recovery.py: _outside",
         "report/sweep.py: _kpi",
