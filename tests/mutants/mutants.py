@@ -9,4 +9,5 @@ MUTANTS = (
     *(*of_guards.PANIC, *of_lanes.ORDER, *of_lanes.NUMBERS, *of_lanes.HASHES),
     *(*of_lanes.OPERATORS, *of_lanes.EFFECTS, *of_lanes.FILES),
     *(*of_verdicts.UNKNOWN, *of_verdicts.LIMITS, *of_verdicts.CRITERIA),
+    *(*of_verdicts.SEALED, *of_verdicts.JUDGED),
 )

@@ -127,11 +127,11 @@ CRITERIA = (
     ),
     Mutant(
         "no data in the window is not counted",
-        "gate/window.py",
-        "        missing = len(self.last) - len(values)",
-        "        missing = 0",
-        (f"{GREEN}::test_a_name_that_the_profile_does_not_know_is_no_zero",),
-        r"INCONCLUSIVE|no_data",
+        "gate/kpi.py",
+        "    if bounds.no_data > limits.no_data_share",
+        "    if False and bounds.no_data > limits.no_data_share",
+        ("tests/unit/gate/test_judge.py::test_no_data_in_more_than_a_quarter_of_the_window_fails",),
+        r"FAIL",
     ),
     Mutant(
         "an unfinished iteration is measured",
@@ -148,5 +148,91 @@ CRITERIA = (
         "    return",
         ("tests/sessions/test_selection.py::test_several_lanes_in_part_are_counted",),
         r"== 4|4 ==|selected in part",
+    ),
+)
+
+SEALED = (
+    Mutant(
+        "another journal fits the seal",
+        "sealed.py",
+        "    if now != then:",
+        "    if False:",
+        ("tests/unit/test_seal.py",),
+        r"exit|== 2|2 ==|assert",
+    ),
+    Mutant(
+        "a run without a seal is judged",
+        "offline.py",
+        "        if options.unsealed:",
+        "        if True:",
+        ("tests/unit/test_seal.py::test_what_was_judged_comes_back_from_the_seal",),
+        r"assert",
+    ),
+    Mutant(
+        "a FAIL of a hook is INCONCLUSIVE",
+        "session/hook_criteria.py",
+        "Verdict.FAIL if owner else Verdict.INCONCLUSIVE",
+        "Verdict.INCONCLUSIVE",
+        ("tests/unit/session/test_hook_criteria.py",),
+        r"FAIL",
+    ),
+)
+
+JUDGED = (
+    Mutant(
+        "a drift is no alarm",
+        "gate/drifts.py",
+        "Alarm.FAIL: Verdict.FAIL}",
+        "Alarm.FAIL: Verdict.PASS}",
+        (
+            "tests/unit/gate/test_drifts.py::test_a_kpi_that_will_cross_its_limit_soon_fails_and_says_when",
+        ),
+        r"FAIL",
+    ),
+    Mutant(
+        "a figure alone passes",
+        "gate/kpi.py",
+        "    return deciding is not None and comparison.holds(deciding)",
+        "    return True",
+        ("tests/unit/gate/test_kpi.py::test_a_warn_says_how_many_iterations_a_pass_takes",),
+        r"WARN",
+    ),
+    Mutant(
+        "the window is the last 8 for ever",
+        "statistics/bounds.py",
+        "    length = max(window, len(series) // 3)",
+        "    length = window",
+        ("tests/unit/gate/test_kpi.py::test_the_window_is_the_last_third_and_8_at_least",),
+        r"24|96|10",
+    ),
+    Mutant(
+        "a value beyond its range is data",
+        "loop/kpis.py",
+        "    if not (below or above):",
+        "    if True:",
+        (f"{KPIS}::test_a_value_beyond_its_range_is_no_data",),
+        r"None",
+    ),
+    Mutant(
+        "a stale report is fresh",
+        "gate/drifts.py",
+        "        Verdict.WARN if longest >= _STALE_FROM else Verdict.PASS,",
+        "        Verdict.PASS,",
+        (
+            "tests/unit/gate/test_drifts.py::TestStale"
+            "::test_equal_kpis_in_more_than_8_iterations_in_a_row_warn",
+        ),
+        r"WARN",
+    ),
+    Mutant(
+        "a drifting run may be frozen",
+        "gate/judge.py",
+        " or drifts & {Verdict.WARN, Verdict.FAIL}:",
+        ":",
+        (
+            "tests/unit/gate/test_drifts.py"
+            "::test_a_drift_that_crosses_late_warns_and_one_away_from_the_limit_is_none",
+        ),
+        r"freeze_ready",
     ),
 )

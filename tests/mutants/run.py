@@ -33,6 +33,9 @@ ROOT = Path(__file__).resolve().parents[2]
 README = Path(__file__).with_name("README.md")
 COPIED = ("pytest_soak", "profiles", "tests", "conftest.py", "pyproject.toml")
 LONGEST_S = 300.0
+"""For one mutant."""
+LONGEST_WHOLE_S = 1800.0
+"""For all the tests, unmutated."""
 MARK = "```"
 
 
@@ -63,7 +66,9 @@ def copy_to(folder: Path) -> Path:
     return folder
 
 
-def run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    command: Sequence[str], folder: Path, longest_s: float = LONGEST_S
+) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     return subprocess.run(
         list(command),
@@ -71,7 +76,7 @@ def run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str
         env={**kept, "PYTHONPATH": str(folder), HERE: str(folder), "COLUMNS": "500"},
         capture_output=True,
         text=True,
-        timeout=LONGEST_S,
+        timeout=longest_s,
         check=False,
     )
 
@@ -90,6 +95,7 @@ def pytest_in(
             *tests,
         ],
         folder,
+        LONGEST_S if mutated else LONGEST_WHOLE_S,
     )
 
 

@@ -236,6 +236,13 @@ def test_no_data_says_what_was_there(totals: Any, why: str) -> None:
     assert read({"totals": totals})["net_bps"].why == why
 
 
+def test_a_value_beyond_its_range_is_no_data() -> None:
+    reading = read(edge_report(p95=-5.0))["p95_latency_ms"]
+    assert reading.value is None
+    assert reading.why == "p95_latency_ms is -5, outside 0 to inf"
+    assert read(edge_report(p95=0.0))["p95_latency_ms"].value == 0.0
+
+
 @pytest.mark.parametrize("value", [Decimal("3.25"), Fraction(13, 4), np.longdouble(3.25)])
 def test_decimal_fraction_and_long_double_are_data(value: Any) -> None:
     assert read(edge_report(net=to_json(value)))["net_bps"].value == 3.25
