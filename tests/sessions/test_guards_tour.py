@@ -62,7 +62,7 @@ TOUR: tuple[tuple[int, str, Way, tuple[str, ...], str], ...] = (
     (7, "bounds", "refused", ("vip_tilt_cap",), "skipped 1 (bounds)"),
     (8, "no_op", "refused", ("tail_age_ms",), "skipped 1 (no_op)"),
     (9, "small", "held", ("base_spread_bps",), "held 1 (small)"),
-    (10, "nodata", "refused", ("tail_age_ms",), "skipped 1 (nodata)"),
+    (10, "nodata", "refused", ("tail_age_ms",), "totals.net_bps is null | skipped 1"),
     (11, "invalid", "refused", ("min_interval_ms", "tail_age"), "skipped 2 (invalid)"),
     (12, "pin", "held", POOR[:1], "EDITED base_spread_bps | held 3 (pin, velocity)"),
     (13, "pin", "refused", ("base_spread_bps",), "skipped 1 (pin)"),
