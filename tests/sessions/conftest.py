@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,19 @@ def poor(lane):
 '''
 
 
+GATED = ("maker_taker_ratio", "risk_ratio", "net_bps", "p95_latency_ms")
+CRITERIA = (
+    *GATED, "pass_count_last8", "delta_quality", "checks", "completeness", "stale",
+    *(f"drift:{kpi}" for kpi in GATED), "drift:fills_per_hour",
+)  # fmt: skip
+"""What the gate of a lane of the shipped profiles judges."""
+TOO_SHORT = dict.fromkeys((*GATED, "pass_count_last8"), "INCONCLUSIVE")
+"""Less than eight iterations prove nothing, however good they are."""
+NOISE_UNKNOWN = dict.fromkeys(GATED, "WARN")
+"""Less than 24 iterations do not tell how certain a KPI is."""
+_OUTCOMES = {"PASS": "passed", "WARN": "warned", "INCONCLUSIVE": "inconclusive", "FAIL": "failed"}
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _interruptible() -> None:
     """A shell's background job ignores Ctrl-C, and so would the sessions that it starts."""
@@ -83,6 +97,34 @@ class Result:
 
     def text(self, name: str, lane: str = ".") -> str:
         return (self.latest / lane / name).read_text("utf-8")
+
+    @property
+    def items(self) -> dict[str, int]:
+        """The outcomes without those of the gate, which are one for each criterion that binds.
+
+        That the gate has another criterion changes nothing here. That a criterion of the snapshot
+        has no report, or one with another outcome, does.
+        """
+        lanes = self.json("POST_SOAK_SNAPSHOT.json")["lanes"]
+        reports = Counter(
+            _OUTCOMES[one["verdict"] if one.get("applicable", True) else "PASS"]
+            for lane in lanes
+            for one in lane["criteria"]
+            if one.get("binding", True)
+        )
+        names = {*self.outcomes, *reports}
+        left = {name: self.outcomes.get(name, 0) - reports[name] for name in names}
+        return {name: count for name, count in left.items() if count}
+
+    @property
+    def gate(self) -> dict[str, str]:
+        """What binds in a session of one lane and is not PASS: criterion to verdict."""
+        (lane,) = self.json("POST_SOAK_SNAPSHOT.json")["lanes"]
+        return {
+            one["name"]: one["verdict"]
+            for one in lane["criteria"]
+            if one.get("binding", True) and one["verdict"] != "PASS"
+        }
 
 
 class Sessions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sessions.conftest import Result, Sessions
+from tests.sessions.conftest import TOO_SHORT, Result, Sessions
 
 CONFTEST = """
 import pytest
@@ -91,7 +91,8 @@ def test_a_failing_check_marks_the_iteration_and_goes_on(soak: Sessions) -> None
     soak.bot(test_a="def test_a(soak_iteration): assert soak_iteration.number != 2")
     result = soak("--soak-iterations=4", "--soak-target=bot:make")
     assert result.code == 1
-    assert result.outcomes["failed"] == 1
+    assert result.items == {"failed": 1, "passed": 3}
+    assert result.gate == {**TOO_SHORT, "checks": "FAIL"}
     failed = [item for item in result.entries() if item["type"] == "checks"]
     assert [(item["iteration"], item["failed"]) for item in failed] == [(2, ["test_a.py::test_a"])]
     assert [item["iteration"] for item in result.entries() if item["type"] == "decision"] == [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from tests.sessions.conftest import Sessions
+from tests.sessions.conftest import CRITERIA, NOISE_UNKNOWN, TOO_SHORT, Sessions
 
 GOOD = ("--soak-target=bot:make",)
 POOR = ("--soak-target=bot:poor",)
@@ -17,15 +18,15 @@ def test_a_short_run_is_inconclusive_and_passes(soak: Sessions) -> None:
     result = soak("--soak-iterations=6", *GOOD)
     assert result.code == 0
     assert "gate: INCONCLUSIVE" in result.out
-    assert result.outcomes["inconclusive"] >= 4
-    assert "failed" not in result.outcomes
+    assert (result.items, result.gate) == ({"passed": 6}, TOO_SHORT)
 
 
 def test_strict_fails_what_is_inconclusive(soak: Sessions) -> None:
     soak.bot()
     result = soak("--soak-iterations=6", "--soak-strict", *GOOD)
     assert result.code == 1
-    assert result.outcomes["failed"] >= 4
+    assert result.outcomes["failed"] == len(TOO_SHORT)
+    assert result.gate == TOO_SHORT
     assert "gate: INCONCLUSIVE" in result.out
 
 
@@ -34,8 +35,36 @@ def test_a_good_bot_passes(soak: Sessions) -> None:
     result = soak("--soak-iterations=24", "--soak-no-tune", *GOOD)
     assert result.code == 0, result.out
     assert "gate: PASS" in result.out
-    assert result.outcomes["passed"] >= 24 + 6
+    assert (result.items, result.gate) == ({"passed": 24}, {})
     assert result.json("POST_SOAK_SNAPSHOT.json")["verdict"] == "PASS"
+
+
+@pytest.mark.parametrize("iterations", [6, 24])
+def test_every_criterion_is_reported(soak: Sessions, iterations: int) -> None:
+    """The drifts of a short run too: as not tested, and neither passed over nor INCONCLUSIVE."""
+    soak.bot()
+    result = soak(f"--soak-iterations={iterations}", "--soak-no-tune", "-v", *GOOD)
+    lines = re.findall(r"^soak::gate\[steady-BTCUSDT-1/(\S+)\] (\S+) ", result.out, re.MULTILINE)
+    assert [name for name, _ in lines] == list(CRITERIA)
+    short = iterations < 24
+    untested = {name for name in CRITERIA if name.startswith("drift:") and short}
+    assert {name for name, word in lines if word == "N/A"} == {"delta_quality", *untested}
+    others = {word for name, word in lines if name not in TOO_SHORT and word != "N/A"}
+    assert others == {"PASSED"}
+    assert {dict(lines)[name] for name in TOO_SHORT} == {"INCONCLUSIVE" if short else "PASSED"}
+
+
+def test_a_report_that_repeats_itself_is_stale(soak: Sessions) -> None:
+    """From the ninth iteration on that equals the ones before it, bit by bit."""
+    still = "from bot import Bot\nclass B(Bot):\n  def run(self, i, r): return super().run(%s, r)\n"
+    make = "def make(lane): return B(lane)\n"
+    soak.bot(still=still % "3" + make, moves=still % "3 if i < 9 else 4" + make)
+    result = soak("--soak-iterations=9", "--soak-no-tune", "--soak-target=still:make")
+    assert (result.code, result.items) == (0, {"passed": 9})
+    assert result.gate == {**NOISE_UNKNOWN, "stale": "WARN"}
+    assert "all KPIs are bitwise equal in 9 iterations in a row" in " ".join(result.out.split())
+    result = soak("--soak-iterations=9", "--soak-no-tune", "--soak-target=moves:make")
+    assert (result.items, result.gate) == ({"passed": 9}, NOISE_UNKNOWN)
 
 
 def test_a_poor_bot_fails_the_same_way_everywhere(soak: Sessions) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sessions.conftest import Sessions
+from tests.sessions.conftest import NOISE_UNKNOWN, TOO_SHORT, Sessions
 from tests.sessions.scripted import (
     ARGS,
     check_files,
@@ -46,7 +46,7 @@ def test_freeze(soak: Sessions) -> None:
         {range(1, 11): {"risk": 0.3}, 4: {"adverse": 3.5}},
         {(5, 6, 7): {"impact_cap_ratio": -0.01}, 9: {"max_delta_ratio": -0.01, **STUBBORN}},
     )
-    result = soaked(soak, 10, {"failed": 1, "passed": 12, "warned": 4})
+    result = soaked(soak, 10, {**NOISE_UNKNOWN, "delta_quality": "FAIL"})
 
     held = told(result, 4)
     assert held.tuning["held"] == {"max_delta_ratio": "freeze"}
@@ -79,7 +79,7 @@ def test_freeze(soak: Sessions) -> None:
 def test_cooldown(soak: Sessions) -> None:
     """After a large change two decisions rest, and the third does not."""
     write_script(soak, {(1, 2): {"risk": 0.65}}, {(3, 4, 6): STUBBORN, 5: LARGE})
-    result = soaked(soak, 7, {"failed": 2, "passed": 8, "inconclusive": 4})
+    result = soaked(soak, 7, {**TOO_SHORT, "risk_ratio": "FAIL", "delta_quality": "FAIL"})
 
     assert told(result, 1).end == "RISKY | applied 4"
     held = told(result, 2)
@@ -104,7 +104,8 @@ def test_cooldown(soak: Sessions) -> None:
 def test_panic_reverts_and_holds(soak: Sessions) -> None:
     """Three FAILs: the runtime is the safe profile, and stays it for four decisions."""
     write_script(soak, {range(1, 5): {"risk": 0.65}}, {(5, 7, 8): STUBBORN})
-    result = soaked(soak, 9, {"failed": 3, "passed": 10, "warned": 3})
+    failing = dict.fromkeys(("risk_ratio", "pass_count_last8", "delta_quality"), "FAIL")
+    result = soaked(soak, 9, {**NOISE_UNKNOWN, **failing})
 
     at = told(result, 3)
     assert at.tuning["panic"]["revert_to"] == "steady_safe"
@@ -135,7 +136,8 @@ def test_panic_refuses_a_proposer_and_forgets_what_it_overrode(soak: Sessions) -
     """The cooldown of the first change and the freeze are gone; the spent hour is not."""
     bad = {"net": 1.0, "risk": 0.3}
     write_script(soak, {(1, 2): {"risk": 0.3}, (3, 4, 5): bad}, {4: LARGE, 5: STUBBORN})
-    result = soaked(soak, 6, {"failed": 3, "passed": 7, "inconclusive": 3})
+    failing = dict.fromkeys(("net_bps", "pass_count_last8", "delta_quality"), "FAIL")
+    result = soaked(soak, 6, {**TOO_SHORT, **failing})
     at = told(result, 5)
     assert at.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "panic")}
     assert at.refused_by() == {"panic", "cooldown"}
@@ -159,7 +161,8 @@ def test_panic_refuses_a_proposer_and_forgets_what_it_overrode(soak: Sessions) -
 @pytest.mark.parametrize("option", ["--soak-no-tune", "--soak-dry-run"])
 def test_panic_only_would_when_nothing_may_change(soak: Sessions, option: str) -> None:
     write_script(soak, {range(1, 4): {"net": 1.0}})
-    result = soaked(soak, 4, {"failed": 2, "passed": 6, "inconclusive": 3}, option)
+    failing = {"net_bps": "FAIL", "pass_count_last8": "FAIL"}
+    result = soaked(soak, 4, {**TOO_SHORT, **failing}, option)
     at = told(result, 3)
     assert at.tuning["panic"]["would"] is True
     assert at.tuning["applied"] is False
@@ -173,7 +176,8 @@ def test_late(soak: Sessions) -> None:
     write_script(soak, {range(1, 9): {"maker": 0.7}}, {6: STUBBORN})
     args = (*ARGS, "--soak-interval=3600")
     first = soak("--soak-iterations=4", *args)
-    assert (first.code, first.outcomes) == (1, {"failed": 1, "passed": 6, "inconclusive": 4})
+    assert (first.code, first.items) == (1, {"passed": 4})
+    assert first.gate == {**TOO_SHORT, "maker_taker_ratio": "FAIL"}
     check_files(first, 4)
     assert {told(first, number).end for number in (1, 2, 3)} == {"POOR | applied 3"}
     held = told(first, 4)
@@ -185,8 +189,8 @@ def test_late(soak: Sessions) -> None:
     assert first.json("TUNING_STATE.json")["acted"] == {"POOR": 3}
 
     longer = soak("--soak-iterations=6", *args, "--soak-resume")
-    assert longer.code == 1
-    assert longer.outcomes == {"failed": 2, "passed": 3, "inconclusive": 4, "deselected": 4}
+    assert (longer.code, longer.items) == (1, {"passed": 2, "deselected": 4})
+    assert longer.gate == {**TOO_SHORT, "maker_taker_ratio": "FAIL", "delta_quality": "FAIL"}
     check_files(longer, 6)
     assert told(longer, 5).end == "POOR | applied 3"
     assert room_told(soak, 6)["tail_age_ms"] == [0, 0, "late", "late"]

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.sessions.conftest import Result, Sessions
+from tests.sessions.conftest import NOISE_UNKNOWN, TOO_SHORT, Result, Sessions
 from tests.sessions.scripted import room_told, soaked, told, values_of, write_script
 
 LOW_MAKER = {"maker": 0.7}
 """POOR fires on it."""
+LOW_MAKER_FAILS = {**TOO_SHORT, "maker_taker_ratio": "FAIL", "delta_quality": "FAIL"}
 
 
 def start_at(soak: Sessions, **values: float) -> None:
@@ -42,7 +43,7 @@ def test_velocity(soak: Sessions) -> None:
         },
         "guards: {hold_last: 0}\n",
     )
-    result = soaked(soak, 6, {"failed": 2, "passed": 7, "inconclusive": 4}, "--soak-interval=1200")
+    result = soaked(soak, 6, LOW_MAKER_FAILS, "--soak-interval=1200")
 
     assert told(result, 1).end == "POOR | applied 3"
     held = told(result, 2)
@@ -88,7 +89,7 @@ def test_oscillation(soak: Sessions) -> None:
     """No way back for twelve iterations, neither for a rule nor for a proposer."""
     back = {"base_spread_bps": -0.015}
     write_script(soak, {1: LOW_MAKER, 2: {"maker": 0.96}}, {(3, 13, 14): back})
-    result = soaked(soak, 15, {"failed": 1, "passed": 17, "warned": 4})
+    result = soaked(soak, 15, {**NOISE_UNKNOWN, "delta_quality": "FAIL"})
 
     assert told(result, 1).end == "POOR | applied 3"
     rule = told(result, 2)  # the room knows no ways back, so the rule proposes and is refused
@@ -120,7 +121,7 @@ def test_bounds(soak: Sessions) -> None:
         {range(2, 5): {"p95": 400.0}},
         {3: {"max_delta_ratio": -0.05, "vip_tilt_cap": -0.1, "tail_age_ms": 10}},
     )
-    result = soaked(soak, 6, {"failed": 2, "passed": 7, "inconclusive": 4})
+    result = soaked(soak, 6, {**TOO_SHORT, "p95_latency_ms": "FAIL", "delta_quality": "FAIL"})
 
     held = told(result, 2)  # SLOW wants -0.165 and +75
     assert held.tuning["held"] == {"concurrency_limit": "bounds", "tail_age_ms": "bounds"}
@@ -157,7 +158,8 @@ def test_nodata(soak: Sessions) -> None:
     }
     nothing = {"net": None}
     write_script(soak, {(1, 2): {"net": 1.0}, (3, 4, 5): nothing, 4: LOW_MAKER}, {3: wishes})
-    result = soaked(soak, 5, {"failed": 4, "passed": 6, "inconclusive": 2})
+    failing = dict.fromkeys(("maker_taker_ratio", "net_bps", "pass_count_last8"), "FAIL")
+    result = soaked(soak, 5, {**TOO_SHORT, **failing, "delta_quality": "FAIL"})
 
     refused = told(result, 3)
     assert refused.summary["net_bps"] is None
@@ -168,11 +170,11 @@ def test_nodata(soak: Sessions) -> None:
     }
     assert refused.refused_by() == {"nodata"}
     assert refused.tuning["skipped_reason"] == "nodata no data of net_bps: tail_age_ms"
-    assert refused.end == "applied 1 skipped 1 (nodata)"
+    assert refused.end == "totals.net_bps.. | applied 1 skipped 1"  # the line is full
 
     silent = told(result, 4)  # POOR would fire, if it knew net_bps
     assert silent.tuning["proposed_deltas"] == silent.tuning["held"] == {}
-    assert silent.end == ""
+    assert silent.end == "totals.net_bps is null"
     assert silent.line.startswith("4 INCONCLUSIVE net=nodata ")
     state = result.json("TUNING_STATE.json")
     assert (state["fail_streak"], state["stable_streak"], state["pass_streak"]) == (2, 0, 0)
@@ -189,7 +191,7 @@ def test_invalid(soak: Sessions) -> None:
         "tail_age_ms": 25,
     }
     write_script(soak, {}, {2: wishes, 3: {"tail_age_ms": 1e308}})
-    result = soaked(soak, 4, {"failed": 1, "passed": 5, "inconclusive": 5})
+    result = soaked(soak, 4, {**TOO_SHORT, "delta_quality": "FAIL"})
 
     refused = told(result, 2)
     outcomes = refused.outcomes()
@@ -213,7 +215,7 @@ def test_invalid(soak: Sessions) -> None:
 def test_no_op(soak: Sessions) -> None:
     """A move of nothing is refused; one that is next to nothing is not even proposed."""
     write_script(soak, {2: {"p95": 325.0}}, {3: {"tail_age_ms": 0, "base_spread_bps": 1e-12}})
-    result = soaked(soak, 4, {"failed": 1, "passed": 5, "inconclusive": 5})
+    result = soaked(soak, 4, {**TOO_SHORT, "delta_quality": "FAIL"})
 
     held = told(result, 2)
     assert held.tuning["held"] == {"base_spread_bps": "small"}
@@ -244,7 +246,7 @@ def test_duplicate(soak: Sessions) -> None:
         {(2, 3): {"tail_age_ms": 25}, 4: {"tail_age_ms": 26}},
         "guards: {pin: {for: 0}}\n",
     )
-    result = soaked(soak, 5, {"failed": 1, "passed": 6, "inconclusive": 5})
+    result = soaked(soak, 5, {**TOO_SHORT, "delta_quality": "FAIL"})
     applied, refused = told(result, 2), told(result, 3)
     assert applied.outcomes() == {"tail_age_ms": ("APPLIED", 25, "")}
     assert refused.tuning["old_hash"] == applied.tuning["old_hash"]
@@ -266,7 +268,7 @@ def test_pin(soak: Sessions) -> None:
         {(2, 4, 5): LOW_MAKER, 2: {"by_hand": {"base_spread_bps": 0.8}}},
         {3: {"base_spread_bps": 0.01, "tail_age_ms": 25}},
     )
-    result = soaked(soak, 6, {"failed": 2, "passed": 7, "inconclusive": 4})
+    result = soaked(soak, 6, LOW_MAKER_FAILS)
     (edit,) = (entry for entry in result.entries() if entry["type"] == "external")
     assert edit["keys"] == {"base_spread_bps": [0.5, 0.8]}
 
@@ -298,7 +300,7 @@ def test_a_pin_ends_when_the_profile_says(soak: Sessions) -> None:
         {(2, 3, 4): {"base_spread_bps": 0.01}},
         "guards: {pin: {for: 2}}\n",
     )
-    result = soaked(soak, 6, {"failed": 1, "passed": 7, "inconclusive": 5})
+    result = soaked(soak, 6, {**TOO_SHORT, "delta_quality": "FAIL"})
     assert [told(result, n).end for n in (2, 3, 4)] == [
         "EDITED base_spread_bps | skipped 1 (pin)",
         "skipped 1 (pin)",
@@ -315,7 +317,7 @@ def test_panic_moves_what_is_pinned_and_says_so(soak: Sessions) -> None:
         {1: {"by_hand": {"base_spread_bps": 0.8}}, (2, 3, 4): bad},
         {9: {"base_spread_bps": 0.01}},
     )
-    result = soaked(soak, 10, {"failed": 2, "passed": 12, "warned": 3})
+    result = soaked(soak, 10, {**NOISE_UNKNOWN, "net_bps": "FAIL", "delta_quality": "FAIL"})
     at = told(result, 4)
     assert at.tuning["panic"]["moves"]["base_spread_bps"] == 0.65
     assert "over the pins of base_spread_bps" in at.tuning["note"]

@@ -132,7 +132,7 @@ def test_exports(soak: Sessions) -> None:
     assert (soak.folder / "audit.md").read_text().startswith("#")
 
 
-def test_compare_takes_the_noise_of_a_tuner_off_run(soak: Sessions) -> None:
+def test_a_reference_gives_the_noise_of_a_tuner_off_run(soak: Sessions) -> None:
     soak.bot()
     soak("--soak-iterations=24", BOT, "--soak-no-tune", "--soak-dir=reference")
     without = soak("--soak-iterations=12", BOT)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.sessions.conftest import Result, Sessions
+from tests.sessions.conftest import CRITERIA, TOO_SHORT, Result, Sessions
 
 MOCK = ("--soak-iterations=4", "--soak-mock", "--soak-interval=30")
 SPEC = "--soak-sweep=base_spread_bps=0.3:0.7:0.2"
@@ -112,8 +114,9 @@ def test_the_gate_reports_what_binds(soak: Sessions) -> None:
     args = ("--soak-iterations=3", "--soak-target=bot:poor", SPEC)
     result = soak(*args, "-v", "-rA")
     assert result.code == 0, result.out
-    assert result.outcomes == {"passed": 3 * 3 + 3 * 2}
-    assert "/completeness]" in result.out
+    assert result.items == {"passed": 3 * 3}
+    reported = Counter(re.findall(r"^(?:PASSED|N/A) soak::gate\[.*/(.+)\]$", result.out, re.M))
+    assert reported == {"delta_quality": 3, "checks": 3, "completeness": 3}
     assert "/net_bps]" not in result.out
     assert "not: net" in result.out
     assert "best window: none" in result.out
@@ -123,7 +126,16 @@ def test_the_gate_reports_what_binds(soak: Sessions) -> None:
     assert (kpi["verdict"], kpi["binding"]) == ("FAIL", False)
     strict = soak(*args, "--soak-strict")
     assert strict.code == 1
-    assert strict.outcomes["failed"] > 3
+    failing = {"net_bps": "FAIL", "pass_count_last8": "FAIL"}
+    for lane in strict.json("POST_SOAK_SNAPSHOT.json")["lanes"]:
+        assert {one["name"] for one in lane["criteria"]} == set(CRITERIA)
+        assert all(one.get("binding", True) for one in lane["criteria"])
+        verdicts = {one["name"]: one["verdict"] for one in lane["criteria"]}
+        assert {name: word for name, word in verdicts.items() if word != "PASS"} == {
+            **TOO_SHORT,
+            **failing,
+        }
+    assert strict.outcomes["failed"] == 3 * len(TOO_SHORT)
 
 
 def test_a_target_that_breaks_at_one_point_fails_the_session(soak: Sessions) -> None:
