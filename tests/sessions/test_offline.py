@@ -1,0 +1,112 @@
+"""The commands give the session's answer again, byte for byte, on runs of every kind."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pytest_soak.cli import main
+from tests.sessions.conftest import Sessions
+
+N = "--soak-iterations=26"
+FILES = {
+    "climbs": """
+        from bot import Bot
+        class Climbing(Bot):
+            def run(self, i, runtime):
+                report = super().run(i, runtime)
+                report["totals"]["p95_latency_ms"] = 220 + 4.0 * i + 0.1 * (i % 3)
+                return report
+        def make(lane): return Climbing(lane)
+    """,
+    "blind": """
+        from bot import Bot
+        def make(lane): return Bot(lane, net_bps="3.1")
+    """,
+    "ends": """
+        from pytest_soak import EndOfData
+        from bot import Bot
+        class Ending(Bot):
+            def run(self, i, runtime):
+                if i == 20: raise EndOfData("20 hours")
+                return super().run(i, runtime)
+        def make(lane): return Ending(lane)
+    """,
+    "breaks": """
+        from bot import Bot
+        class Breaking(Bot):
+            def run(self, i, runtime):
+                if i == 9: raise RuntimeError("feed lost")
+                return super().run(i, runtime)
+        def make(lane): return Breaking(lane)
+    """,
+    "stands": """
+        from bot import Bot
+        class Standing(Bot):
+            def run(self, i, runtime): return super().run(3, runtime)
+        def make(lane): return Standing(lane)
+    """,
+}
+BOT = "--soak-target=bot:make"
+RUNS: dict[str, tuple[str, ...]] = {
+    "good": (N, BOT),
+    "poor": (N, "--soak-target=bot:poor"),
+    "short": ("--soak-iterations=6", BOT),
+    "strict": ("--soak-iterations=6", BOT, "--soak-strict"),
+    "tuned mock": (N, "--soak-mock"),
+    "tuner off": (N, "--soak-mock", "--soak-no-tune"),
+    "dry run": (N, "--soak-mock", "--soak-dry-run"),
+    "climbing": (N, "--soak-target=climbs:make"),
+    "no data": (N, "--soak-target=blind:make"),
+    "end of data": (N, "--soak-target=ends:make"),
+    "halted": (N, "--soak-target=breaks:make"),
+    "standing still": (N, "--soak-target=stands:make"),
+    "two lanes": ("--soak-iterations=9", "--soak-mock", "--soak-seed=1,2"),
+    "scenario": (N, "--soak-mock", "--soak-scenario=throttle@20"),
+    "failing check": (N, BOT),
+    "hook": (N, BOT),
+}
+CHECK = "def test_it(soak_iteration): assert soak_iteration.number != 5"
+HOOK = """
+from pytest_soak import criterion
+def pytest_soak_gate(lane, history):
+    return [criterion("mine", "WARN", "mine: look here", value=1.5, limit="<= 1")]
+"""
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_commands_say_what_the_session_said(
+    soak: Sessions, pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    soak.bot(**FILES)
+    if name == "failing check":
+        pytester.makepyfile(test_it=CHECK)
+    if name == "hook":
+        pytester.makeconftest(HOOK)
+    result = soak("-q", *RUNS[name])
+    snapshot = result.json("POST_SOAK_SNAPSHOT.json")
+    verdict = f"gate: {snapshot['verdict']}"
+    assert verdict in result.out
+    capsys.readouterr()
+
+    def said(*args: str) -> tuple[int, str]:
+        code = main([args[0], str(result.latest), *args[1:]])
+        return code, capsys.readouterr().out
+
+    code, text = said("gate")
+    assert code == result.code
+    shown = result.out.replace("\r", "")
+    assert text.rstrip().splitlines()[-1] in shown
+    assert all(line in shown for line in text.splitlines())
+    assert said("snapshot") == (result.code, result.text("POST_SOAK_SNAPSHOT.json"))
+    assert said("audit") == (result.code, result.text("POST_SOAK_AUDIT.md"))
+    document = json.loads(said("gate", "--json")[1])
+    assert document["verdict"] == snapshot["verdict"]
+    assert [lane["criteria"] for lane in document["lanes"]] == [
+        lane["criteria"] for lane in snapshot["lanes"]
+    ]
+    _, verified = said("verify", "--json")
+    for lane, stored in zip(json.loads(verified)["lanes"], snapshot["lanes"], strict=True):
+        assert lane["verdict"] == stored["delta_quality"]["verdict"]
+        assert lane["full_apply_ratio"] == stored["delta_quality"]["full_apply_ratio"]
