@@ -161,10 +161,11 @@ class RunningRun:
         if not self.lanes:
             return [self.headline()]
         *table, last = final_table(self.judged())
-        would = cut(last.removeprefix("gate: "), WIDTH - 50)
+        prefix = "the gate would say now, as information: "
+        would = cut(last.removeprefix("gate: "), WIDTH - len(prefix))
         return [
             *(self.headline(), *states, *table),
-            f"the gate would say now, as information: {would}",
+            f"{prefix}{would}",
         ]
 
     def judged(self) -> RunJudgement:

@@ -70,8 +70,10 @@ def checks_criterion(lane: LaneWindow) -> CriterionResult:
         names = Counter(name for item in failing for name in item.failed_checks)
         which = ", ".join(f"{name} ({times})" for name, times in names.most_common(3))
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        first = failing[0].number
-        text = f"checks: failed in {len(failing)} iterations, first in {first}: {which}{more}"
+        first, plural = failing[0].number, "s" * (len(failing) > 1)
+        text = (
+            f"checks: failed in {len(failing)} iteration{plural}, first in {first}: {which}{more}"
+        )
     return CriterionResult(
         "checks",
         Verdict.FAIL if failing else Verdict.PASS,

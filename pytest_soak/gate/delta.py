@@ -281,6 +281,9 @@ def _report(lane: LaneWindow, checks: list[DeltaCheck], strict: bool) -> DeltaRe
     judged = [check for check in checks if check.status in ("full", "partial_ok", "fail")]
     keys = sum(check.proposed for check in judged)
     verdict, reason = _verdict(limits, ratio, counts["fail"], stuck, needed, strict)
+    failures = _failures(history, checks)
+    if failures:
+        reason += f"; {failures[0]}" + (f", and {len(failures) - 1} more" if failures[1:] else "")
     if ratio is None:
         reason = reason.replace(_NOTHING, f"{_NOTHING}: {_why_nothing(history)}")
     failing = [
@@ -301,7 +304,7 @@ def _report(lane: LaneWindow, checks: list[DeltaCheck], strict: bool) -> DeltaRe
         held_ratio=_held_ratio(lane),
         explained_ratio=sum(check.explained for check in judged) / keys if keys else None,
         proposes_when_needed=needed,
-        failures=_failures(history, checks),
+        failures=failures,
         verdict=verdict,
         applicable=ratio is not None,
         reason=reason,

@@ -94,13 +94,13 @@ def _not_applicable(lane: LaneWindow, kpi: str, why: str) -> CriterionResult:
 def _result(lane: LaneWindow, course: _Course) -> CriterionResult:
     worst = course.drift.worst
     if worst is None:
-        return _not_applicable(lane, course.kpi, "a drift takes 24 iterations with data")
-    limit = "" if course.limit is None else str(course.limit)
+        known = len(lane.judged_series(course.kpi).present)
+        return _not_applicable(lane, course.kpi, f"{known} values, 24 are needed")
     return CriterionResult(
         f"drift:{course.kpi}",
         _VERDICTS[course.drift.alarm],
         worst.slope.slope,
-        limit or "<= 50% lost",
+        "",
         None,
         worst.slope.n,
         worst.slope.n_eff,

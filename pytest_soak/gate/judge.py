@@ -38,8 +38,9 @@ class LaneJudgement:
     """PASS and WARN iterations of the window."""
     freeze_ready: bool
     """The parameters may be frozen as they are: every gated KPI is certain to be inside its limit,
-    none drifts towards it, enough iterations pass, the deltas are verified, nothing is
-    INCONCLUSIVE, and no scenario, nor what it left behind, reaches into the window."""
+    none drifts towards it, enough iterations pass, the deltas are verified, the run is complete,
+    its reports move, no check failed, nothing is INCONCLUSIVE, and no scenario, nor what it left
+    behind, reaches into the window."""
     window: LaneWindow
     """What was judged: the lane's iterations, and its KPIs over the gate's window."""
     recoveries: tuple[Recovery, ...]
@@ -140,6 +141,9 @@ def _freeze_ready(
     drifts = {verdict for name, verdict in verdicts.items() if name.startswith("drift:")}
     if Verdict.INCONCLUSIVE in verdicts.values() or drifts & {Verdict.WARN, Verdict.FAIL}:
         return False
+    whole = {verdicts.get(name, Verdict.PASS) for name in ("checks", "completeness", "stale")}
+    if whole != {Verdict.PASS}:
+        return False
     certain = [
         is_certain(item.mock if lane.mock else item.production, lane.kpi(item.kpi))
         for item in lane.limits.criteria
@@ -164,6 +168,13 @@ def weakened(limits: GateLimits) -> tuple[str, ...]:
         (
             limits.pass_count_slack > limits.window / 4,
             f"pass_count_slack {limits.pass_count_slack} above a quarter of {limits.window}",
+        ),
+        (limits.delta.relaxed < 0.90, f"delta.relaxed {limits.delta.relaxed:g} below 0.9"),
+        (limits.delta.stuck_max > 1, f"delta.stuck_max {limits.delta.stuck_max} above 1"),
+        *((item.kpi not in limits.drift, f"no drift of {item.kpi}") for item in limits.criteria),
+        *(
+            (drift.alpha < 0.05, f"drift of {kpi} at alpha {drift.alpha:g} below 0.05")
+            for kpi, drift in limits.drift.items()
         ),
     )
     return tuple(text for weaker, text in rules if weaker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from pytest_soak.gate.figures import figure_by, with_unit
@@ -137,26 +138,40 @@ def _other_doubts(lane: LaneWindow, window: KpiWindow) -> list[str]:
 
 
 def _remedy(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
-    """What would carry a bound inside the limit, if the figure and its noise stay as they are."""
+    """What would carry a bound inside the limit, if the figure and its noise stay as they are.
+
+    Both bounds shrink with the window: the estimated one by ``q / √n_eff``, the worst-case one by
+    its factor; all else in them (spread, skewness, weights) is of the noise.
+    """
     value, bounds = window.figure, window.bounds
-    if value is None or bounds.sd is None or bounds.phi is None:
+    phi, n = bounds.phi, len(lane.judged)
+    if value is None or phi is None:
         return "more iterations"
-    distance, n = _margin(comparison, value), len(lane.judged)
-    phi, sd, confidence = bounds.phi, bounds.sd, lane.limits.confidence
+    distance, confidence = _margin(comparison, value), lane.limits.confidence
+
+    def estimated(total: int) -> float:
+        df = max(effective_size(total, phi) - 2.0, 0.3)
+        length = max(lane.limits.window, total // 3)
+        return student_t_quantile(confidence, df) / math.sqrt(effective_size(length, phi))
+
+    def worst_case(total: int) -> float:
+        return float(worst_case_factor(max(lane.limits.window, total // 3), confidence))
+
+    reaches = [
+        (abs(bound - value) / shrinks(n), shrinks)
+        for bound, shrinks in ((bounds.estimated, estimated), (bounds.worst_case, worst_case))
+        if bound is not None
+    ]
 
     def passes(total: int) -> bool:
-        length = max(lane.limits.window, total // 3)
-        n_eff = effective_size(length, phi)
-        df = max(effective_size(total, phi) - 2.0, 0.3)
-        estimated = student_t_quantile(confidence, df) * sd / n_eff**0.5
-        worst = worst_case_factor(length, confidence) * sd
-        return bool(min(estimated, worst) < distance)
+        return any(reach * shrinks(total) < distance for reach, shrinks in reaches)
 
     total = _first(passes, n + 1, _MOST_ITERATIONS)
     if total is None:
         return f"a figure farther from the limit: {_MOST_ITERATIONS:,} iterations would not do"
     reference = "" if lane.noise(window.kpi) is not None else ", or a reference (--soak-reference)"
-    return f"about {total - n} more iterations{reference}"
+    more = total - n
+    return f"about {more} more iteration{'s' * (more != 1)}{reference}"
 
 
 def _first(passes: Callable[[int], bool], low: int, high: int) -> int | None:

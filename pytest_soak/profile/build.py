@@ -7,7 +7,7 @@ because canonical JSON sorts its keys. docs/profiles.md describes every field.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from pytest_soak.profile.comparisons import comparison, conditions
@@ -255,6 +255,7 @@ def _gate(
     confidence = node.child("confidence").share()
     if not 0.5 <= confidence < 1:
         raise node.child("confidence").wrong(f"{confidence:g} is not from 0.5 to below 1")
+    _check_ranges(criteria, kpis, node.child("criteria"))
     return GateLimits(
         window=window,
         pass_from=node.child("pass_from").count(),
@@ -269,6 +270,20 @@ def _gate(
         if node.has("throughput") and node.child("throughput").value is not None
         else None,
     )
+
+
+def _check_ranges(criteria: Sequence[Criterion], kpis: Mapping[str, Kpi], node: Node) -> None:
+    """A range must not end before the limit: what is beyond the limit would be no data."""
+    for criterion in criteria:
+        low, high = kpis[criterion.kpi].range
+        for limit in (criterion.production, criterion.mock):
+            end = high if limit.upper else low
+            inside = end is not None and (end <= limit.limit if limit.upper else end >= limit.limit)
+            if inside:
+                raise node.child(criterion.kpi).wrong(
+                    f"the range of {criterion.kpi} ends at {end:g}, so no value could break the "
+                    f"limit {limit}; a range is for values that cannot be"
+                )
 
 
 def _drift(gate: Node, gated: Collection[str], kpis: Mapping[str, Kpi]) -> dict[str, DriftLimits]:

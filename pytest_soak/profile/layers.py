@@ -14,6 +14,8 @@ from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 
 _DELTA = "_delta"
 _EXACT = Context(prec=60)
+_NULL_SAYS = ("gate", "drift")
+"""Here null does not remove what is inherited: without an entry a gated KPI has the default."""
 _MERGED = (*SECTIONS, SCENARIOS, BLOCK_REASONS)
 
 
@@ -95,7 +97,11 @@ def _value(node: Node, document: Mapping[str, Any], parameter: str, adds: bool) 
 
 def _put(target: dict[str, Any], key: str, value: Any, above: tuple[str, ...]) -> None:
     path = (*above, key)
-    if value is None:
+    if value is None and path[:-1] == _NULL_SAYS and key not in target:
+        target[key] = None  # it switches a default off
+    elif value is None and path == ("gate", "throughput"):
+        target[key] = None
+    elif value is None:
         if key not in target:
             raise Invalid(path, f"null removes an inherited entry{nearest(key, target)}")
         del target[key]

@@ -25,6 +25,8 @@ _HEADINGS = ("criterion", "value", "bounds", "limit", "n (eff)", "verdict")
 _WIDTHS = (29, 11, 23, 11, 10, 13)
 _MOST_EXPLORED = 8
 """Lanes of a sweep that are told one by one."""
+_LEAST_TEXT = 8
+"""Columns below which a text is not worth its place on the line."""
 SHORT_NAMES = {
     "net_bps": "net",
     "risk_ratio": "risk",
@@ -69,8 +71,11 @@ def iteration_line(
         line = escaped(" | ".join(part for part in (head, text, outcome) if part))
         if len(line) <= width:
             return line
+    named = _outcome(iteration.decision, refused=True, held=False)
+    if unclear and width - len(head) - len(named) > _LEAST_TEXT + 6:
+        outcome = named  # the guard that refused is the news; why there is no data is cut
     left = width - len(head) - len(outcome) - (6 if outcome else 3)
-    parts = [head, cut(said[-1], left) if left > 8 else "", outcome]
+    parts = [head, cut(said[-1], left) if left > _LEAST_TEXT else "", outcome]
     return cut(" | ".join(part for part in parts if part), width)
 
 
@@ -192,19 +197,25 @@ def _has_row(result: CriterionResult) -> bool:
 
 
 def _drift_lines(lane: LaneJudgement) -> list[str]:
-    """Which KPIs were tested for a drift and show none."""
-    tested = [item for item in lane.criteria if item.name.startswith("drift:") and item.applicable]
-    steady = [item.name.removeprefix("drift:") for item in tested if item.verdict is Verdict.PASS]
-    if not tested:
-        return ["  drift: not tested, it takes 24 iterations with data"]
-    if not steady:
+    """Which KPIs were tested for a drift and show none, and which could not be tested."""
+    drifts = [item for item in lane.criteria if item.name.startswith("drift:")]
+    if not drifts:
         return []
-    return textwrap.wrap(
-        f"drift: no alarm for {', '.join(steady)}",
-        WIDTH,
-        initial_indent="  ",
-        subsequent_indent="      ",
-    )
+    steady = [item for item in drifts if item.applicable and item.verdict is Verdict.PASS]
+    wandering = [item for item in steady if "it wanders" in item.reason]
+    parts = [
+        ("no alarm for", [item for item in steady if item not in wandering]),
+        ("cannot be shown, it wanders:", wandering),
+        ("not tested, it takes 24 values:", [item for item in drifts if not item.applicable]),
+    ]
+    lines: list[str] = []
+    for text, items in parts:
+        if items:
+            names = ", ".join(item.name.removeprefix("drift:") for item in items)
+            lines += textwrap.wrap(
+                f"drift: {text} {names}", WIDTH, initial_indent="  ", subsequent_indent="      "
+            )
+    return lines
 
 
 def _reasons(lane: LaneJudgement) -> list[str]:
@@ -212,8 +223,11 @@ def _reasons(lane: LaneJudgement) -> list[str]:
     lines: list[str] = []
     for result in lane.criteria:
         if result.verdict is not Verdict.PASS and result.binding:
+            reason = " ".join(result.reason.split())
+            # A hook's own text need not begin with the name of its criterion.
+            name = "" if reason.startswith(result.name) else f"{result.name}: "
             lines += textwrap.wrap(
-                f"{result.verdict} {' '.join(result.reason.split())}",
+                f"{result.verdict} {name}{reason}",
                 WIDTH,
                 initial_indent="  ",
                 subsequent_indent="      ",

@@ -142,7 +142,8 @@ def _meaning(verdict: Verdict, plan: Plan) -> str:
     if plan.settings.sweep and not plan.settings.strict and verdict is Verdict.WARN:
         return "the deltas of some lanes are in doubt, as said above; does not fail the session"
     why = {
-        Verdict.WARN: "no limit is broken, but not every KPI is beyond it with 95 % certainty",
+        Verdict.WARN: "nothing failed, but not everything that a PASS takes is there: see the "
+        "WARN lines above",
         Verdict.INCONCLUSIVE: "this run is too short, or lacks the data, to pass or to fail",
     }[verdict]
     end = (

@@ -228,7 +228,7 @@ def test_a_failed_check_is_a_criterion_here_and_offline(
     result = bot()
     checks = criterion(result, "checks")
     assert (result.code, checks["verdict"]) == (1, "FAIL")
-    assert "failed in 1 iterations, first in 4: test_it.py::test_odd (1)" in checks["reason"]
+    assert "failed in 1 iteration, first in 4: test_it.py::test_odd (1)" in checks["reason"]
     offline_agrees(result, capsys)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from pytest_soak.loop.model import Verdict
 from pytest_soak.profile.build import build
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.model import Profile
+from pytest_soak.profile.resolve import resolve
+from pytest_soak.store.sources import read_source
 from tests.unit.gate.histories import make_history, steady, with_iteration
 
 
@@ -59,7 +62,7 @@ def test_fewer_than_24_values_are_not_tested() -> None:
     judgement = judge_lane(make_history(23))
     result = line(judgement, "drift:net_bps")
     assert (result.verdict, result.applicable) == (Verdict.PASS, False)
-    assert "takes 24 iterations" in result.reason
+    assert "23 values, 24 are needed" in result.reason
 
 
 def test_a_lost_throughput_warns_without_a_limit() -> None:
@@ -107,6 +110,20 @@ class TestProfile:
         assert "drift:p95_latency_ms" in names
         assert not {"drift:net_bps", "drift:fills_per_hour"} & names
 
+    def test_null_switches_it_off_in_a_file_too(self, tmp_path: Path) -> None:
+        path = tmp_path / "mine.yaml"
+        path.write_text("extends: steady\ngate:\n  drift: {net_bps: null}\n  throughput: null\n")
+        profile = resolve(str(path), read_source).profile
+        assert sorted(profile.gate.drift) == ["maker_taker_ratio", "p95_latency_ms", "risk_ratio"]
+        assert profile.gate.throughput is None
+        assert weakened(profile.gate) == ("no drift of net_bps",)
+
+    def test_a_range_that_hides_what_breaks_the_limit_is_refused(self) -> None:
+        document = json.loads(canonical_json(steady().document))
+        document["kpis"]["p95_latency_ms"]["range"] = [0, 250]
+        with pytest.raises(ProfileError, match="ends at 250, so no value could break the limit"):
+            build(document)
+
     @pytest.mark.parametrize(
         ("drift", "said"),
         [
@@ -145,6 +162,12 @@ class TestFreezing:
     def test_nothing_inconclusive(self) -> None:
         extra = CriterionResult("mine", Verdict.INCONCLUSIVE, reason="mine: no")
         assert not judge_lane(make_history(), extra=[extra]).freeze_ready
+
+    def test_no_repeated_report_no_failed_check_and_no_part_of_a_run(self) -> None:
+        assert not judge_lane(make_history(kpis={"fills_per_hour": [6000.0] * 24})).freeze_ready
+        failed = with_iteration(make_history(), 3, failed_checks=("test_it",))
+        assert not judge_lane(failed).freeze_ready
+        assert not judge_lane(make_history(30, planned=48)).freeze_ready
 
     def test_no_scenario_in_the_window(self) -> None:
         fired = {"scenarios": [{"name": "x", "started_s": 1.0, "ended_s": 2.0}]}
