@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement, exit_code, judge_run
 from pytest_soak.loop.model import History, worst_of
+from pytest_soak.references import read_references, reference_for
 from pytest_soak.report.layout import WIDTH, cut
 from pytest_soak.report.snapshot import gate_object
 from pytest_soak.report.table import final_table
@@ -24,7 +25,7 @@ from pytest_soak.sealed import (
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.lock import Holder
 from pytest_soak.store.rundir import RunDirectory
-from pytest_soak.stored import StoredLane, read_lane, read_lanes, read_references, reference_for
+from pytest_soak.stored import StoredLane, read_lane, read_lanes
 
 RUNNING_EXIT = 3
 UNSEALED_EXIT = 2
@@ -270,8 +271,6 @@ def _referred(
     judged_by = dict(own)
     for stored in lanes:
         lane = stored.history.lane
-        reference = reference_for(
-            lane.id, lane.profile, stored.history.target, lane.interval_s, references
-        )
+        reference = reference_for(lane, stored.history.profile, stored.history.target, references)
         judged_by[lane.id] = replace(own.get(lane.id, LaneInputs()), reference=reference)
     return judged_by

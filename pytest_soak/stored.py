@@ -1,4 +1,4 @@
-"""Stored runs, read back: the lanes of a run from their journals, and references from a run.
+"""Stored runs, read back: the lanes of a run from their journals.
 
 Sessions and the offline commands both judge what is read here, so they cannot differ. A lane whose
 journal and ``run.json`` do not name the same lane is refused: one of the two is of another run.
@@ -6,13 +6,13 @@ journal and ``run.json`` do not name the same lane is refused: one of the two is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_soak.canonical import compute_json_hash
-from pytest_soak.gate.baseline import Reference, reference_of
+from pytest_soak.gate.noise import Reference
 from pytest_soak.loop.entry_shapes import problem_of
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import Entry, History
@@ -61,15 +61,6 @@ class StoredReference:
     run_id: str
     lane_id: str
     noise: Reference
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceRun:
-    """A stored run whose tuner-off lanes are references."""
-
-    run_id: str
-    lanes: Mapping[str, History]
-    """By lane id, and the first of each profile by its name."""
 
 
 def read_entries(run: RunDirectory, lane_id: str) -> Records:
@@ -161,44 +152,3 @@ def _check_agreement(run: RunDirectory, lane_id: str, path: Path, entries: Itera
 
 _OF_A_LANE = ("id", "profile", "symbol", "seed")
 _OF_A_RUN = ("target", "mock", "tune", "dry_run")
-
-
-def read_references(path: Path) -> ReferenceRun:
-    """The tuner-off lanes of a stored run.
-
-    Raises StoreError when there is no such run, or none of its lanes ran with the tuner off.
-    """
-    run = RunDirectory.open(path)
-    references: dict[str, History] = {}
-    for stored in read_lanes(run):
-        if not stored.history.tune:
-            references[stored.id] = stored.history
-            references.setdefault(stored.history.lane.profile, stored.history)
-    if not references:
-        raise StoreError(
-            f"{path}: no lane of this run had the tuner off; a reference is a run with "
-            "--soak-no-tune"
-        )
-    return ReferenceRun(run.run_id, references)
-
-
-def reference_for(
-    lane_id: str, profile: str, target: str, interval_s: float, run: ReferenceRun
-) -> StoredReference:
-    """The noise for one lane: of the same lane, else of the same profile.
-
-    Raises StoreError when no lane of the reference fits: another target or another interval has
-    another noise.
-    """
-    history = run.lanes.get(lane_id) or run.lanes.get(profile)
-    if history is None:
-        raise StoreError(
-            f"the reference has no lane for {lane_id}, nor one of profile {profile}; it has "
-            f"{', '.join(sorted({item.lane.id for item in run.lanes.values()}))}"
-        )
-    if (history.target, history.lane.interval_s) != (target, interval_s):
-        raise StoreError(
-            f"the reference {history.lane.id} is of target {history.target} at "
-            f"{history.lane.interval_s:g} s, lane {lane_id} of {target} at {interval_s:g} s"
-        )
-    return StoredReference(run.run_id, history.lane.id, reference_of(history))

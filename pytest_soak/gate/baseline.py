@@ -10,13 +10,17 @@ from pytest_soak.statistics import ar1_coefficient, standard_deviation
 
 __all__ = ["KpiNoise", "Reference", "reference_of"]
 
+_LEAST = 24
+"""Iterations: what ``gate.pass_from`` is where a profile does not say otherwise."""
 
-def reference_of(history: History) -> Reference:
+
+def reference_of(history: History, least: int = 0) -> Reference:
     """The noise of every gated KPI in a tuner-off run.
 
-    KPIs with data in fewer than ``gate.pass_from`` iterations are left out: they would be judged
-    by less than the run itself has. Raises ValueError for a run that was tuned, whose spread is
-    the tuner's as well.
+    Left out are KPIs with data in fewer iterations than 24, than ``gate.pass_from`` of the run and
+    than ``least``, that of the run to be judged: they would be judged by less than a run itself
+    must have. So are KPIs that never moved: a constant has no φ to go by. Raises ValueError for
+    a run that was tuned, whose spread is the tuner's as well.
     """
     if history.tune:
         raise ValueError(
@@ -29,8 +33,8 @@ def reference_of(history: History) -> Reference:
     for criterion in history.profile.gate.criteria:
         series = window.series(criterion.kpi)
         values = [value for value in series if value is not None]
-        if len(values) >= history.profile.gate.pass_from:
-            noise[criterion.kpi] = KpiNoise(
-                ar1_coefficient(series), standard_deviation(values), len(values)
-            )
+        enough = len(values) >= max(_LEAST, history.profile.gate.pass_from, least)
+        spread = standard_deviation(values) if enough else 0.0
+        if spread > 0:
+            noise[criterion.kpi] = KpiNoise(ar1_coefficient(series), spread, len(values))
     return Reference(noise)

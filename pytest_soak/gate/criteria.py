@@ -104,6 +104,14 @@ def completeness_criterion(lane: LaneWindow) -> CriterionResult:
             text += f": {halt.text}" if halt.text else ""
         else:
             text += f"; halted at iteration {halt.iteration} ({halt.kind}): {halt.text}"
+    elif halt is not None and halt.kind != "end_of_data":
+        # Planning fewer iterations does not undo a crash.
+        verdict = Verdict.FAIL
+        text += f", but it halted at iteration {halt.iteration} ({halt.kind}): {halt.text}"
+    if earlier := [item for item in history.halts if item != halt]:
+        where = ", ".join(f"{item.iteration} ({item.kind})" for item in earlier[:4])
+        where += f" and {len(earlier) - 4} more" if len(earlier) > 4 else ""
+        text += f"; it was resumed after it halted at iteration {where}"
     return CriterionResult(
         "completeness",
         verdict,

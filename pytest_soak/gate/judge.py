@@ -139,7 +139,9 @@ def _freeze_ready(
     """Whether the parameters may be frozen as they are at the end of the run."""
     verdicts = {item.name: item.verdict for item in criteria}
     drifts = {verdict for name, verdict in verdicts.items() if name.startswith("drift:")}
-    if Verdict.INCONCLUSIVE in verdicts.values() or drifts & {Verdict.WARN, Verdict.FAIL}:
+    if {Verdict.INCONCLUSIVE, Verdict.FAIL} & set(verdicts.values()):
+        return False
+    if Verdict.WARN in drifts:
         return False
     whole = {verdicts.get(name, Verdict.PASS) for name in ("checks", "completeness", "stale")}
     if whole != {Verdict.PASS}:

@@ -212,7 +212,8 @@ def _both(edits: Mapping[str, tuple[float, float]], entry: Entry) -> dict[str, t
 
 
 def _halted(state: LaneState, entry: Entry) -> LaneState:
-    return replace(state, halt=Halt(entry["iteration"], entry["kind"], entry["text"]))
+    halt = Halt(entry["iteration"], entry["kind"], entry["text"])
+    return replace(state, halt=halt, halts=(*state.halts, halt))
 
 
 _STEPS: Mapping[str, Callable[[LaneState, Entry], LaneState]] = {

@@ -39,6 +39,7 @@ def read_history(entries: Iterable[Entry]) -> History:
         iterations=tuple(iterations),
         halt=state.halt,
         scenarios=state.scenarios,
+        halts=state.halts,
     )
 
 

@@ -326,3 +326,5 @@ class History:
     """Why it ended before its plan; None when it did not, or was stopped from outside."""
     scenarios: tuple[Scheduled, ...] = ()
     """The disturbances that were planned, in the order of time."""
+    halts: tuple[Halt, ...] = ()
+    """Every halt, those that the lane was resumed after included, in the order of time."""

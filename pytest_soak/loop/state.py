@@ -104,6 +104,8 @@ class LaneState:
     intent: Decision | None = None
     """Journaled, but the runtime file is not known to have it."""
     halt: Halt | None = None
+    halts: tuple[Halt, ...] = ()
+    """Every halt so far, those that the lane was resumed after included."""
     target_state: Any = None
     fail_streak: int = 0
     stable_streak: int = 0

@@ -47,6 +47,8 @@ class Controller:
         self._judged: Judged | None = None
         self._fresh_targets: dict[str, int] = {}
         self._refusal = ""
+        self._failed_items: dict[str, set[str]] = {}
+        self._failing = False
 
     # -- before --------------------------------------------------------------------------------
 
@@ -106,6 +108,8 @@ class Controller:
         progress = carried(report)
         if progress and progress["fresh_from"]:
             self._fresh_targets[progress["lane"]] = progress["fresh_from"]
+        if progress and report.failed:
+            self._failed_items.setdefault(progress["lane"], set()).add(report.nodeid)
         if progress and progress["line"]:
             several = self._plan is not None and len(self._plan.lanes) > 1
             lane = f"{progress['lane']}: " if several else ""
@@ -151,7 +155,7 @@ class Controller:
             lost = self._distribution.lost if self._distribution else {}
             references = self._prepared.references if self._prepared else {}
             self._judged = judge_and_write(
-                self._config, plan, lost, self._fresh_targets, references
+                self._config, plan, lost, self._fresh_targets, references, self._failed_items
             )
             reports = gate_reports(self._judged.run, plan.settings.strict)
             reports += [trouble_report(name, text) for name, text in self._judged.trouble]
@@ -163,6 +167,7 @@ class Controller:
             # A gate that could not be judged must not look like one that passed.
             text = "".join(traceback.format_exception(error))
             reports = [trouble_report("run/judged", f"the gate could not be judged\n{text}")]
+        self._failing = any(report.failed for report in reports)
         names = sorted({report.nodeid for report in reports})
         session.testscollected += len(names)
         for report in reports:
@@ -172,6 +177,12 @@ class Controller:
             hook.pytest_runtest_logreport(report=report)
             if report.when == "teardown":
                 hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        # pytest.exit(..., returncode=0) chose the exit code before the gate was judged.
+        if self._failing and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._plan and self._judged:

@@ -32,8 +32,8 @@ _GATE: Final = "pytest_soak_gate"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 _RESERVED: Final = frozenset(
     {
-        *("artifacts", "checks", "completeness", "delta_quality", "judged", "regression"),
-        *("scenarios", "seal", "stale", "stop"),
+        *("artifacts", "checks", "completeness", "delta_quality", "items", "judged"),
+        *("regression", "scenarios", "seal", "stale", "stop"),
     }
 )
 _RESERVED_PREFIXES: Final = (

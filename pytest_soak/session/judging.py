@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pytest
 
 from pytest_soak.gate.judge import RunJudgement
-from pytest_soak.loop.model import History
+from pytest_soak.gate.result import CriterionResult
+from pytest_soak.loop.model import History, Verdict
 from pytest_soak.sealed import Inputs, LaneInputs, judge_stored, seal
 from pytest_soak.session.artifacts import write_artifacts
 from pytest_soak.session.hook_criteria import answering_files, hook_criteria
@@ -33,12 +34,14 @@ def judge_and_write(
     lost: Mapping[str, str],
     fresh_targets: Mapping[str, int],
     references: Mapping[str, StoredReference],
+    failed_items: Mapping[str, Collection[str]],
 ) -> Judged:
     """Judge every lane of the run from its journal, seal it, and write what follows from it.
 
     ``lost`` names the lanes whose worker died, with the item it was running; ``fresh_targets``
     those that were resumed with a target that could not be restored, with the iteration;
-    ``references`` has the noise to judge a lane by.
+    ``references`` has the noise to judge a lane by; ``failed_items`` the items of a lane that the
+    session failed.
     """
     settings = plan.settings
     run = RunDirectory.resume(settings.directory)
@@ -50,7 +53,10 @@ def judge_and_write(
         lanes={
             stored.id: LaneInputs(
                 reference=references.get(stored.id),
-                criteria=hook_criteria(config, stored.history),
+                criteria=(
+                    *_items_criterion(stored.history, failed_items.get(stored.id, ())),
+                    *hook_criteria(config, stored.history),
+                ),
                 lost=lost.get(stored.id, ""),
             )
             for stored in lanes
@@ -72,3 +78,27 @@ def judge_and_write(
     if failed:
         trouble.append(("run/artifacts", "\n".join(failed)))
     return Judged(judgement, histories, tuple(trouble))
+
+
+def _items_criterion(history: History, failed: Collection[str]) -> tuple[CriterionResult, ...]:
+    """The items that failed the session where the journal has no failure to say so.
+
+    Failed checks and halts are criteria of their own. What is left failed after the decision: in
+    a hook ``pytest_soak_iteration`` or in a teardown.
+    """
+    if not failed or history.halt or any(item.failed_checks for item in history.iterations):
+        return ()
+    names = sorted(failed)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return (
+        CriterionResult(
+            "items",
+            Verdict.FAIL,
+            float(len(names)),
+            "<= 0",
+            float(-len(names)),
+            len(history.iterations),
+            reason=f"items: failed after their decision: {', '.join(names[:3])}{more}",
+            lane=history.lane.id,
+        ),
+    )

@@ -24,6 +24,7 @@ from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane
+from pytest_soak.references import read_references, reference_for
 from pytest_soak.session import targets
 from pytest_soak.session.fingerprint import versions
 from pytest_soak.session.lanes import PreparedLane, prepare_lanes
@@ -42,8 +43,6 @@ from pytest_soak.stored import (
     StoredReference,
     check_directories,
     read_entries,
-    read_references,
-    reference_for,
     unreadable,
 )
 
@@ -139,8 +138,8 @@ def _references(
     try:
         stored = read_references(settings.reference)
         return {
-            lane.id: reference_for(lane.id, lane.profile, target, lane.interval_s, stored)
-            for lane in (item.lane for item in prepared)
+            item.lane.id: reference_for(item.lane, item.resolved.profile, target, stored)
+            for item in prepared
         }
     except (StoreError, ValueError) as error:
         raise pytest.UsageError(f"soak: --soak-reference: {error}") from error

@@ -16,13 +16,14 @@ from pytest_soak.cli import main
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.loop.entries import halt_entry, plan_entry
 from pytest_soak.loop.model import Entry, Halt, Verdict
+from pytest_soak.references import read_references, reference_for
 from pytest_soak.sealed import Inputs, LaneInputs, NotSealed, SealError, check_seal, read_seal
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.lock import DirectoryLock
 from pytest_soak.store.records import append_durably, read_records
 from pytest_soak.store.rundir import RunDirectory
-from pytest_soak.stored import read_lanes, read_references, reference_for
+from pytest_soak.stored import read_lane, read_lanes
 from tests.unit.report.runs import decided_entries
 from tests.unit.sealed_runs import seal_run, stored_run, write_journal
 
@@ -76,7 +77,8 @@ def test_the_reference_comes_back_with_where_it_came_from(
 ) -> None:
     quiet: list[Entry] = [{**passing[0], "tune": False}, *passing[1:]]
     noise = stored_run(tmp_path / "aa", quiet, run_id="aa-run", tune=False)
-    reference = reference_for(LANE, "steady", "mock", 300.0, read_references(noise))
+    history = read_lane(RunDirectory.open(noise), LANE).history
+    reference = reference_for(history.lane, history.profile, "mock", read_references(noise))
     assert (reference.run_id, reference.lane_id) == ("aa-run", LANE)
     path = stored_run(tmp_path / "b", passing, inputs={LANE: LaneInputs(reference=reference)})
     run = RunDirectory.open(path)

@@ -294,7 +294,7 @@ def test_extra_criteria_take_part() -> None:
     judgement = judge_lane(make_history(), extra=[extra])
     assert judgement.criteria[-1].lane == "steady-BTCUSDT-1"
     assert judgement.verdict is Verdict.FAIL
-    assert judgement.freeze_ready  # which is of KPIs, pass count and deltas
+    assert not judgement.freeze_ready
 
 
 def test_what_is_odd_in_an_extra_criterion_cannot_break_the_gate() -> None:
