@@ -79,15 +79,14 @@ INTERNAL = {"maker_fills": 6, "taker_fills": 4}
         ({"fills": FILLS_BY_VOLUME | FILLS_BY_COUNT, "weekly_rollup": WEEKLY}, 0.9, "fills_volume"),
         ({"fills": FILLS_BY_COUNT, "weekly_rollup": WEEKLY}, 0.8, "fills_count"),
         ({"fills": FILLS_BY_COUNT | {"maker_volume": 0, "taker_volume": 0}}, 0.8, "fills_count"),
-        ({"fills": FILLS_BY_COUNT | {"maker_volume": -5, "taker_volume": 9}}, 0.8, "fills_count"),
-        ({"fills": FILLS_BY_COUNT | {"maker_volume": "9", "taker_volume": 1}}, 0.8, "fills_count"),
         (
-            {"fills": FILLS_BY_COUNT | {"maker_volume": 1e308, "taker_volume": 1e308}},
+            {"fills": FILLS_BY_COUNT | {"maker_volume": None, "taker_volume": None}},
             0.8,
             "fills_count",
         ),
+        ({"fills": None, "weekly_rollup": None, "summary": INTERNAL}, 0.6, "internal_fills"),
         ({"weekly_rollup": WEEKLY, "summary": INTERNAL}, 0.7, "weekly_rollup"),
-        ({"weekly_rollup": {"taker_share_pct": 130}, "summary": INTERNAL}, 0.6, "internal_fills"),
+        ({"weekly_rollup": {"taker_share_pct": None}, "summary": INTERNAL}, 0.6, "internal_fills"),
         ({"summary": INTERNAL}, 0.6, "internal_fills"),
         (INTERNAL, 0.6, "internal_fills"),
         ({}, 0.6, "fallback"),
@@ -101,6 +100,86 @@ def test_maker_taker_ratio_from_the_first_source_with_data(
     assert reading.source == source
     assert reading.placeholder == (source == "fallback")
     assert reading.weak == (source == "weekly_rollup")
+
+
+NO_AMOUNTS: list[tuple[Any, str]] = [
+    ("10.5", "is a text, '10.5'"),
+    (-90.0, "is -90, below 0"),
+    (math.nan, "is NaN"),
+    (math.inf, "is Infinity"),
+    (True, "is true"),
+    ([1], "is a list"),
+    (1e308, "is 1e+308, and figures end at 1e+100"),
+]
+AMOUNTS = [
+    ("fills", "maker_volume", "taker_volume", "fills_volume"),
+    ("fills", "maker_count", "taker_count", "fills_count"),
+    ("summary", "maker_fills", "taker_fills", "internal_fills"),
+    ("", "maker_fills", "taker_fills", "internal_fills"),
+]
+
+
+def with_amounts(section: str, amounts: dict[str, Any]) -> dict[str, Any]:
+    """A report with these amounts in front of every source that comes after them."""
+    whole: dict[str, Any] = {"totals": {}, **INTERNAL}
+    if section == "fills":
+        by_count = {} if "maker_count" in amounts or "taker_count" in amounts else FILLS_BY_COUNT
+        whole |= {"fills": by_count | amounts, "weekly_rollup": WEEKLY, "summary": INTERNAL}
+    elif section:
+        whole[section] = amounts
+    else:
+        whole = {"totals": {}, **amounts}
+    return whole
+
+
+@pytest.mark.parametrize("mock", [False, True])
+@pytest.mark.parametrize(("junk", "why"), NO_AMOUNTS, ids=lambda item: repr(item))
+@pytest.mark.parametrize(("section", "maker", "taker", "source"), AMOUNTS)
+def test_an_amount_that_is_there_and_is_none_is_no_data_whatever_else_there_is(
+    section: str, maker: str, taker: str, source: str, junk: Any, why: str, mock: bool
+) -> None:
+    for bad, good in ((maker, taker), (taker, maker)):
+        report = with_amounts(section, {good: 5, bad: junk})
+        reading = read(to_json(report), mock=mock)["maker_taker_ratio"]
+        assert (reading.value, reading.evidence, reading.source) == (None, None, source)
+        assert reading.why == f"{section + '.' if section else ''}{bad} {why}"
+
+
+@pytest.mark.parametrize("missing", [{}, None])
+@pytest.mark.parametrize(("section", "maker", "taker", "source"), AMOUNTS)
+def test_one_amount_of_two_is_no_share(
+    section: str, maker: str, taker: str, source: str, missing: Any
+) -> None:
+    for there, other in ((maker, taker), (taker, maker)):
+        given = {there: 5} if missing == {} else {there: 5, other: None}
+        reading = read(with_amounts(section, given), mock=True)["maker_taker_ratio"]
+        assert (reading.value, reading.source) == (None, source)
+        prefix = f"{section}." if section else ""
+        assert reading.why == f"{prefix}{other} is missing, {prefix}{there} is there"
+
+
+@pytest.mark.parametrize(
+    ("sections", "why"),
+    [
+        ({"fills": [90, 10]}, "fills is a list, not a mapping"),
+        ({"fills": "90/10"}, "fills is a text, '90/10', not a mapping"),
+        ({"weekly_rollup": 10}, "weekly_rollup is 10, not a mapping"),
+        (
+            {"weekly_rollup": {"taker_share_pct": 130}},
+            "weekly_rollup.taker_share_pct is 130, outside 0 to 100",
+        ),
+        (
+            {"weekly_rollup": {"taker_share_pct": "10"}},
+            "weekly_rollup.taker_share_pct is a text, '10'",
+        ),
+        ({"summary": [6, 4]}, "summary is a list, not a mapping"),
+    ],
+)
+def test_a_source_of_the_share_that_is_there_and_unusable_is_no_data(
+    sections: dict[str, Any], why: str
+) -> None:
+    reading = read({"totals": {}, **INTERNAL, **sections}, mock=True)["maker_taker_ratio"]
+    assert (reading.value, reading.why) == (None, why)
 
 
 def test_the_mock_default_is_data_in_mock_and_the_fallback_is_not() -> None:
@@ -181,6 +260,8 @@ def test_fills_per_hour_scales_the_counts_by_the_interval() -> None:
     assert read(report, interval_s=300.0)["fills_per_hour"].value == 1200.0
     assert read(report, interval_s=7200.0)["fills_per_hour"].value == 50.0
     assert read({"totals": {}, "fills": {"maker_count": 3}})["fills_per_hour"].value is None
+    no_mapping = read({"totals": {}, "fills": [3, 4]})["fills_per_hour"]
+    assert (no_mapping.value, no_mapping.why) == (None, "fills is a list, not a mapping")
 
 
 def test_recorded_values_are_readings_and_never_shadow_a_declared_kpi() -> None:
@@ -352,6 +433,10 @@ class TestEnsureMakerTakerRatio:
         filled = ensure_maker_taker_ratio(summary, {"weekly_rollup": WEEKLY})
         assert filled["maker_taker_source"] == "weekly_rollup"
         assert ensure_maker_taker_ratio(summary, {}) == summary
+
+    def test_what_is_there_and_unusable_is_no_ratio(self) -> None:
+        filled = ensure_maker_taker_ratio({}, {"fills": {"maker_volume": "9", "taker_volume": 1}})
+        assert filled == {"maker_taker_ratio": None, "maker_taker_source": "fills_volume"}
 
     def test_in_mock_the_last_resort_is_the_mock_default(self) -> None:
         filled = ensure_maker_taker_ratio({}, {"mock": True})
