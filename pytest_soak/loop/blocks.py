@@ -35,6 +35,8 @@ class Blocks:
     source: str
     why: str = ""
     """Why they are not known."""
+    absent: bool = False
+    """They are not known because the report does not say, not because what it says is unusable."""
 
     def share(self, reason: str) -> Reading:
         """The share of ``reason`` among all blocks; counted and none is a share of zero."""
@@ -47,28 +49,37 @@ class Blocks:
 def blocks_of(
     profile: Profile, report: Mapping[str, Any], audit: Mapping[str, Any] | None
 ) -> Blocks:
-    """The blocks of a report; ``audit`` is what :func:`count_audit` made of its audit, or None."""
-    given = report.get("block_reasons")
-    declared = _declared(profile, given)
-    if declared.counts is not None or audit is None or _names_unlisted(profile, given):
-        return declared
-    return _audited(profile, audit)
+    """The blocks of a report; ``audit`` is what :func:`count_audit` made of its audit, or None.
+
+    The audit stands in for ``block_reasons``, or a count in it, that is absent or null, never for
+    one that is there and unusable.
+    """
+    declared = _declared(profile, report.get("block_reasons"))
+    return _audited(profile, audit) if declared.absent and audit is not None else declared
 
 
 def _declared(profile: Profile, given: Any) -> Blocks:
     source = "block_reasons"
     if given is None:
-        return Blocks(None, source, "the report has neither block_reasons nor an audit")
+        why = "the report has neither block_reasons nor an audit"
+        return Blocks(None, source, why, absent=True)
     if not isinstance(given, Mapping):
         return Blocks(None, source, f"block_reasons is {described(given)}, not a mapping")
     counts: dict[str, float] = {}
+    absent = ""
     for reason, value in sorted(given.items()):
         if reason not in profile.block_reasons:
             return Blocks(None, source, _unlisted(profile, source, reason))
         count = number(value)
-        if count is None or not 0 <= count <= LARGEST:
-            return Blocks(None, source, f"block_reasons.{reason} is {described(value)}")
-        counts[reason] = count
+        if value is None:
+            absent = absent or f"block_reasons.{reason} is null"
+        elif count is None or not 0 <= count <= LARGEST:
+            below = ", below 0" if count is not None and count < 0 else ""
+            return Blocks(None, source, f"block_reasons.{reason} is {described(value)}{below}")
+        else:
+            counts[reason] = count
+    if absent:
+        return Blocks(None, source, absent, absent=True)
     return Blocks(counts, source)
 
 
@@ -82,10 +93,6 @@ def _audited(profile: Profile, audit: Mapping[str, Any]) -> Blocks:
         if reason not in profile.block_reasons:
             return Blocks(None, "audit", _unlisted(profile, "audit", reason))
     return Blocks({reason: float(count) for reason, count in audit["blocks"].items()}, "audit")
-
-
-def _names_unlisted(profile: Profile, given: Any) -> bool:
-    return isinstance(given, Mapping) and any(name not in profile.block_reasons for name in given)
 
 
 def _unlisted(profile: Profile, source: str, reason: str) -> str:

@@ -240,6 +240,27 @@ def test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total(
         assert why in readings[kpi].why
 
 
+@pytest.mark.parametrize("null", [{}, {"concurrency": None}], ids=["", "with a null"])
+@pytest.mark.parametrize(("junk", "why"), NO_AMOUNTS[:-1], ids=lambda item: repr(item))
+def test_a_count_of_blocks_that_is_there_and_is_none_is_not_replaced_by_the_audit(
+    junk: Any, why: str, null: dict[str, Any]
+) -> None:
+    for reason in ("risk", "throttle"):
+        given = {**null, "min_interval": 10, reason: junk}
+        report = to_json({"totals": {}, "block_reasons": given})
+        readings = read(report, rows(risk=1, throttle=4))
+        for kpi in BLOCK_KPIS:
+            assert (readings[kpi].value, readings[kpi].source) == (None, "block_reasons")
+            assert readings[kpi].why == f"block_reasons.{reason} {why}"
+
+
+@pytest.mark.parametrize("junk", [[30], "risk: 30", 30, True, math.nan])
+def test_block_reasons_that_are_no_mapping_are_not_replaced_by_the_audit(junk: Any) -> None:
+    reading = read(to_json({"totals": {}, "block_reasons": junk}), rows(risk=1))["risk_ratio"]
+    assert (reading.value, reading.source) == (None, "block_reasons")
+    assert reading.why.endswith(", not a mapping")
+
+
 def test_a_row_in_a_hundred_that_cannot_be_read_is_left_out() -> None:
     reading = read({"totals": {}}, [*rows(risk=50, throttle=49), "a torn line\n"])["risk_ratio"]
     assert (reading.numerator, reading.denominator) == (50.0, 99.0)
