@@ -11,6 +11,8 @@ import pytest
 from pytest_soak.canonical import canonical_json, to_json
 from pytest_soak.loop.blocks import count_audit
 from pytest_soak.loop.echo import echo_mismatch, unconfirmed, unknown_echoes
+from pytest_soak.loop.entries import observation_entry
+from pytest_soak.loop.entry_shapes import problem_of
 from pytest_soak.loop.kpis import (
     ensure_maker_taker_ratio,
     read_kpis,
@@ -264,8 +266,11 @@ def test_block_reasons_that_are_no_mapping_are_not_replaced_by_the_audit(junk: A
 def test_a_row_in_a_hundred_that_cannot_be_read_is_left_out() -> None:
     reading = read({"totals": {}}, [*rows(risk=50, throttle=49), "a torn line\n"])["risk_ratio"]
     assert (reading.numerator, reading.denominator) == (50.0, 99.0)
+    torn = read({"totals": {}}, [*rows(risk=50, throttle=49), '{"event": "BLO'])["risk_ratio"]
+    assert (torn.numerator, torn.denominator) == (50.0, 99.0)
     torn = read({"totals": {}}, [*rows(risk=1), '{"event": "BLO'])["risk_ratio"]
-    assert (torn.value, torn.why) == (1.0, "")
+    assert torn.value is None
+    assert torn.why.startswith("1 of 2 audit rows cannot be read: a row is a text")
 
 
 def test_reasons_that_the_profile_lists_are_part_of_the_total() -> None:
@@ -302,6 +307,131 @@ def test_events_are_counted_by_kind_and_blocks_by_reason() -> None:
         "blocks": {"concurrency": 1, "risk": 2},
     }
     assert count_audit(None) is None
+
+
+def many(count: int, event: str = "BLOCK") -> list[dict[str, str]]:
+    return [{"event": event, "reason": f"name_{place}"} for place in range(count)]
+
+
+@pytest.mark.parametrize("late", ["risk", "throttle", "zzz"])
+@pytest.mark.parametrize("event", ["BLOCK", "REJECT"])
+def test_a_reason_after_many_others_is_not_lost(late: str, event: str) -> None:
+    row = {"event": event, "reason": late}
+    audit = [*rows(min_interval=9), *many(60, event), row, row]
+    counted = count_audit(audit)
+    assert counted is not None
+    assert sum(counted["blocks" if event == "BLOCK" else "others"].values()) < len(audit)
+    assert counted["left_out"] > 0
+    assert problem_of(observation_entry(1, {"totals": {}}, counted, None)) == ""
+    readings = read({"totals": {}}, audit)
+    for kpi in BLOCK_KPIS:
+        assert (readings[kpi].value, readings[kpi].source) == (None, "audit")
+        assert readings[kpi].why
+
+
+def test_reasons_that_were_left_out_leave_the_shares_without_data() -> None:
+    listed = [*shipped().block_reasons, *(f"name_{place}" for place in range(60))]
+    profile = build({**shipped().document, "block_reasons": listed})
+    audit = [*many(60), *rows(risk=3)]
+    counted = count_audit(audit)
+    assert counted is not None
+    assert (len(counted["blocks"]), counted["left_out"]) == (50, 13)
+    reading = read_kpis(profile, {"totals": {}}, counted, interval_s=300, mock=False)["risk_ratio"]
+    assert reading.value is None
+    assert (
+        reading.why == "13 of 63 audit rows have reasons beyond the first 50, not counted by name"
+    )
+    known = count_audit(audit, profile.block_reasons)
+    assert known is not None
+    assert "left_out" not in known
+    reading = read_kpis(profile, {"totals": {}}, known, interval_s=300, mock=False)["risk_ratio"]
+    assert (reading.numerator, reading.denominator) == (3.0, 63.0)
+
+
+def test_listed_reasons_and_known_kinds_are_counted_after_any_number_of_others() -> None:
+    kinds = [{"event": f"kind {place}"} for place in range(60)]
+    counted = count_audit([*kinds, *many(60), *rows(risk=2)], ["risk"])
+    assert counted is not None
+    assert counted["events"]["BLOCK"] == 62
+    assert counted["blocks"]["risk"] == 2
+    assert (len(counted["events"]), len(counted["blocks"]), counted["left_out"]) == (51, 51, 10)
+
+
+def test_a_journaled_audit_without_the_later_fields_is_read() -> None:
+    entry = {"rows": 4, "unreadable": 0, "example": "", "events": {"BLOCK": 4}}
+    counted = {**entry, "blocks": {"risk": 1, "throttle": 3}}
+    assert problem_of(observation_entry(1, {"totals": {}}, counted, None)) == ""
+    readings = read_kpis(shipped(), {"totals": {}}, counted, interval_s=300, mock=False)
+    assert readings["risk_ratio"].value == 0.25
+    for name, wrong in (("left_out", "3"), ("others", {"risk": "1"})):
+        broken = observation_entry(1, {"totals": {}}, {**counted, name: wrong}, None)
+        assert problem_of(broken).startswith(f"audit.{name}")
+
+
+@pytest.mark.parametrize("event", ["REJECT", "BLOCKED_BY_RISK", "blocked_order", "HEARTBEAT"])
+@pytest.mark.parametrize("reason", ["risk", "throttle"])
+def test_an_unknown_event_with_the_reason_of_a_block_may_be_a_block(
+    event: str, reason: str
+) -> None:
+    rest = [{"event": "PLACE"}] * 200 + rows(risk=2, throttle=2)
+    readings = read({"totals": {}}, [*rest, {"event": event, "reason": reason}])
+    for kpi in BLOCK_KPIS:
+        assert (readings[kpi].value, readings[kpi].source) == (None, "audit")
+        assert readings[kpi].why == (
+            f"1 of 205 audit rows have an unknown event and the reason {reason!r}: "
+            "they may be blocks"
+        )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"event": "CANCEL", "reason": "risk"},
+        {"event": "HEARTBEAT", "reason": "all is well"},
+        {"event": "HEARTBEAT", "reason": None},
+        {"event": "HEARTBEAT", "reason": ["risk"]},
+        {"event": "HEARTBEAT", "reason": "quiet"},
+        {"event": "HEARTBEAT"},
+    ],
+    ids=repr,
+)
+def test_an_event_that_is_no_block_changes_no_share(row: dict[str, Any]) -> None:
+    reading = read({"totals": {}}, [*rows(risk=1, throttle=3), row])["risk_ratio"]
+    assert (reading.value, reading.why) == (0.25, "")
+
+
+def test_free_text_of_unknown_events_is_not_kept_and_changes_no_share() -> None:
+    notes = [{"event": "SKIPPED", "reason": f"edge {place} too small"} for place in range(99)]
+    counted = count_audit([*notes, *rows(risk=1)])
+    assert counted is not None
+    assert not {"others", "left_out"} & set(counted)
+
+
+LINE = '{"event":"BLOCK","reason":"risk"}'
+
+
+@pytest.mark.parametrize(
+    ("audit", "counted", "unreadable"),
+    [
+        ([LINE + "\n", LINE[:9]], 1, 1),
+        ([LINE, LINE], 1, 1),
+        ([*rows(risk=1), LINE[:9]], 2, 1),
+        ([*rows(risk=1), LINE + "\n", LINE[:9]], 3, 2),
+        ([LINE + "\n", LINE + "\n" + LINE], 2, 2),
+        ([LINE + "\n", LINE + "\r" + LINE], 2, 2),
+        ([LINE + "\n", "x" * 20_000], 2, 2),
+        ([LINE], 1, 1),
+        (["\n".join([LINE] * 9)], 1, 1),
+        ([""], 1, 1),
+    ],
+)
+def test_only_the_short_last_of_rows_of_text_may_be_a_line_still_being_written(
+    audit: list[Any], counted: int, unreadable: int
+) -> None:
+    made = count_audit(audit)
+    assert made is not None
+    assert (made["rows"], made["unreadable"]) == (counted, unreadable)
+    assert read({"totals": {}}, audit)["risk_ratio"].value is None
 
 
 def test_hostile_rows_are_unreadable_and_nothing_raises() -> None:
