@@ -41,11 +41,18 @@ class Blocks:
     """They are not known because the report does not say, not because what it says is unusable."""
 
     def share(self, reason: str) -> Reading:
-        """The share of ``reason`` among all blocks; counted and none is a share of zero."""
+        """The share of ``reason`` among all blocks.
+
+        Counted and none is a share of zero, 0 of 0, in that iteration. It adds nothing to the sums
+        of a window; one that has no block in it at all has no ratio of sums. The reading says so.
+        """
         if self.counts is None:
             return Reading(None, self.source, why=self.why)
         total, count = math.fsum(self.counts.values()), self.counts.get(reason, 0.0)
-        return Reading(count / total if total else 0.0, self.source, count, total)
+        if not total:
+            why = "counts no blocks at all, and a share of none over a window is no data"
+            return Reading(0.0, self.source, count, total, why=f"{self.source} {why}")
+        return Reading(count / total, self.source, count, total)
 
 
 def blocks_of(

@@ -211,7 +211,29 @@ def test_risk_ratio_is_the_share_of_all_blocks(
 ) -> None:
     reading = read({"totals": {}, "block_reasons": reasons}, audit)["risk_ratio"]
     assert (reading.value, reading.source) == (risk, source)
-    assert bool(reading.why) == (risk is None)
+    assert bool(reading.why) == (not reading.denominator)
+
+
+@pytest.mark.parametrize(
+    ("report", "audit", "source"),
+    [
+        ({"block_reasons": {}}, None, "block_reasons"),
+        ({"block_reasons": {}}, rows(risk=3), "block_reasons"),
+        ({"block_reasons": {"risk": 0, "throttle": 0.0}}, None, "block_reasons"),
+        ({}, [], "audit"),
+        ({}, [{"event": "PLACE"}] * 3, "audit"),
+    ],
+)
+def test_no_blocks_at_all_are_a_share_of_zero_of_none_and_the_reading_says_so(
+    report: dict[str, Any], audit: Any, source: str
+) -> None:
+    readings = read({"totals": {}, **report}, audit)
+    for kpi in BLOCK_KPIS:
+        reading = readings[kpi]
+        assert (reading.value, reading.numerator, reading.denominator) == (0.0, 0.0, 0.0)
+        assert reading.why == (
+            f"{source} counts no blocks at all, and a share of none over a window is no data"
+        )
 
 
 BLOCK_KPIS = ("risk_ratio", "min_interval_ratio", "concurrency_ratio", "throttle_ratio")
