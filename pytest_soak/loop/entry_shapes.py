@@ -109,7 +109,8 @@ _AUDIT = object_of(
         "example": TEXT,
         "events": mapping_of(WHOLE),
         "blocks": mapping_of(WHOLE),
-    }
+    },
+    {"others": mapping_of(WHOLE), "left_out": WHOLE},
 )
 _PROPOSAL = object_of({"key": TEXT, "delta": anything, "rule": TEXT, "kpis": _TEXTS})
 

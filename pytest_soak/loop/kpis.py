@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from pytest_soak.canonical import number
@@ -104,41 +104,83 @@ def _read(report: Mapping[str, Any], kpi: Kpi) -> Reading:
 
 
 def maker_taker_reading(report: Mapping[str, Any], *, mock: bool) -> Reading:
-    """Share of maker fills, from the first source that has data (in the order of the code).
+    """Share of maker fills, from the first source that is there (in the order of the code).
 
     ``fills`` by volume, ``fills`` by count, ``weekly_rollup`` (weak), the target's own
-    ``summary.maker_fills``/``taker_fills``, and a placeholder.
+    ``summary.maker_fills``/``taker_fills``, and a placeholder. Another source stands in for one
+    that is absent, null or without any fill, never for one that is there and unusable: that is no
+    data, and the reading says why.
     """
-    fills = _section(report, "fills")
-    weekly = number(_section(report, "weekly_rollup").get("taker_share_pct"))
-    reading = _maker_share(fills, "maker_volume", "taker_volume", "fills_volume")
-    reading = reading or _maker_share(fills, "maker_count", "taker_count", "fills_count")
-    if reading is None and weekly is not None and 0 <= weekly <= 100:
-        reading = Reading(1 - weekly / 100, "weekly_rollup", weak=True)
-    for place in (_section(report, "summary"), report):
-        reading = reading or _maker_share(place, "maker_fills", "taker_fills", "internal_fills")
-    if reading is not None:
-        return reading
+    for reading in _maker_shares(report):
+        if reading is not None:
+            return reading
     if mock:
         return Reading(MOCK_DEFAULT, "mock_default")
     why = "the report has no fills, by volume or by count, and no other source of the share"
     return Reading(FALLBACK, "fallback", placeholder=True, why=why)
 
 
-def _maker_share(
-    fills: Mapping[str, Any], maker_key: str, taker_key: str, source: str
-) -> Reading | None:
-    maker, taker = _amount(fills.get(maker_key)), _amount(fills.get(taker_key))
-    if maker is None or taker is None:
+def _maker_shares(report: Mapping[str, Any]) -> Iterator[Reading | None]:
+    """What each source says, the best first; None for one that is not there."""
+    fills, summary = report.get("fills"), report.get("summary")
+    yield _maker_share(fills, "fills", ("maker_volume", "taker_volume"), "fills_volume")
+    yield _maker_share(fills, "fills", ("maker_count", "taker_count"), "fills_count")
+    yield _weekly_share(report.get("weekly_rollup"))
+    for place, name in ((summary, "summary"), (report, "")):
+        yield _maker_share(place, name, ("maker_fills", "taker_fills"), "internal_fills")
+
+
+def _maker_share(section: Any, name: str, keys: tuple[str, str], source: str) -> Reading | None:
+    if section is None:
         return None
+    if not isinstance(section, Mapping):
+        return Reading(None, source, why=f"{name} is {described(section)}, not a mapping")
+    given = {key: section[key] for key in keys if section.get(key) is not None}
+    before = f"{name}." if name else ""
+    for key, value in given.items():
+        if problem := _no_amount(value, f"{before}{key}"):
+            return Reading(None, source, why=problem)
+    if len(given) == 1:
+        (there,) = given
+        missing = keys[there == keys[0]]
+        why = f"{before}{missing} is missing, {before}{there} is there"
+        return Reading(None, source, why=why)
+    maker, taker = (_amount(given.get(key)) or 0.0 for key in keys)
     total = maker + taker
     if total <= 0:
         return None
     return Reading(maker / total, source, numerator=maker, denominator=total)
 
 
+def _no_amount(value: Any, name: str) -> str:
+    """Why a value is no count and no volume; empty for one that is."""
+    reading = _reading(value, "", name)
+    if reading.value is None:
+        return reading.why
+    return f"{name} is {reading.value:g}, below 0" if reading.value < 0 else ""
+
+
+def _weekly_share(rollup: Any) -> Reading | None:
+    if rollup is None:
+        return None
+    if not isinstance(rollup, Mapping):
+        why = f"weekly_rollup is {described(rollup)}, not a mapping"
+        return Reading(None, "weekly_rollup", why=why)
+    value = rollup.get("taker_share_pct")
+    if value is None:
+        return None
+    percent, name = number(value), "weekly_rollup.taker_share_pct"
+    if percent is None:
+        return Reading(None, "weekly_rollup", why=f"{name} is {described(value)}")
+    if not 0 <= percent <= 100:
+        return Reading(None, "weekly_rollup", why=f"{name} is {percent:.3g}, outside 0 to 100")
+    return Reading(1 - percent / 100, "weekly_rollup", weak=True)
+
+
 def _fills_per_hour(report: Mapping[str, Any], interval_s: float) -> Reading:
-    fills = _section(report, "fills")
+    given, fills = report.get("fills"), _section(report, "fills")
+    if given is not None and not isinstance(given, Mapping):
+        return Reading(None, "fills", why=f"fills is {described(given)}, not a mapping")
     maker, taker = _amount(fills.get("maker_count")), _amount(fills.get("taker_count"))
     if maker is None or taker is None:
         name = "taker_count" if maker is not None else "maker_count"
@@ -156,6 +198,7 @@ def ensure_maker_taker_ratio(
     ``summary`` holds the KPIs itself or under ``"summary"``. ``context`` is what is known besides:
     the sections of an EDGE_REPORT (``fills``, ``weekly_rollup``, ``summary``), and ``mock`` (bool).
     A ratio in [0, 1] that is there already stays, unless it is a placeholder and there is better.
+    The ratio is None where the first source that is there is unusable.
     """
     inner = summary.get("summary")
     nested = isinstance(inner, Mapping)

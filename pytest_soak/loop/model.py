@@ -74,7 +74,10 @@ class Reading:
     weak: bool = False
     """No evidence on one iteration (a weekly rollup): WARN at best in the gate."""
     why: str = ""
-    """Why there is no data, for people: ``totals.p95_ms is a text, '300ms'``."""
+    """Why there is no data, for people: ``totals.p95_ms is a text, '300ms'``.
+
+    Also of a share of 0 of 0, which is data, but no part of a ratio of sums.
+    """
 
     @property
     def evidence(self) -> float | None:

@@ -101,6 +101,23 @@ def test_a_name_that_the_profile_does_not_know_is_no_zero(
     offline_agrees(result, capsys)
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('r["fills"].update(maker_volume="10.5", taker_volume="89.5")', "is a text, '10.5'"),
+        ('r["fills"]["maker_volume"] = -90.0', "is -90, below 0"),
+    ],
+)
+def test_an_unusable_volume_is_not_replaced_by_the_counts(
+    bot: Any, capsys: pytest.CaptureFixture[str], line: str, why: str
+) -> None:
+    result = bot(line)
+    ratio = criterion(result, "maker_taker_ratio")
+    assert (result.code, ratio["verdict"], ratio["value"]) == (1, "FAIL", None)
+    assert f"fills.maker_volume {why}" in ratio["reason"]
+    offline_agrees(result, capsys)
+
+
 def test_a_misspelt_echo_is_named_once_and_changes_nothing(bot: Any) -> None:
     result = bot('r["effective_params"] = {"pool_sise": 8, "base_spred_bps": 1}')
     assert result.code == 0

@@ -11,6 +11,8 @@ import pytest
 from pytest_soak.canonical import canonical_json, to_json
 from pytest_soak.loop.blocks import count_audit
 from pytest_soak.loop.echo import echo_mismatch, unconfirmed, unknown_echoes
+from pytest_soak.loop.entries import observation_entry
+from pytest_soak.loop.entry_shapes import problem_of
 from pytest_soak.loop.kpis import (
     ensure_maker_taker_ratio,
     read_kpis,
@@ -79,15 +81,14 @@ INTERNAL = {"maker_fills": 6, "taker_fills": 4}
         ({"fills": FILLS_BY_VOLUME | FILLS_BY_COUNT, "weekly_rollup": WEEKLY}, 0.9, "fills_volume"),
         ({"fills": FILLS_BY_COUNT, "weekly_rollup": WEEKLY}, 0.8, "fills_count"),
         ({"fills": FILLS_BY_COUNT | {"maker_volume": 0, "taker_volume": 0}}, 0.8, "fills_count"),
-        ({"fills": FILLS_BY_COUNT | {"maker_volume": -5, "taker_volume": 9}}, 0.8, "fills_count"),
-        ({"fills": FILLS_BY_COUNT | {"maker_volume": "9", "taker_volume": 1}}, 0.8, "fills_count"),
         (
-            {"fills": FILLS_BY_COUNT | {"maker_volume": 1e308, "taker_volume": 1e308}},
+            {"fills": FILLS_BY_COUNT | {"maker_volume": None, "taker_volume": None}},
             0.8,
             "fills_count",
         ),
+        ({"fills": None, "weekly_rollup": None, "summary": INTERNAL}, 0.6, "internal_fills"),
         ({"weekly_rollup": WEEKLY, "summary": INTERNAL}, 0.7, "weekly_rollup"),
-        ({"weekly_rollup": {"taker_share_pct": 130}, "summary": INTERNAL}, 0.6, "internal_fills"),
+        ({"weekly_rollup": {"taker_share_pct": None}, "summary": INTERNAL}, 0.6, "internal_fills"),
         ({"summary": INTERNAL}, 0.6, "internal_fills"),
         (INTERNAL, 0.6, "internal_fills"),
         ({}, 0.6, "fallback"),
@@ -101,6 +102,86 @@ def test_maker_taker_ratio_from_the_first_source_with_data(
     assert reading.source == source
     assert reading.placeholder == (source == "fallback")
     assert reading.weak == (source == "weekly_rollup")
+
+
+NO_AMOUNTS: list[tuple[Any, str]] = [
+    ("10.5", "is a text, '10.5'"),
+    (-90.0, "is -90, below 0"),
+    (math.nan, "is NaN"),
+    (math.inf, "is Infinity"),
+    (True, "is true"),
+    ([1], "is a list"),
+    (1e308, "is 1e+308, and figures end at 1e+100"),
+]
+AMOUNTS = [
+    ("fills", "maker_volume", "taker_volume", "fills_volume"),
+    ("fills", "maker_count", "taker_count", "fills_count"),
+    ("summary", "maker_fills", "taker_fills", "internal_fills"),
+    ("", "maker_fills", "taker_fills", "internal_fills"),
+]
+
+
+def with_amounts(section: str, amounts: dict[str, Any]) -> dict[str, Any]:
+    """A report with these amounts in front of every source that comes after them."""
+    whole: dict[str, Any] = {"totals": {}, **INTERNAL}
+    if section == "fills":
+        by_count = {} if "maker_count" in amounts or "taker_count" in amounts else FILLS_BY_COUNT
+        whole |= {"fills": by_count | amounts, "weekly_rollup": WEEKLY, "summary": INTERNAL}
+    elif section:
+        whole[section] = amounts
+    else:
+        whole = {"totals": {}, **amounts}
+    return whole
+
+
+@pytest.mark.parametrize("mock", [False, True])
+@pytest.mark.parametrize(("junk", "why"), NO_AMOUNTS, ids=lambda item: repr(item))
+@pytest.mark.parametrize(("section", "maker", "taker", "source"), AMOUNTS)
+def test_an_amount_that_is_there_and_is_none_is_no_data_whatever_else_there_is(
+    section: str, maker: str, taker: str, source: str, junk: Any, why: str, mock: bool
+) -> None:
+    for bad, good in ((maker, taker), (taker, maker)):
+        report = with_amounts(section, {good: 5, bad: junk})
+        reading = read(to_json(report), mock=mock)["maker_taker_ratio"]
+        assert (reading.value, reading.evidence, reading.source) == (None, None, source)
+        assert reading.why == f"{section + '.' if section else ''}{bad} {why}"
+
+
+@pytest.mark.parametrize("missing", [{}, None])
+@pytest.mark.parametrize(("section", "maker", "taker", "source"), AMOUNTS)
+def test_one_amount_of_two_is_no_share(
+    section: str, maker: str, taker: str, source: str, missing: Any
+) -> None:
+    for there, other in ((maker, taker), (taker, maker)):
+        given = {there: 5} if missing == {} else {there: 5, other: None}
+        reading = read(with_amounts(section, given), mock=True)["maker_taker_ratio"]
+        assert (reading.value, reading.source) == (None, source)
+        prefix = f"{section}." if section else ""
+        assert reading.why == f"{prefix}{other} is missing, {prefix}{there} is there"
+
+
+@pytest.mark.parametrize(
+    ("sections", "why"),
+    [
+        ({"fills": [90, 10]}, "fills is a list, not a mapping"),
+        ({"fills": "90/10"}, "fills is a text, '90/10', not a mapping"),
+        ({"weekly_rollup": 10}, "weekly_rollup is 10, not a mapping"),
+        (
+            {"weekly_rollup": {"taker_share_pct": 130}},
+            "weekly_rollup.taker_share_pct is 130, outside 0 to 100",
+        ),
+        (
+            {"weekly_rollup": {"taker_share_pct": "10"}},
+            "weekly_rollup.taker_share_pct is a text, '10'",
+        ),
+        ({"summary": [6, 4]}, "summary is a list, not a mapping"),
+    ],
+)
+def test_a_source_of_the_share_that_is_there_and_unusable_is_no_data(
+    sections: dict[str, Any], why: str
+) -> None:
+    reading = read({"totals": {}, **INTERNAL, **sections}, mock=True)["maker_taker_ratio"]
+    assert (reading.value, reading.why) == (None, why)
 
 
 def test_the_mock_default_is_data_in_mock_and_the_fallback_is_not() -> None:
@@ -130,7 +211,29 @@ def test_risk_ratio_is_the_share_of_all_blocks(
 ) -> None:
     reading = read({"totals": {}, "block_reasons": reasons}, audit)["risk_ratio"]
     assert (reading.value, reading.source) == (risk, source)
-    assert bool(reading.why) == (risk is None)
+    assert bool(reading.why) == (not reading.denominator)
+
+
+@pytest.mark.parametrize(
+    ("report", "audit", "source"),
+    [
+        ({"block_reasons": {}}, None, "block_reasons"),
+        ({"block_reasons": {}}, rows(risk=3), "block_reasons"),
+        ({"block_reasons": {"risk": 0, "throttle": 0.0}}, None, "block_reasons"),
+        ({}, [], "audit"),
+        ({}, [{"event": "PLACE"}] * 3, "audit"),
+    ],
+)
+def test_no_blocks_at_all_are_a_share_of_zero_of_none_and_the_reading_says_so(
+    report: dict[str, Any], audit: Any, source: str
+) -> None:
+    readings = read({"totals": {}, **report}, audit)
+    for kpi in BLOCK_KPIS:
+        reading = readings[kpi]
+        assert (reading.value, reading.numerator, reading.denominator) == (0.0, 0.0, 0.0)
+        assert reading.why == (
+            f"{source} counts no blocks at all, and a share of none over a window is no data"
+        )
 
 
 BLOCK_KPIS = ("risk_ratio", "min_interval_ratio", "concurrency_ratio", "throttle_ratio")
@@ -161,11 +264,35 @@ def test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total(
         assert why in readings[kpi].why
 
 
+@pytest.mark.parametrize("null", [{}, {"concurrency": None}], ids=["", "with a null"])
+@pytest.mark.parametrize(("junk", "why"), NO_AMOUNTS[:-1], ids=lambda item: repr(item))
+def test_a_count_of_blocks_that_is_there_and_is_none_is_not_replaced_by_the_audit(
+    junk: Any, why: str, null: dict[str, Any]
+) -> None:
+    for reason in ("risk", "throttle"):
+        given = {**null, "min_interval": 10, reason: junk}
+        report = to_json({"totals": {}, "block_reasons": given})
+        readings = read(report, rows(risk=1, throttle=4))
+        for kpi in BLOCK_KPIS:
+            assert (readings[kpi].value, readings[kpi].source) == (None, "block_reasons")
+            assert readings[kpi].why == f"block_reasons.{reason} {why}"
+
+
+@pytest.mark.parametrize("junk", [[30], "risk: 30", 30, True, math.nan])
+def test_block_reasons_that_are_no_mapping_are_not_replaced_by_the_audit(junk: Any) -> None:
+    reading = read(to_json({"totals": {}, "block_reasons": junk}), rows(risk=1))["risk_ratio"]
+    assert (reading.value, reading.source) == (None, "block_reasons")
+    assert reading.why.endswith(", not a mapping")
+
+
 def test_a_row_in_a_hundred_that_cannot_be_read_is_left_out() -> None:
     reading = read({"totals": {}}, [*rows(risk=50, throttle=49), "a torn line\n"])["risk_ratio"]
     assert (reading.numerator, reading.denominator) == (50.0, 99.0)
+    torn = read({"totals": {}}, [*rows(risk=50, throttle=49), '{"event": "BLO'])["risk_ratio"]
+    assert (torn.numerator, torn.denominator) == (50.0, 99.0)
     torn = read({"totals": {}}, [*rows(risk=1), '{"event": "BLO'])["risk_ratio"]
-    assert (torn.value, torn.why) == (1.0, "")
+    assert torn.value is None
+    assert torn.why.startswith("1 of 2 audit rows cannot be read: a row is a text")
 
 
 def test_reasons_that_the_profile_lists_are_part_of_the_total() -> None:
@@ -181,6 +308,8 @@ def test_fills_per_hour_scales_the_counts_by_the_interval() -> None:
     assert read(report, interval_s=300.0)["fills_per_hour"].value == 1200.0
     assert read(report, interval_s=7200.0)["fills_per_hour"].value == 50.0
     assert read({"totals": {}, "fills": {"maker_count": 3}})["fills_per_hour"].value is None
+    no_mapping = read({"totals": {}, "fills": [3, 4]})["fills_per_hour"]
+    assert (no_mapping.value, no_mapping.why) == (None, "fills is a list, not a mapping")
 
 
 def test_recorded_values_are_readings_and_never_shadow_a_declared_kpi() -> None:
@@ -200,6 +329,131 @@ def test_events_are_counted_by_kind_and_blocks_by_reason() -> None:
         "blocks": {"concurrency": 1, "risk": 2},
     }
     assert count_audit(None) is None
+
+
+def many(count: int, event: str = "BLOCK") -> list[dict[str, str]]:
+    return [{"event": event, "reason": f"name_{place}"} for place in range(count)]
+
+
+@pytest.mark.parametrize("late", ["risk", "throttle", "zzz"])
+@pytest.mark.parametrize("event", ["BLOCK", "REJECT"])
+def test_a_reason_after_many_others_is_not_lost(late: str, event: str) -> None:
+    row = {"event": event, "reason": late}
+    audit = [*rows(min_interval=9), *many(60, event), row, row]
+    counted = count_audit(audit)
+    assert counted is not None
+    assert sum(counted["blocks" if event == "BLOCK" else "others"].values()) < len(audit)
+    assert counted["left_out"] > 0
+    assert problem_of(observation_entry(1, {"totals": {}}, counted, None)) == ""
+    readings = read({"totals": {}}, audit)
+    for kpi in BLOCK_KPIS:
+        assert (readings[kpi].value, readings[kpi].source) == (None, "audit")
+        assert readings[kpi].why
+
+
+def test_reasons_that_were_left_out_leave_the_shares_without_data() -> None:
+    listed = [*shipped().block_reasons, *(f"name_{place}" for place in range(60))]
+    profile = build({**shipped().document, "block_reasons": listed})
+    audit = [*many(60), *rows(risk=3)]
+    counted = count_audit(audit)
+    assert counted is not None
+    assert (len(counted["blocks"]), counted["left_out"]) == (50, 13)
+    reading = read_kpis(profile, {"totals": {}}, counted, interval_s=300, mock=False)["risk_ratio"]
+    assert reading.value is None
+    assert (
+        reading.why == "13 of 63 audit rows have reasons beyond the first 50, not counted by name"
+    )
+    known = count_audit(audit, profile.block_reasons)
+    assert known is not None
+    assert "left_out" not in known
+    reading = read_kpis(profile, {"totals": {}}, known, interval_s=300, mock=False)["risk_ratio"]
+    assert (reading.numerator, reading.denominator) == (3.0, 63.0)
+
+
+def test_listed_reasons_and_known_kinds_are_counted_after_any_number_of_others() -> None:
+    kinds = [{"event": f"kind {place}"} for place in range(60)]
+    counted = count_audit([*kinds, *many(60), *rows(risk=2)], ["risk"])
+    assert counted is not None
+    assert counted["events"]["BLOCK"] == 62
+    assert counted["blocks"]["risk"] == 2
+    assert (len(counted["events"]), len(counted["blocks"]), counted["left_out"]) == (51, 51, 10)
+
+
+def test_a_journaled_audit_without_the_later_fields_is_read() -> None:
+    entry = {"rows": 4, "unreadable": 0, "example": "", "events": {"BLOCK": 4}}
+    counted = {**entry, "blocks": {"risk": 1, "throttle": 3}}
+    assert problem_of(observation_entry(1, {"totals": {}}, counted, None)) == ""
+    readings = read_kpis(shipped(), {"totals": {}}, counted, interval_s=300, mock=False)
+    assert readings["risk_ratio"].value == 0.25
+    for name, wrong in (("left_out", "3"), ("others", {"risk": "1"})):
+        broken = observation_entry(1, {"totals": {}}, {**counted, name: wrong}, None)
+        assert problem_of(broken).startswith(f"audit.{name}")
+
+
+@pytest.mark.parametrize("event", ["REJECT", "BLOCKED_BY_RISK", "blocked_order", "HEARTBEAT"])
+@pytest.mark.parametrize("reason", ["risk", "throttle"])
+def test_an_unknown_event_with_the_reason_of_a_block_may_be_a_block(
+    event: str, reason: str
+) -> None:
+    rest = [{"event": "PLACE"}] * 200 + rows(risk=2, throttle=2)
+    readings = read({"totals": {}}, [*rest, {"event": event, "reason": reason}])
+    for kpi in BLOCK_KPIS:
+        assert (readings[kpi].value, readings[kpi].source) == (None, "audit")
+        assert readings[kpi].why == (
+            f"1 of 205 audit rows have an unknown event and the reason {reason!r}: "
+            "they may be blocks"
+        )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"event": "CANCEL", "reason": "risk"},
+        {"event": "HEARTBEAT", "reason": "all is well"},
+        {"event": "HEARTBEAT", "reason": None},
+        {"event": "HEARTBEAT", "reason": ["risk"]},
+        {"event": "HEARTBEAT", "reason": "quiet"},
+        {"event": "HEARTBEAT"},
+    ],
+    ids=repr,
+)
+def test_an_event_that_is_no_block_changes_no_share(row: dict[str, Any]) -> None:
+    reading = read({"totals": {}}, [*rows(risk=1, throttle=3), row])["risk_ratio"]
+    assert (reading.value, reading.why) == (0.25, "")
+
+
+def test_free_text_of_unknown_events_is_not_kept_and_changes_no_share() -> None:
+    notes = [{"event": "SKIPPED", "reason": f"edge {place} too small"} for place in range(99)]
+    counted = count_audit([*notes, *rows(risk=1)])
+    assert counted is not None
+    assert not {"others", "left_out"} & set(counted)
+
+
+LINE = '{"event":"BLOCK","reason":"risk"}'
+
+
+@pytest.mark.parametrize(
+    ("audit", "counted", "unreadable"),
+    [
+        ([LINE + "\n", LINE[:9]], 1, 1),
+        ([LINE, LINE], 1, 1),
+        ([*rows(risk=1), LINE[:9]], 2, 1),
+        ([*rows(risk=1), LINE + "\n", LINE[:9]], 3, 2),
+        ([LINE + "\n", LINE + "\n" + LINE], 2, 2),
+        ([LINE + "\n", LINE + "\r" + LINE], 2, 2),
+        ([LINE + "\n", "x" * 20_000], 2, 2),
+        ([LINE], 1, 1),
+        (["\n".join([LINE] * 9)], 1, 1),
+        ([""], 1, 1),
+    ],
+)
+def test_only_the_short_last_of_rows_of_text_may_be_a_line_still_being_written(
+    audit: list[Any], counted: int, unreadable: int
+) -> None:
+    made = count_audit(audit)
+    assert made is not None
+    assert (made["rows"], made["unreadable"]) == (counted, unreadable)
+    assert read({"totals": {}}, audit)["risk_ratio"].value is None
 
 
 def test_hostile_rows_are_unreadable_and_nothing_raises() -> None:
@@ -352,6 +606,10 @@ class TestEnsureMakerTakerRatio:
         filled = ensure_maker_taker_ratio(summary, {"weekly_rollup": WEEKLY})
         assert filled["maker_taker_source"] == "weekly_rollup"
         assert ensure_maker_taker_ratio(summary, {}) == summary
+
+    def test_what_is_there_and_unusable_is_no_ratio(self) -> None:
+        filled = ensure_maker_taker_ratio({}, {"fills": {"maker_volume": "9", "taker_volume": 1}})
+        assert filled == {"maker_taker_ratio": None, "maker_taker_source": "fills_volume"}
 
     def test_in_mock_the_last_resort_is_the_mock_default(self) -> None:
         filled = ensure_maker_taker_ratio({}, {"mock": True})
