@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pytest_soak.gate.figures import figure, with_unit
 from pytest_soak.gate.result import CriterionResult
@@ -26,12 +27,27 @@ _HOURS = 3600.0
 
 
 def drift_criteria(lane: LaneWindow) -> tuple[CriterionResult, ...]:
-    """``drift:KPI`` for every KPI that the profile has tested, then the throughput."""
-    results = [_drift_criterion(lane, kpi, limits) for kpi, limits in lane.limits.drift.items()]
+    """``drift:KPI`` for every KPI that the profile has tested, then the throughput.
+
+    What raises is INCONCLUSIVE for its own KPI, and takes nothing from the others.
+    """
+    results = [
+        _judged(lane, kpi, partial(_drift_criterion, lane, kpi, limits))
+        for kpi, limits in lane.limits.drift.items()
+    ]
     throughput = lane.limits.throughput
     if throughput is not None and throughput not in lane.limits.drift:
-        results.append(_throughput_criterion(lane, throughput))
+        results.append(_judged(lane, throughput, partial(_throughput_criterion, lane, throughput)))
     return tuple(results)
+
+
+def _judged(lane: LaneWindow, kpi: str, judge: Callable[[], CriterionResult]) -> CriterionResult:
+    try:
+        return judge()
+    except Exception as error:
+        name = f"drift:{kpi}"
+        reason = f"{name}: could not be judged: {type(error).__name__}: {error}"
+        return CriterionResult(name, Verdict.INCONCLUSIVE, reason=reason, lane=lane.history.lane.id)
 
 
 @dataclass(frozen=True, slots=True)

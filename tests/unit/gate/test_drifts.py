@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from pytest_soak.canonical import canonical_json
-from pytest_soak.gate.judge import LaneJudgement, judge_lane, weakened
+from pytest_soak.gate.judge import LaneJudgement, judge_lane, judge_run, weakened
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.loop.model import Verdict
 from pytest_soak.profile.build import build
 from pytest_soak.profile.errors import ProfileError
-from pytest_soak.profile.model import Profile
+from pytest_soak.profile.model import DriftLimits, Profile
 from pytest_soak.profile.resolve import resolve
+from pytest_soak.report.table import final_table
 from pytest_soak.store.sources import read_source
 from tests.unit.gate.histories import make_history, steady, with_iteration
 
@@ -82,6 +83,20 @@ def test_a_wandering_kpi_proves_nothing() -> None:
     assert "nan" not in result.reason
 
 
+def test_what_raises_for_one_kpi_takes_no_drift_from_another() -> None:
+    limits = {**steady().gate.drift, "risk_ratio": DriftLimits(alpha=1e-17)}
+    profile = replace(steady(), gate=replace(steady().gate, drift=limits))
+    kpis = {"p95_latency_ms": noisy(220.0, 4.0, 5.0), "risk_ratio": noisy(0.3, 0.001, 0.01)}
+    judgement = judge_lane(make_history(kpis=kpis, profile=profile))
+    raised = line(judgement, "drift:risk_ratio")
+    assert raised.verdict is Verdict.INCONCLUSIVE
+    assert raised.reason.startswith("drift:risk_ratio: could not be judged: ValueError: ")
+    assert line(judgement, "drift:p95_latency_ms").verdict is Verdict.FAIL
+    assert line(judgement, "drift:fills_per_hour").verdict is Verdict.PASS
+    assert "drift" not in {item.name for item in judgement.criteria}
+    assert not any("not tested" in text for text in final_table(judge_run([judgement])))
+
+
 class TestProfile:
     def test_a_budget_gives_a_kpi_without_a_limit_one(self) -> None:
         profile = with_gate(drift={"adverse_bps_p95": {"budget": 0.5}})
@@ -130,7 +145,8 @@ class TestProfile:
             ({"net_bp": {}}, "did you mean 'net_bps'"),
             ({"fees_bps": {"budget": 1.0}}, "better neither up nor down"),
             ({"adverse_bps_p95": {}}, "give it a budget, or gate it"),
-            ({"net_bps": {"alpha": 0.5}}, "at most 0.2"),
+            ({"net_bps": {"alpha": 0.5}}, "0.5 is not from 1e-6 to 0.2"),
+            ({"net_bps": {"alpha": 1e-17}}, "drift.net_bps.alpha: 1e-17 is not from 1e-6 to 0.2"),
             ({"net_bps": {"per": "day"}}, "is none of 'run', '24h'"),
             ({"net_bps": {"budged": 1}}, "did you mean 'budget'"),
         ],
