@@ -31,14 +31,19 @@ def drift_criteria(lane: LaneWindow) -> tuple[CriterionResult, ...]:
 
     What raises is INCONCLUSIVE for its own KPI, and takes nothing from the others.
     """
-    results = [
-        _judged(lane, kpi, partial(_drift_criterion, lane, kpi, limits))
+    results = {
+        kpi: _judged(lane, kpi, partial(_drift_criterion, lane, kpi, limits))
         for kpi, limits in lane.limits.drift.items()
-    ]
-    throughput = lane.limits.throughput
-    if throughput is not None and throughput not in lane.limits.drift:
-        results.append(_judged(lane, throughput, partial(_throughput_criterion, lane, throughput)))
-    return tuple(results)
+    }
+    throughput, drift_limits = lane.limits.throughput, lane.limits.drift
+    # A budget is a further test of the throughput; its own limit takes the place of the loss.
+    if throughput is not None and (
+        throughput not in drift_limits or drift_limits[throughput].budget is not None
+    ):
+        lost = _judged(lane, throughput, partial(_throughput_criterion, lane, throughput))
+        found = results.get(throughput, lost)
+        results[throughput] = max(found, lost, key=lambda item: item.verdict.severity)
+    return tuple(results.values())
 
 
 def _judged(lane: LaneWindow, kpi: str, judge: Callable[[], CriterionResult]) -> CriterionResult:
@@ -82,19 +87,23 @@ def _throughput_criterion(lane: LaneWindow, kpi: str) -> CriterionResult:
 
 
 def _limit_of(lane: LaneWindow, kpi: str, limits: DriftLimits) -> Comparison | None:
-    """The KPI's own limit, or that of its budget; None without data for the latter."""
+    """The KPI's own limit or that of its budget, the tighter one; None without either.
+
+    A budget without data has no limit.
+    """
     own = lane.comparison(kpi)
-    if limits.budget is None:
-        return own
     start = first_quarter_figure(lane.judged_series(kpi))
-    if start is None:
-        return None
+    if limits.budget is None or start is None:
+        return own
     planned = lane.history.lane
     hours = planned.iterations * planned.interval_s / _HOURS
     budget = limits.budget * (hours / 24.0 if limits.per == "24h" else 1.0)
     better = lane.history.profile.kpis[kpi].better
     upper = own.upper if own is not None else better == "down"
-    return Comparison("<=" if upper else ">=", start + budget if upper else start - budget)
+    limit = start + budget if upper else start - budget
+    if own is not None and (limit >= own.limit if upper else limit <= own.limit):
+        return own
+    return Comparison("<=" if upper else ">=", limit)
 
 
 def _not_applicable(lane: LaneWindow, kpi: str, why: str) -> CriterionResult:
