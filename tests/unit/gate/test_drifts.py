@@ -119,6 +119,37 @@ class TestProfile:
             verdicts.append(line(judged, "drift:adverse_bps_p95").verdict)
         assert verdicts == [Verdict.FAIL, Verdict.PASS]
 
+    @pytest.mark.parametrize("budget", [0.1, 1e9])
+    def test_a_budget_of_a_gated_kpi_takes_nothing_from_its_limit(self, budget: float) -> None:
+        falling = {"net_bps": noisy(5.0, -0.09, 0.05)}
+        plain = line(judge_lane(make_history(kpis=falling)), "drift:net_bps")
+        profile = with_gate(drift={"net_bps": {"budget": budget}})
+        judged = judge_lane(make_history(kpis=falling, profile=profile))
+        result = line(judged, "drift:net_bps")
+        assert plain.verdict is result.verdict is Verdict.FAIL
+        # The tighter one counts.
+        assert ("crosses 2.7 in" in result.reason) is (budget == 1e9)
+
+    def test_a_budget_of_a_rising_kpi_takes_nothing_from_its_limit(self) -> None:
+        profile = with_gate(drift={"p95_latency_ms": {"budget": 1e9}})
+        rising = {"p95_latency_ms": noisy(220.0, 4.0, 5.0)}
+        result = line(
+            judge_lane(make_history(kpis=rising, profile=profile)), "drift:p95_latency_ms"
+        )
+        assert result.verdict is Verdict.FAIL
+        assert "crosses 340 in" in result.reason
+
+    def test_a_budget_of_the_throughput_does_not_hide_its_loss(self) -> None:
+        profile = with_gate(drift={"fills_per_hour": {"budget": 1e9}})
+        fills = {"fills_per_hour": noisy(6000.0, -200.0, 100.0)}
+        judged = judge_lane(make_history(kpis=fills, profile=profile))
+        results = [item for item in judged.criteria if item.name == "drift:fills_per_hour"]
+        assert [item.verdict for item in results] == [Verdict.WARN]
+        assert "% lost" in results[0].reason
+        tight = with_gate(drift={"fills_per_hour": {"budget": 10.0}})
+        judged = judge_lane(make_history(kpis=fills, profile=tight))
+        assert line(judged, "drift:fills_per_hour").verdict is Verdict.FAIL
+
     def test_null_switches_a_drift_off(self) -> None:
         profile = with_gate(drift={"net_bps": None}, throughput=None)
         names = {item.name for item in judge_lane(make_history(profile=profile)).criteria}
@@ -131,7 +162,7 @@ class TestProfile:
         profile = resolve(str(path), read_source).profile
         assert sorted(profile.gate.drift) == ["maker_taker_ratio", "p95_latency_ms", "risk_ratio"]
         assert profile.gate.throughput is None
-        assert weakened(profile.gate) == ("no drift of net_bps",)
+        assert weakened(profile.gate) == ("no throughput", "no drift of net_bps")
 
     def test_a_range_that_hides_what_breaks_the_limit_is_refused(self) -> None:
         document = json.loads(canonical_json(steady().document))
@@ -202,3 +233,34 @@ def test_a_weaker_gate_is_named() -> None:
         "no_data_share 0.5 above 0.25",
         "pass_count_slack 4 above a quarter of 8",
     )
+    delta = replace(steady().gate.delta, full=0.5, relaxed=0.4, stuck_max=3)
+    assert delta.needed is not None
+    delta = replace(delta, needed=replace(delta.needed, warn_below=0.1))
+    short = replace(
+        steady().gate,
+        window=6,
+        pass_count_slack=1,
+        freeze_ready_pass_count=0,
+        delta=delta,
+        throughput=None,
+    )
+    assert weakened(short) == (
+        "window 6 below 8",
+        "freeze_ready_pass_count 0 below three quarters of 6",
+        "delta.full 0.5 below 0.95",
+        "delta.relaxed 0.4 below 0.9",
+        "delta.stuck_max 3 above 1",
+        "delta.needed.warn_below 0.1 below 0.8",
+        "no throughput",
+    )
+
+
+def test_a_stronger_gate_is_not_called_weaker() -> None:
+    strong = replace(
+        steady().gate,
+        window=12,
+        freeze_ready_pass_count=9,
+        confidence=0.99,
+        drift={kpi: DriftLimits(alpha=0.2) for kpi in steady().gate.drift},
+    )
+    assert weakened(strong) == ()

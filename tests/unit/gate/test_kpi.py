@@ -111,3 +111,31 @@ def test_the_verdict_line_names_a_weaker_gate() -> None:
     profile = with_gate(confidence=0.8)
     lines = final_table(judge_run([judge_lane(make_history(profile=profile))]))
     assert lines[-1] == "gate: PASS (weaker than the shipped gate: confidence 0.8 below 0.95)"
+
+
+def test_what_is_too_long_for_the_verdict_line_stands_above_it() -> None:
+    from pytest_soak.gate.judge import judge_run
+    from tests.unit.gate.test_drifts import with_gate
+
+    profile = with_gate(
+        confidence=0.6,
+        pass_from=1,
+        no_data_share=1.0,
+        pass_count_slack=8,
+        freeze_ready_pass_count=0,
+        delta={"full": 0.0, "relaxed": 0.0, "stuck_max": 99},
+        drift={"net_bps": None, "risk_ratio": None},
+        throughput=None,
+    )
+    judged = judge_lane(make_history(profile=profile))
+    *lines, last = final_table(judge_run([judged]))
+    assert last == "gate: PASS (weaker than the shipped gate in 11 ways, above)"
+    above = " ".join(line.strip() for line in lines)
+    assert f"weaker than the shipped gate: {', '.join(judged.weakened)}" in above
+    assert len(judged.weakened) == 11
+    failing = make_history(profile=profile, kpis={"net_bps": 1.0}, lane_id="steady-1")
+    *lines, last = final_table(judge_run([judge_lane(failing)]))
+    assert last == (
+        "gate: FAIL (weaker than the shipped gate in 11 ways, above) by steady-1/net_bps"
+    )
+    assert all(len(line) <= 100 for line in lines)
