@@ -132,9 +132,16 @@ def _result(lane: LaneWindow, course: _Course) -> CriterionResult:
         worst.slope.phi,
         f"drift:{course.kpi}: {drift_text(lane, course.kpi, course.limit, worst)}",
         lane.history.lane.id,
-        worst.slope.low(worst.alpha),
-        worst.slope.high(worst.alpha),
+        *_bounds(worst),
     )
+
+
+def _bounds(stretch: Stretch) -> tuple[float, float] | tuple[None, None]:
+    """Of its slope; none are shown that rest on fewer than two independent values."""
+    slope = stretch.slope
+    if slope.n_eff < 2.0:
+        return None, None
+    return slope.low(stretch.alpha), slope.high(stretch.alpha)
 
 
 def drift_text(lane: LaneWindow, kpi: str, limit: Comparison | None, stretch: Stretch) -> str:
@@ -146,9 +153,12 @@ def drift_text(lane: LaneWindow, kpi: str, limit: Comparison | None, stretch: St
         return f"it wanders (φ {slope.phi:.2f}), no drift can be shown{where}"
     if not stretch.proved:
         return f"no drift towards the limit is shown{where}"
-    low, high = sorted((abs(slope.low(stretch.alpha)), abs(slope.high(stretch.alpha))))
     way = "rises" if slope.slope > 0.0 else "falls"
-    text = f"{way} {figure(abs(slope.slope))}{unit} an iteration ({figure(low)} to {figure(high)})"
+    text = f"{way} {figure(abs(slope.slope))}{unit} an iteration"
+    low, high = _bounds(stretch)
+    if low is not None and high is not None:
+        low, high = sorted((abs(low), abs(high)))
+        text += f" ({figure(low)} to {figure(high)})"
     if limit is not None and stretch.remaining is not None:
         # A line that is beyond the limit already, or is so within the iteration, crosses it now.
         ahead = round(stretch.remaining)

@@ -90,8 +90,10 @@ def _certainty(limits: GateLimits, window: KpiWindow, comparison: Comparison) ->
         return []
     kind = "estimated" if deciding == bounds.estimated else "worst-case"
     confidence = limits.confidence if kind == "estimated" else max(0.98, limits.confidence)
-    shown = window.high if window.upper else window.low
-    text = f"{confidence:.0%} {kind} bound {figure_by(shown, comparison)}"
+    text = "too few independent values for a bound"
+    if window.towards is not None:
+        shown = figure_by(window.towards, comparison)
+        text = f"{confidence:.0%} {kind} bound {shown}"
     rests = [f"n {bounds.n}"]
     if bounds.n_eff is not None and bounds.printable:
         rests.append(f"n_eff {bounds.n_eff:.1f}")

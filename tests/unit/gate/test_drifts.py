@@ -97,6 +97,18 @@ def test_what_raises_for_one_kpi_takes_no_drift_from_another() -> None:
     assert not any("not tested" in text for text in final_table(judge_run([judgement])))
 
 
+def test_bounds_of_a_slope_that_rest_on_fewer_than_two_values_are_not_shown() -> None:
+    values = [5 + 0.02 * (i % 3) - 0.27 * max(0, i - 18) for i in range(1, 31)]
+    judgement = judge_lane(make_history(30, kpis={"net_bps": values}))
+    result = line(judgement, "drift:net_bps")
+    assert result.n_eff is not None
+    assert result.n_eff < 2.0
+    assert (result.low, result.high) == (None, None)
+    sure = line(judge_lane(make_history(kpis={"net_bps": noisy(3.0, 0.0, 0.1)})), "drift:net_bps")
+    assert sure.low is not None
+    assert sure.high is not None
+
+
 class TestProfile:
     def test_a_budget_gives_a_kpi_without_a_limit_one(self) -> None:
         profile = with_gate(drift={"adverse_bps_p95": {"budget": 0.5}})
