@@ -253,8 +253,9 @@ def _gate(
         raise node.child("criteria").wrong("the gate is empty; it needs a criterion at least")
     window = node.child("window").count()
     confidence = node.child("confidence").share()
-    if not 0.5 <= confidence < 1:
-        raise node.child("confidence").wrong(f"{confidence:g} is not from 0.5 to below 1")
+    if not 0.5 <= confidence <= 0.9999:
+        # As many digits as tell it from 1.
+        raise node.child("confidence").wrong(f"{confidence!r} is not from 0.5 to 0.9999")
     _check_ranges(criteria, kpis, node.child("criteria"))
     return GateLimits(
         window=window,
