@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pytest_soak.gate.figures import figure, with_unit
 from pytest_soak.gate.result import CriterionResult
@@ -26,12 +27,32 @@ _HOURS = 3600.0
 
 
 def drift_criteria(lane: LaneWindow) -> tuple[CriterionResult, ...]:
-    """``drift:KPI`` for every KPI that the profile has tested, then the throughput."""
-    results = [_drift_criterion(lane, kpi, limits) for kpi, limits in lane.limits.drift.items()]
-    throughput = lane.limits.throughput
-    if throughput is not None and throughput not in lane.limits.drift:
-        results.append(_throughput_criterion(lane, throughput))
-    return tuple(results)
+    """``drift:KPI`` for every KPI that the profile has tested, then the throughput.
+
+    What raises is INCONCLUSIVE for its own KPI, and takes nothing from the others.
+    """
+    results = {
+        kpi: _judged(lane, kpi, partial(_drift_criterion, lane, kpi, limits))
+        for kpi, limits in lane.limits.drift.items()
+    }
+    throughput, drift_limits = lane.limits.throughput, lane.limits.drift
+    # A budget is a further test of the throughput; its own limit takes the place of the loss.
+    if throughput is not None and (
+        throughput not in drift_limits or drift_limits[throughput].budget is not None
+    ):
+        lost = _judged(lane, throughput, partial(_throughput_criterion, lane, throughput))
+        found = results.get(throughput, lost)
+        results[throughput] = max(found, lost, key=lambda item: item.verdict.severity)
+    return tuple(results.values())
+
+
+def _judged(lane: LaneWindow, kpi: str, judge: Callable[[], CriterionResult]) -> CriterionResult:
+    try:
+        return judge()
+    except Exception as error:
+        name = f"drift:{kpi}"
+        reason = f"{name}: could not be judged: {type(error).__name__}: {error}"
+        return CriterionResult(name, Verdict.INCONCLUSIVE, reason=reason, lane=lane.history.lane.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +87,23 @@ def _throughput_criterion(lane: LaneWindow, kpi: str) -> CriterionResult:
 
 
 def _limit_of(lane: LaneWindow, kpi: str, limits: DriftLimits) -> Comparison | None:
-    """The KPI's own limit, or that of its budget; None without data for the latter."""
+    """The KPI's own limit or that of its budget, the tighter one; None without either.
+
+    A budget without data has no limit.
+    """
     own = lane.comparison(kpi)
-    if limits.budget is None:
-        return own
     start = first_quarter_figure(lane.judged_series(kpi))
-    if start is None:
-        return None
+    if limits.budget is None or start is None:
+        return own
     planned = lane.history.lane
     hours = planned.iterations * planned.interval_s / _HOURS
     budget = limits.budget * (hours / 24.0 if limits.per == "24h" else 1.0)
     better = lane.history.profile.kpis[kpi].better
     upper = own.upper if own is not None else better == "down"
-    return Comparison("<=" if upper else ">=", start + budget if upper else start - budget)
+    limit = start + budget if upper else start - budget
+    if own is not None and (limit >= own.limit if upper else limit <= own.limit):
+        return own
+    return Comparison("<=" if upper else ">=", limit)
 
 
 def _not_applicable(lane: LaneWindow, kpi: str, why: str) -> CriterionResult:
@@ -107,9 +132,16 @@ def _result(lane: LaneWindow, course: _Course) -> CriterionResult:
         worst.slope.phi,
         f"drift:{course.kpi}: {drift_text(lane, course.kpi, course.limit, worst)}",
         lane.history.lane.id,
-        worst.slope.low(worst.alpha),
-        worst.slope.high(worst.alpha),
+        *_bounds(worst),
     )
+
+
+def _bounds(stretch: Stretch) -> tuple[float, float] | tuple[None, None]:
+    """Of its slope; none are shown that rest on fewer than two independent values."""
+    slope = stretch.slope
+    if slope.n_eff < 2.0:
+        return None, None
+    return slope.low(stretch.alpha), slope.high(stretch.alpha)
 
 
 def drift_text(lane: LaneWindow, kpi: str, limit: Comparison | None, stretch: Stretch) -> str:
@@ -121,9 +153,12 @@ def drift_text(lane: LaneWindow, kpi: str, limit: Comparison | None, stretch: St
         return f"it wanders (φ {slope.phi:.2f}), no drift can be shown{where}"
     if not stretch.proved:
         return f"no drift towards the limit is shown{where}"
-    low, high = sorted((abs(slope.low(stretch.alpha)), abs(slope.high(stretch.alpha))))
     way = "rises" if slope.slope > 0.0 else "falls"
-    text = f"{way} {figure(abs(slope.slope))}{unit} an iteration ({figure(low)} to {figure(high)})"
+    text = f"{way} {figure(abs(slope.slope))}{unit} an iteration"
+    low, high = _bounds(stretch)
+    if low is not None and high is not None:
+        low, high = sorted((abs(low), abs(high)))
+        text += f" ({figure(low)} to {figure(high)})"
     if limit is not None and stretch.remaining is not None:
         # A line that is beyond the limit already, or is so within the iteration, crosses it now.
         ahead = round(stretch.remaining)

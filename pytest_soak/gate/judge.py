@@ -6,6 +6,7 @@ or later.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -163,16 +164,29 @@ def _freeze_ready(
 
 def weakened(limits: GateLimits) -> tuple[str, ...]:
     """What a profile made weaker than the shipped rules, for the verdict line."""
+    delta, window = limits.delta, limits.window
+    needed, ready = delta.needed, limits.freeze_ready_pass_count
     rules = (
+        (window < 8, f"window {window} below 8"),
         (limits.confidence < 0.95, f"confidence {limits.confidence:g} below 0.95"),
         (limits.pass_from < 24, f"pass_from {limits.pass_from} below 24"),
         (limits.no_data_share > 0.25, f"no_data_share {limits.no_data_share:g} above 0.25"),
         (
-            limits.pass_count_slack > limits.window / 4,
-            f"pass_count_slack {limits.pass_count_slack} above a quarter of {limits.window}",
+            limits.pass_count_slack > window / 4,
+            f"pass_count_slack {limits.pass_count_slack} above a quarter of {window}",
         ),
-        (limits.delta.relaxed < 0.90, f"delta.relaxed {limits.delta.relaxed:g} below 0.9"),
-        (limits.delta.stuck_max > 1, f"delta.stuck_max {limits.delta.stuck_max} above 1"),
+        (
+            ready < math.floor(window * 0.75),
+            f"freeze_ready_pass_count {ready} below three quarters of {window}",
+        ),
+        (delta.full < 0.95, f"delta.full {delta.full:g} below 0.95"),
+        (delta.relaxed < 0.90, f"delta.relaxed {delta.relaxed:g} below 0.9"),
+        (delta.stuck_max > 1, f"delta.stuck_max {delta.stuck_max} above 1"),
+        *(
+            [(needed.warn_below < 0.8, f"delta.needed.warn_below {needed.warn_below:g} below 0.8")]
+            if needed is not None
+            else []
+        ),
         *((item.kpi not in limits.drift, f"no drift of {item.kpi}") for item in limits.criteria),
         *(
             (drift.alpha < 0.05, f"drift of {kpi} at alpha {drift.alpha:g} below 0.05")

@@ -11,6 +11,7 @@ from pytest_soak.gate.window import KpiWindow, LaneWindow
 from pytest_soak.loop.model import Verdict
 from pytest_soak.profile.model import Comparison, Criterion, GateLimits
 from pytest_soak.statistics import (
+    PHI_MAX,
     effective_size,
     student_t_quantile,
     worst_case_factor,
@@ -18,8 +19,10 @@ from pytest_soak.statistics import (
 
 FEWEST_VALUES = 6
 """Below so many values nothing is judged but what FAILs."""
-_MOST_ITERATIONS = 10_000
-"""A figure that takes more iterations than this to pass is too near to its limit."""
+_MOST_MORE = 1_000
+"""A figure that takes more further iterations than this to pass is too near to its limit."""
+_MANY_OUTSIDE = 3
+"""So many last values outside the limit are no luck of a figure that is near to it."""
 
 
 def kpi_criterion(lane: LaneWindow, criterion: Criterion) -> CriterionResult:
@@ -90,8 +93,9 @@ def _certainty(limits: GateLimits, window: KpiWindow, comparison: Comparison) ->
         return []
     kind = "estimated" if deciding == bounds.estimated else "worst-case"
     confidence = limits.confidence if kind == "estimated" else max(0.98, limits.confidence)
-    shown = window.high if window.upper else window.low
-    text = f"{confidence:.0%} {kind} bound {figure_by(shown, comparison)}"
+    text = "too few independent values for a bound"
+    if window.towards is not None:
+        text = f"{100.0 * confidence:.6g}% {kind} bound {figure_by(window.towards, comparison)}"
     rests = [f"n {bounds.n}"]
     if bounds.n_eff is not None and bounds.printable:
         rests.append(f"n_eff {bounds.n_eff:.1f}")
@@ -111,8 +115,27 @@ def _across(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> list
     """That neither bound is inside the limit, and what would make it a PASS."""
     if is_certain(comparison, window):
         return []
+    astray = _astray(lane, comparison, window)
+    if astray:
+        return [f"{astray}: a PASS takes a level that holds, running on will not settle it"]
     text = "the limit is within its noise" if window.deciding is not None else "it has no bound"
     return [f"{text}: a PASS takes {_remedy(lane, comparison, window)}"]
+
+
+def _astray(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
+    """That the run has no level which more iterations could show; empty where it may have one."""
+    outside = 0
+    for value in reversed(lane.judged_series(window.kpi).known):
+        if comparison.holds(value):
+            break
+        outside += 1
+    phi = window.bounds.phi
+    wanders = phi is not None and phi >= PHI_MAX
+    said = [f"it wanders (φ {phi:.2f})"] if wanders else []
+    if outside >= _MANY_OUTSIDE or (wanders and outside):
+        last = f"{outside} values are" if outside > 1 else "value is"
+        said.append(f"its last {last} outside the limit")
+    return " and ".join(said)
 
 
 def _other_doubts(lane: LaneWindow, window: KpiWindow) -> list[str]:
@@ -166,9 +189,9 @@ def _remedy(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
     def passes(total: int) -> bool:
         return any(reach * shrinks(total) < distance for reach, shrinks in reaches)
 
-    total = _first(passes, n + 1, _MOST_ITERATIONS)
+    total = _first(passes, n + 1, n + _MOST_MORE)
     if total is None:
-        return f"a figure farther from the limit: {_MOST_ITERATIONS:,} iterations would not do"
+        return "a figure farther from the limit, running on will not settle it"
     reference = "" if lane.noise(window.kpi) is not None else ", or a reference (--soak-reference)"
     more = total - n
     return f"about {more} more iteration{'s' * (more != 1)}{reference}"

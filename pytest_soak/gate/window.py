@@ -45,13 +45,23 @@ class KpiWindow:
 
     @property
     def low(self) -> float | None:
-        """As it is shown: within the range of the KPI."""
-        return self._shown(self.bounds.other if self.upper else self.deciding)
+        """As it is shown: within the range of the KPI; None where it rests on too few values."""
+        return self._away if self.upper else self.towards
 
     @property
     def high(self) -> float | None:
-        """As it is shown: within the range of the KPI."""
-        return self._shown(self.deciding if self.upper else self.bounds.other)
+        """As it is shown: within the range of the KPI; None where it rests on too few values."""
+        return self.towards if self.upper else self._away
+
+    @property
+    def towards(self) -> float | None:
+        """The deciding bound as it is shown: the estimated one only where it may be."""
+        worst_case = self.deciding == self.bounds.worst_case
+        return self._shown(self.deciding) if self.bounds.printable or worst_case else None
+
+    @property
+    def _away(self) -> float | None:
+        return self._shown(self.bounds.other) if self.bounds.printable else None
 
     def _shown(self, bound: float | None) -> float | None:
         return None if bound is None else clipped(bound, *self.range)

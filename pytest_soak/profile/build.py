@@ -253,8 +253,9 @@ def _gate(
         raise node.child("criteria").wrong("the gate is empty; it needs a criterion at least")
     window = node.child("window").count()
     confidence = node.child("confidence").share()
-    if not 0.5 <= confidence < 1:
-        raise node.child("confidence").wrong(f"{confidence:g} is not from 0.5 to below 1")
+    if not 0.5 <= confidence <= 0.9999:
+        # As many digits as tell it from 1.
+        raise node.child("confidence").wrong(f"{confidence!r} is not from 0.5 to 0.9999")
     _check_ranges(criteria, kpis, node.child("criteria"))
     return GateLimits(
         window=window,
@@ -303,8 +304,8 @@ def _drift(gate: Node, gated: Collection[str], kpis: Mapping[str, Kpi]) -> dict[
         if node.has("budget") and kpis[name].better == "none":
             raise node.child("budget").wrong(f"{name} is better neither up nor down")
         alpha = node.child("alpha").number() if node.has("alpha") else 0.05
-        if not 0.0 < alpha <= 0.2:
-            raise node.child("alpha").wrong(f"{alpha:g} is not above 0 and at most 0.2")
+        if not 1e-6 <= alpha <= 0.2:
+            raise node.child("alpha").wrong(f"{alpha:g} is not from 1e-6 to 0.2")
         limits[name] = DriftLimits(
             budget=node.child("budget").positive() if node.has("budget") else None,
             per=node.child("per").choice(_PERIODS) if node.has("per") else "run",

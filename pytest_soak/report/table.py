@@ -153,7 +153,7 @@ def final_table(run: RunJudgement) -> list[str]:
         lines += _explored_lines(explored)
     if not run.lanes:
         lines.append("no lane was judged")
-    return [*lines, _last_line(run)]
+    return [*lines, *_last_lines(run)]
 
 
 def _explored_lines(lanes: Sequence[LaneJudgement]) -> list[str]:
@@ -277,17 +277,25 @@ def _delta_line(lane: LaneJudgement) -> str:
     )
 
 
-def _last_line(run: RunJudgement) -> str:
+def _last_lines(run: RunJudgement) -> list[str]:
+    """The verdict, in one line. A weaker gate is named in it, or above it where it is too long."""
     failing = [
         f"{cut(lane.lane_id, 40)}/{result.name}"
         for lane in run.lanes
         for result in lane.criteria
         if result.verdict is run.verdict and result.binding
     ]
-    text = f"gate: {run.verdict}"
-    weaker = list(dict.fromkeys(text for lane in run.lanes for text in lane.weakened))
-    text += f" (weaker than the shipped gate: {', '.join(weaker)})" if weaker else ""
+    by = ""
     if run.verdict is not Verdict.PASS and failing:
-        text += f" by {failing[0]}"
-        text += f" and {len(failing) - 1} more" if len(failing) > 1 else ""
-    return cut(text, WIDTH)
+        by = f" by {failing[0]}"
+        by += f" and {len(failing) - 1} more" if len(failing) > 1 else ""
+    head, than = f"gate: {run.verdict}", "weaker than the shipped gate"
+    weaker = list(dict.fromkeys(text for lane in run.lanes for text in lane.weakened))
+    if not weaker:
+        return [cut(head + by, WIDTH)]
+    whole = f"{head} ({than}: {', '.join(weaker)}){by}"
+    if len(whole) <= WIDTH:
+        return [whole]
+    above = textwrap.wrap(f"{than}: {', '.join(weaker)}", WIDTH, subsequent_indent="  ")
+    ways = f"in {len(weaker)} ways, above" if len(weaker) > 1 else "as above"
+    return [*above, cut(f"{head} ({than} {ways}){by}", WIDTH)]

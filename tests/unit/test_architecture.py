@@ -25,7 +25,7 @@ MAY_KNOW = {
     "targets": ("protocol", "canonical"),
     "api": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),
     "cli": (
-        *("offline", "sealed", "run_state", "store", "stored"),
+        *("offline", "sealed", "references", "run_state", "store", "stored"),
         *("report", "gate", "loop", "profile", "canonical"),
     ),
     "options": (),
@@ -33,9 +33,19 @@ MAY_KNOW = {
     "stored": ("store", "gate", "loop", "canonical"),
     "sealed": ("stored", "store", "gate", "loop", "canonical", "shapes"),
     "run_state": ("stored", "store", "gate", "loop"),
-    "offline": ("sealed", "run_state", "stored", "store", "report", "gate", "loop"),
+    "offline": ("sealed", "references", "run_state", "stored", "store", "report", "gate", "loop"),
 }
-OUTSIDE_PYTEST = ("store", "targets", "api", "cli", "stored", "sealed", "run_state", "offline")
+OUTSIDE_PYTEST = (
+    "store",
+    "targets",
+    "api",
+    "cli",
+    "stored",
+    "sealed",
+    "run_state",
+    "offline",
+    "references",
+)
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",
     "subprocess", "threading", "pytest", "_pytest", "filelock", "numpy",

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from pytest_soak.canonical import canonical_json
-from pytest_soak.gate.judge import LaneJudgement, judge_lane, weakened
+from pytest_soak.gate.judge import LaneJudgement, judge_lane, judge_run, weakened
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.loop.model import Verdict
 from pytest_soak.profile.build import build
 from pytest_soak.profile.errors import ProfileError
-from pytest_soak.profile.model import Profile
+from pytest_soak.profile.model import DriftLimits, Profile
 from pytest_soak.profile.resolve import resolve
+from pytest_soak.report.table import final_table
 from pytest_soak.store.sources import read_source
 from tests.unit.gate.histories import make_history, steady, with_iteration
 
@@ -82,6 +83,32 @@ def test_a_wandering_kpi_proves_nothing() -> None:
     assert "nan" not in result.reason
 
 
+def test_what_raises_for_one_kpi_takes_no_drift_from_another() -> None:
+    limits = {**steady().gate.drift, "risk_ratio": DriftLimits(alpha=1e-17)}
+    profile = replace(steady(), gate=replace(steady().gate, drift=limits))
+    kpis = {"p95_latency_ms": noisy(220.0, 4.0, 5.0), "risk_ratio": noisy(0.3, 0.001, 0.01)}
+    judgement = judge_lane(make_history(kpis=kpis, profile=profile))
+    raised = line(judgement, "drift:risk_ratio")
+    assert raised.verdict is Verdict.INCONCLUSIVE
+    assert raised.reason.startswith("drift:risk_ratio: could not be judged: ValueError: ")
+    assert line(judgement, "drift:p95_latency_ms").verdict is Verdict.FAIL
+    assert line(judgement, "drift:fills_per_hour").verdict is Verdict.PASS
+    assert "drift" not in {item.name for item in judgement.criteria}
+    assert not any("not tested" in text for text in final_table(judge_run([judgement])))
+
+
+def test_bounds_of_a_slope_that_rest_on_fewer_than_two_values_are_not_shown() -> None:
+    values = [5 + 0.02 * (i % 3) - 0.27 * max(0, i - 18) for i in range(1, 31)]
+    judgement = judge_lane(make_history(30, kpis={"net_bps": values}))
+    result = line(judgement, "drift:net_bps")
+    assert result.n_eff is not None
+    assert result.n_eff < 2.0
+    assert (result.low, result.high) == (None, None)
+    sure = line(judge_lane(make_history(kpis={"net_bps": noisy(3.0, 0.0, 0.1)})), "drift:net_bps")
+    assert sure.low is not None
+    assert sure.high is not None
+
+
 class TestProfile:
     def test_a_budget_gives_a_kpi_without_a_limit_one(self) -> None:
         profile = with_gate(drift={"adverse_bps_p95": {"budget": 0.5}})
@@ -103,6 +130,37 @@ class TestProfile:
             judged = judge_lane(make_history(kpis=drifting, profile=profile))
             verdicts.append(line(judged, "drift:adverse_bps_p95").verdict)
         assert verdicts == [Verdict.FAIL, Verdict.PASS]
+
+    @pytest.mark.parametrize("budget", [0.1, 1e9])
+    def test_a_budget_of_a_gated_kpi_takes_nothing_from_its_limit(self, budget: float) -> None:
+        falling = {"net_bps": noisy(5.0, -0.09, 0.05)}
+        plain = line(judge_lane(make_history(kpis=falling)), "drift:net_bps")
+        profile = with_gate(drift={"net_bps": {"budget": budget}})
+        judged = judge_lane(make_history(kpis=falling, profile=profile))
+        result = line(judged, "drift:net_bps")
+        assert plain.verdict is result.verdict is Verdict.FAIL
+        # The tighter one counts.
+        assert ("crosses 2.7 in" in result.reason) is (budget == 1e9)
+
+    def test_a_budget_of_a_rising_kpi_takes_nothing_from_its_limit(self) -> None:
+        profile = with_gate(drift={"p95_latency_ms": {"budget": 1e9}})
+        rising = {"p95_latency_ms": noisy(220.0, 4.0, 5.0)}
+        result = line(
+            judge_lane(make_history(kpis=rising, profile=profile)), "drift:p95_latency_ms"
+        )
+        assert result.verdict is Verdict.FAIL
+        assert "crosses 340 in" in result.reason
+
+    def test_a_budget_of_the_throughput_does_not_hide_its_loss(self) -> None:
+        profile = with_gate(drift={"fills_per_hour": {"budget": 1e9}})
+        fills = {"fills_per_hour": noisy(6000.0, -200.0, 100.0)}
+        judged = judge_lane(make_history(kpis=fills, profile=profile))
+        results = [item for item in judged.criteria if item.name == "drift:fills_per_hour"]
+        assert [item.verdict for item in results] == [Verdict.WARN]
+        assert "% lost" in results[0].reason
+        tight = with_gate(drift={"fills_per_hour": {"budget": 10.0}})
+        judged = judge_lane(make_history(kpis=fills, profile=tight))
+        assert line(judged, "drift:fills_per_hour").verdict is Verdict.FAIL
 
     def test_null_switches_a_drift_off(self) -> None:
         profile = with_gate(drift={"net_bps": None}, throughput=None)
@@ -130,7 +188,8 @@ class TestProfile:
             ({"net_bp": {}}, "did you mean 'net_bps'"),
             ({"fees_bps": {"budget": 1.0}}, "better neither up nor down"),
             ({"adverse_bps_p95": {}}, "give it a budget, or gate it"),
-            ({"net_bps": {"alpha": 0.5}}, "at most 0.2"),
+            ({"net_bps": {"alpha": 0.5}}, "0.5 is not from 1e-6 to 0.2"),
+            ({"net_bps": {"alpha": 1e-17}}, "drift.net_bps.alpha: 1e-17 is not from 1e-6 to 0.2"),
             ({"net_bps": {"per": "day"}}, "is none of 'run', '24h'"),
             ({"net_bps": {"budged": 1}}, "did you mean 'budget'"),
         ],
@@ -186,3 +245,33 @@ def test_a_weaker_gate_is_named() -> None:
         "no_data_share 0.5 above 0.25",
         "pass_count_slack 4 above a quarter of 8",
     )
+    delta = replace(steady().gate.delta, full=0.5, relaxed=0.4, stuck_max=3)
+    assert delta.needed is not None
+    delta = replace(delta, needed=replace(delta.needed, warn_below=0.1))
+    short = replace(
+        steady().gate,
+        window=6,
+        pass_count_slack=1,
+        freeze_ready_pass_count=0,
+        delta=delta,
+        throughput=None,
+    )
+    assert weakened(short) == (
+        "window 6 below 8",
+        "freeze_ready_pass_count 0 below three quarters of 6",
+        "delta.full 0.5 below 0.95",
+        "delta.relaxed 0.4 below 0.9",
+        "delta.stuck_max 3 above 1",
+        "delta.needed.warn_below 0.1 below 0.8",
+    )
+
+
+def test_a_stronger_gate_is_not_called_weaker() -> None:
+    strong = replace(
+        steady().gate,
+        window=12,
+        freeze_ready_pass_count=9,
+        confidence=0.99,
+        drift={kpi: DriftLimits(alpha=0.2) for kpi in steady().gate.drift},
+    )
+    assert weakened(strong) == ()

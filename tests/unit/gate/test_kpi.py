@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
-from pytest_soak.gate.judge import judge_lane
+from pytest_soak.gate.judge import judge_lane, judge_run
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Reading, Verdict
+from pytest_soak.profile.errors import ProfileError
 from pytest_soak.report.table import final_table
 from tests.unit.gate.histories import make_history, steady
 
@@ -105,9 +107,116 @@ def test_bounds_are_shown_within_the_range_of_the_kpi() -> None:
 
 
 def test_the_verdict_line_names_a_weaker_gate() -> None:
-    from pytest_soak.gate.judge import judge_run
     from tests.unit.gate.test_drifts import with_gate
 
     profile = with_gate(confidence=0.8)
     lines = final_table(judge_run([judge_lane(make_history(profile=profile))]))
     assert lines[-1] == "gate: PASS (weaker than the shipped gate: confidence 0.8 below 0.95)"
+
+
+def test_what_is_too_long_for_the_verdict_line_stands_above_it() -> None:
+    from tests.unit.gate.test_drifts import with_gate
+
+    profile = with_gate(
+        confidence=0.6,
+        pass_from=1,
+        no_data_share=1.0,
+        pass_count_slack=8,
+        freeze_ready_pass_count=0,
+        delta={"full": 0.0, "relaxed": 0.0, "stuck_max": 99},
+        drift={"net_bps": None, "risk_ratio": None},
+        throughput=None,
+    )
+    judged = judge_lane(make_history(profile=profile))
+    *lines, last = final_table(judge_run([judged]))
+    assert last == "gate: PASS (weaker than the shipped gate in 10 ways, above)"
+    above = " ".join(line.strip() for line in lines)
+    assert f"weaker than the shipped gate: {', '.join(judged.weakened)}" in above
+    assert len(judged.weakened) == 11
+    failing = make_history(profile=profile, kpis={"net_bps": 1.0}, lane_id="steady-1")
+    *lines, last = final_table(judge_run([judge_lane(failing)]))
+    assert last == (
+        "gate: FAIL (weaker than the shipped gate in 10 ways, above) by steady-1/net_bps"
+    )
+    assert all(len(line) <= 100 for line in lines)
+
+
+def net(values: list[float]) -> CriterionResult:
+    judgement = judge_lane(make_history(len(values), kpis={"net_bps": values}))
+    return next(item for item in judgement.criteria if item.name == "net_bps")
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_a_bound_that_rests_on_fewer_than_two_values_is_shown_nowhere(upper: bool) -> None:
+    kpi = "p95_latency_ms" if upper else "net_bps"
+    values = (
+        [400.0 if i < 13 else 310.0 + i % 3 for i in range(24)]
+        if upper
+        else [1.0 if i < 13 else 3.2 + 0.01 * (i % 3) for i in range(24)]
+    )
+    judgement = judge_lane(make_history(24, kpis={kpi: values}))
+    result = next(item for item in judgement.criteria if item.name == kpi)
+    window = judgement.windows[kpi]
+    assert not window.bounds.printable
+    assert window.deciding == window.bounds.worst_case
+    # The worst-case bound asks nothing of the run's noise: it is shown.
+    ends = (window.low, window.high) if not upper else (window.high, window.low)
+    assert ends == (window.bounds.worst_case, None)
+    assert (result.low, result.high) == (window.low, window.high)
+    assert "98% worst-case bound" in result.reason
+    far = f"{window.bounds.other:.1f}"
+    assert not any(far in line for line in final_table(judge_run([judgement])))
+
+
+def test_a_deciding_bound_that_rests_on_fewer_than_two_values_is_said_and_not_printed() -> None:
+    # A window without any spread in a run with noise has no worst-case bound.
+    judgement = judge_lane(make_history(kpis={"net_bps": [1.0] * 13 + [3.2] * 11}))
+    result = next(item for item in judgement.criteria if item.name == "net_bps")
+    window = judgement.windows["net_bps"]
+    assert not window.bounds.printable
+    assert window.deciding is not None
+    assert window.deciding == window.bounds.estimated
+    assert (result.low, result.high) == (None, None)
+    assert result.verdict is Verdict.WARN
+    assert "too few independent values for a bound (n 24, φ 0." in result.reason
+    assert "estimated bound" not in result.reason
+
+
+def test_last_values_beyond_the_limit_are_said_in_place_of_a_number_of_iterations() -> None:
+    """Level, and a decay in the last iterations: more of them do not make it pass."""
+    result = net([5 + 0.02 * (i % 3) - 0.27 * max(0, i - 18) for i in range(1, 31)])
+    assert result.verdict is Verdict.WARN
+    assert "more iteration" not in result.reason
+    assert "it wanders (φ 0.95)" in result.reason
+    assert "its last 4 values are outside the limit" in result.reason
+
+
+def test_no_number_of_more_than_1000_iterations_is_advised() -> None:
+    for level in (338.0, 339.0, 339.5, 339.9):
+        for seed in range(6):
+            result = p95([level + e for e in noise(seed, 24, 18.0)])
+            found = re.search(r"takes about ([0-9]+) more iteration", result.reason)
+            assert found is None or int(found[1]) <= 1000
+    near = [339.9 + 15.0 * (-1) ** i for i in range(24)]
+    assert "running on will not settle it" in p95(near).reason
+
+
+@pytest.mark.parametrize(
+    ("confidence", "said"), [(0.95, "95%"), (0.995, "99.5%"), (0.9999, "99.99%")]
+)
+def test_a_confidence_is_told_in_all_its_digits(confidence: float, said: str) -> None:
+    from tests.unit.gate.test_drifts import with_gate
+
+    values = [300.0 + e for e in noise(3, 24, 1.0)]
+    profile = with_gate(confidence=confidence)
+    judgement = judge_lane(make_history(kpis={"p95_latency_ms": values}, profile=profile))
+    result = next(item for item in judgement.criteria if item.name == "p95_latency_ms")
+    assert f"; {said} estimated bound" in result.reason
+
+
+@pytest.mark.parametrize("confidence", [0.9999999999999999, 0.99995, 0.4])
+def test_a_confidence_that_is_none_is_refused(confidence: float) -> None:
+    from tests.unit.gate.test_drifts import with_gate
+
+    with pytest.raises(ProfileError, match=r"gate.confidence: .* is not from 0.5 to 0.9999"):
+        with_gate(confidence=confidence)
