@@ -202,7 +202,7 @@ class LaneWindow:
             name,
             upper,
             bounds,
-            _why(window, name) if bounds.no_data else "",
+            _why(window, name) if bounds.no_data or bounds.figure is None else "",
             _is_weak(window, name),
             (None, None) if kpi is None else kpi.range,
         )
@@ -257,7 +257,9 @@ def _why(iterations: Sequence[Iteration], kpi: str) -> str:
         reading = item.readings.get(kpi)
         if reading is None or reading.evidence is None:
             return reading.why if reading is not None else ""
-    return ""
+    # Measured in each of them, and there was nothing to take a share of.
+    said = [reading.why for item in iterations if (reading := item.readings.get(kpi))]
+    return said[-1] if said else ""
 
 
 def _is_weak(iterations: Sequence[Iteration], kpi: str) -> bool:

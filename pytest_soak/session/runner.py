@@ -245,9 +245,8 @@ class LaneRunner:
     def _observation(self, number: int, report: Mapping[str, Any]) -> Entry:
         plain = dict(report)
         audit = plain.pop("audit", None)
-        return entries.observation_entry(
-            number, to_json(plain), count_audit(audit), self._driver.snapshot()
-        )
+        counted = count_audit(audit, self.state.profile.block_reasons)
+        return entries.observation_entry(number, to_json(plain), counted, self._driver.snapshot())
 
     # -- the runtime file ----------------------------------------------------------------------
 

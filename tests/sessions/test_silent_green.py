@@ -263,3 +263,9 @@ def test_a_lane_in_which_nothing_was_measured_fails_also_after_the_data_ended(
     result = soak("-q", N)
     assert (result.code, criterion(result, "completeness")["verdict"]) == (1, "FAIL")
     offline_agrees(result, capsys)
+
+
+def test_a_window_without_a_single_block_says_so(bot: Any) -> None:
+    risk = criterion(bot('r["block_reasons"] = {}'), "risk_ratio")
+    assert risk["verdict"] == "INCONCLUSIVE"
+    assert "no blocks" in risk["reason"]

@@ -132,7 +132,7 @@ def test_what_is_too_long_for_the_verdict_line_stands_above_it() -> None:
     assert last == "gate: PASS (weaker than the shipped gate in 10 ways, above)"
     above = " ".join(line.strip() for line in lines)
     assert f"weaker than the shipped gate: {', '.join(judged.weakened)}" in above
-    assert len(judged.weakened) == 11
+    assert len(judged.weakened) == 10
     failing = make_history(profile=profile, kpis={"net_bps": 1.0}, lane_id="steady-1")
     *lines, last = final_table(judge_run([judge_lane(failing)]))
     assert last == (
