@@ -235,4 +235,37 @@ JUDGED = (
         ),
         r"freeze_ready",
     ),
+    Mutant(
+        "an exit code of an exit hides a gate that fails",
+        "session/controller.py",
+        "        if self._failing and session.exitstatus",
+        "        if False and session.exitstatus",
+        (
+            "tests/sessions/test_outside_the_checks.py"
+            "::test_no_exit_code_of_an_exit_hides_a_gate_that_fails",
+        ),
+        r"not in \(0, 5\)",
+    ),
+    Mutant(
+        "a reference need not be as it was sealed",
+        "references.py",
+        "        check_seal(run, lanes, read_seal(run))",
+        "        pass",
+        (
+            "tests/sessions/test_outside_the_checks.py::TestReference"
+            "::test_one_that_is_not_as_it_was_judged_is_refused",
+        ),
+        r"== 4",
+    ),
+    Mutant(
+        "planning fewer iterations undoes a crash",
+        "gate/criteria.py",
+        "        # Planning fewer iterations does not undo a crash.\n        verdict = Verdict.FAIL",
+        "        verdict = Verdict.PASS",
+        (
+            "tests/sessions/test_outside_the_checks.py"
+            "::test_a_crash_is_not_undone_by_planning_fewer_iterations",
+        ),
+        r"== 1",
+    ),
 )
