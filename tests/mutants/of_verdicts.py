@@ -260,8 +260,8 @@ JUDGED = (
     Mutant(
         "planning fewer iterations undoes a crash",
         "gate/criteria.py",
-        "        # Planning fewer iterations does not undo a crash.\n        verdict = Verdict.FAIL",
-        "        verdict = Verdict.PASS",
+        "does not undo a crash.\n        verdict = Verdict.FAIL",
+        "does not undo a crash.\n        verdict = Verdict.PASS",
         (
             "tests/sessions/test_outside_the_checks.py"
             "::test_a_crash_is_not_undone_by_planning_fewer_iterations",
