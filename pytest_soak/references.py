@@ -1,7 +1,7 @@
 """References: the noise that a stored tuner-off run gives to the judgement of another run.
 
-A reference makes a verdict stronger, so it must be worth its word: the run is over, judged and as
-it was judged, and its KPIs are those that it is used for.
+A reference can turn a WARN into a PASS. So its run must be over, judged and unchanged since, and
+must have measured the same KPIs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run with the tuner off (the A/A run) tells a gate: the noise as it is."""
+"""The noise of each KPI in a run with the tuner off (the A/A run)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def reference_of(history: History, least: int = 0) -> Reference:
 
     Left out are KPIs with data in fewer iterations than 24, than ``gate.pass_from`` of the run and
     than ``least``, that of the run to be judged: they would be judged by less than a run itself
-    must have. So are KPIs that never moved: a constant has no φ to go by. Raises ValueError for
+    must have. So are KPIs that never moved: a constant shows no φ. Raises ValueError for
     a run that was tuned, whose spread is the tuner's as well.
     """
     if history.tune:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from pytest_soak.gate.figures import figure, with_unit
-from pytest_soak.gate.result import CriterionResult
+from pytest_soak.gate.result import CriterionResult, judged
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Iteration, Verdict
 from pytest_soak.profile.model import Comparison, DriftLimits
@@ -32,7 +32,9 @@ def drift_criteria(lane: LaneWindow) -> tuple[CriterionResult, ...]:
     What raises is INCONCLUSIVE for its own KPI, and takes nothing from the others.
     """
     results = {
-        kpi: _judged(lane, kpi, partial(_drift_criterion, lane, kpi, limits))
+        kpi: judged(
+            lane.history.lane.id, f"drift:{kpi}", partial(_drift_criterion, lane, kpi, limits)
+        )
         for kpi, limits in lane.limits.drift.items()
     }
     throughput, drift_limits = lane.limits.throughput, lane.limits.drift
@@ -40,19 +42,11 @@ def drift_criteria(lane: LaneWindow) -> tuple[CriterionResult, ...]:
     if throughput is not None and (
         throughput not in drift_limits or drift_limits[throughput].budget is not None
     ):
-        lost = _judged(lane, throughput, partial(_throughput_criterion, lane, throughput))
+        test = partial(_throughput_criterion, lane, throughput)
+        lost = judged(lane.history.lane.id, f"drift:{throughput}", test)
         found = results.get(throughput, lost)
         results[throughput] = max(found, lost, key=lambda item: item.verdict.severity)
     return tuple(results.values())
-
-
-def _judged(lane: LaneWindow, kpi: str, judge: Callable[[], CriterionResult]) -> CriterionResult:
-    try:
-        return judge()
-    except Exception as error:
-        name = f"drift:{kpi}"
-        reason = f"{name}: could not be judged: {type(error).__name__}: {error}"
-        return CriterionResult(name, Verdict.INCONCLUSIVE, reason=reason, lane=lane.history.lane.id)
 
 
 @dataclass(frozen=True, slots=True)

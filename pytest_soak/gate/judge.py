@@ -23,6 +23,7 @@ from pytest_soak.gate.drifts import drift_criteria, stale_criterion
 from pytest_soak.gate.kpi import is_certain, kpi_criterion
 from pytest_soak.gate.noise import Reference
 from pytest_soak.gate.recovery import Recovery, excluded_by, recoveries, scenario_criteria
+from pytest_soak.gate.result import judged, unjudged
 from pytest_soak.gate.window import KpiWindow, LaneWindow
 from pytest_soak.loop.model import History, Verdict, worst_of
 from pytest_soak.profile.model import GateLimits
@@ -229,15 +230,7 @@ def _from_elsewhere(lane: LaneWindow, result: CriterionResult) -> CriterionResul
 
 
 def _judged(lane: LaneWindow, name: str, judge: Callable[[], CriterionResult]) -> CriterionResult:
-    try:
-        return judge()
-    except Exception as error:
-        return _unjudged(lane, name, error)
-
-
-def _unjudged(lane: LaneWindow, name: str, error: Exception) -> CriterionResult:
-    reason = f"{name}: could not be judged: {type(error).__name__}: {error}"
-    return CriterionResult(name, Verdict.INCONCLUSIVE, reason=reason, lane=lane.history.lane.id)
+    return judged(lane.history.lane.id, name, judge)
 
 
 def _several(
@@ -246,7 +239,7 @@ def _several(
     try:
         return judge()
     except Exception as error:
-        return (_unjudged(lane, name, error),)
+        return (unjudged(lane.history.lane.id, name, error),)
 
 
 def _if_any(result: CriterionResult | None) -> tuple[CriterionResult, ...]:
@@ -261,7 +254,7 @@ def _with_scenarios(
         found = recoveries(lane, lane.mock)
         return lane.without(excluded_by(found)), found, scenario_criteria(lane, found)
     except Exception as error:
-        return lane, (), (_unjudged(lane, "scenarios", error),)
+        return lane, (), (unjudged(lane.history.lane.id, "scenarios", error),)
 
 
 def _verified(lane: LaneWindow, strict: bool) -> DeltaReport:

@@ -22,7 +22,7 @@ FEWEST_VALUES = 6
 _MOST_MORE = 1_000
 """A figure that takes more further iterations than this to pass is too near to its limit."""
 _MANY_OUTSIDE = 3
-"""So many last values outside the limit are no luck of a figure that is near to it."""
+"""From so many last values outside the limit on, it is not chance near the limit."""
 
 
 def kpi_criterion(lane: LaneWindow, criterion: Criterion) -> CriterionResult:
@@ -115,15 +115,15 @@ def _across(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> list
     """That neither bound is inside the limit, and what would make it a PASS."""
     if is_certain(comparison, window):
         return []
-    astray = _astray(lane, comparison, window)
-    if astray:
-        return [f"{astray}: a PASS takes a level that holds, running on will not settle it"]
+    problem = _no_level(lane, comparison, window)
+    if problem:
+        return [f"{problem}: a PASS takes a level that holds, running on will not settle it"]
     text = "the limit is within its noise" if window.deciding is not None else "it has no bound"
     return [f"{text}: a PASS takes {_remedy(lane, comparison, window)}"]
 
 
-def _astray(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
-    """That the run has no level which more iterations could show; empty where it may have one."""
+def _no_level(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
+    """Why more iterations would show no steady level; empty where they may."""
     outside = 0
     for value in reversed(lane.judged_series(window.kpi).known):
         if comparison.holds(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pytest_soak.loop.model import Verdict
@@ -33,3 +34,17 @@ class CriterionResult:
     """False: shown, but without a say in the verdict (the KPIs of a sweep)."""
     marginal: bool = False
     """A FAIL by less than its noise."""
+
+
+def judged(lane_id: str, name: str, judge: Callable[[], CriterionResult]) -> CriterionResult:
+    """What ``judge`` answers; INCONCLUSIVE with the error's text where it raises."""
+    try:
+        return judge()
+    except Exception as error:
+        return unjudged(lane_id, name, error)
+
+
+def unjudged(lane_id: str, name: str, error: Exception) -> CriterionResult:
+    """The criterion ``name``, INCONCLUSIVE because judging it raised ``error``."""
+    reason = f"{name}: could not be judged: {type(error).__name__}: {error}"
+    return CriterionResult(name, Verdict.INCONCLUSIVE, reason=reason, lane=lane_id)

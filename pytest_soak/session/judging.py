@@ -86,7 +86,8 @@ def _items_criterion(history: History, failed: Collection[str]) -> tuple[Criteri
     Failed checks and halts are criteria of their own. What is left failed after the decision: in
     a hook ``pytest_soak_iteration`` or in a teardown.
     """
-    if not failed or history.halt or any(item.failed_checks for item in history.iterations):
+    halted = history.halt is not None and history.halt.kind != "end_of_data"
+    if not failed or halted or any(item.failed_checks for item in history.iterations):
         return ()
     names = sorted(failed)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -190,3 +190,14 @@ class TestReference:
         self.made(bot, moving)
         again = bot(moving, "--soak-iterations=12", "--soak-reference=noise")
         assert again.code == 0
+
+
+def test_the_end_of_the_data_does_not_hide_an_item_that_failed(bot: Any) -> None:
+    more = (
+        "from pytest_soak import EndOfData\n"
+        "def pytest_soak_iteration(lane, iteration):\n"
+        '    if iteration.number == 5: raise ValueError("no metrics server")\n'
+    )
+    result = bot("if i == 20: from pytest_soak import EndOfData; raise EndOfData()", more=more)
+    assert result.code == 1
+    assert main(["gate", str(result.latest)]) == 1

@@ -78,7 +78,7 @@ def test_conditions_are_evaluated_in_one_place() -> None:
         "gate/kpi.py: _verdict",
         "gate/kpi.py: _is_marginal",
         "gate/kpi.py: is_certain",
-        "gate/kpi.py: _astray",
+        "gate/kpi.py: _no_level",
         "gate/figures.py: figure_by",
         "gate/recovery.py: _outside",
         "report/sweep.py: _kpi",
