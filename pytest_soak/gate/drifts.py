@@ -38,7 +38,7 @@ def drift_criteria(lane: LaneWindow) -> tuple[CriterionResult, ...]:
         for kpi, limits in lane.limits.drift.items()
     }
     throughput, drift_limits = lane.limits.throughput, lane.limits.drift
-    # A budget is a further test of the throughput; its own limit takes the place of the loss.
+    # A limit of its own replaces the test for loss. A budget does not: the worse of both counts.
     if throughput is not None and (
         throughput not in drift_limits or drift_limits[throughput].budget is not None
     ):
