@@ -62,6 +62,12 @@ TOO_SHORT = dict.fromkeys((*GATED, "pass_count_last8"), "INCONCLUSIVE")
 """Less than eight iterations prove nothing, however good they are."""
 NOISE_UNKNOWN = dict.fromkeys(GATED, "WARN")
 """Less than 24 iterations do not tell how certain a KPI is."""
+_CI_NAMES = {
+    "CI", "BUILD_NUMBER", "TF_BUILD", "bamboo.buildKey", "BUILDKITE", "CIRCLECI", "CIRRUS_CI",
+    "CODEBUILD_BUILD_ID", "GITHUB_ACTIONS", "GITLAB_CI", "HEROKU_TEST_RUN_ID", "TEAMCITY_VERSION",
+    "__TOX_ENVIRONMENT_VARIABLE_ORIGINAL_CI",
+}  # fmt: skip
+"""Variables by which pytest and hypothesis print more on a CI machine than on a desk."""
 _OUTCOMES = {"PASS": "passed", "WARN": "warned", "INCONCLUSIVE": "inconclusive", "FAIL": "failed"}
 
 
@@ -153,7 +159,8 @@ class Sessions:
 @pytest.fixture
 def soak(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     for name in tuple(os.environ):
-        if name.startswith(("SOAK_", "MM_")) or name in ("USE_MOCK", "PYTEST_ADDOPTS"):
+        ours = name.startswith(("SOAK_", "MM_")) or name in ("USE_MOCK", "PYTEST_ADDOPTS")
+        if ours or name in _CI_NAMES:
             monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
