@@ -62,12 +62,12 @@ POOL = {
             "moves": {"pool_size": {"add": 1}},
         }
     },
-    "guards": {"hold_last": 1, "velocity_window_s": 3600, "clip_share": 0.5},
+    "guards": {"hold_last": 1, "velocity_window_s": 3600, "clip_ratio": 0.5},
     "gate": {
         "window": 8,
         "pass_from": 24,
         "confidence": 0.95,
-        "no_data_share": 0.25,
+        "no_data_ratio": 0.25,
         "criteria": {"p95_ms": "<= 120"},
         "pass_count_slack": 2,
         "freeze_ready_pass_count": 6,

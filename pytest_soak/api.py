@@ -161,4 +161,6 @@ def _decided(
 def _decision(guards: LaneState, deltas: Mapping[str, Any]) -> tuple[LaneState, Decision]:
     observation = entries.observation_entry(guards.next_iteration, {"totals": {}}, None, None)
     state = advance(guards, observation)
-    return state, decide(state, lambda _state, _kpis, room: tuner.wanted_from(deltas, room))
+    return state, decide(
+        state, lambda _state, _kpis, headroom: tuner.requested_from(deltas, headroom)
+    )

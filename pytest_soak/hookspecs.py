@@ -9,7 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_soak.gate.criteria import CriterionResult
-    from pytest_soak.loop.model import History, Iteration, Room
+    from pytest_soak.loop.model import Headroom, History, Iteration
     from pytest_soak.protocol import Lane, Target
 
 
@@ -27,7 +27,7 @@ def pytest_soak_target(lane: Lane) -> Target | None:
 def pytest_soak_propose(
     lane: Lane,
     kpis: Mapping[str, float | None],
-    room: Mapping[str, Room],
+    headroom: Mapping[str, Headroom],
     history: Sequence[Iteration],
 ) -> Mapping[str, Any] | None:
     """Propose parameter changes in place of the profile's rules.

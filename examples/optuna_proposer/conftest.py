@@ -30,10 +30,10 @@ STUDIES = {}
 """Lane to the study of its last question: finished trials, and the one that was asked."""
 
 
-def pytest_soak_propose(lane, kpis, room, history):
+def pytest_soak_propose(lane, kpis, headroom, history):
     """Ask for a point that is a step away at most, and inside the room; propose the way to it."""
     number = history[-1].number + 1 if history else 1
-    now = {key: one.value for key, one in room.items()}
+    now = {key: one.value for key, one in headroom.items()}
     study = study_of(lane, number)
     study.add_trials([trial_of(iteration) for iteration in history])
     study.add_trial(trial(number, now, kpis))
@@ -43,7 +43,7 @@ def pytest_soak_propose(lane, kpis, room, history):
 
     asked, moves = study.ask(), {}
     for key, step in STEP.items():
-        low, high = max(room[key].down, -step), min(room[key].up, step)
+        low, high = max(headroom[key].down, -step), min(headroom[key].up, step)
         if high - low < step / 2:  # frozen, pinned, cooling down, or its hour is spent
             continue
         point = asked.suggest_float(key, now[key] + low, now[key] + high)
@@ -61,7 +61,7 @@ def study_of(lane, number):
 
 def trial_of(iteration):
     """A past iteration; failed where it is not certain which values it ran with."""
-    kpis = {name: reading.evidence for name, reading in iteration.readings.items()}
+    kpis = {name: reading.usable for name, reading in iteration.readings.items()}
     uncertain = iteration.edited is not None or iteration.echo_mismatch
     return trial(iteration.number, iteration.values, {} if uncertain else kpis)
 

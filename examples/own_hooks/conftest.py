@@ -25,11 +25,11 @@ def pytest_soak_target(lane):
     return Exchange()
 
 
-def pytest_soak_propose(lane, kpis, room, history):
+def pytest_soak_propose(lane, kpis, headroom, history):
     """Ask for less while latency is above 330 ms, as far as the guards leave room."""
     if kpis["p95_latency_ms"] is None or kpis["p95_latency_ms"] <= 330:
         return {}
-    step = max(-20.0, room["replace_rate_per_min"].down)
+    step = max(-20.0, headroom["replace_rate_per_min"].down)
     if step == 0:
         return {}
     return {"replace_rate_per_min": {"delta": step, "kpis": ["p95_latency_ms"], "rule": "CALM"}}

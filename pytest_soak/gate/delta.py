@@ -15,10 +15,9 @@ from typing import Literal
 from pytest_soak.canonical import number
 from pytest_soak.gate.echo import echo_lines
 from pytest_soak.gate.figures import figure
+from pytest_soak.gate.needed import proposes_when_needed
 from pytest_soak.gate.window import LaneWindow
-from pytest_soak.loop.conditions import first_means
 from pytest_soak.loop.echo import unconfirmed
-from pytest_soak.loop.evidence import in_need
 from pytest_soak.loop.model import (
     GUARD_ORDER,
     PROPOSER_FAILED,
@@ -28,8 +27,7 @@ from pytest_soak.loop.model import (
     Outcome,
     Verdict,
 )
-from pytest_soak.loop.moves import step
-from pytest_soak.profile.model import DeltaQuality, Needed, Parameter, Rule
+from pytest_soak.profile.model import DeltaQuality, Parameter
 
 Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 
@@ -67,7 +65,7 @@ class DeltaReport:
     unverified: int
     full_apply_ratio: float | None
     signature_stuck_count: int
-    held_ratio: float | None
+    withheld_ratio: float | None
     """Of the iterations in which the tuner wanted anything: the share in which it held a key."""
     explained_ratio: float | None
     """Of the proposed keys: the share that was applied and seen, or has a reason."""
@@ -138,7 +136,9 @@ def _check(
             unseen = set(moved)  # an operator's edit explains it, and hides whether it was applied
         else:
             problems = moved | problems
-    proposed = set(outcomes) | ({item.key for item in decision.wanted.proposals} if live else set())
+    proposed = set(outcomes) | (
+        {item.key for item in decision.requested.proposals} if live else set()
+    )
     refused = {key: item.reason for key, item in outcomes.items() if item.outcome != "APPLIED"}
     refused |= {key: "external" for key in unseen & set(outcomes) if key not in refused}
     unexplained = {**problems, **echoes}
@@ -187,7 +187,7 @@ def _decision_problems(
     """Key to what is wrong with its outcome."""
     problems: dict[str, str] = {}
     judged = [outcome.key for outcome in decision.outcomes]
-    for proposal in decision.wanted.proposals:
+    for proposal in decision.requested.proposals:
         if proposal.key not in judged:
             problems[proposal.key] = f"{proposal.key}: proposed, but it has no outcome"
     for outcome in decision.outcomes:
@@ -277,7 +277,7 @@ def _report(lane: LaneWindow, checks: list[DeltaCheck], strict: bool) -> DeltaRe
     counted = counts["full"] + counts["partial_ok"] + counts["fail"]
     ratio = counts["full"] / counted if counted else None
     stuck = sum(check.stuck for check in checks)
-    needed = _proposes_when_needed(lane, limits.needed) if limits.needed else None
+    needed = proposes_when_needed(lane, limits.needed) if limits.needed else None
     judged = [check for check in checks if check.status in ("full", "partial_ok", "fail")]
     keys = sum(check.proposed for check in judged)
     verdict, reason = _verdict(limits, ratio, counts["fail"], stuck, needed, strict)
@@ -301,7 +301,7 @@ def _report(lane: LaneWindow, checks: list[DeltaCheck], strict: bool) -> DeltaRe
         unverified=counts["unverified"],
         full_apply_ratio=ratio,
         signature_stuck_count=stuck,
-        held_ratio=_held_ratio(lane),
+        withheld_ratio=_withheld_ratio(lane),
         explained_ratio=sum(check.explained for check in judged) / keys if keys else None,
         proposes_when_needed=needed,
         failures=failures,
@@ -376,44 +376,7 @@ def _verdict(
     return verdict, "delta_quality: " + "; ".join(facts)
 
 
-def _held_ratio(lane: LaneWindow) -> float | None:
+def _withheld_ratio(lane: LaneWindow) -> float | None:
     decisions = [item.decision for item in lane.measured if item.decision is not None]
-    wanting = [d for d in decisions if d.wanted.held or d.wanted.proposals or d.outcomes]
-    return sum(bool(d.wanted.held) for d in wanting) / len(wanting) if wanting else None
-
-
-def _proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
-    """Of the iterations that ask for the rule: the share in which it proposed or says why not.
-
-    They ask for it where its own conditions hold over its evidence. It has said why not where a
-    key of it is held, where it waits (dwell, hysteresis), and where its parameters are already
-    where it would take them.
-    """
-    history = lane.history
-    rule = next((rule for rule in history.profile.rules if rule.name == needed.rule), None)
-    if rule is None or not history.tune:
-        return None
-    readings = [item.readings for item in history.iterations]
-    counts = {c.kpi: c.share_of_first[1] for c in rule.when if c.share_of_first is not None}
-    firsts = first_means(rule.when, readings)
-    spoke = []
-    for place, iteration in enumerate(history.iterations, start=1):
-        decision = iteration.decision
-        known = {kpi: mean for kpi, mean in firsts.items() if counts[kpi] <= place}
-        recent = readings[max(0, place - rule.evidence.over) : place]
-        if decision is not None and in_need(rule, recent, known):
-            spoke.append(_speaks(history, rule, iteration, decision))
-    return sum(spoke) / len(spoke) if spoke else None
-
-
-def _speaks(history: History, rule: Rule, iteration: Iteration, decision: Decision) -> bool:
-    wanted = decision.wanted
-    rules = {item.rule for item in wanted.proposals} | {o.rule for o in decision.outcomes}
-    proposed = rule.name in rules.union(wanted.rules) or decision.panic is not None
-    held = {move.key for move in rule.moves} & set(wanted.held)
-    if proposed or held or rule.name in wanted.waiting:
-        return True
-    parameters = history.profile.parameters
-    return not any(
-        step(move, parameters[move.key], iteration.basis[move.key]) for move in rule.moves
-    )
+    wanting = [d for d in decisions if d.requested.withheld or d.requested.proposals or d.outcomes]
+    return sum(bool(d.requested.withheld) for d in wanting) / len(wanting) if wanting else None

@@ -13,7 +13,7 @@ from pytest_soak.profile.model import Comparison
 def series_of(iterations: Sequence[Iteration], kpi: str) -> list[float | None]:
     """The KPI's evidence, one item an iteration; None is NODATA (a placeholder is, too)."""
     readings = [iteration.readings.get(kpi) for iteration in iterations]
-    return [None if reading is None else reading.evidence for reading in readings]
+    return [None if reading is None else reading.usable for reading in readings]
 
 
 def mean_of(iterations: Sequence[Iteration], kpi: str) -> float | None:

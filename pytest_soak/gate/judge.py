@@ -171,7 +171,7 @@ def weakened(limits: GateLimits) -> tuple[str, ...]:
         (window < 8, f"window {window} below 8"),
         (limits.confidence < 0.95, f"confidence {limits.confidence:g} below 0.95"),
         (limits.pass_from < 24, f"pass_from {limits.pass_from} below 24"),
-        (limits.no_data_share > 0.25, f"no_data_share {limits.no_data_share:g} above 0.25"),
+        (limits.no_data_ratio > 0.25, f"no_data_ratio {limits.no_data_ratio:g} above 0.25"),
         (
             limits.pass_count_slack > window / 4,
             f"pass_count_slack {limits.pass_count_slack} above a quarter of {window}",

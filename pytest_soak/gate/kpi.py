@@ -60,7 +60,7 @@ def _verdict(
 ) -> tuple[Verdict, list[str]]:
     limits, bounds = lane.limits, window.bounds
     because = f" ({window.why})" if window.why else ""
-    if bounds.no_data > limits.no_data_share * max(bounds.long_iterations, limits.window):
+    if bounds.no_data > limits.no_data_ratio * max(bounds.long_iterations, limits.window):
         return Verdict.FAIL, [
             f"no_data in {bounds.no_data} of the last {bounds.long_iterations}{because}"
         ]
@@ -148,7 +148,7 @@ def _other_doubts(lane: LaneWindow, window: KpiWindow) -> list[str]:
         )
     if lane.noise(window.kpi) is None:
         measured, known = len(lane.measured), lane.known(window.kpi)
-        enough = (1.0 - limits.no_data_share) * limits.pass_from
+        enough = (1.0 - limits.no_data_ratio) * limits.pass_from
         if measured < limits.pass_from:
             more = limits.pass_from - measured
             doubts.append(

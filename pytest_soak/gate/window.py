@@ -236,7 +236,7 @@ class LaneWindow:
 
 def _series_of(iterations: Sequence[Iteration], kpi: str) -> KpiSeries:
     readings = [item.readings.get(kpi) for item in iterations]
-    sources = [item.source for item in readings if item is not None and item.evidence is not None]
+    sources = [item.source for item in readings if item is not None and item.usable is not None]
     # Sums of different kinds do not add up: those of another source than the last count as none.
     source = sources[-1] if sources else None
     same = [item if item is not None and item.source == source else None for item in readings]
@@ -245,7 +245,7 @@ def _series_of(iterations: Sequence[Iteration], kpi: str) -> KpiSeries:
     known = any(value is not None for value in below)
     return KpiSeries(
         tuple(item.number for item in iterations),
-        tuple(None if item is None else item.evidence for item in readings),
+        tuple(None if item is None else item.usable for item in readings),
         below if known else None,
         above if known else None,
     )
@@ -255,7 +255,7 @@ def _why(iterations: Sequence[Iteration], kpi: str) -> str:
     """Why the last of these iterations without data has none."""
     for item in reversed(iterations):
         reading = item.readings.get(kpi)
-        if reading is None or reading.evidence is None:
+        if reading is None or reading.usable is None:
             return reading.why if reading is not None else ""
     # Measured in each of them, and there was nothing to take a share of.
     said = [reading.why for item in iterations if (reading := item.readings.get(kpi))]

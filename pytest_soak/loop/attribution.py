@@ -18,11 +18,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from pytest_soak.loop.headroom import deciding
 from pytest_soak.loop.model import Attribution, Effect, Iteration, Proposal, Readings
-from pytest_soak.loop.room import deciding
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import Change, LaneState
-from pytest_soak.loop.verdict import evidence
+from pytest_soak.loop.verdict import usable_value
 from pytest_soak.profile.model import AttributionSettings, Condition, Kpi, Profile, Rule
 from pytest_soak.statistics import (
     Line,
@@ -209,11 +209,11 @@ def _value(state: LaneState, readings: Readings, kpi: str, number: int) -> float
     """The evidence of a remembered iteration; None where it does not compare."""
     if number > state.done:
         disturbed = state.observed is not None and is_disturbed(state.observed)
-        return None if disturbed else evidence(readings, kpi)
+        return None if disturbed else usable_value(readings, kpi)
     back = state.done - number + 1
     if number in state.disturbed or back > len(state.recent):
         return None
-    return evidence(state.recent[-back], kpi)
+    return usable_value(state.recent[-back], kpi)
 
 
 def is_disturbed(iteration: Iteration) -> bool:

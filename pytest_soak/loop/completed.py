@@ -9,7 +9,7 @@ from pytest_soak.loop.attribution import aims_of, is_disturbed, window_of
 from pytest_soak.loop.conditions import first_count
 from pytest_soak.loop.entries import EntryError
 from pytest_soak.loop.model import Decision, Iteration, Outcome, Verdict
-from pytest_soak.loop.rollback import owed_after, taken_back_after
+from pytest_soak.loop.rollback import pending_after, rolled_back_after
 from pytest_soak.loop.state import EXTERNAL, UNCHARGED_RULES, Change, LaneState, Moved
 from pytest_soak.loop.verdict import all_hold
 
@@ -34,7 +34,7 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
         intent=None,
         values=decision.values,
         state_hash=decision.state_hash,
-        stopped=decision.wanted.stopped,
+        stopped=decision.requested.stopped,
     )
 
 
@@ -56,7 +56,7 @@ def taken_over(state: LaneState, iteration: int, keys: Collection[str]) -> LaneS
             for change in state.changes
         ),
         changed=_latest(state, (EXTERNAL,), seen),
-        owed={key: one for key, one in state.owed.items() if key not in keys},
+        pending={key: one for key, one in state.pending.items() if key not in keys},
     )
 
 
@@ -69,7 +69,7 @@ def _made(decision: Decision) -> list[Outcome]:
 
 def _followed(state: LaneState, decision: Decision, made: Sequence[Outcome]) -> LaneState:
     """Changes whose effect is to be told, rollbacks that are due, and those that were made."""
-    if not (made or state.changes or state.owed or state.taken_back):
+    if not (made or state.changes or state.pending or state.rolled_back):
         return state  # as in most iterations
     told = {(one.iteration, one.rule) for one in decision.attributed}
     rules = tuple(sorted({outcome.rule for outcome in made}))
@@ -78,14 +78,14 @@ def _followed(state: LaneState, decision: Decision, made: Sequence[Outcome]) -> 
         for change in state.changes
         if (change.iteration, change.rule) not in told
     ]
-    owed = owed_after(state, decision.attributed)
+    pending = pending_after(state, decision.attributed)
     moved = {outcome.key for outcome in made}
     return replace(
         state,
         changes=(*waiting, *_new_changes(state, decision, made, rules)),
         changed=_latest(state, rules, decision.iteration),
-        owed={key: one for key, one in owed.items() if key not in moved},
-        taken_back=taken_back_after(state, decision.attributed, owed, made),
+        pending={key: one for key, one in pending.items() if key not in moved},
+        rolled_back=rolled_back_after(state, decision.attributed, pending, made),
     )
 
 
@@ -100,7 +100,7 @@ def _new_changes(
         mine = [outcome for outcome in made if outcome.rule == rule]
         keys = {outcome.key for outcome in mine}
         proposals = [
-            one for one in decision.wanted.proposals if one.key in keys and one.rule == rule
+            one for one in decision.requested.proposals if one.key in keys and one.rule == rule
         ]
         changes.append(
             Change(
@@ -220,6 +220,6 @@ def _panicked(state: LaneState, decision: Decision) -> LaneState:
         before={},
         changes=tuple(replace(one, spoiled=one.spoiled or spoiled) for one in state.changes),
         changed=_latest(state, ("PANIC",), decision.iteration),
-        owed={},
-        hold_until=max(state.hold_until, panic.held_until or 0),
+        pending={},
+        paused_until=max(state.paused_until, panic.paused_until or 0),
     )

@@ -10,14 +10,22 @@ from pytest_soak.loop.attribution import attributions
 from pytest_soak.loop.entries import state_hash_of
 from pytest_soak.loop.evidence import stopped_rules
 from pytest_soak.loop.guards import guard, plain_proposals
-from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Outcome, Panic, Readings, Room, Wanted
+from pytest_soak.loop.headroom import SLACK, headroom_of, panic_of
+from pytest_soak.loop.model import (
+    PROPOSER_FAILED,
+    Decision,
+    Headroom,
+    Outcome,
+    Panic,
+    Readings,
+    Requested,
+)
 from pytest_soak.loop.rollback import with_rollbacks
-from pytest_soak.loop.room import SLACK, panic_of, room_of
 from pytest_soak.loop.state import RESERVED_RULES, LaneState
 from pytest_soak.loop.tuner import propose
 from pytest_soak.profile.model import Profile
 
-Proposer = Callable[[LaneState, Readings, Mapping[str, Room]], Wanted]
+Proposer = Callable[[LaneState, Readings, Mapping[str, Headroom]], Requested]
 """``propose(state, readings, room)``: the built-in tuner, or one of the user's."""
 
 
@@ -36,8 +44,10 @@ def decide(
         raise ValueError(f"no decision is due after iteration {state.done}")
     panic = panic_of(state)
     attributed = attributions(state, observed.readings)
-    wanted = with_rollbacks(state, _asked(state, observed.readings, proposer, passing), attributed)
-    guarded = guard(state, observed.readings, wanted.proposals)
+    requested = with_rollbacks(
+        state, _asked(state, observed.readings, proposer, passing), attributed
+    )
+    guarded = guard(state, observed.readings, requested.proposals)
     values, signature, large = dict(state.values), None, False
     if panic is not None and not panic.would:
         values.update(panic.moves)
@@ -49,7 +59,7 @@ def decide(
         iteration=observed.number,
         verdict=observed.verdict,
         reasons=observed.reasons,
-        wanted=wanted,
+        requested=requested,
         outcomes=guarded.outcomes,
         panic=panic,
         values=values,
@@ -58,7 +68,7 @@ def decide(
         signature=signature,
         large=large,
         dry_run=state.dry_run,
-        note="; ".join(text for text in (_panic_note(state, panic), wanted.note) if text),
+        note="; ".join(text for text in (_panic_note(state, panic), requested.note) if text),
         attributed=attributed,
     )
 
@@ -68,46 +78,46 @@ def _asked(
     readings: Readings,
     proposer: Proposer | None,
     passing: tuple[type[BaseException], ...],
-) -> Wanted:
+) -> Requested:
     """What the proposer wants, as plain values. Whatever it does, the lane goes on."""
     if state.tune and proposer is None:
-        return propose(state, readings, room_of(state))
+        return propose(state, readings, headroom_of(state))
     stopped = stopped_rules(state, readings)
     if not state.tune or proposer is None:
-        return Wanted(stopped=stopped)
+        return Requested(stopped=stopped)
     try:
-        wanted = proposer(state, readings, room_of(state))
-        if not isinstance(wanted, Wanted):
-            raise TypeError(f"a proposer answers Wanted, not {type(wanted).__name__}")
-        return replace(_plain(wanted, state.profile), stopped=stopped)
+        requested = proposer(state, readings, headroom_of(state))
+        if not isinstance(requested, Requested):
+            raise TypeError(f"a proposer answers Requested, not {type(requested).__name__}")
+        return replace(_plain(requested, state.profile), stopped=stopped)
     except passing:
         raise
     except Exception as error:
-        return Wanted(stopped=stopped, note=f"{PROPOSER_FAILED}: {to_json(error)}")
+        return Requested(stopped=stopped, note=f"{PROPOSER_FAILED}: {to_json(error)}")
 
 
-def _plain(wanted: Wanted, profile: Profile) -> Wanted:
+def _plain(requested: Requested, profile: Profile) -> Requested:
     """The proposals as plain values, without names that are not theirs.
 
     A rule's name stands for its exemption, its dwell and what its changes are held against.
     """
     reserved = {*RESERVED_RULES}
-    if not wanted.by_rules:
+    if not requested.by_rules:
         reserved.update(rule.name for rule in profile.rules)
-    plain = plain_proposals(wanted.proposals)
+    plain = plain_proposals(requested.proposals)
     claimed = sorted({one.rule for one in plain} & reserved)
     notes = [
-        str(to_json(wanted.note)),
+        str(to_json(requested.note)),
         *(f"{name} is not for proposals to claim" for name in claimed),
     ]
     return replace(
-        wanted,
+        requested,
         proposals=tuple(replace(one, rule="") if one.rule in reserved else one for one in plain),
-        rules=tuple(name for name in _texts(wanted.rules) if name not in reserved),
-        held=_texts_by_key(wanted.held),
-        waiting=_texts_by_key(wanted.waiting),
-        overruled=_texts(wanted.overruled),
-        log=_texts(wanted.log),
+        rules=tuple(name for name in _texts(requested.rules) if name not in reserved),
+        withheld=_texts_by_key(requested.withheld),
+        waiting=_texts_by_key(requested.waiting),
+        overruled=_texts(requested.overruled),
+        log=_texts(requested.log),
         note="; ".join(note for note in notes if note),
     )
 
@@ -137,4 +147,6 @@ def _panic_note(state: LaneState, panic: Panic | None) -> str:
     over = f", over the pins of {', '.join(panic.pins)}" if panic.pins else ""
     if panic.would:
         return f"panic: {streak}, would revert to {panic.revert_to}{over}"
-    return f"panic: {streak}, reverted to {panic.revert_to}{over}, hold until {panic.held_until}"
+    return (
+        f"panic: {streak}, reverted to {panic.revert_to}{over}, paused until {panic.paused_until}"
+    )

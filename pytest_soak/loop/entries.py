@@ -21,8 +21,8 @@ from pytest_soak.loop.model import (
     Outcome,
     Panic,
     Proposal,
+    Requested,
     Verdict,
-    Wanted,
 )
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameters import nest, tuner_copies
@@ -32,7 +32,7 @@ from pytest_soak.protocol import Lane, Swept
 if TYPE_CHECKING:
     from pytest_soak.loop.state import LaneState
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class EntryError(ValueError):
@@ -151,14 +151,14 @@ def external_entry(state: LaneState, new_values: Mapping[str, float]) -> dict[st
 
 def decision_entry(decision: Decision) -> dict[str, Any]:
     """The intent: journaled before the runtime file is written."""
-    wanted, panic = decision.wanted, decision.panic
+    requested, panic = decision.requested, decision.panic
     return {
         "type": "decision",
         "iteration": decision.iteration,
         "verdict": decision.verdict.value,
         "reasons": list(decision.reasons),
-        "by_rules": wanted.by_rules,
-        "rules": list(wanted.rules),
+        "by_rules": requested.by_rules,
+        "rules": list(requested.rules),
         "proposed": [
             {
                 "key": proposal.key,
@@ -166,7 +166,7 @@ def decision_entry(decision: Decision) -> dict[str, Any]:
                 "rule": proposal.rule,
                 "kpis": list(proposal.kpis),
             }
-            for proposal in wanted.proposals
+            for proposal in requested.proposals
         ],
         "outcomes": [
             {
@@ -183,17 +183,17 @@ def decision_entry(decision: Decision) -> dict[str, Any]:
             }
             for outcome in decision.outcomes
         ],
-        "held": dict(wanted.held),
-        "waiting": dict(wanted.waiting),
-        "overruled": list(wanted.overruled),
-        "stopped": list(wanted.stopped),
+        "withheld": dict(requested.withheld),
+        "waiting": dict(requested.waiting),
+        "overruled": list(requested.overruled),
+        "stopped": list(requested.stopped),
         "panic": None
         if panic is None
         else {
             "revert_to": panic.revert_to,
             "moves": dict(panic.moves),
             "would": panic.would,
-            "held_until": panic.held_until,
+            "paused_until": panic.paused_until,
             "pins": list(panic.pins),
         },
         "values": dict(decision.values),
@@ -266,13 +266,13 @@ def decision_from_entry(entry: Entry) -> Decision:
         iteration=entry["iteration"],
         verdict=Verdict(entry["verdict"]),
         reasons=tuple(entry["reasons"]),
-        wanted=Wanted(
+        requested=Requested(
             proposals=tuple(
                 Proposal(one["key"], _delta(one["delta"]), one["rule"], tuple(one["kpis"]))
                 for one in entry["proposed"]
             ),
             rules=tuple(entry["rules"]),
-            held=dict(entry["held"]),
+            withheld=dict(entry["withheld"]),
             waiting=dict(entry["waiting"]),
             overruled=tuple(entry["overruled"]),
             stopped=tuple(entry["stopped"]),
@@ -285,7 +285,7 @@ def decision_from_entry(entry: Entry) -> Decision:
             revert_to=panic["revert_to"],
             moves=_floats(panic["moves"]),
             would=panic["would"],
-            held_until=panic["held_until"],
+            paused_until=panic["paused_until"],
             pins=tuple(panic.get("pins", ())),
         ),
         values=_floats(entry["values"]),

@@ -75,7 +75,7 @@ _PANIC = object_of(
         "revert_to": TEXT,
         "moves": _NUMBERS,
         "would": FLAG,
-        "held_until": optional(WHOLE),
+        "paused_until": optional(WHOLE),
     },
     {"pins": _TEXTS},
 )
@@ -155,7 +155,7 @@ _SHAPES: Mapping[str, Shape] = {
             "rules": _TEXTS,
             "proposed": list_of(_PROPOSAL),
             "outcomes": list_of(_OUTCOME),
-            "held": _REASONS,
+            "withheld": _REASONS,
             "waiting": _REASONS,
             "overruled": _TEXTS,
             "stopped": _TEXTS,

@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_soak.loop.conditions import Evaluation, evaluate, first_means
+from pytest_soak.loop.headroom import deciding
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.pooling import window_figure
-from pytest_soak.loop.room import deciding
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Hysteresis, Rule
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RuleStatus:
     """Where one rule stands after an iteration."""
 
     fires: bool
@@ -32,7 +32,7 @@ class Standing:
     """Why it does not fire although this iteration alone would do; else empty."""
 
 
-def standing(rule: Rule, state: LaneState, readings: Readings) -> Standing:
+def rule_status(rule: Rule, state: LaneState, readings: Readings) -> RuleStatus:
     """Where ``rule`` stands, given the readings of the iteration to be decided."""
     now = deciding(state)
     window = (*state.recent, readings)[-rule.evidence.over :]
@@ -47,7 +47,7 @@ def standing(rule: Rule, state: LaneState, readings: Readings) -> Standing:
         or _window_text(rule, state, now, len(window))
         or next((f"evidence: {result.text}" for result in results if not result.holds), "")
     )
-    return Standing(
+    return RuleStatus(
         fires=not delay,
         kpis=_used_kpis(rule, results),
         figures=figures,
@@ -59,15 +59,15 @@ def standing(rule: Rule, state: LaneState, readings: Readings) -> Standing:
 def stopped_rules(state: LaneState, readings: Readings) -> tuple[str, ...]:
     """The rules that their hysteresis has stopped after this iteration, whoever proposes."""
     rules = (rule for rule in state.profile.rules if rule.hysteresis)
-    return tuple(rule.name for rule in rules if standing(rule, state, readings).stopped)
+    return tuple(rule.name for rule in rules if rule_status(rule, state, readings).stopped)
 
 
-def standing_alone(rule: Rule, readings: Readings) -> Standing:
+def status_alone(rule: Rule, readings: Readings) -> RuleStatus:
     """Where ``rule`` stands when there is no history: by ``when`` on these readings alone."""
     figures = _figures(rule, (readings,))
     results = _evaluated(rule, figures, {}, margin=False)
     fires = all(result.holds for result in results)
-    return Standing(fires, _used_kpis(rule, results), figures, stopped=False, waiting="")
+    return RuleStatus(fires, _used_kpis(rule, results), figures, stopped=False, waiting="")
 
 
 def in_need(rule: Rule, iterations: Sequence[Readings], firsts: Mapping[str, float]) -> bool:

@@ -12,20 +12,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pytest_soak.canonical import compute_json_hash, number, to_json
-from pytest_soak.loop.model import Outcome, Panic, Proposal, Readings
-from pytest_soak.loop.room import (
+from pytest_soak.loop.headroom import (
     SLACK,
     deciding,
     is_cooling,
     is_frozen,
-    is_held,
     is_late,
+    is_paused,
     is_pinned,
     panic_of,
     velocity_left,
 )
+from pytest_soak.loop.model import Outcome, Panic, Proposal, Readings
 from pytest_soak.loop.state import UNCHARGED_RULES, LaneState
-from pytest_soak.loop.verdict import evidence
+from pytest_soak.loop.verdict import usable_value
 from pytest_soak.profile.model import Parameter
 from pytest_soak.profile.parameters import round_value
 
@@ -87,13 +87,13 @@ class Guarded:
 def _panic(ask: Ask) -> Objection | None:
     if ask.panic is not None:
         return Objection(f"reverting to {ask.panic.revert_to}")
-    if is_held(ask.state):
-        return Objection(f"hold until iteration {ask.state.hold_until}")
+    if is_paused(ask.state):
+        return Objection(f"paused until iteration {ask.state.paused_until}")
     return None
 
 
 def _nodata(ask: Ask) -> Objection | None:
-    missing = [kpi for kpi in ask.proposal.kpis if evidence(ask.readings, kpi) is None]
+    missing = [kpi for kpi in ask.proposal.kpis if usable_value(ask.readings, kpi) is None]
     return Objection(f"no data of {', '.join(missing)}") if missing else None
 
 
@@ -313,7 +313,7 @@ def _left(ask: Ask) -> float:
 def _enough(ask: Ask, left: float) -> bool:
     if ask.parameter is None:
         return False
-    share = ask.state.profile.guards.clip_share * abs(ask.delta)
+    share = ask.state.profile.guards.clip_ratio * abs(ask.delta)
     moves = _moves(ask.parameter, ask.before, ask.after(left))
     return moves and abs(left) >= share - SLACK * ask.parameter.span
 

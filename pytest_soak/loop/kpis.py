@@ -43,8 +43,8 @@ def read_kpis(
     for name, kpi in profile.kpis.items():
         if kpi.recorded:
             readings.setdefault(name, Reading(None, "recorded", why="no check recorded it"))
-        elif kpi.share_of_blocks:
-            readings[name] = blocks.share(kpi.share_of_blocks)
+        elif kpi.block_ratio:
+            readings[name] = blocks.share(kpi.block_ratio)
         elif kpi.derive == "maker_taker_ratio":
             readings[name] = maker_taker_reading(report, mock=mock)
         elif kpi.derive == "fills_per_hour":

@@ -80,7 +80,7 @@ class Reading:
     """
 
     @property
-    def evidence(self) -> float | None:
+    def usable(self) -> float | None:
         """The value as rules and gate see it."""
         return None if self.placeholder else self.value
 
@@ -97,7 +97,7 @@ class IterationVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Headroom:
     """How far one key may move now: ``down <= move <= up``, with ``down <= 0 <= up``."""
 
     key: str
@@ -118,17 +118,17 @@ class Proposal:
     delta: Any
     rule: str
     kpis: tuple[str, ...] = ()
-    """The KPIs it rests on."""
+    """The KPIs that the proposal is based on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Requested:
     """What the tuner says of one iteration."""
 
     proposals: tuple[Proposal, ...] = ()
     rules: tuple[str, ...] = ()
     """Every rule that fired, in the profile's order."""
-    held: Mapping[str, str] = field(default_factory=dict)
+    withheld: Mapping[str, str] = field(default_factory=dict)
     """Key to reason: what it wanted and left out, whole or in part."""
     waiting: Mapping[str, str] = field(default_factory=dict)
     """Rule to reason: it would fire on this iteration alone, but its evidence, hysteresis or
@@ -173,8 +173,8 @@ class Panic:
     """Key to value after the revert, changed keys only."""
     would: bool
     """With the tuner off or in a dry run it is recorded only."""
-    held_until: int | None
-    """Last iteration of the hold; None when the safe profile was in force already."""
+    paused_until: int | None
+    """Last iteration of the pause; None when the safe profile was in force already."""
     pins: tuple[str, ...] = ()
     """Keys that an operator had pinned and that the revert moves (or would) all the same."""
 
@@ -252,7 +252,7 @@ class Decision:
     iteration: int
     verdict: Verdict
     reasons: tuple[str, ...]
-    wanted: Wanted
+    requested: Requested
     outcomes: tuple[Outcome, ...]
     """One per proposed key, sorted by key."""
     panic: Panic | None

@@ -7,18 +7,18 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_soak.loop.evidence import Standing
-from pytest_soak.loop.model import Proposal, Room, Wanted
-from pytest_soak.loop.rollback import Rest
-from pytest_soak.loop.room import SLACK
+from pytest_soak.loop.evidence import RuleStatus
+from pytest_soak.loop.headroom import SLACK
+from pytest_soak.loop.model import Headroom, Proposal, Requested
+from pytest_soak.loop.rollback import Suspension
 from pytest_soak.profile.model import Move, Parameter, Profile, Rule
 from pytest_soak.profile.parameters import round_value
 
 SMALLEST_SHARE = 0.001
 """A move below this share of the key's range is dropped: not worth a change (§9)."""
 
-Fired = Sequence[tuple[Rule, Standing]]
-NO_RESTS: Mapping[tuple[str, str], Rest] = {}
+Fired = Sequence[tuple[Rule, RuleStatus]]
+NO_SUSPENSIONS: Mapping[tuple[str, str], Suspension] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,18 @@ def assemble(
     profile: Profile,
     values: Mapping[str, float],
     fired: Fired,
-    room: Mapping[str, Room],
-    rests: Mapping[tuple[str, str], Rest] = NO_RESTS,
-) -> Wanted:
+    headroom: Mapping[str, Headroom],
+    suspensions: Mapping[tuple[str, str], Suspension] = NO_SUSPENSIONS,
+) -> Requested:
     """What the rules that fire want, one proposal a key, trimmed to the room.
 
     Two rules on one key: the safest move wins. A rule is named if a key that it moves is proposed;
-    what was trimmed, whole or in part, is in ``held``. ``rests``: ``(rule, key)`` to the direction
-    in which a rule lets a key rest, because it was taken back there.
+    what was trimmed, whole or in part, is in ``withheld``. ``rests``: ``(rule, key)`` to the
+    direction in which a rule is suspended on a key, because its move there was rolled back.
     """
-    wishes, held = _wishes(profile, values, fired, rests)
+    wishes, withheld = _wishes(profile, values, fired, suspensions)
     proposals, overruled = [], []
-    standings = {rule.name: standing for rule, standing in fired}
+    statuses = {rule.name: rule_status for rule, rule_status in fired}
     for key, contenders in sorted(wishes.items()):
         parameter = profile.parameters[key]
         winner = _safest(parameter, contenders)
@@ -79,24 +79,24 @@ def assemble(
             for other in contenders
             if other is not winner
         ]
-        left, reason = _trimmed(parameter, room[key], winner.delta)
+        left, reason = _trimmed(parameter, headroom[key], winner.delta)
         if reason:
-            held[key] = reason
+            withheld[key] = reason
         if left:
             name = winner.rule.name
-            proposals.append(Proposal(key, left, name, standings[name].kpis))
+            proposals.append(Proposal(key, left, name, statuses[name].kpis))
     proposed = {proposal.key for proposal in proposals}
     acting = [
-        (rule, standing)
-        for rule, standing in fired
+        (rule, rule_status)
+        for rule, rule_status in fired
         if any(wish.rule is rule for key in proposed for wish in wishes[key])
     ]
-    return Wanted(
+    return Requested(
         proposals=tuple(proposals),
         rules=tuple(rule.name for rule, _ in acting),
-        held=held,
+        withheld=withheld,
         overruled=tuple(overruled),
-        log=tuple(_log_line(rule, standing, proposals) for rule, standing in acting),
+        log=tuple(_log_line(rule, rule_status, proposals) for rule, rule_status in acting),
     )
 
 
@@ -104,20 +104,21 @@ def _wishes(
     profile: Profile,
     values: Mapping[str, float],
     fired: Fired,
-    rests: Mapping[tuple[str, str], Rest],
+    suspensions: Mapping[tuple[str, str], Suspension],
 ) -> tuple[dict[str, list[_Wish]], dict[str, str]]:
-    """By key what each rule wants, and what a rule keeps to itself while it rests."""
+    """By key what each rule wants, and what a rule withholds while it is suspended."""
     wishes: dict[str, list[_Wish]] = {}
-    held: dict[str, str] = {}
+    withheld: dict[str, str] = {}
     for rule, _ in fired:
         for move in rule.moves:
             delta = step(move, profile.parameters[move.key], values[move.key])
-            rest = rests.get((rule.name, move.key))
-            if delta and rest is not None and delta * rest.direction > 0:
-                held[move.key] = f"rollback: {rule.name} rests until iteration {rest.until}"
+            suspension = suspensions.get((rule.name, move.key))
+            if delta and suspension is not None and delta * suspension.direction > 0:
+                until = f"is suspended until iteration {suspension.until}"
+                withheld[move.key] = f"rollback: {rule.name} {until}"
             elif delta:
                 wishes.setdefault(move.key, []).append(_Wish(rule, delta))
-    return wishes, held
+    return wishes, withheld
 
 
 def _safest(parameter: Parameter, contenders: Sequence[_Wish]) -> _Wish:
@@ -125,20 +126,20 @@ def _safest(parameter: Parameter, contenders: Sequence[_Wish]) -> _Wish:
     return max(contenders, key=lambda wish: sign * wish.delta)
 
 
-def _trimmed(parameter: Parameter, room: Room, delta: float) -> tuple[float, str]:
+def _trimmed(parameter: Parameter, headroom: Headroom, delta: float) -> tuple[float, str]:
     """What the room leaves of the move, and why it is less; 0 where that is too little."""
-    left = min(max(delta, room.down), room.up)
+    left = min(max(delta, headroom.down), headroom.up)
     trimmed = abs(delta - left) > SLACK * parameter.span
-    reason = (room.reason_up if delta > 0 else room.reason_down) if trimmed else ""
+    reason = (headroom.reason_up if delta > 0 else headroom.reason_down) if trimmed else ""
     # The slack keeps a move of exactly the smallest share from being lost to its own rounding.
     if abs(left) < (SMALLEST_SHARE - SLACK) * parameter.span:
         return 0.0, reason or "small"
     return (round_value(left), reason) if trimmed else (delta, "")
 
 
-def _log_line(rule: Rule, standing: Standing, proposals: Sequence[Proposal]) -> str:
+def _log_line(rule: Rule, rule_status: RuleStatus, proposals: Sequence[Proposal]) -> str:
     deltas = sum(proposal.rule == rule.name for proposal in proposals)
-    text = _filled(rule.log or "deltas={deltas}", {**standing.figures, "deltas": deltas})
+    text = _filled(rule.log or "deltas={deltas}", {**rule_status.figures, "deltas": deltas})
     return f"| iter_watch | {rule.name} | {text} |"
 
 

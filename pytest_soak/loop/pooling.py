@@ -15,17 +15,17 @@ def figure_of(readings: Iterable[Reading | None]) -> float | None:
     must not weigh as much as one with many. The sums must be of one kind, so all readings have to
     come from the same source (volumes are not added to counts).
     """
-    usable = [item for item in readings if item is not None and item.evidence is not None]
+    usable = [item for item in readings if item is not None and item.usable is not None]
     if not usable:
         return None
     ratio = _ratio_of_sums(usable)
-    values = [item.evidence for item in usable if item.evidence is not None]
+    values = [item.usable for item in usable if item.usable is not None]
     return mean(values) if ratio is None else ratio
 
 
 def window_figure(readings: Sequence[Reading | None]) -> float | None:
     """As :func:`figure_of`, but None if an iteration has no data."""
-    if any(reading is None or reading.evidence is None for reading in readings):
+    if any(reading is None or reading.usable is None for reading in readings):
         return None
     return figure_of(readings)
 

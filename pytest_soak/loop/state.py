@@ -55,7 +55,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class PendingRollback:
     """A key to be taken back to the value that it had before a change that hurt."""
 
     value: float
@@ -70,7 +70,7 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenBack:
+class RolledBack:
     """A rollback that was made."""
 
     rule: str
@@ -78,9 +78,9 @@ class TakenBack:
     """Of the change that was taken back."""
     iteration: int
     lost: Mapping[str, float]
-    """As of :class:`Owed`."""
-    rests: bool = True
-    """It gave something back, as far as is known, so the rule rests on the key that long."""
+    """As of :class:`PendingRollback`."""
+    suspends: bool = True
+    """It gave something back, as far as is known, so the rule is suspended on the key that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class LaneState:
     frozen_until: int = 0
     """Decisions up to this iteration leave the frozen keys alone; 0: none ever was."""
     cooldown_until: int = 0
-    hold_until: int = 0
+    paused_until: int = 0
     last_signature: str | None = None
     moves: tuple[Moved, ...] = ()
     """Charged moves in the velocity window of the next decision, oldest first."""
@@ -140,9 +140,9 @@ class LaneState:
     disturbed: tuple[int, ...] = ()
     """Remembered iterations that compare with no others: a scenario fired, or the target says that
     it ran with other values."""
-    owed: Mapping[str, Owed] = field(default_factory=dict)
+    pending: Mapping[str, PendingRollback] = field(default_factory=dict)
     """Key to the rollback that is due."""
-    taken_back: Mapping[str, TakenBack] = field(default_factory=dict)
+    rolled_back: Mapping[str, RolledBack] = field(default_factory=dict)
     scenarios: tuple[Scheduled, ...] = ()
     """The disturbances that are planned."""
 
@@ -170,7 +170,7 @@ def tuning_state(state: LaneState) -> dict[str, Any]:
         if freeze is not None and state.frozen_until > state.done
         else [],
         "cooldown_until_iter": state.cooldown_until,
-        "hold_until_iter": state.hold_until,
+        "paused_until_iter": state.paused_until,
         "last_signature": state.last_signature,
         "stopped": list(state.stopped),
         "acted": dict(sorted(state.acted.items())),
@@ -188,6 +188,8 @@ def tuning_state(state: LaneState) -> dict[str, Any]:
             if last is None or last > state.done
         },
         "waiting_for_effect": [to_json(asdict(change)) for change in state.changes],
-        "owed_rollbacks": {key: to_json(asdict(owed)) for key, owed in sorted(state.owed.items())},
-        "taken_back": {key: asdict(back) for key, back in sorted(state.taken_back.items())},
+        "pending_rollbacks": {
+            key: to_json(asdict(pending)) for key, pending in sorted(state.pending.items())
+        },
+        "rolled_back": {key: asdict(back) for key, back in sorted(state.rolled_back.items())},
     }

@@ -8,11 +8,11 @@ from itertools import islice
 from typing import Any
 
 from pytest_soak.canonical import escaped, number, to_json
-from pytest_soak.loop.evidence import standing, standing_alone
+from pytest_soak.loop.evidence import rule_status, status_alone
 from pytest_soak.loop.kpis import PLACEHOLDER_SOURCES, read_kpis
-from pytest_soak.loop.model import PROPOSER_FAILED, Proposal, Reading, Readings, Room, Wanted
+from pytest_soak.loop.model import PROPOSER_FAILED, Headroom, Proposal, Reading, Readings, Requested
 from pytest_soak.loop.moves import assemble
-from pytest_soak.loop.rollback import rests_of
+from pytest_soak.loop.rollback import suspensions_of
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.profile.parameters import get_all_params
@@ -29,15 +29,15 @@ LONGEST_NAME = 100
 """Longer names of keys, rules and KPIs are cut."""
 
 
-def propose(state: LaneState, readings: Readings, room: Mapping[str, Room]) -> Wanted:
-    """What the rules want, trimmed to ``room`` (:func:`pytest_soak.loop.room.room_of`)."""
+def propose(state: LaneState, readings: Readings, headroom: Mapping[str, Headroom]) -> Requested:
+    """What the rules request, trimmed to ``headroom`` (of ``loop.headroom.headroom_of``)."""
     rules = state.profile.rules
-    standings = [(rule, standing(rule, state, readings)) for rule in rules]
-    fired = [(rule, found) for rule, found in standings if found.fires]
+    statuses = [(rule, rule_status(rule, state, readings)) for rule in rules]
+    fired = [(rule, found) for rule, found in statuses if found.fires]
     return replace(
-        assemble(state.profile, state.values, fired, room, rests_of(state)),
-        waiting={rule.name: found.waiting for rule, found in standings if found.waiting},
-        stopped=tuple(rule.name for rule, found in standings if found.stopped),
+        assemble(state.profile, state.values, fired, headroom, suspensions_of(state)),
+        waiting={rule.name: found.waiting for rule, found in statuses if found.waiting},
+        stopped=tuple(rule.name for rule, found in statuses if found.stopped),
         by_rules=True,
     )
 
@@ -49,7 +49,7 @@ class MicroTuning:
     deltas: Mapping[str, float]
     """Key to change, in the key's unit."""
     rules: tuple[str, ...]
-    held: Mapping[str, str]
+    withheld: Mapping[str, str]
     overruled: tuple[str, ...]
     log: tuple[str, ...]
 
@@ -71,21 +71,21 @@ def propose_micro_tuning(
     """
     values = get_all_params(runtime, profile.parameters)
     readings = _summary_readings(profile, summary, mock)
-    standings = [(rule, standing_alone(rule, readings)) for rule in profile.rules]
-    fired = [(rule, found) for rule, found in standings if found.fires]
-    room = {key: _bounds(one, values[key]) for key, one in profile.parameters.items()}
-    wanted = assemble(profile, values, fired, room)
+    statuses = [(rule, status_alone(rule, readings)) for rule in profile.rules]
+    fired = [(rule, found) for rule, found in statuses if found.fires]
+    headroom = {key: _bounds(one, values[key]) for key, one in profile.parameters.items()}
+    requested = assemble(profile, values, fired, headroom)
     return MicroTuning(
-        deltas={proposal.key: proposal.delta for proposal in wanted.proposals},
-        rules=wanted.rules,
-        held=wanted.held,
-        overruled=wanted.overruled,
-        log=wanted.log,
+        deltas={proposal.key: proposal.delta for proposal in requested.proposals},
+        rules=requested.rules,
+        withheld=requested.withheld,
+        overruled=requested.overruled,
+        log=requested.log,
     )
 
 
-def _bounds(parameter: Parameter, value: float) -> Room:
-    return Room(
+def _bounds(parameter: Parameter, value: float) -> Headroom:
+    return Headroom(
         parameter.key,
         down=min(0.0, parameter.minimum - value),
         up=max(0.0, parameter.maximum - value),
@@ -115,37 +115,37 @@ def _summary_readings(profile: Profile, summary: Mapping[str, Any], mock: bool) 
     return readings
 
 
-def wanted_from(answer: Any, room: Mapping[str, Room]) -> Wanted:
+def requested_from(answer: Any, headroom: Mapping[str, Headroom]) -> Requested:
     """What a user's ``pytest_soak_propose`` answered, as proposals for the guards.
 
     An answer is a mapping of key to delta, or of key to ``{"delta": d, "kpis": [...], "rule": r}``.
     Never raises: what is no such answer becomes a note, what is a bad delta becomes a proposal
-    that the guards refuse. ``room`` tells the keys there are, for the note on unknown ones.
+    that the guards refuse. ``headroom`` tells the keys there are, for the note on unknown ones.
     """
     try:
-        return _answered(answer, room)
+        return _answered(answer, headroom)
     except Exception as error:
-        return Wanted(note=f"{PROPOSER_FAILED}: its answer cannot be read: {to_json(error)}")
+        return Requested(note=f"{PROPOSER_FAILED}: its answer cannot be read: {to_json(error)}")
 
 
-def _answered(answer: Any, room: Mapping[str, Room]) -> Wanted:
+def _answered(answer: Any, headroom: Mapping[str, Headroom]) -> Requested:
     if answer is None:
-        return Wanted()
+        return Requested()
     if not isinstance(answer, Mapping):
         kind = type(answer).__name__
         said = f"it answered a {kind}, not a mapping of key to delta"
-        return Wanted(note=f"{PROPOSER_FAILED}: {said}")
+        return Requested(note=f"{PROPOSER_FAILED}: {said}")
     notes: set[str] = set()
     items = list(islice(answer.items(), MOST_KEYS + 1))
     if len(items) > MOST_KEYS:
-        return Wanted(note=f"{PROPOSER_FAILED}: it answered more than {MOST_KEYS} keys")
+        return Requested(note=f"{PROPOSER_FAILED}: it answered more than {MOST_KEYS} keys")
     proposals = [_answered_key(key, said, notes) for key, said in items]
     proposals.sort(key=lambda proposal: (proposal.key, proposal.rule, str(proposal.delta)))
-    unknown = sorted({proposal.key for proposal in proposals} - set(room))
+    unknown = sorted({proposal.key for proposal in proposals} - set(headroom))
     if unknown:
         notes.add(f"unknown keys: {', '.join(unknown[:5])}")
     rules = sorted({proposal.rule for proposal in proposals if proposal.rule})
-    return Wanted(proposals=tuple(proposals), rules=tuple(rules), note="; ".join(sorted(notes)))
+    return Requested(proposals=tuple(proposals), rules=tuple(rules), note="; ".join(sorted(notes)))
 
 
 def _answered_key(key: Any, said: Any, notes: set[str]) -> Proposal:

@@ -20,7 +20,7 @@ def judge(profile: Profile, readings: Readings, first: Sequence[Readings] = ()) 
     fails = _exceeded(limits.fail, readings, first)
     warns = _exceeded(limits.warn, readings, first)
     limited = dict.fromkeys(condition.kpi for condition in (*limits.fail, *limits.warn))
-    missing = tuple(no_data_text(readings, kpi) for kpi in limited if not usable(readings, kpi))
+    missing = tuple(no_data_text(readings, kpi) for kpi in limited if not has_data(readings, kpi))
     if fails:
         return IterationVerdict(Verdict.FAIL, fails + missing)
     if missing:
@@ -28,15 +28,15 @@ def judge(profile: Profile, readings: Readings, first: Sequence[Readings] = ()) 
     return IterationVerdict(Verdict.WARN, warns) if warns else IterationVerdict(Verdict.PASS, ())
 
 
-def evidence(readings: Readings, kpi: str) -> float | None:
+def usable_value(readings: Readings, kpi: str) -> float | None:
     """The value of a KPI as rules and limits may use it; None where there is none."""
     reading = readings.get(kpi)
-    return reading.evidence if reading is not None else None
+    return reading.usable if reading is not None else None
 
 
-def usable(readings: Readings, kpi: str) -> bool:
+def has_data(readings: Readings, kpi: str) -> bool:
     """Whether the KPI has data that rules and limits may use."""
-    return evidence(readings, kpi) is not None
+    return usable_value(readings, kpi) is not None
 
 
 def no_data_text(readings: Readings, kpi: str) -> str:
@@ -55,7 +55,7 @@ def all_hold(
     """
     firsts = first_means(conditions, first)
     return all(
-        evaluate(item, evidence(readings, item.kpi), firsts=firsts, unknown_first=False).holds
+        evaluate(item, usable_value(readings, item.kpi), firsts=firsts, unknown_first=False).holds
         for item in conditions
     )
 
@@ -66,7 +66,7 @@ def _exceeded(
     firsts = first_means(conditions, first)
     reasons = []
     for condition in conditions:
-        value = evidence(readings, condition.kpi)
+        value = usable_value(readings, condition.kpi)
         result = evaluate(condition, value, firsts=firsts, unknown_first=False)
         if result.holds and value is not None:
             reasons.append(f"{condition.kpi} {value:.6g} {result.text}")

@@ -46,7 +46,7 @@ _DERIVED: tuple[Literal["maker_taker_ratio", "fills_per_hour", "recorded"], ...]
     "recorded",
 )
 _PERIODS: tuple[Literal["run", "24h"], ...] = ("run", "24h")
-_SOURCES = ("read", "share_of_blocks", "derive")
+_SOURCES = ("read", "block_ratio", "derive")
 
 _Entry = TypeVar("_Entry")
 
@@ -170,15 +170,15 @@ def _kpi(name: str, node: Node) -> Kpi:
             raise node.child("read").wrong(
                 f"{shown(node.child('read').value)} is no path in the report, such as 'totals.p95'"
             )
-    reason = node.child("share_of_blocks").text() if node.has("share_of_blocks") else ""
-    if node.has("share_of_blocks") and IDENTIFIER.fullmatch(reason) is None:
-        raise node.child("share_of_blocks").wrong(f"{shown(reason)} is no block reason")
+    reason = node.child("block_ratio").text() if node.has("block_ratio") else ""
+    if node.has("block_ratio") and IDENTIFIER.fullmatch(reason) is None:
+        raise node.child("block_ratio").wrong(f"{shown(reason)} is no block reason")
     return Kpi(
         name=name,
         unit=node.child("unit").text(),
         better=node.child("better").choice(_BETTER),
         read=read,
-        share_of_blocks=reason,
+        block_ratio=reason,
         derive=node.child("derive").choice(_DERIVED) if node.has("derive") else "",
         range=_range(node.child("range")) if node.has("range") else (None, None),
     )
@@ -196,7 +196,7 @@ def _range(node: Node) -> tuple[float | None, float | None]:
 
 
 def _block_reasons(root: Node, kpis: Mapping[str, Kpi]) -> tuple[str, ...]:
-    used = {kpi.share_of_blocks: kpi.name for kpi in kpis.values() if kpi.share_of_blocks}
+    used = {kpi.block_ratio: kpi.name for kpi in kpis.values() if kpi.block_ratio}
     if not root.has(BLOCK_REASONS):
         return tuple(sorted(used))
     listed = root.child(BLOCK_REASONS)
@@ -241,7 +241,7 @@ def _gate(
             "window",
             "pass_from",
             "confidence",
-            "no_data_share",
+            "no_data_ratio",
             "criteria",
             "pass_count_slack",
             "freeze_ready_pass_count",
@@ -261,7 +261,7 @@ def _gate(
         window=window,
         pass_from=node.child("pass_from").count(),
         confidence=confidence,
-        no_data_share=node.child("no_data_share").share(),
+        no_data_ratio=node.child("no_data_ratio").share(),
         criteria=criteria,
         pass_count_slack=_within(node.child("pass_count_slack"), window),
         freeze_ready_pass_count=_within(node.child("freeze_ready_pass_count"), window),

@@ -26,7 +26,7 @@ _Guard = TypeVar("_Guard")
 def guards(node: Node, parameters: Mapping[str, Parameter], kpis: Collection[str]) -> Guards:
     """The section ``guards``. Raises Invalid."""
     node.fields(
-        ("hold_last", "velocity_window_s", "clip_share"),
+        ("hold_last", "velocity_window_s", "clip_ratio"),
         ("panic", "pin", "freeze", "cooldown", "oscillation", "attribution", "rollback"),
     )
     if node.has("rollback") and not node.has("attribution"):
@@ -46,12 +46,12 @@ def guards(node: Node, parameters: Mapping[str, Parameter], kpis: Collection[str
         attribution=optional("attribution", _attribution),
         rollback=optional("rollback", _rollback),
         velocity_window_s=node.child("velocity_window_s").positive(),
-        clip_share=node.child("clip_share").share(),
+        clip_ratio=node.child("clip_ratio").share(),
     )
 
 
 def _panic(node: Node, parameters: Mapping[str, Parameter]) -> PanicGuard:
-    node.fields(("after", "revert_to", "hold", "values"))
+    node.fields(("after", "revert_to", "pause", "values"))
     given = node.child("values")
     given.fields(tuple(parameters))
     values = {key: given.child(key).number() for key in parameters}
@@ -65,7 +65,7 @@ def _panic(node: Node, parameters: Mapping[str, Parameter]) -> PanicGuard:
     return PanicGuard(
         after=node.child("after").count(),
         revert_to=node.child("revert_to").name(),
-        hold=node.child("hold").count(least=0),
+        pause=node.child("pause").count(least=0),
         values=values,
     )
 

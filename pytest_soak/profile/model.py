@@ -131,7 +131,7 @@ class Kpi:
     better: Literal["up", "down", "none"]
     read: tuple[str, ...] = ()
     """Path in the report, e.g. ``("totals", "net_bps")``."""
-    share_of_blocks: str = ""
+    block_ratio: str = ""
     """The share of this block reason among all blocks."""
     derive: Literal["", "maker_taker_ratio", "fills_per_hour", "recorded"] = ""
     """``recorded``: a user's check records it (``soak_iteration.record``)."""
@@ -147,7 +147,7 @@ class Kpi:
 class PanicGuard:
     after: int
     revert_to: str
-    hold: int
+    pause: int
     values: Mapping[str, float]
     """The safe profile, resolved: flat, every parameter."""
 
@@ -213,7 +213,7 @@ class Guards:
     attribution: AttributionSettings | None
     rollback: RollbackGuard | None
     velocity_window_s: float
-    clip_share: float
+    clip_ratio: float
     """A move cut by velocity or bounds is CLIPPED if at least this share is left."""
 
 
@@ -266,7 +266,7 @@ class GateLimits:
     pass_from: int
     """Fewer measured iterations than this, and a KPI without a reference is at best WARN."""
     confidence: float
-    no_data_share: float
+    no_data_ratio: float
     """More NODATA than this share of the window fails a KPI."""
     criteria: tuple[Criterion, ...]
     pass_count_slack: int

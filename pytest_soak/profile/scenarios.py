@@ -133,7 +133,7 @@ def schedule(
 ) -> tuple[Scheduled, ...]:
     """What happens in a lane, in the order of time.
 
-    ``wanted`` are the texts ``NAME`` or ``NAME@ITERATION`` that were asked for; they replace the
+    ``requested`` are the texts ``NAME`` or ``NAME@ITERATION`` that were asked for; they replace the
     iterations that the profile names. Without either it is the middle of the third quarter of
     the run. Raises ProfileError for what is unknown or lies outside of the run.
     """

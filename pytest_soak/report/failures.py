@@ -42,7 +42,7 @@ def _of_iteration(item: Iteration, kpis: Sequence[str]) -> list[str]:
     if item.verdict is Verdict.FAIL:
         readings = ((kpi, item.readings.get(kpi)) for kpi in kpis)
         shown = ", ".join(
-            f"{kpi} {figure(reading.evidence)}" for kpi, reading in readings if reading is not None
+            f"{kpi} {figure(reading.usable)}" for kpi, reading in readings if reading is not None
         )
         told.append(f"- iteration {item.number}: FAIL: {cell('; '.join(item.reasons))} ({shown})")
     if item.decision is not None and PROPOSER_FAILED in item.decision.note:

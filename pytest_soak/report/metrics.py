@@ -80,7 +80,11 @@ def _lane_samples(lane: LaneJudgement) -> list[Sample]:
         "Changes after which the state hash did not move.",
         delta.signature_stuck_count,
     )
-    add("soak_delta_held_ratio", "Iterations in which the tuner held a key.", delta.held_ratio)
+    add(
+        "soak_delta_withheld_ratio",
+        "Iterations in which the tuner withheld a change.",
+        delta.withheld_ratio,
+    )
     add("soak_delta_explained_ratio", "Proposed keys that are explained.", delta.explained_ratio)
     add(
         "soak_proposes_when_needed",

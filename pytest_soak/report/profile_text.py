@@ -105,7 +105,7 @@ def _guards(profile: Profile) -> Iterator[str]:
     guards = profile.guards
     if guards.panic is not None:
         panic = guards.panic
-        yield f"  panic: {panic.after} FAIL -> {panic.revert_to}, hold {panic.hold}"
+        yield f"  panic: {panic.after} FAIL -> {panic.revert_to}, pause {panic.pause}"
     yield f"  late: the last {guards.hold_last}"
     pin = guards.pin.iterations
     length = "the rest of the run" if pin is None else f"{pin} iterations"
@@ -134,4 +134,4 @@ def _guards(profile: Profile) -> Iterator[str]:
             f"{back.once_in} iterations"
         )
     yield f"  velocity: the cap within {guards.velocity_window_s:g} s"
-    yield f"  clip: CLIPPED if {guards.clip_share:.0%} of the move is left, else SKIPPED"
+    yield f"  clip: CLIPPED if {guards.clip_ratio:.0%} of the move is left, else SKIPPED"

@@ -57,7 +57,7 @@ def _for_kpi(history: History, lane: LaneJudgement, result: CriterionResult) -> 
     limits = history.profile.gate
     missing = window.bounds.no_data if window is not None else 0
     length = window.bounds.long_iterations if window is not None else 0
-    if missing > limits.no_data_share * max(length, limits.window):
+    if missing > limits.no_data_ratio * max(length, limits.window):
         source = _source_of(history, result.name)
         yield (
             f"{result.name}: let the target report it{source}; it has no data in "
@@ -100,19 +100,21 @@ def _what_rules_did(history: History, rules: Sequence[Rule]) -> str:
     names = {rule.name for rule in rules}
     keys = {move.key for rule in rules for move in rule.moves}
     fired: Counter[str] = Counter()
-    held: Counter[str] = Counter()
+    withheld: Counter[str] = Counter()
     waiting: Counter[str] = Counter()
     for item in history.iterations:
         if item.decision is not None:
-            wanted = item.decision.wanted
-            fired.update(name for name in wanted.rules if name in names)
-            held.update(f"{key}: {why}" for key, why in wanted.held.items() if key in keys)
-            waiting.update(name for name in wanted.waiting if name in names)
+            requested = item.decision.requested
+            fired.update(name for name in requested.rules if name in names)
+            withheld.update(
+                f"{key}: {why}" for key, why in requested.withheld.items() if key in keys
+            )
+            waiting.update(name for name in requested.waiting if name in names)
     parts = [f"{name} fired {count} times" for name, count in fired.most_common()]
     parts = parts or [f"{', '.join(sorted(names))} never fired"]
-    if held:
-        why, count = held.most_common(1)[0]
-        parts.append(f"most often held: {why} ({count} times)")
+    if withheld:
+        why, count = withheld.most_common(1)[0]
+        parts.append(f"most often withheld: {why} ({count} times)")
     if waiting:
         name, count = waiting.most_common(1)[0]
         parts.append(f"{name} waited {count} times for its evidence, dwell or hysteresis")

@@ -42,7 +42,7 @@ def tuning(iteration: Iteration) -> dict[str, Any]:
             "deltas": {},
             "applied": False,
             "outcomes": {},
-            "held": {},
+            "withheld": {},
             "waiting": {},
             "overruled": [],
             "rules": [],
@@ -60,10 +60,10 @@ def tuning(iteration: Iteration) -> dict[str, Any]:
         "deltas": deltas_of(decision),
         "applied": decision.changes,
         "outcomes": {item.key: _outcome(item) for item in decision.outcomes},
-        "held": dict(decision.wanted.held),
-        "waiting": dict(decision.wanted.waiting),
-        "overruled": list(decision.wanted.overruled),
-        "rules": list(decision.wanted.rules),
+        "withheld": dict(decision.requested.withheld),
+        "waiting": dict(decision.requested.waiting),
+        "overruled": list(decision.requested.overruled),
+        "rules": list(decision.requested.rules),
         "panic": _panic(decision),
         "skip_reason": skip_reason(decision),
         "skipped_reason": skipped_reason(decision),
@@ -101,7 +101,7 @@ def skipped_reason(decision: Decision) -> str:
     for item in _refused(decision):
         because.setdefault(_because(item.reason, item.note), []).append(item.key)
     if not decision.outcomes:
-        for key, reason in decision.wanted.held.items():
+        for key, reason in decision.requested.withheld.items():
             word, _, note = reason.partition(" ")
             because.setdefault(_because(word.rstrip(":,"), note), []).append(key)
     return "; ".join(f"{text}: {', '.join(keys)}" for text, keys in because.items())
@@ -138,7 +138,7 @@ def _panic(decision: Decision) -> dict[str, Any] | None:
         "revert_to": panic.revert_to,
         "moves": dict(panic.moves),
         "would": panic.would,
-        "held_until": panic.held_until,
+        "paused_until": panic.paused_until,
         "pins": list(panic.pins),
     }
 

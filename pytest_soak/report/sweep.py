@@ -87,7 +87,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Region:
     """The best window: points that meet every limit and hang together."""
 
     points: frozenset[int]
@@ -120,7 +120,7 @@ class Sweep:
     """The KPI by which windows of one size, and points within one, are ranked."""
     rank_down: bool
     """Less of it is better."""
-    window: Window | None
+    window: Region | None
     nearest: int | None
     """Without a window: the complete point with the smallest worst shortfall."""
     seeds: tuple[int, ...]
@@ -244,7 +244,7 @@ def _point(
                 measured,
                 None if lanes is reference else against,
                 limits.get(name),
-                next(iter(lanes.values())).profile.gate.no_data_share,
+                next(iter(lanes.values())).profile.gate.no_data_ratio,
             )
             for name in names
         },
@@ -264,7 +264,7 @@ def _kpi(
     lanes: Mapping[int, Sequence[Iteration]],
     reference: Mapping[int, Sequence[Iteration]] | None,
     limit: Comparison | None,
-    no_data_share: float,
+    no_data_ratio: float,
 ) -> KpiAtPoint:
     by_seed = {
         seed: mean
@@ -277,7 +277,7 @@ def _kpi(
         return KpiAtPoint(figure, by_seed, difference, True, True, 0.0)
     series = [value for iterations in lanes.values() for value in series_of(iterations, name)]
     missing = sum(value is None for value in series)
-    if figure is None or missing > no_data_share * len(series):
+    if figure is None or missing > no_data_ratio * len(series):
         return KpiAtPoint(figure, by_seed, difference, False, False, math.inf)
     meets = limit.holds(figure.mean)
     certain = meets and limit.holds(figure.low) and limit.holds(figure.high)
@@ -345,7 +345,7 @@ def _of_one_seed(series: Sequence[float | None], center: float) -> Estimate | No
 
 def _best_window(
     points: Sequence[Point], axes: Sequence[Sequence[float]], rank: str, down: bool
-) -> Window | None:
+) -> Region | None:
     """The largest block of neighbouring points that meet every limit.
 
     Of equally large ones that with the better mean of ``rank``. Neighbours differ by one step of
@@ -364,7 +364,7 @@ def _best_window(
         return len(block), math.fsum(map(worth, block)) / len(block), -min(block)
 
     block = max(blocks, key=order)
-    return Window(block, max(sorted(block), key=worth))
+    return Region(block, max(sorted(block), key=worth))
 
 
 def _blocks(meeting: set[int], axes: Sequence[Sequence[float]]) -> list[frozenset[int]]:

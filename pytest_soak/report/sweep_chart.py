@@ -111,9 +111,9 @@ def _y_range(sweep: Sweep, kpi: str) -> tuple[float, float]:
     if limit is not None and low - span <= limit.limit <= high + span:
         low, high = min(low, limit.limit), max(high, limit.limit)
     bounds = [(each.figure.low, each.figure.high) for each in at if each.figure is not None]
-    room = _ROOM_FOR_BAND * span
-    low = min(low, max(min(bound[0] for bound in bounds), low - room))
-    high = max(high, min(max(bound[1] for bound in bounds), high + room))
+    margin = _ROOM_FOR_BAND * span
+    low = min(low, max(min(bound[0] for bound in bounds), low - margin))
+    high = max(high, min(max(bound[1] for bound in bounds), high + margin))
     pad = 0.06 * (high - low or span)
     return low - pad, high + pad
 

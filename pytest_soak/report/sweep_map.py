@@ -134,8 +134,8 @@ def _cell(
     size = min(13.0, (box.width - 6.0) / (0.58 * max(longest, 4)), box.height * 0.45)
     if size < 7.0:
         return  # the colour tells; SWEEP.md has the figures
-    room = max(int((box.height - 4.0) // (size + 1.0)), 1)
-    shown = words[:room]
+    places = max(int((box.height - 4.0) // (size + 1.0)), 1)
+    shown = words[:places]
     y = box.y + box.height / 2 - (len(shown) - 1) * (size + 1.5) / 2 + size * 0.36
     for each in shown:
         drawing.text(box.x + box.width / 2, y, each, size=size, fill=ink_on(fill), anchor="middle")

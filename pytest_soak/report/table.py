@@ -53,7 +53,7 @@ def iteration_line(
     head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", width)
     if iteration.decision is None:
         return head
-    panic, rules = _panic(iteration.decision), " ".join(iteration.decision.wanted.rules)
+    panic, rules = _panic(iteration.decision), " ".join(iteration.decision.requested.rules)
     edits, unclear = ", ".join(sorted(iteration.edits)), _unclear(iteration, names)
     said = [
         _joined(panic, rules, edits and f"EDITED {edits}", unclear),
@@ -62,16 +62,16 @@ def iteration_line(
     ]
     # What became of the deltas is the news: where all does not fit, the reasons of what was held
     # go first, then those of what was refused, then rules, then which keys were edited.
-    for text, refused, held in (
+    for text, refused, withheld in (
         (said[0], True, True),
         (said[0], True, False),
         *((text, False, False) for text in said),
     ):
-        outcome = _outcome(iteration.decision, refused=refused, held=held)
+        outcome = _outcome(iteration.decision, refused=refused, withheld=withheld)
         line = escaped(" | ".join(part for part in (head, text, outcome) if part))
         if len(line) <= width:
             return line
-    named = _outcome(iteration.decision, refused=True, held=False)
+    named = _outcome(iteration.decision, refused=True, withheld=False)
     if unclear and width - len(head) - len(named) > _LEAST_TEXT + 6:
         outcome = named  # the guard that refused is the news; why there is no data is cut
     left = width - len(head) - len(outcome) - (6 if outcome else 3)
@@ -85,7 +85,7 @@ def _joined(*parts: str) -> str:
 
 def _reading(iteration: Iteration, name: str) -> str:
     reading = iteration.readings.get(name)
-    value = None if reading is None else reading.evidence
+    value = None if reading is None else reading.usable
     if value is None:
         return "nodata"
     return f"{value:.0f}" if 100.0 <= abs(value) < 1e6 else f"{value:.3g}"
@@ -123,7 +123,7 @@ def _panic(decision: Decision) -> str:
     return f"PANIC {would} to {panic.revert_to}{' over pins' if panic.pins else ''}"
 
 
-def _outcome(decision: Decision, *, refused: bool, held: bool) -> str:
+def _outcome(decision: Decision, *, refused: bool, withheld: bool) -> str:
     """What became of the deltas; with the reasons of what was refused, and of what was held."""
     counts: Counter[str] = Counter(outcome.outcome for outcome in decision.outcomes)
     kinds = ("APPLIED", "CLIPPED", "SKIPPED")
@@ -131,11 +131,13 @@ def _outcome(decision: Decision, *, refused: bool, held: bool) -> str:
     refusals = dict.fromkeys(item.reason for item in decision.outcomes if item.reason)
     if refused and refusals:
         made.append(f"({', '.join(refusals)})")
-    if decision.wanted.held:
-        made.append(f"held {len(decision.wanted.held)}")
+    if decision.requested.withheld:
+        made.append(f"withheld {len(decision.requested.withheld)}")
         # The reason is a guard's name; what may follow it is too much for the line.
-        words = (reason.partition(" ")[0].rstrip(":,") for reason in decision.wanted.held.values())
-        if held:
+        words = (
+            reason.partition(" ")[0].rstrip(":,") for reason in decision.requested.withheld.values()
+        )
+        if withheld:
             made.append(f"({', '.join(dict.fromkeys(words))})")
     if decision.dry_run and decision.outcomes:
         made.append("dry run")
@@ -269,11 +271,11 @@ def _delta_line(lane: LaneJudgement) -> str:
     delta = lane.delta
     if not delta.applicable:
         return f"  deltas: {delta.reason.removeprefix('delta_quality: ')}"
-    held = "-" if delta.held_ratio is None else f"{delta.held_ratio:.0%}"
+    withheld = "-" if delta.withheld_ratio is None else f"{delta.withheld_ratio:.0%}"
     return (
         f"  deltas: {delta.full} full, {delta.partial_ok} explained in part, "
         f"{delta.fail} unexplained, {delta.unverified} unverified, "
-        f"stuck {delta.signature_stuck_count}, held in {held}"
+        f"stuck {delta.signature_stuck_count}, withheld in {withheld}"
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_soak.session import terminal
 from pytest_soak.session.gate_reports import gate_reports, status_of_gate, trouble_report
-from pytest_soak.session.judging import Judged, judge_and_write
+from pytest_soak.session.judging import RunResult, judge_and_write
 from pytest_soak.session.participation import SoakRefusal, SoakWarning
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried
@@ -44,7 +44,7 @@ class Controller:
         self._warnings: list[str] = []
         self._soak: Soak | None = None
         self._distribution: Any = None
-        self._judged: Judged | None = None
+        self._judged: RunResult | None = None
         self._fresh_targets: dict[str, int] = {}
         self._refusal = ""
         self._failed_items: dict[str, set[str]] = {}

@@ -20,7 +20,7 @@ from pytest_soak.stored import StoredReference, check_directories, read_lane
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RunResult:
     run: RunJudgement
     histories: tuple[History, ...]
     trouble: tuple[tuple[str, str], ...] = ()
@@ -35,7 +35,7 @@ def judge_and_write(
     fresh_targets: Mapping[str, int],
     references: Mapping[str, StoredReference],
     failed_items: Mapping[str, Collection[str]],
-) -> Judged:
+) -> RunResult:
     """Judge every lane of the run from its journal, seal it, and write what follows from it.
 
     ``lost`` names the lanes whose worker died, with the item it was running; ``fresh_targets``
@@ -77,7 +77,7 @@ def judge_and_write(
     failed = write_artifacts(run, judgement, histories, settings)
     if failed:
         trouble.append(("run/artifacts", "\n".join(failed)))
-    return Judged(judgement, histories, tuple(trouble))
+    return RunResult(judgement, histories, tuple(trouble))
 
 
 def _items_criterion(history: History, failed: Collection[str]) -> tuple[CriterionResult, ...]:

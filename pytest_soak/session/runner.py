@@ -24,10 +24,10 @@ from pytest_soak.loop.model import (
     Entry,
     Halt,
     HaltKind,
+    Headroom,
     Iteration,
     Readings,
-    Room,
-    Wanted,
+    Requested,
 )
 from pytest_soak.loop.state import LaneState, tuning_state
 from pytest_soak.loop.tuner import propose
@@ -48,7 +48,9 @@ HISTORY_FOR_HOOKS = 50
 _MOST_EDITS = 10
 """Edits by hand that one decision is taken anew for."""
 
-Proposer = Callable[[LaneState, Readings, Mapping[str, Room], Sequence[Iteration]], Wanted | None]
+Proposer = Callable[
+    [LaneState, Readings, Mapping[str, Headroom], Sequence[Iteration]], Requested | None
+]
 """A user's proposer; None leaves the matter to the profile's rules."""
 
 
@@ -314,18 +316,20 @@ class LaneRunner:
         for line in lines:
             self.state = advance(self.state, line)
 
-    def _propose(self, state: LaneState, readings: Readings, room: Mapping[str, Room]) -> Wanted:
+    def _propose(
+        self, state: LaneState, readings: Readings, headroom: Mapping[str, Headroom]
+    ) -> Requested:
         asked = None
         if self._proposer is not None:
             try:
-                asked = self._proposer(state, readings, room, tuple(self._shown))
+                asked = self._proposer(state, readings, headroom, tuple(self._shown))
             except self._passing:
                 raise
             except Exception as error:  # the decision notes it; where it was is for the log
                 with suppress(StoreError):
                     self._log.write(f"| proposer | FAILED | {place_of(error)} |")
                 raise
-        return propose(state, readings, room) if asked is None else asked
+        return propose(state, readings, headroom) if asked is None else asked
 
     def _record(self, iteration: Iteration) -> None:
         """Projections and logs: nothing here is read again by the lane."""
@@ -347,7 +351,7 @@ class LaneRunner:
             }
         )
         if iteration.decision:
-            for line in iteration.decision.wanted.log:
+            for line in iteration.decision.requested.log:
                 self._log.write(line)
 
 

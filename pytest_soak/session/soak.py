@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.loop.model import Iteration, Readings, Room, Wanted
+from pytest_soak.loop.model import Headroom, Iteration, Readings, Requested
 from pytest_soak.loop.state import LaneState
-from pytest_soak.loop.tuner import wanted_from
+from pytest_soak.loop.tuner import requested_from
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session import items as soak_items
@@ -215,7 +215,9 @@ class Soak:
     def _proposer(
         self,
     ) -> (
-        Callable[[LaneState, Readings, Mapping[str, Room], Sequence[Iteration]], Wanted | None]
+        Callable[
+            [LaneState, Readings, Mapping[str, Headroom], Sequence[Iteration]], Requested | None
+        ]
         | None
     ):
         """The user's proposer, or None (the common case) where no conftest has one."""
@@ -271,14 +273,14 @@ def _ask_proposer(
     hook: Any,
     state: LaneState,
     readings: Readings,
-    room: Mapping[str, Room],
+    headroom: Mapping[str, Headroom],
     history: Sequence[Iteration],
-) -> Wanted | None:
-    kpis = {name: reading.evidence for name, reading in readings.items()}
+) -> Requested | None:
+    kpis = {name: reading.usable for name, reading in readings.items()}
     with no_outcomes("pytest_soak_propose"):
         # The answer is read in here, too: what it does when it is looked at is the hook's doing.
-        answer = hook(lane=state.lane, kpis=kpis, room=dict(room), history=history)
-        return None if answer is None else wanted_from(answer, room)
+        answer = hook(lane=state.lane, kpis=kpis, headroom=dict(headroom), history=history)
+        return None if answer is None else requested_from(answer, headroom)
 
 
 _TOLD = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused)

@@ -14,7 +14,7 @@ from pytest_soak.report.notices import notice_lines
 from pytest_soak.report.sweep import sweeps_of
 from pytest_soak.report.sweep_text import sweep_table
 from pytest_soak.report.table import final_table
-from pytest_soak.session.judging import Judged
+from pytest_soak.session.judging import RunResult
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried
 
@@ -111,7 +111,7 @@ def iteration(config: pytest.Config, line: str) -> None:
 
 
 def summary(
-    reporter: pytest.TerminalReporter, plan: Plan, judged: Judged, warnings: Sequence[str]
+    reporter: pytest.TerminalReporter, plan: Plan, judged: RunResult, warnings: Sequence[str]
 ) -> None:
     """The final table, its last line (the verdict) loud, and where the artifacts are."""
     reporter.write_sep("=", "soak")

@@ -108,7 +108,7 @@ def live_holder(directory: Path) -> Holder | None:
     Both must hold: ``.lock-holder.json`` names a process that may be alive, and the lock is held.
     """
     holder = _named_holder(directory)
-    return holder if holder is not None and _is_held(directory / names.LOCK) else None
+    return holder if holder is not None and _is_paused(directory / names.LOCK) else None
 
 
 def _describe_holder(directory: Path) -> str:
@@ -137,7 +137,7 @@ def _named_holder(directory: Path) -> Holder | None:
     return None if dead else holder
 
 
-def _is_held(path: Path) -> bool:
+def _is_paused(path: Path) -> bool:
     from filelock import FileLock, Timeout
 
     if not path.is_file():

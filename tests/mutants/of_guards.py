@@ -28,7 +28,7 @@ DISABLED = tuple(
 OFF_BY_ONE = (
     Mutant(
         "late one early",
-        "loop/room.py",
+        "loop/headroom.py",
         "deciding(state) > state.iterations - state",
         "deciding(state) >= state.iterations - state",
         (GUARDS, f"{UNIT}/test_guards.py::test_nothing_moves_on_the_last_iteration"),
@@ -36,7 +36,7 @@ OFF_BY_ONE = (
     ),
     Mutant(
         "freeze one short",
-        "loop/room.py",
+        "loop/headroom.py",
         "deciding(state) <= state.frozen_until",
         "deciding(state) < state.frozen_until",
         (GUARDS,),
@@ -44,7 +44,7 @@ OFF_BY_ONE = (
     ),
     Mutant(
         "cooldown one short",
-        "loop/room.py",
+        "loop/headroom.py",
         "deciding(state) <= state.cooldown_until",
         "deciding(state) < state.cooldown_until",
         (GUARDS,),
@@ -52,7 +52,7 @@ OFF_BY_ONE = (
     ),
     Mutant(
         "cooldown one long",
-        "loop/room.py",
+        "loop/headroom.py",
         "deciding(state) <= state.cooldown_until",
         "0 < deciding(state) - 1 <= state.cooldown_until",
         (GUARDS,),
@@ -60,7 +60,7 @@ OFF_BY_ONE = (
     ),
     Mutant(
         "panic one early",
-        "loop/room.py",
+        "loop/headroom.py",
         "if state.fail_streak + 1 < guard.after",
         "if state.fail_streak + 2 < guard.after",
         (GUARDS,),
@@ -68,7 +68,7 @@ OFF_BY_ONE = (
     ),
     Mutant(
         "panic one late",
-        "loop/room.py",
+        "loop/headroom.py",
         "if state.fail_streak + 1 < guard.after",
         "if state.fail_streak < guard.after",
         (GUARDS,),
@@ -76,15 +76,15 @@ OFF_BY_ONE = (
     ),
     Mutant(
         "hold one short",
-        "loop/room.py",
-        "deciding(state) <= state.hold_until",
-        "deciding(state) < state.hold_until",
+        "loop/headroom.py",
+        "deciding(state) <= state.paused_until",
+        "deciding(state) < state.paused_until",
         (GUARDS,),
         said("panic"),
     ),
     Mutant(
         "pin one short",
-        "loop/room.py",
+        "loop/headroom.py",
         "deciding(state) <= last",
         "deciding(state) < last",
         (f"{UNIT}/test_pins.py::test_the_length_is_settable",),
@@ -156,7 +156,7 @@ MEASURES = (
     ),
     Mutant(
         "slack a thousand times as wide",
-        "loop/room.py",
+        "loop/headroom.py",
         "SLACK = 1e-9",
         "SLACK = 1e-6",
         (GUARDS,),
@@ -259,7 +259,7 @@ STREAKS = (
 PANIC = tuple(
     Mutant(
         f"panic blocked by {guard}",
-        "loop/room.py",
+        "loop/headroom.py",
         "if state.fail_streak + 1 < guard.after",
         f"if {blocked} or state.fail_streak + 1 < guard.after",
         (GUARDS,),

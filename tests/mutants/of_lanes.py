@@ -29,7 +29,7 @@ ORDER = (
         "tuple(sorted(plain, key=lambda one: (one.key, one.rule, str(one.delta), one.kpis)))",
         "tuple(plain)",
         (f"{UNIT}/test_decide.py::test_proposals_are_journaled_sorted_whatever_their_order",),
-        r"\['wanted'\]",
+        r"\['requested'\]",
     ),
     Mutant(
         "signature without the old hash",
@@ -135,7 +135,7 @@ OPERATORS = (
     ),
     Mutant(
         "panic spares the pinned",
-        "loop/room.py",
+        "loop/headroom.py",
         "        if guard.values[key] != state.values[key]\n",
         "        if guard.values[key] != state.values[key] and not is_pinned(state, key)\n",
         (GUARDS,),
@@ -195,8 +195,8 @@ EFFECTS = (
     Mutant(
         "owed for ever",
         "loop/rollback.py",
-        "in state.owed.items() if now - one.since < guard.once_in}",
-        "in state.owed.items()}",
+        "in state.pending.items() if now - one.since < guard.once_in}",
+        "in state.pending.items()}",
         (f"{UNIT}/test_rollback.py::test_what_is_owed_for_24_iterations_is_owed_no_more",),
         "Owed",
     ),
@@ -240,8 +240,8 @@ EFFECTS = (
     Mutant(
         "rest after what was no remedy",
         "loop/rollback.py",
-        "rests=remedied",
-        "rests=True",
+        "suspends=remedied",
+        "suspends=True",
         (f"{UNIT}/test_rollback.py::test_a_rollback_that_did_not_help_ends_the_rest",),
         r"28, True\) == .*28, False",
     ),

@@ -128,8 +128,8 @@ CRITERIA = (
     Mutant(
         "no data in the window is not counted",
         "gate/kpi.py",
-        "    if bounds.no_data > limits.no_data_share",
-        "    if False and bounds.no_data > limits.no_data_share",
+        "    if bounds.no_data > limits.no_data_ratio",
+        "    if False and bounds.no_data > limits.no_data_ratio",
         ("tests/unit/gate/test_judge.py::test_no_data_in_more_than_a_quarter_of_the_window_fails",),
         r"FAIL",
     ),

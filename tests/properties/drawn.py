@@ -143,13 +143,13 @@ edits = st.dictionaries(
 # -- profiles --------------------------------------------------------------------------------------
 
 TIGHT = {
-    "panic": {"after": 2, "hold": 1},
+    "panic": {"after": 2, "pause": 1},
     "freeze": {"after": 1, "iterations": 5},
     "cooldown": {"large": 0.04, "iterations": 3},
     "oscillation": {"forget_after": 4},
     "hold_last": 2,
     "velocity_window_s": 1500,
-    "clip_share": 0.25,
+    "clip_ratio": 0.25,
 }
 
 
@@ -188,7 +188,7 @@ def numbers_of(document: Mapping[str, Any]) -> Numbers:
         exempt=guards["oscillation"]["exempt"],
         rules=tuple(document["rules"]),
         panic_after=guards["panic"]["after"],
-        hold=guards["panic"]["hold"],
+        pause=guards["panic"]["pause"],
         last=guards["hold_last"],
         pin_for=math.inf if pin == "run" else pin,
         freeze_after=guards["freeze"]["after"],
@@ -197,7 +197,7 @@ def numbers_of(document: Mapping[str, Any]) -> Numbers:
         cooldown=guards["cooldown"]["iterations"],
         forget=guards["oscillation"]["forget_after"],
         window_s=guards["velocity_window_s"],
-        clip=guards["clip_share"],
+        clip=guards["clip_ratio"],
         once_in=guards["rollback"]["once_in"],
         told_after={"": least}
         | {name: max(least, said.get("dwell", 1)) for name, said in document["rules"].items()},

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import pytest
 
 Attack = Callable[..., Any]
-"""Called as the hook is: lane, kpis, room, history."""
+"""Called as the hook is: lane, kpis, headroom, history."""
 
 KEY, OTHER = "tail_age_ms", "min_interval_ms"
 
@@ -121,7 +121,7 @@ def spoil(thing: Any, seen: set[int] | None = None) -> None:
 
 
 def _spoilt(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):  # another reading, or room, for it
+    if is_dataclass(value) and not isinstance(value, type):  # another reading, or headroom, for it
         said = {each.name: getattr(value, each.name) for each in fields(value)}
         huge = {name: 1e6 for name, each in said.items() if isinstance(each, float)}
         return type(value)(**said | huge)
@@ -134,41 +134,41 @@ def cycle() -> list[Any]:
     return made
 
 
-def spoiling(lane: Any, kpis: Any, room: Any, history: Any) -> None:
-    for thing in (kpis, room, history):
+def spoiling(lane: Any, kpis: Any, headroom: Any, history: Any) -> None:
+    for thing in (kpis, headroom, history):
         spoil(thing)
 
 
-def emptying(lane: Any, kpis: Any, room: Any, history: Any) -> None:
+def emptying(lane: Any, kpis: Any, headroom: Any, history: Any) -> None:
     for one in history:
         for thing in (one.report, one.values, one.readings, one.decision.values):
             thing.clear()
     kpis.clear()
-    room.clear()
+    headroom.clear()
 
 
-def spoiling_answer(lane: Any, kpis: Any, room: Any, history: Any) -> Any:
-    spoiling(lane, kpis, room, history)
+def spoiling_answer(lane: Any, kpis: Any, headroom: Any, history: Any) -> Any:
+    spoiling(lane, kpis, headroom, history)
     return {KEY: 10.0}
 
 
-def widening(lane: Any, kpis: Any, room: Any, history: Any) -> Any:
-    """Take for itself the room that it is not given."""
-    for key, one in room.items():
-        room[key] = type(one)(key, -1e9, 1e9)
-    return dict.fromkeys(room, 1000000000.0)
+def widening(lane: Any, kpis: Any, headroom: Any, history: Any) -> Any:
+    """Take for itself the headroom that it is not given."""
+    for key, one in headroom.items():
+        headroom[key] = type(one)(key, -1e9, 1e9)
+    return dict.fromkeys(headroom, 1000000000.0)
 
 
-def undoing(lane: Any, kpis: Any, room: Any, history: Any) -> Any:
+def undoing(lane: Any, kpis: Any, headroom: Any, history: Any) -> Any:
     """A -> B -> A for ever."""
     last = history[-1].decision.outcomes if history else ()
     back = {one.key: -one.applied for one in last if one.applied}
     return back or {KEY: 10.0, OTHER: {"delta": 3.0, "rule": "UNDO"}}
 
 
-def again(lane: Any, kpis: Any, room: Any, history: Any) -> Any:
+def again(lane: Any, kpis: Any, headroom: Any, history: Any) -> Any:
     """Each key to its bound, each time."""
-    return {key: one.up or one.down or 1.0 for key, one in room.items()}
+    return {key: one.up or one.down or 1.0 for key, one in headroom.items()}
 
 
 def recursion(**shown: Any) -> Any:

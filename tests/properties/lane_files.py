@@ -17,7 +17,7 @@ from pytest_soak.canonical import canonical_json, compute_json_hash
 from pytest_soak.loop.entries import plan_entry, runtime_of, start_entry
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import Entry, Iteration, Proposal, Readings, Room, Wanted
+from pytest_soak.loop.model import Entry, Headroom, Iteration, Proposal, Readings, Requested
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Profile
 from pytest_soak.protocol import Lane
@@ -36,7 +36,7 @@ class Step:
 
     number: int
     seen: Seen
-    wanted: tuple[tuple[str, float], ...] | None
+    requested: tuple[tuple[str, float], ...] | None
     """Key and share of its cap; None leaves it to the built-in tuner."""
     recorded: Mapping[str, float]
     failed: tuple[str, ...]
@@ -254,18 +254,18 @@ class LaneFiles:
         self,
         state: LaneState,
         readings: Readings,
-        room: Mapping[str, Room],
+        headroom: Mapping[str, Headroom],
         past: Sequence[Iteration],
-    ) -> Wanted | None:
-        wanted = self.steps[state.done].wanted
-        if wanted is None:
+    ) -> Requested | None:
+        requested = self.steps[state.done].requested
+        if requested is None:
             return None
         proposals = tuple(
             Proposal(key, share * state.profile.parameters[key].cap_per_hour, "MINE", ("net_bps",))
-            for key, share in wanted
+            for key, share in requested
         )
         # What it is shown goes into the journal, so that a lane that was stopped is shown the same.
-        return Wanted(proposals=proposals, note=f"shown {seen_of(past)}")
+        return Requested(proposals=proposals, note=f"shown {seen_of(past)}")
 
 
 def seen_of(past: Sequence[Iteration]) -> str:

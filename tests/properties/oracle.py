@@ -30,7 +30,7 @@ class Numbers:
     rules: Sequence[str]
     """Names of the profile's own rules."""
     panic_after: int
-    hold: int
+    pause: int
     last: int
     pin_for: float
     freeze_after: int
@@ -113,9 +113,9 @@ class Oracle:
         would = "safe already" if self.values() == self.n.safe else "reverted"
         return would if self.live else "would"
 
-    def held_until(self) -> int:
+    def paused_until(self) -> int:
         return max(
-            (one.at + self.n.hold for one in self.list if one.panic == "reverted"), default=0
+            (one.at + self.n.pause for one in self.list if one.panic == "reverted"), default=0
         )
 
     def frozen_until(self) -> int:
@@ -232,7 +232,7 @@ class Oracle:
         cut = self.landing(key, value + part)
         past = self.came_from(key) if asked.rule not in (*self.n.exempt, "ROLLBACK") else None
         objects = {
-            "panic": self.panic() != "" or self.now <= self.held_until(),
+            "panic": self.panic() != "" or self.now <= self.paused_until(),
             "nodata": any(self.kpis.get(kpi) is None for kpi in asked.kpis),
             "invalid": math.isnan(to),
             "late": self.now > self.planned - self.n.last,

@@ -21,9 +21,9 @@ from pytest_soak.loop.decide import Proposer, decide
 from pytest_soak.loop.entries import decision_entry, done_entry
 from pytest_soak.loop.fold import advance
 from pytest_soak.loop.guards import GUARDS
-from pytest_soak.loop.model import Decision, Proposal, Readings, Wanted
+from pytest_soak.loop.model import Decision, Proposal, Readings, Requested
 from pytest_soak.loop.state import LaneState
-from pytest_soak.loop.tuner import wanted_from
+from pytest_soak.loop.tuner import requested_from
 from pytest_soak.profile.model import Profile
 from tests.unit.loop.invariants import check_lane
 from tests.unit.loop.lanes import Drive, changed, edge_report, shipped
@@ -143,19 +143,19 @@ def proposer_of(step: Step, last: Decision | None, arrange: Arrange = tuple) -> 
             for kind, key, amount, rule, kpis in step.actions
         ]
 
-    def actions(state: LaneState, readings: Readings, room: Any) -> Wanted:
-        return Wanted(proposals=tuple(arrange(proposals(state))))
+    def actions(state: LaneState, readings: Readings, headroom: Any) -> Requested:
+        return Requested(proposals=tuple(arrange(proposals(state))))
 
-    def answer(state: LaneState, readings: Readings, room: Any) -> Wanted:
+    def answer(state: LaneState, readings: Readings, headroom: Any) -> Requested:
         said: dict[Any, Any] = {"spread": 1, None: 2, 3.5: math.nan}
         said |= {one.key: {"delta": one.delta, "rule": one.rule} for one in proposals(state)}
-        return wanted_from(dict(arrange(list(said.items()))), room)
+        return requested_from(dict(arrange(list(said.items()))), headroom)
 
-    def fail(state: LaneState, readings: Readings, room: Any) -> Wanted:
+    def fail(state: LaneState, readings: Readings, headroom: Any) -> Requested:
         raise RuntimeError("hostile")
 
-    def nothing(state: LaneState, readings: Readings, room: Any) -> Wanted:
-        return Wanted()
+    def nothing(state: LaneState, readings: Readings, headroom: Any) -> Requested:
+        return Requested()
 
     table: dict[str, Proposer | None] = {
         "actions": actions,

@@ -200,9 +200,9 @@ def pytest_soak_target(lane):
     return Bot()
 
 
-def pytest_soak_propose(lane, kpis, room, history):
+def pytest_soak_propose(lane, kpis, headroom, history):
     attack = PLAYED[history[-1].number if history else 0]
-    return hostile.ATTACKS[attack](lane=lane, kpis=kpis, room=room, history=history)
+    return hostile.ATTACKS[attack](lane=lane, kpis=kpis, headroom=headroom, history=history)
 
 
 def pytest_soak_iteration(lane, iteration):

@@ -91,17 +91,17 @@ class GuardMachine(CountedMachine):
     @precondition(is_going)
     @rule(
         what=seen,
-        wanted=st.lists(wishes, max_size=4),
+        requested=st.lists(wishes, max_size=4),
         meanwhile=st.sampled_from(["", "", "", "before the decision", "before done"]),
         edit=edits,
     )
     def somebody_proposes(
-        self, what: Seen, wanted: list[Wish], meanwhile: str, edit: dict[str, float]
+        self, what: Seen, requested: list[Wish], meanwhile: str, edit: dict[str, float]
     ) -> None:
         self.lane.observe(what)
         if meanwhile == "before the decision":
             self.lane.edit(self.placed(edit))
-        asked = [self.asked(wish) for wish in wanted]
+        asked = [self.asked(wish) for wish in requested]
         self.lane.decide(asked, self.placed(edit) if meanwhile == "before done" else {})
 
     @precondition(is_going)

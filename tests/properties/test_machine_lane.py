@@ -30,7 +30,7 @@ from tests.properties.lane_files import Disk, LaneFiles, Step
 from tests.unit.loop.invariants import check_lane
 from tests.unit.loop.lanes import Drive
 
-wanted = st.none() | st.lists(
+requested = st.none() | st.lists(
     st.tuples(st.sampled_from(KEYS), st.sampled_from([-0.4, 0.1, 0.3, 1.0, 1.5])),
     max_size=3,
     unique_by=lambda one: one[0],
@@ -112,10 +112,12 @@ class LaneMachine(CountedMachine):
     # -- iterations ----------------------------------------------------------------------------
 
     @precondition(is_going)
-    @rule(what=seen, wanted=wanted, edit=st.none() | edits, jump=jumps)
-    def iterate(self, what: Seen, wanted: Any, edit: dict[str, float] | None, jump: float) -> None:
+    @rule(what=seen, requested=requested, edit=st.none() | edits, jump=jumps)
+    def iterate(
+        self, what: Seen, requested: Any, edit: dict[str, float] | None, jump: float
+    ) -> None:
         """An iteration; an operator may edit during it, and the clocks of one lane jump."""
-        step = self.step(what, wanted, edit)
+        step = self.step(what, requested, edit)
         self.twin.do(step)
         self.jump(jump)
         self.main.do(step)
@@ -123,17 +125,17 @@ class LaneMachine(CountedMachine):
     @precondition(is_going)
     @rule(
         what=seen,
-        wanted=wanted,
+        requested=requested,
         at=places,
         again=st.integers(0, 9),
         torn=st.booleans(),
         jump=jumps,
     )
     def killed(
-        self, what: Seen, wanted: Any, at: float, again: int, torn: bool, jump: float
+        self, what: Seen, requested: Any, at: float, again: int, torn: bool, jump: float
     ) -> None:
         """Killed at any call to the system, and killed once more while it is taken up."""
-        step = self.step(what, wanted)
+        step = self.step(what, requested)
         calls = self.calls_of(step)
         self.jump(jump)
         self.kill(step, 1 + round(at * calls), torn)
@@ -143,10 +145,12 @@ class LaneMachine(CountedMachine):
         self.count("kills")
 
     @precondition(is_going)
-    @rule(what=seen, wanted=wanted, at=places, edit=edits)
-    def killed_and_edited(self, what: Seen, wanted: Any, at: float, edit: dict[str, float]) -> None:
+    @rule(what=seen, requested=requested, at=places, edit=edits)
+    def killed_and_edited(
+        self, what: Seen, requested: Any, at: float, edit: dict[str, float]
+    ) -> None:
         """An operator edits the file of a lane that is down."""
-        step = self.step(what, wanted)
+        step = self.step(what, requested)
         self.kill(step, 1 + round(at * self.calls_of(step)), torn=False)
         lane = self.main
         before, known = lane.state, len(lane.entries)
@@ -178,10 +182,10 @@ class LaneMachine(CountedMachine):
         self.separate()
 
     @precondition(is_going)
-    @rule(what=seen, wanted=wanted, at=places, torn=st.booleans())
-    def a_write_fails(self, what: Seen, wanted: Any, at: float, torn: bool) -> None:
+    @rule(what=seen, requested=requested, at=places, torn=st.booleans())
+    def a_write_fails(self, what: Seen, requested: Any, at: float, torn: bool) -> None:
         """The lane ends there, and a new session goes on; but for a summary, which is no truth."""
-        step = self.step(what, wanted)
+        step = self.step(what, requested)
         at_call = 1 + round(at * (self.calls_of(step) - 1))
         disk = Disk(at_call, torn=torn, fails=True)
         halt = None
@@ -249,13 +253,13 @@ class LaneMachine(CountedMachine):
 
     # -- in words ------------------------------------------------------------------------------
 
-    def step(self, what: Seen, wanted: Any, edit: dict[str, float] | None = None) -> Step:
+    def step(self, what: Seen, requested: Any, edit: dict[str, float] | None = None) -> Step:
         number = len(self.steps) + 1
         recorded = {"mine": 0.5 * number} if number % 3 == 0 else {}
         failed = ("test_mine",) if number % 4 == 0 else ()
         text = None if edit is None else self.edited(self.twin, edit)
         self.settled = True  # whoever makes a step completes it, and takes the edits before it
-        self.steps.append(Step(number, what, wanted, recorded, failed, text))
+        self.steps.append(Step(number, what, requested, recorded, failed, text))
         return self.steps[-1]
 
     def place(self) -> Path:

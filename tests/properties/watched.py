@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.loop.entries import done_entry
-from pytest_soak.loop.model import Decision, Outcome, Proposal, Wanted
+from pytest_soak.loop.model import Decision, Outcome, Proposal, Requested
 from pytest_soak.profile.model import Profile
 from tests.properties.drawn import Seen, numbers_of
 from tests.properties.oracle import ACTS, Answer, Asked, Happened, Oracle
@@ -52,7 +52,7 @@ class WatchedLane:
         observed = self.drive.observe(what.report()).observed
         assert observed is not None
         for kpi, value in self.oracle.kpis.items():
-            assert observed.readings[kpi].evidence == value, "the observation is not as drawn"
+            assert observed.readings[kpi].usable == value, "the observation is not as drawn"
 
     def edit(self, values: Mapping[str, float]) -> None:
         """An operator writes these values into the file."""
@@ -69,16 +69,16 @@ class WatchedLane:
         oracle = self.oracle
         made = tuple(Proposal(one.key, one.delta, one.rule, one.kpis) for one in asked or ())
 
-        def proposer(*_: object) -> Wanted:
+        def proposer(*_: object) -> Requested:
             if not made:
                 raise RuntimeError("nothing to propose")
-            return Wanted(proposals=made)
+            return Requested(proposals=made)
 
         decision = self.drive.intend(None if asked is None else proposer)
         # The tuner's own, and rollbacks: what they want is theirs, what comes of it the guards'.
         own = {
             one.key: Asked(one.key, one.delta, one.rule, one.kpis)
-            for one in decision.wanted.proposals
+            for one in decision.requested.proposals
             if asked is None or one.rule == "ROLLBACK"
         }
         others = [claimless(one, oracle.n.rules) for one in asked or () if one.key not in own]
@@ -136,8 +136,8 @@ class WatchedLane:
             return
         values, safe = self.oracle.values(), self.oracle.n.safe
         moves = {key: value for key, value in safe.items() if value != values[key]}
-        until = now + self.oracle.n.hold if moves else None
-        same = (said.would, dict(said.moves), said.held_until) == (panic == "would", moves, until)
+        until = now + self.oracle.n.pause if moves else None
+        same = (said.would, dict(said.moves), said.paused_until) == (panic == "would", moves, until)
         assert same, f"{text} [panic]"
         pins = tuple(sorted(key for key in moves if self.oracle.is_pinned(key)))
         assert said.pins == pins, f"{text} [pin]"

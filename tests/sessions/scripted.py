@@ -65,14 +65,16 @@ def pytest_soak_target(lane):
     return Scripted()
 
 
-def pytest_soak_propose(lane, kpis, room, history):
+def pytest_soak_propose(lane, kpis, headroom, history):
     """The wishes of this iteration, whatever its room; without any the rules have the word."""
     number = history[-1].number + 1 if history else 1
     if number not in WISHES:
         return None
-    told = {key: [one.down, one.up, one.reason_down, one.reason_up] for key, one in room.items()}
+    told = {
+        key: [one.down, one.up, one.reason_down, one.reason_up] for key, one in headroom.items()
+    }
     with open("asked.jsonl", "a") as file:
-        file.write(json.dumps({"iteration": number, "room": told}) + "\\n")
+        file.write(json.dumps({"iteration": number, "headroom": told}) + "\\n")
     return WISHES[number]
 '''
 
@@ -220,12 +222,12 @@ def values_of(result: Result, number: int) -> dict[str, Any]:
     return values
 
 
-def room_told(soak: Sessions, number: int) -> dict[str, list[Any]]:
+def headroom_given(soak: Sessions, number: int) -> dict[str, list[Any]]:
     """The room that the proposer was told: key to down, up, and what ends it there."""
     lines = (soak.folder / "asked.jsonl").read_text().splitlines()
-    asked = {one["iteration"]: one["room"] for one in map(json.loads, lines)}
-    room: dict[str, list[Any]] = asked[number]
-    return room
+    asked = {one["iteration"]: one["headroom"] for one in map(json.loads, lines)}
+    headroom: dict[str, list[Any]] = asked[number]
+    return headroom
 
 
 def check_files(result: Result, iterations: int) -> None:

@@ -121,7 +121,7 @@ def test_outcomes_raised_in_hooks_end_no_lane(soak: Sessions, outcome: str) -> N
     soak.bot()
     soak.pytester.makeconftest(
         "import sys, pytest\n"
-        f"def pytest_soak_propose(lane, kpis, room, history): {outcome}\n"
+        f"def pytest_soak_propose(lane, kpis, headroom, history): {outcome}\n"
         f"def pytest_soak_gate(lane, history): {outcome}\n"
     )
     result = soak("--soak-iterations=3", BOT, "-rs")

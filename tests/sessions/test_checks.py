@@ -128,7 +128,7 @@ def test_record_refuses_a_name(soak: Sessions, name: str) -> None:
 def test_a_proposer_of_ones_own_moves_a_parameter_within_its_guards(soak: Sessions) -> None:
     soak.bot()
     soak.pytester.makeconftest(
-        "def pytest_soak_propose(lane, kpis, room, history):\n"
+        "def pytest_soak_propose(lane, kpis, headroom, history):\n"
         "    assert kpis['net_bps'] > 3\n"
         "    assert len(history) < 50\n"
         "    if len(history) == 1: return {'tail_age_ms': 10.0, 'nonsense': 1.0}\n"
@@ -174,5 +174,5 @@ def test_lines_that_begin_with_the_name_of_a_lane_fit_100_columns(
     )
     lines = [line for line in result.out.splitlines() if line.startswith("  steady-BTCUSDT-1")]
     assert len(lines) == 8
-    assert all("MAKER_BOOST" in line or "held" in line for line in lines)
+    assert all("MAKER_BOOST" in line or "withheld" in line for line in lines)
     assert max(map(len, lines)) <= 100

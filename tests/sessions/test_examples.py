@@ -62,10 +62,10 @@ import pytest
 import proposer
 
 
-def pytest_soak_propose(lane, kpis, room, history):
+def pytest_soak_propose(lane, kpis, headroom, history):
     if {blind}:  # it takes every key for free, so that the guards have to answer
-        room = {{key: replace(one, down=-1e3, up=1e3) for key, one in room.items()}}
-    answer = proposer.pytest_soak_propose(lane, kpis, room, history)
+        headroom = {{key: replace(one, down=-1e3, up=1e3) for key, one in headroom.items()}}
+    answer = proposer.pytest_soak_propose(lane, kpis, headroom, history)
     told = [
         {{
             "iteration": trial.user_attrs["iteration"],

@@ -233,7 +233,7 @@ def test_a_faulty_gate_hook_costs_the_hook_and_not_the_gate(
 def test_a_proposer_that_fails_is_seen(soak: Sessions) -> None:
     soak.bot()
     soak.pytester.makeconftest(
-        "def pytest_soak_propose(lane, kpis, room, history): raise ValueError('oops')"
+        "def pytest_soak_propose(lane, kpis, headroom, history): raise ValueError('oops')"
     )
     result = soak("--soak-iterations=24", "-v", *GOOD)
     assert result.code == 0

@@ -13,7 +13,7 @@ from tests.sessions.conftest import NOISE_UNKNOWN, TOO_SHORT, Sessions
 from tests.sessions.scripted import (
     ARGS,
     check_files,
-    room_told,
+    headroom_given,
     soaked,
     told,
     values_of,
@@ -48,13 +48,13 @@ def test_freeze(soak: Sessions) -> None:
     )
     result = soaked(soak, 10, {**NOISE_UNKNOWN, "delta_quality": "FAIL"})
 
-    held = told(result, 4)
-    assert held.tuning["held"] == {"max_delta_ratio": "freeze"}
-    assert held.tuning["deltas"] == {"base_spread_bps": 0.02}
-    assert held.end == "HARSH | applied 1 held 1 (freeze)"
+    withheld = told(result, 4)
+    assert withheld.tuning["withheld"] == {"max_delta_ratio": "freeze"}
+    assert withheld.tuning["deltas"] == {"base_spread_bps": 0.02}
+    assert withheld.end == "HARSH | applied 1 withheld 1 (freeze)"
 
     for number in (5, 6):
-        assert room_told(soak, number)["impact_cap_ratio"] == [0, 0, "freeze", "freeze"]
+        assert headroom_given(soak, number)["impact_cap_ratio"] == [0, 0, "freeze", "freeze"]
         refused = told(result, number)
         assert refused.outcomes() == {"impact_cap_ratio": ("SKIPPED", 0, "freeze")}
         assert refused.refused_by() == {"freeze"}
@@ -82,12 +82,12 @@ def test_cooldown(soak: Sessions) -> None:
     result = soaked(soak, 7, {**TOO_SHORT, "risk_ratio": "FAIL", "delta_quality": "FAIL"})
 
     assert told(result, 1).end == "RISKY | applied 4"
-    held = told(result, 2)
-    assert held.tuning["held"] == dict.fromkeys(RISKY_KEYS, "cooldown")
-    assert held.tuning["skipped_reason"] == f"cooldown_active: {', '.join(RISKY_KEYS)}"
-    assert held.end == "held 4 (cooldown)"
+    withheld = told(result, 2)
+    assert withheld.tuning["withheld"] == dict.fromkeys(RISKY_KEYS, "cooldown")
+    assert withheld.tuning["skipped_reason"] == f"cooldown_active: {', '.join(RISKY_KEYS)}"
+    assert withheld.end == "withheld 4 (cooldown)"
 
-    assert room_told(soak, 3)["tail_age_ms"] == [0, 0, "cooldown", "cooldown"]
+    assert headroom_given(soak, 3)["tail_age_ms"] == [0, 0, "cooldown", "cooldown"]
     refused = told(result, 3)
     assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "cooldown")}
     assert refused.refused_by() == {"cooldown"}
@@ -109,27 +109,27 @@ def test_panic_reverts_and_holds(soak: Sessions) -> None:
 
     at = told(result, 3)
     assert at.tuning["panic"]["revert_to"] == "steady_safe"
-    assert at.tuning["panic"]["held_until"] == 7
-    assert at.tuning["held"] == dict.fromkeys(RISKY_KEYS, "panic")
+    assert at.tuning["panic"]["paused_until"] == 7
+    assert at.tuning["withheld"] == dict.fromkeys(RISKY_KEYS, "panic")
     assert at.tuning["applied"] is True
     assert at.tuning["note"].startswith("panic: 3 FAIL iterations in a row, reverted to steady_saf")
-    assert at.end == "PANIC reverted to steady_safe | held 4 (panic)"
+    assert at.end == "PANIC reverted to steady_safe | withheld 4 (panic)"
     assert values_of(result, 3) == SAFE
 
     hold = told(result, 4)
     assert hold.tuning["panic"] is None
-    assert hold.tuning["held"] == dict.fromkeys(RISKY_KEYS, "panic")
-    assert hold.end == "held 4 (panic)"
+    assert hold.tuning["withheld"] == dict.fromkeys(RISKY_KEYS, "panic")
+    assert hold.end == "withheld 4 (panic)"
     for number in (5, 7):
-        assert room_told(soak, number)["tail_age_ms"] == [0, 0, "panic", "panic"]
+        assert headroom_given(soak, number)["tail_age_ms"] == [0, 0, "panic", "panic"]
         refused = told(result, number)
         assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "panic")}
         assert refused.refused_by() == {"panic"}
-        assert refused.tuning["skipped_reason"] == "panic hold until iteration 7: tail_age_ms"
+        assert refused.tuning["skipped_reason"] == "panic paused until iteration 7: tail_age_ms"
         assert refused.end == "skipped 1 (panic)"
         assert values_of(result, number) == SAFE
     assert told(result, 8).outcomes() == {"tail_age_ms": ("APPLIED", 25, "")}
-    assert result.json("TUNING_STATE.json")["hold_until_iter"] == 7
+    assert result.json("TUNING_STATE.json")["paused_until_iter"] == 7
 
 
 def test_panic_refuses_a_proposer_and_forgets_what_it_overrode(soak: Sessions) -> None:
@@ -147,7 +147,7 @@ def test_panic_refuses_a_proposer_and_forgets_what_it_overrode(soak: Sessions) -
     assert at.end == "PANIC reverted to steady_safe | skipped 1 (panic)"
     assert values_of(result, 5) == SAFE
     state = result.json("TUNING_STATE.json")
-    assert state["hold_until_iter"] == 9
+    assert state["paused_until_iter"] == 9
     assert (state["frozen_until_iter"], state["frozen_keys"]) == (0, [])
     assert (state["cooldown_until_iter"], state["fail_streak"]) == (0, 0)
     assert state["values_before_last_change"] == {}
@@ -168,7 +168,7 @@ def test_panic_only_would_when_nothing_may_change(soak: Sessions, option: str) -
     assert at.tuning["applied"] is False
     assert at.end == "PANIC would revert to steady_safe"
     assert len({told(result, n).tuning["state_hash"] for n in range(1, 5)}) == 1
-    assert result.json("TUNING_STATE.json")["hold_until_iter"] == 0
+    assert result.json("TUNING_STATE.json")["paused_until_iter"] == 0
 
 
 def test_late(soak: Sessions) -> None:
@@ -180,12 +180,12 @@ def test_late(soak: Sessions) -> None:
     assert first.gate == {**TOO_SHORT, "maker_taker_ratio": "FAIL"}
     check_files(first, 4)
     assert {told(first, number).end for number in (1, 2, 3)} == {"POOR | applied 3"}
-    held = told(first, 4)
+    withheld = told(first, 4)
     poor = ("base_spread_bps", "min_interval_ms", "replace_rate_per_min")
-    assert held.tuning["held"] == dict.fromkeys(poor, "late")
-    assert held.tuning["skipped_reason"] == f"late: {', '.join(poor)}"
-    assert held.tuning["applied"] is False
-    assert held.end == "held 3 (late)"
+    assert withheld.tuning["withheld"] == dict.fromkeys(poor, "late")
+    assert withheld.tuning["skipped_reason"] == f"late: {', '.join(poor)}"
+    assert withheld.tuning["applied"] is False
+    assert withheld.end == "withheld 3 (late)"
     assert first.json("TUNING_STATE.json")["acted"] == {"POOR": 3}
 
     longer = soak("--soak-iterations=6", *args, "--soak-resume")
@@ -193,7 +193,7 @@ def test_late(soak: Sessions) -> None:
     assert longer.gate == {**TOO_SHORT, "maker_taker_ratio": "FAIL", "delta_quality": "FAIL"}
     check_files(longer, 6)
     assert told(longer, 5).end == "POOR | applied 3"
-    assert room_told(soak, 6)["tail_age_ms"] == [0, 0, "late", "late"]
+    assert headroom_given(soak, 6)["tail_age_ms"] == [0, 0, "late", "late"]
     refused = told(longer, 6)
     assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "late")}
     assert refused.refused_by() == {"late"}

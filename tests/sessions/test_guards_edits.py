@@ -19,8 +19,8 @@ THINKING = """
 answer = pytest_soak_propose
 
 
-def pytest_soak_propose(lane, kpis, room, history):
-    said = answer(lane, kpis, room, history)
+def pytest_soak_propose(lane, kpis, headroom, history):
+    said = answer(lane, kpis, headroom, history)
     if said:  # an operator saves the file before it answers
         Scripted().edit({"base_spread_bps": 0.9})
     return said
@@ -38,9 +38,9 @@ def test_an_edit_while_the_proposer_thinks_is_not_overwritten(soak: Sessions) ->
     assert values_of(result, 4)["tail_age_ms"] == 625
     assert result.json("TUNING_STATE.json")["pinned"] == {"base_spread_bps": "run"}
     asked = (soak.folder / "asked.jsonl").read_text().splitlines()
-    rooms = [json.loads(line)["room"]["base_spread_bps"] for line in asked]
-    assert rooms[0][2:] == ["velocity", "velocity"]
-    assert rooms[1:] == [[0, 0, "pin", "pin"]], "it is asked again, of what is there now"
+    headrooms = [json.loads(line)["headroom"]["base_spread_bps"] for line in asked]
+    assert headrooms[0][2:] == ["velocity", "velocity"]
+    assert headrooms[1:] == [[0, 0, "pin", "pin"]], "it is asked again, of what is there now"
 
 
 SYNCING = """

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.sessions.conftest import NOISE_UNKNOWN, TOO_SHORT, Result, Sessions
-from tests.sessions.scripted import room_told, soaked, told, values_of, write_script
+from tests.sessions.scripted import headroom_given, soaked, told, values_of, write_script
 
 LOW_MAKER = {"maker": 0.7}
 """POOR fires on it."""
@@ -46,16 +46,16 @@ def test_velocity(soak: Sessions) -> None:
     result = soaked(soak, 6, LOW_MAKER_FAILS, "--soak-interval=1200")
 
     assert told(result, 1).end == "POOR | applied 3"
-    held = told(result, 2)
-    assert held.tuning["held"] == {
+    withheld = told(result, 2)
+    assert withheld.tuning["withheld"] == {
         "min_interval_ms": "velocity",  # 5 of 25 are left of its hour
         "replace_rate_per_min": "velocity",  # and nothing here
     }
-    assert held.tuning["deltas"] == {"base_spread_bps": 0.015, "min_interval_ms": 5}
-    assert held.end == "POOR | applied 2 held 2 (velocity)"
+    assert withheld.tuning["deltas"] == {"base_spread_bps": 0.015, "min_interval_ms": 5}
+    assert withheld.end == "POOR | applied 2 withheld 2 (velocity)"
 
-    assert room_told(soak, 3)["replace_rate_per_min"] == [0, 0, "velocity", "velocity"]
-    assert room_told(soak, 3)["tail_age_ms"] == [-300, 300, "velocity", "velocity"]
+    assert headroom_given(soak, 3)["replace_rate_per_min"] == [0, 0, "velocity", "velocity"]
+    assert headroom_given(soak, 3)["tail_age_ms"] == [-300, 300, "velocity", "velocity"]
     refused = told(result, 3)
     assert refused.outcomes() == {
         "base_spread_bps": ("APPLIED", 0.16, ""),
@@ -93,11 +93,11 @@ def test_oscillation(soak: Sessions) -> None:
 
     assert told(result, 1).end == "POOR | applied 3"
     rule = told(result, 2)  # the room knows no ways back, so the rule proposes and is refused
-    assert rule.tuning["held"] == {}
+    assert rule.tuning["withheld"] == {}
     assert rule.outcomes() == {"base_spread_bps": ("SKIPPED", 0, "oscillation")}
     assert rule.end == "RICH | skipped 1 (oscillation)"
 
-    assert room_told(soak, 3)["base_spread_bps"][0] == pytest.approx(-0.185)
+    assert headroom_given(soak, 3)["base_spread_bps"][0] == pytest.approx(-0.185)
     for number in (3, 13):
         refused = told(result, number)
         assert refused.outcomes() == {"base_spread_bps": ("SKIPPED", 0, "oscillation")}
@@ -123,15 +123,15 @@ def test_bounds(soak: Sessions) -> None:
     )
     result = soaked(soak, 6, {**TOO_SHORT, "p95_latency_ms": "FAIL", "delta_quality": "FAIL"})
 
-    held = told(result, 2)  # SLOW wants -0.165 and +75
-    assert held.tuning["held"] == {"concurrency_limit": "bounds", "tail_age_ms": "bounds"}
-    assert held.tuning["deltas"] == {"concurrency_limit": -0.1, "tail_age_ms": 50}
-    assert held.end == "SLOW | applied 2 held 2 (bounds)"
+    withheld = told(result, 2)  # SLOW wants -0.165 and +75
+    assert withheld.tuning["withheld"] == {"concurrency_limit": "bounds", "tail_age_ms": "bounds"}
+    assert withheld.tuning["deltas"] == {"concurrency_limit": -0.1, "tail_age_ms": 50}
+    assert withheld.end == "SLOW | applied 2 withheld 2 (bounds)"
     stopped = told(result, 4)
-    assert stopped.tuning["held"] == {"concurrency_limit": "bounds", "tail_age_ms": "bounds"}
-    assert stopped.end == "held 2 (bounds)"
+    assert stopped.tuning["withheld"] == {"concurrency_limit": "bounds", "tail_age_ms": "bounds"}
+    assert stopped.end == "withheld 2 (bounds)"
 
-    assert room_told(soak, 3)["vip_tilt_cap"] == [0, 0.2, "bounds", "velocity"]
+    assert headroom_given(soak, 3)["vip_tilt_cap"] == [0, 0.2, "bounds", "velocity"]
     refused = told(result, 3)
     assert refused.outcomes() == {
         "max_delta_ratio": ("CLIPPED", -0.03, "bounds"),
@@ -173,7 +173,7 @@ def test_nodata(soak: Sessions) -> None:
     assert refused.end == "totals.net_bps.. | applied 1 skipped 1"  # the line is full
 
     silent = told(result, 4)  # POOR would fire, if it knew net_bps
-    assert silent.tuning["proposed_deltas"] == silent.tuning["held"] == {}
+    assert silent.tuning["proposed_deltas"] == silent.tuning["withheld"] == {}
     assert silent.end == "totals.net_bps is null"
     assert silent.line.startswith("4 INCONCLUSIVE net=nodata ")
     state = result.json("TUNING_STATE.json")
@@ -217,9 +217,9 @@ def test_no_op(soak: Sessions) -> None:
     write_script(soak, {2: {"p95": 325.0}}, {3: {"tail_age_ms": 0, "base_spread_bps": 1e-12}})
     result = soaked(soak, 4, {**TOO_SHORT, "delta_quality": "FAIL"})
 
-    held = told(result, 2)
-    assert held.tuning["held"] == {"base_spread_bps": "small"}
-    assert held.end == "held 1 (small)"
+    withheld = told(result, 2)
+    assert withheld.tuning["withheld"] == {"base_spread_bps": "small"}
+    assert withheld.end == "withheld 1 (small)"
     refused = told(result, 3)
     assert refused.outcomes() == {
         "base_spread_bps": ("SKIPPED", 0, "no_op"),
@@ -273,12 +273,12 @@ def test_pin(soak: Sessions) -> None:
     assert edit["keys"] == {"base_spread_bps": [0.5, 0.8]}
 
     for number in (2, 4):  # the very decision that it met, too
-        held = told(result, number)
-        assert held.tuning["held"]["base_spread_bps"] == "pin"
-        assert "base_spread_bps" not in held.tuning["proposed_deltas"]
-    assert told(result, 2).end == "POOR EDITED base_spread_bps | applied 2 held 1 (pin)"
+        withheld = told(result, number)
+        assert withheld.tuning["withheld"]["base_spread_bps"] == "pin"
+        assert "base_spread_bps" not in withheld.tuning["proposed_deltas"]
+    assert told(result, 2).end == "POOR EDITED base_spread_bps | applied 2 withheld 1"
 
-    assert room_told(soak, 3)["base_spread_bps"] == [0, 0, "pin", "pin"]
+    assert headroom_given(soak, 3)["base_spread_bps"] == [0, 0, "pin", "pin"]
     refused = told(result, 3)
     assert refused.outcomes() == {
         "base_spread_bps": ("SKIPPED", 0, "pin"),
@@ -325,4 +325,4 @@ def test_panic_moves_what_is_pinned_and_says_so(soak: Sessions) -> None:
     assert values_of(result, 4)["base_spread_bps"] == 0.65
     assert told(result, 9).outcomes() == {"base_spread_bps": ("SKIPPED", 0, "pin")}
     state = result.json("TUNING_STATE.json")
-    assert (state["pinned"], state["hold_until_iter"]) == ({"base_spread_bps": "run"}, 8)
+    assert (state["pinned"], state["paused_until_iter"]) == ({"base_spread_bps": "run"}, 8)

@@ -50,31 +50,31 @@ WISHES: dict[Any, dict[str, Any]] = {
     23: {"base_spread_bps": 0.02},
     (26, 28, 31, 33): STUBBORN,
 }
-Way = Literal["held", "refused"]
+Way = Literal["withheld", "refused"]
 POOR = ("base_spread_bps", "min_interval_ms", "replace_rate_per_min")
 RISKY = ("base_spread_bps", "impact_cap_ratio", "min_interval_ms", "replace_rate_per_min")
 
 TOUR: tuple[tuple[int, str, Way, tuple[str, ...], str], ...] = (
     (2, "oscillation", "refused", ("base_spread_bps",), "RICH | skipped 1 (oscillation)"),
-    (3, "velocity", "held", POOR[1:], "POOR | applied 2 held 2 (velocity)"),
+    (3, "velocity", "withheld", POOR[1:], "POOR | applied 2 withheld 2 (velocity)"),
     (4, "velocity", "refused", ("replace_rate_per_min",), "skipped 1 (velocity)"),
-    (5, "bounds", "held", ("concurrency_limit",), "SLOW | applied 2 held 1 (bounds)"),
+    (5, "bounds", "withheld", ("concurrency_limit",), "SLOW | applied 2 withheld 1 (bounds)"),
     (7, "bounds", "refused", ("vip_tilt_cap",), "skipped 1 (bounds)"),
     (8, "no_op", "refused", ("tail_age_ms",), "skipped 1 (no_op)"),
-    (9, "small", "held", ("base_spread_bps",), "held 1 (small)"),
+    (9, "small", "withheld", ("base_spread_bps",), "withheld 1 (small)"),
     (10, "nodata", "refused", ("tail_age_ms",), "totals.net_bps is null | skipped 1"),
     (11, "invalid", "refused", ("min_interval_ms", "tail_age"), "skipped 2 (invalid)"),
-    (12, "pin", "held", POOR[:1], "EDITED base_spread_bps | held 3 (pin, velocity)"),
+    (12, "pin", "withheld", POOR[:1], "EDITED base_spread_bps | withheld 3 (pin, velocity)"),
     (13, "pin", "refused", ("base_spread_bps",), "skipped 1 (pin)"),
-    (15, "cooldown", "held", RISKY, "held 4 (cooldown)"),
+    (15, "cooldown", "withheld", RISKY, "withheld 4 (cooldown)"),
     (16, "cooldown", "refused", ("tail_age_ms",), "skipped 1 (cooldown)"),
-    (19, "freeze", "held", ("max_delta_ratio",), "HARSH | applied 1 held 1 (freeze)"),
+    (19, "freeze", "withheld", ("max_delta_ratio",), "HARSH | applied 1 withheld 1 (freeze)"),
     (20, "freeze", "refused", ("impact_cap_ratio",), "skipped 1 (freeze)"),
     (23, "duplicate", "refused", ("base_spread_bps",), "skipped 1 (duplicate)"),
     (26, "panic", "refused", ("tail_age_ms",), "PANIC reverted to steady_safe | skipped 1 (panic)"),
-    (27, "panic", "held", RISKY, "held 4 (panic)"),
+    (27, "panic", "withheld", RISKY, "withheld 4 (panic)"),
     (28, "panic", "refused", ("tail_age_ms",), "skipped 1 (panic)"),
-    (32, "late", "held", POOR, "held 3 (late)"),
+    (32, "late", "withheld", POOR, "withheld 3 (late)"),
     (33, "late", "refused", ("tail_age_ms",), "skipped 1 (late)"),
 )
 """Iteration, guard, way, keys, and the end of the terminal's line."""
@@ -90,20 +90,20 @@ def test_the_tour(soak: Sessions, capsys: pytest.CaptureFixture[str]) -> None:
         one = told(result, number)
         assert one.end == end, number
         for key in keys:
-            if way == "held":
-                assert one.tuning["held"][key] == guard, (number, key)
+            if way == "withheld":
+                assert one.tuning["withheld"][key] == guard, (number, key)
             else:
                 assert one.outcome(key) == ("SKIPPED", 0, guard), (number, key)
     expected = {number for number, _, way, *_ in TOUR if way == "refused"}
     assert refusing(result) == expected, "nothing else was refused"
     assert values_of(result, 30) == values_of(result, 26), "the hold after the panic"
     state = result.json("TUNING_STATE.json")
-    assert (state["iteration"], state["hold_until_iter"]) == (ITERATIONS, 30)
+    assert (state["iteration"], state["paused_until_iter"]) == (ITERATIONS, 30)
     assert [move["key"] for move in state["moves"]] == ["tail_age_ms"]
 
     for number, guard, way, keys, _ in TOUR:
         told_of = parameters(explained(capsys, soak, "--iteration", str(number)))
-        word = "held" if way == "held" else "SKIPPED"
+        word = "withheld" if way == "withheld" else "SKIPPED"
         for key in keys:
             assert re.search(rf"\b{word}\b.*\b{guard}\b", told_of[key]), (number, told_of[key])
     story = explained(capsys, soak)

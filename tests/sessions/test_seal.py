@@ -268,7 +268,7 @@ def test_what_does_not_agree_is_not_resumed(soak: Sessions) -> None:
 def test_a_huge_proposal_can_be_resumed(soak: Sessions) -> None:
     soak.bot()
     soak.pytester.makeconftest(
-        "def pytest_soak_propose(lane, kpis, room, history):\n"
+        "def pytest_soak_propose(lane, kpis, headroom, history):\n"
         "    return {'base_spread_bps': 10**400, 'tail_age_ms': 10**5000}\n"
     )
     args = ("--soak-target=bot:make",)

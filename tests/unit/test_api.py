@@ -43,10 +43,10 @@ def test_deltas_are_numbers(value: object) -> None:
 
 
 def test_micro_tuning_judges_one_summary() -> None:
-    wanted = pytest_soak.propose_micro_tuning({"p95_latency_ms": 335.0}, runtime())
-    assert wanted.rules == ("LATENCY_BUFFER",)
-    assert wanted["deltas"] == wanted.deltas
-    assert wanted.deltas == {
+    requested = pytest_soak.propose_micro_tuning({"p95_latency_ms": 335.0}, runtime())
+    assert requested.rules == ("LATENCY_BUFFER",)
+    assert requested["deltas"] == requested.deltas
+    assert requested.deltas == {
         "concurrency_limit": -0.2,
         "replace_rate_per_min": -20.0,
         "tail_age_ms": 50.0,

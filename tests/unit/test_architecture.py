@@ -52,7 +52,7 @@ IMPURE = {
 }  # fmt: skip
 
 
-def room(path: Path) -> str:
+def layer(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -79,18 +79,18 @@ def imports(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_knows_only_whom_it_may(path: Path) -> None:
-    allowed = MAY_KNOW.get(room(path))
+    allowed = MAY_KNOW.get(layer(path))
     if allowed is None:
         return
     for name in imports(path):
         if name.startswith("pytest_soak."):
             other = name.split(".")[1]
-            assert other == room(path) or other in allowed, f"{room(path)} must not know {name}"
+            assert other == layer(path) or other in allowed, f"{layer(path)} must not know {name}"
 
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in MODULES if room(path) in PURE],
+    [path for path in MODULES if layer(path) in PURE],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_the_core_is_pure(path: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_core_is_pure(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in MODULES if room(path) in OUTSIDE_PYTEST],
+    [path for path in MODULES if layer(path) in OUTSIDE_PYTEST],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_only_plugin_and_session_know_pytest(path: Path) -> None:
@@ -115,7 +115,7 @@ def test_only_plugin_and_session_know_pytest(path: Path) -> None:
 
 def test_nobody_knows_the_session_but_the_plugin() -> None:
     knowers = {
-        room(path) for path in MODULES for name in imports(path) if "pytest_soak.session" in name
+        layer(path) for path in MODULES for name in imports(path) if "pytest_soak.session" in name
     }
     assert knowers <= {"session", "plugin"}
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_soak.loop.model import Attribution, Decision, Effect, Iteration, Outcome, Panic, Room
-from pytest_soak.loop.rollback import ROLLBACK, owed_after
-from pytest_soak.loop.room import room_of
+from pytest_soak.loop.headroom import headroom_of
+from pytest_soak.loop.model import (
+    Attribution,
+    Decision,
+    Effect,
+    Headroom,
+    Iteration,
+    Outcome,
+    Panic,
+)
+from pytest_soak.loop.rollback import ROLLBACK, pending_after
 from pytest_soak.loop.state import EXTERNAL, LaneState
 from pytest_soak.report.explain.rules import HOOK, rule_views
 from pytest_soak.report.layout import (
@@ -26,20 +34,23 @@ _COLUMN = 24
 
 def answers(state: LaneState, observed: Iteration, decision: Decision) -> list[str]:
     """Every parameter that something was wanted of: wish, room, what was held, the answer."""
-    wanted, rooms = decision.wanted, room_of(state)
+    requested, headrooms = decision.requested, headroom_of(state)
     outcomes = {one.key: one for one in decision.outcomes}
     wishes = _wishes(state, observed, decision)
     lines: list[str] = []
-    for key in sorted({*wishes, *wanted.held, *outcomes}):
+    for key in sorted({*wishes, *requested.withheld, *outcomes}):
         parameter, outcome = state.profile.parameters.get(key), outcomes.get(key)
         at = "no such parameter"
         if parameter is not None:
             at = with_unit(state.values[key], parameter.unit)
         facts = [
-            ("wanted", "; ".join(wishes.get(key, ()))),
-            *(("conflict", text) for text in _overruled(wanted.overruled, key)),
-            ("room", _room(rooms[key]) if key in rooms else ""),
-            ("held", _held(wanted.held[key], outcome) if key in wanted.held else ""),
+            ("requested", "; ".join(wishes.get(key, ()))),
+            *(("conflict", text) for text in _overruled(requested.overruled, key)),
+            ("headroom", _headroom(headrooms[key]) if key in headrooms else ""),
+            (
+                "withheld",
+                _withheld(requested.withheld[key], outcome) if key in requested.withheld else "",
+            ),
             ("answer", "" if outcome is None else _answer(outcome, dry=decision.dry_run)),
         ]
         lines += labelled(key, at, column=_COLUMN)
@@ -51,8 +62,8 @@ def answers(state: LaneState, observed: Iteration, decision: Decision) -> list[s
 def _wishes(state: LaneState, observed: Iteration, decision: Decision) -> dict[str, list[str]]:
     """By parameter, who wanted what of it, before any room."""
     wishes: dict[str, list[str]] = {}
-    if not decision.wanted.by_rules:
-        for one in decision.wanted.proposals:
+    if not decision.requested.by_rules:
+        for one in decision.requested.proposals:
             if one.rule != ROLLBACK:
                 rests = f" (rests on {listed(one.kpis)})" if one.kpis else ""
                 said = f"{one.rule or HOOK} {change(one.delta)}{rests}"
@@ -61,7 +72,7 @@ def _wishes(state: LaneState, observed: Iteration, decision: Decision) -> dict[s
         for view in rule_views(state, observed.readings):
             for key, delta in view.wants.items():
                 wishes.setdefault(key, []).append(f"{view.rule.name} {change(delta)}")
-    for key, due in owed_after(state, decision.attributed).items():
+    for key, due in pending_after(state, decision.attributed).items():
         wishes.setdefault(key, []).append(
             f"ROLLBACK to {value(due.value)}: {due.rule or HOOK} after iteration {due.changed} "
             f"hurt {listed(tuple(due.lost))}"
@@ -73,13 +84,14 @@ def _overruled(texts: Sequence[str], key: str) -> list[str]:
     return [text.removeprefix(f"{key}: ") for text in texts if text.startswith(f"{key}: ")]
 
 
-def _room(room: Room) -> str:
-    if room.down == room.up == 0.0:
-        return f"none: {' and '.join(dict.fromkeys((room.reason_down, room.reason_up)))}"
-    return f"{change(room.down)} ({room.reason_down}) to {change(room.up)} ({room.reason_up})"
+def _headroom(headroom: Headroom) -> str:
+    if headroom.down == headroom.up == 0.0:
+        return f"none: {' and '.join(dict.fromkeys((headroom.reason_down, headroom.reason_up)))}"
+    down = f"{change(headroom.down)} ({headroom.reason_down})"
+    return f"{down} to {change(headroom.up)} ({headroom.reason_up})"
 
 
-def _held(reason: str, outcome: Outcome | None) -> str:
+def _withheld(reason: str, outcome: Outcome | None) -> str:
     if ":" in reason:  # in words already
         return reason
     if outcome is not None:
@@ -117,8 +129,8 @@ def panic(state: LaneState, revert: Panic | None) -> list[str]:
         pins = f"{listed(revert.pins)}: edited by hand, moved all the same; they stay pinned"
         lines += labelled("over pins", pins, column=_COLUMN)
     if not revert.would:
-        hold = f"nothing else moves until iteration {revert.held_until}"
-        lines += labelled("hold", hold, column=_COLUMN)
+        hold = f"nothing else moves until iteration {revert.paused_until}"
+        lines += labelled("pause", hold, column=_COLUMN)
     return lines
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_soak.gate.echo import echo_text
+from pytest_soak.loop.headroom import deciding, is_cooling, is_late, is_paused, is_pinned
 from pytest_soak.loop.history import Moment
 from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Reading
-from pytest_soak.loop.rollback import ROLLBACK, rests_of
-from pytest_soak.loop.room import deciding, is_cooling, is_held, is_late, is_pinned
+from pytest_soak.loop.rollback import ROLLBACK, suspensions_of
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Profile
@@ -136,8 +136,8 @@ def _kpis(profile: Profile, observed: Iteration) -> list[str]:
             for each in condition.comparisons
         ]
         unit = "" if kpi is None or kpi.unit in ("1", "share") else kpi.unit
-        figure = reading(found.evidence, *limits)
-        text = figure if found.evidence is None else f"{figure} {unit}".rstrip()
+        figure = reading(found.usable, *limits)
+        text = figure if found.usable is None else f"{figure} {unit}".rstrip()
         if found.value is None and found.why:
             lines += labelled(name, f"{text:<16} {found.why}", column=_KPI_COLUMN)
             continue
@@ -169,11 +169,11 @@ def _in_force(state: LaneState) -> list[str]:
         ("cooldown", _cooldown_text(state) if guards.cooldown is not None else _OFF),
         ("velocity", _velocity_text(state)),
     ]
-    for key, owed in state.owed.items():
-        text = f"{key} is due back to {value(owed.value)} since iteration {owed.since}"
+    for key, pending in state.pending.items():
+        text = f"{key} is due back to {value(pending.value)} since iteration {pending.since}"
         facts.append(("rollback", text))
     rules = {rule.name for rule in state.profile.rules}
-    for (rule, key), rest in rests_of(state).items():
+    for (rule, key), rest in suspensions_of(state).items():
         if rule not in rules:
             continue  # a proposer's own names are not held to it
         way = "up" if rest.direction > 0 else "down"
@@ -185,7 +185,7 @@ def _panic_text(state: LaneState) -> str:
     guard = state.profile.guards.panic
     if guard is None:
         return _OFF
-    hold = f"hold until iteration {state.hold_until}; " if is_held(state) else ""
+    hold = f"paused until iteration {state.paused_until}; " if is_paused(state) else ""
     return f"{hold}{state.fail_streak} FAIL in a row before this iteration, {guard.after} revert"
 
 
@@ -238,7 +238,7 @@ def _velocity_text(state: LaneState) -> str:
 def _rules(state: LaneState, observed: Iteration, decision: Decision | None) -> list[str]:
     if not state.tune:
         return labelled("not asked", "the tuner is off")
-    if decision is not None and not decision.wanted.by_rules:
+    if decision is not None and not decision.requested.by_rules:
         return labelled("not asked", f"{HOOK} {_hook_answer(decision)}")
     lines = []
     views = rule_views(state, observed.readings)
@@ -253,9 +253,9 @@ def _rules(state: LaneState, observed: Iteration, decision: Decision | None) -> 
 def _hook_answer(decision: Decision) -> str:
     if PROPOSER_FAILED in decision.note:
         return "was asked in their place and failed, so nothing is proposed"
-    if all(one.rule == ROLLBACK for one in decision.wanted.proposals):
+    if all(one.rule == ROLLBACK for one in decision.requested.proposals):
         return "answered in their place and proposed nothing"
-    names = [name for name in decision.wanted.rules if name != ROLLBACK]
+    names = [name for name in decision.requested.rules if name != ROLLBACK]
     return f"answered in their place, {f'as {listed(names)}' if names else 'without a name'}"
 
 

@@ -1,7 +1,7 @@
 """What a rule of the profile saw in one iteration: it fires, it waits, or it is quiet.
 
 Nothing is decided here: each condition, and whatever else keeps a rule from firing, is asked of
-``loop.evidence.standing`` by itself.
+``loop.evidence.rule_status`` by itself.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Literal
 
 from pytest_soak.loop.attribution import aims_of
 from pytest_soak.loop.conditions import first_means
-from pytest_soak.loop.evidence import Standing, standing
+from pytest_soak.loop.evidence import RuleStatus, rule_status
+from pytest_soak.loop.headroom import deciding
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.moves import step
-from pytest_soak.loop.room import deciding
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Comparison, Condition, Evidence, Rule
 from pytest_soak.report.layout import kept, reading
@@ -69,7 +69,7 @@ def rule_views(state: LaneState, readings: Readings) -> tuple[RuleView, ...]:
 
 def rule_view(rule: Rule, state: LaneState, readings: Readings) -> RuleView:
     """One rule, on the state just before the decision."""
-    found = standing(rule, state, readings)
+    found = rule_status(rule, state, readings)
     now, size = deciding(state), min(rule.evidence.over, len(state.recent) + 1)
     wants = wants_of(rule, state) if found.fires else {}
     word: Word = "waits" if found.waiting else "quiet"
@@ -87,7 +87,7 @@ def rule_view(rule: Rule, state: LaneState, readings: Readings) -> RuleView:
 
 def _brake(rule: Rule, state: LaneState, readings: Readings) -> str:
     # Without conditions of its own, only what else holds a rule is left to say.
-    found = standing(replace(rule, when=()), state, readings)
+    found = rule_status(replace(rule, when=()), state, readings)
     figures = [f"{item.kpi} is {reading(found.figures.get(item.kpi))}" for item in rule.hysteresis]
     return found.waiting + (f" ({', '.join(figures)})" if found.stopped else "")
 
@@ -129,11 +129,11 @@ def _parts(rule: Rule, state: LaneState, readings: Readings) -> list[Part]:
 
 def _asked(
     rule: Rule, piece: Condition, over: int, state: LaneState, readings: Readings
-) -> Standing:
+) -> RuleStatus:
     """Where a rule would stand that had this one condition and nothing to hold it."""
     evidence = Evidence(over=over, fresh=False, early=True)
     only = Rule(name=rule.name, when=(piece,), moves=(), evidence=evidence)
-    return standing(only, state, readings)
+    return rule_status(only, state, readings)
 
 
 def _limit(piece: Condition, state: LaneState, readings: Readings) -> str:
@@ -155,8 +155,10 @@ def rule_text(view: RuleView) -> str:
         limits: dict[str, list[str]] = {}
         for part in view.parts:
             limits.setdefault(f"{part.kpi} {_over(part)}", []).append(part.limit)
-        held = ", ".join(kept(f"{figure} {' and '.join(said)}") for figure, said in limits.items())
-        return f"{over}: {held}" if over else held
+        withheld = ", ".join(
+            kept(f"{figure} {' and '.join(said)}") for figure, said in limits.items()
+        )
+        return f"{over}: {withheld}" if over else withheld
     unmet = [_unmet(part, over) for part in view.parts if not part.holds]
     if view.word == "waits":
         return "; ".join(text for text in (view.brake, *unmet) if text)

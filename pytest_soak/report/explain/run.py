@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_soak.loop.headroom import is_pinned
 from pytest_soak.loop.model import GUARD_ORDER, Attribution, Entry, Verdict
-from pytest_soak.loop.room import is_pinned
 from pytest_soak.loop.state import EXTERNAL
 from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.report.explain.answers import attribution_text
@@ -106,7 +106,7 @@ def _verdicts(verdicts: Mapping[Verdict, Sequence[int]]) -> Iterator[str]:
 
 
 def _decisions(kind: str, numbers: Sequence[int]) -> str:
-    usual = kind in ("changed something", "wanted nothing")
+    usual = kind in ("changed something", "requested nothing")
     return f"{len(numbers)} {kind}" + ("" if usual else f" ({_at(numbers)})")
 
 
@@ -290,7 +290,7 @@ def _why_still(story: Story, key: str) -> str:
     if not decided:
         return "nothing was decided yet"
     if left:
-        return f"whenever it was wanted: {', '.join(left)}"
+        return f"whenever it was requested: {', '.join(left)}"
     if len(story.hooked) == decided:
         return f"{HOOK} never proposed it"
     rules = [
@@ -301,7 +301,7 @@ def _why_still(story: Story, key: str) -> str:
     waited = [
         f"{name} waited {times(len(story.waits[name]))}" for name in rules if name in story.waits
     ]
-    return f"not wanted by {listed(rules)}" + (f" ({', '.join(waited)})" if waited else "")
+    return f"not requested by {listed(rules)}" + (f" ({', '.join(waited)})" if waited else "")
 
 
 # -- what was left out ---------------------------------------------------------------------------

@@ -10,14 +10,14 @@ from pytest_soak.loop.entries import decision_from_entry
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import Passage, passages
 from pytest_soak.loop.model import Attribution, Decision, Entry, Iteration, Outcome, Verdict
-from pytest_soak.loop.rollback import ROLLBACK, owed_after
+from pytest_soak.loop.rollback import ROLLBACK, pending_after
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import EXTERNAL, LaneState
 from pytest_soak.report.explain.rules import HOOK, Part, rule_view
 from pytest_soak.report.layout import listed
 
-_REST = "rollback: "
-"""How ``held`` begins where a rule rests."""
+_SUSPENDED = "rollback: "
+"""How the reason in ``withheld`` begins where a rule is suspended on the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Story:
         for name in dict.fromkeys(each.name for each in fired_in(observed)):
             self.scenarios[name].append(observed.number)
         for kpi, found in observed.readings.items():
-            if found.evidence is None:
+            if found.usable is None:
                 self.without[kpi].append(observed.number)
 
     def _decided(self, state: LaneState, decision: Decision) -> None:
@@ -123,9 +123,9 @@ class Story:
             self.notes[decision.note].append(number)
         for told in decision.attributed:
             self.told[told.iteration, told.rule] = told
-        for name in decision.wanted.waiting:
+        for name in decision.requested.waiting:
             self.waits[name].append(number)
-        hooked = state.tune and not decision.wanted.by_rules
+        hooked = state.tune and not decision.requested.by_rules
         if hooked:
             self.hooked.append(number)
         self._leave_out(decision)
@@ -143,19 +143,19 @@ class Story:
     def _leave_out(self, decision: Decision) -> None:
         proposed = {one.key for one in decision.outcomes}
         moved = {one.key for one in decision.outcomes if one.outcome != "SKIPPED"}
-        for key, reason in decision.wanted.held.items():
-            if key in moved and _rests(reason):
+        for key, reason in decision.requested.withheld.items():
+            if key in moved and _suspended(reason):
                 continue  # the move is another rule's, and whole
-            what = "held in part" if key in proposed else "held"
+            what = "withheld in part" if key in proposed else "withheld"
             self.left_out[reason.partition(":")[0], key, what].append(decision.iteration)
         for one in decision.outcomes:
             if one.outcome != "APPLIED":
                 self.left_out[one.reason, one.key, one.outcome].append(decision.iteration)
 
 
-def _rests(reason: str) -> bool:
+def _suspended(reason: str) -> bool:
     """Whether one of several rules was held, by its rest after a rollback."""
-    return reason.startswith(_REST)
+    return reason.startswith(_SUSPENDED)
 
 
 def _kind(decision: Decision) -> str:
@@ -167,20 +167,22 @@ def _kind(decision: Decision) -> str:
         return "would have changed something"
     if decision.outcomes:
         return "proposed what was refused"
-    return "wanted what was held" if decision.wanted.held else "wanted nothing"
+    return (
+        "requested only what was withheld" if decision.requested.withheld else "requested nothing"
+    )
 
 
 def _step(state: LaneState, decision: Decision, one: Outcome, *, hooked: bool) -> Step:
     number = decision.iteration
     before, after = state.values[one.key], decision.values[one.key]
     if one.rule == ROLLBACK:
-        owed = owed_after(state, decision.attributed).get(one.key)
+        pending = pending_after(state, decision.attributed).get(one.key)
         why = "it hurt"
-        if owed is not None:
-            by = owed.rule or HOOK
-            why = f"{by} after iteration {owed.changed} hurt {listed(tuple(owed.lost))}"
+        if pending is not None:
+            by = pending.rule or HOOK
+            why = f"{by} after iteration {pending.changed} hurt {listed(tuple(pending.lost))}"
         return Step(number, before, after, "ROLLBACK", one.rule, reason=why)
-    held = decision.wanted.held.get(one.key, "")
+    withheld = decision.requested.withheld.get(one.key, "")
     return Step(
         iteration=number,
         before=before,
@@ -190,7 +192,7 @@ def _step(state: LaneState, decision: Decision, one: Outcome, *, hooked: bool) -
         by=f"{one.rule} ({HOOK})" if hooked and one.rule else one.rule or HOOK,
         reason=one.reason,
         rested=_rested(state, decision, one, hooked=hooked),
-        trimmed="" if _rests(held) else held.partition(":")[0],
+        trimmed="" if _suspended(withheld) else withheld.partition(":")[0],
     )
 
 
@@ -204,9 +206,11 @@ def _rested(
     rule = next((each for each in state.profile.rules if each.name == one.rule), None)
     if rule is not None and not hooked:
         return rule_view(rule, state, readings).parts
-    kpis = {kpi for each in decision.wanted.proposals if each.key == one.key for kpi in each.kpis}
+    kpis = {
+        kpi for each in decision.requested.proposals if each.key == one.key for kpi in each.kpis
+    }
     return tuple(
-        Part(kpi, "", (), found.evidence, found.evidence, True, True, aimed=True)
+        Part(kpi, "", (), found.usable, found.usable, True, True, aimed=True)
         for kpi in sorted(kpis)
         if (found := readings.get(kpi)) is not None
     )

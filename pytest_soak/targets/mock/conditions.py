@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_soak.targets.mock.grid import DT, FINE_PER_TICK, Floats
 from pytest_soak.targets.mock.market import Market
-from pytest_soak.targets.mock.scenario import LOSS, Window, stream_of, tick_of
+from pytest_soak.targets.mock.scenario import LOSS, ActiveSpan, stream_of, tick_of
 
 _LONGEST_FLIGHT_S = 20.0
 
@@ -33,7 +33,7 @@ class Conditions:
 
 
 def conditions_of(
-    windows: Sequence[Window],
+    windows: Sequence[ActiveSpan],
     market: Market,
     seed: int = 0,
     iteration: int = 0,

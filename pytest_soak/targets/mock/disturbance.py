@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_soak.targets.mock.flow import Takers
 from pytest_soak.targets.mock.grid import DT, Floats
-from pytest_soak.targets.mock.scenario import FORGET_S, Window
+from pytest_soak.targets.mock.scenario import FORGET_S, ActiveSpan
 
 _CRASH_FALL_S, _CRASH_RETRACE_S, _CRASH_RETRACE = 8.0, 90.0, (0.4, 0.6)
 _CRASH_DEPTH, _CRASH_SPREAD, _CRASH_LATENCY, _CRASH_VOLATILITY = 0.12, 8.0, 3.0, 2.0
@@ -52,7 +52,7 @@ class Disturbance:
         return time, side, size, reach
 
 
-def disturbance_of(windows: Sequence[Window], interval_s: float) -> Disturbance | None:
+def disturbance_of(windows: Sequence[ActiveSpan], interval_s: float) -> Disturbance | None:
     """What they do to the market; None for nothing."""
     if not windows:
         return None
@@ -89,13 +89,13 @@ def disturbance_of(windows: Sequence[Window], interval_s: float) -> Disturbance 
     return Disturbance(factors, moves, (columns[0], columns[1], columns[2], columns[3]))
 
 
-def _ages(one: Window, ticks: int) -> Floats:
+def _ages(one: ActiveSpan, ticks: int) -> Floats:
     # (ticks + 1,) at the borders of the ticks: what happens in a tick is felt at its end.
     ages: Floats = np.clip(np.arange(ticks + 1) * DT - one.start, 0.0, FORGET_S)
     return ages
 
 
-def _crash_bps(one: Window, ticks: int) -> Floats:
+def _crash_bps(one: ActiveSpan, ticks: int) -> Floats:
     age = _ages(one, ticks)
     low, high = _CRASH_RETRACE
     retrace = low + (high - low) * one.draw
@@ -105,11 +105,11 @@ def _crash_bps(one: Window, ticks: int) -> Floats:
     return path
 
 
-def _finger_side(one: Window) -> float:
+def _finger_side(one: ActiveSpan) -> float:
     return 1.0 if one.draw < 0.5 else -1.0
 
 
-def _finger_bps(one: Window, ticks: int) -> Floats:
+def _finger_bps(one: ActiveSpan, ticks: int) -> Floats:
     # The taker itself trades before the mid has moved: felt from the next tick on.
     age = _ages(one, ticks) - DT
     refill = np.exp(-3.0 * age / (one.end - one.start))

@@ -19,7 +19,7 @@ from pytest_soak.targets.mock.desk import MAKER, Tape
 from pytest_soak.targets.mock.disturbance import Disturbance
 from pytest_soak.targets.mock.grid import DT
 from pytest_soak.targets.mock.market import Market
-from pytest_soak.targets.mock.scenario import Window
+from pytest_soak.targets.mock.scenario import ActiveSpan
 from pytest_soak.targets.quoting import THROTTLE
 
 Floats = NDArray[np.float64]
@@ -38,7 +38,7 @@ class Run:
 
 
 def fired(
-    windows: Sequence[Window],
+    windows: Sequence[ActiveSpan],
     market: Market,
     disturbance: Disturbance | None,
     conditions: Conditions,
@@ -64,7 +64,7 @@ def fired(
     return sorted(found, key=lambda entry: (entry["started_s"], entry["name"]))
 
 
-def _crash(one: Window, run: Run) -> dict[str, float] | None:
+def _crash(one: ActiveSpan, run: Run) -> dict[str, float] | None:
     before = float(run.market.mid[max(0, one.first - 1)])
     return {
         "strength": before - float(run.market.mid[one.ticks].min()),
@@ -74,7 +74,7 @@ def _crash(one: Window, run: Run) -> dict[str, float] | None:
     }
 
 
-def _spike(one: Window, run: Run) -> dict[str, float] | None:
+def _spike(one: ActiveSpan, run: Run) -> dict[str, float] | None:
     seconds = np.diff(run.market.mid[one.ticks][:: round(1.0 / DT)])
     return {
         "strength": _ratio(run.market.volatility, run.disturbance.calm[0], one),
@@ -82,7 +82,7 @@ def _spike(one: Window, run: Run) -> dict[str, float] | None:
     }
 
 
-def _gap(one: Window, run: Run) -> dict[str, float] | None:
+def _gap(one: ActiveSpan, run: Run) -> dict[str, float] | None:
     return {
         "strength": _ratio(run.market.spread, run.disturbance.calm[2], one),
         "depth_ratio": _ratio(run.market.depth, run.disturbance.calm[1], one),
@@ -90,7 +90,7 @@ def _gap(one: Window, run: Run) -> dict[str, float] | None:
     }
 
 
-def _slow(one: Window, run: Run) -> dict[str, float] | None:
+def _slow(one: ActiveSpan, run: Run) -> dict[str, float] | None:
     sent, latency = np.array(run.tape.sent), np.array(run.tape.latency)
     inside = _inside(one, sent)
     if not inside.any():
@@ -102,7 +102,7 @@ def _slow(one: Window, run: Run) -> dict[str, float] | None:
     }
 
 
-def _withheld(one: Window, run: Run) -> dict[str, float] | None:
+def _withheld(one: ActiveSpan, run: Run) -> dict[str, float] | None:
     # Those of an iteration before have waited since its end, as far as this one can tell.
     lands = np.concatenate([run.pending, np.array(run.tape.sent) + np.array(run.tape.latency)])
     waited = np.concatenate([run.pending, run.tape.latency])
@@ -118,7 +118,7 @@ def _withheld(one: Window, run: Run) -> dict[str, float] | None:
     }
 
 
-def _throttled(one: Window, run: Run) -> dict[str, float] | None:
+def _throttled(one: ActiveSpan, run: Run) -> dict[str, float] | None:
     sent = int(np.count_nonzero(_inside(one, np.array(run.tape.sent))))
     times, reasons = np.array(run.tape.refused), np.array(run.tape.reason)
     refused = int(np.count_nonzero(_inside(one, times) & (reasons == THROTTLE)))
@@ -131,7 +131,7 @@ def _throttled(one: Window, run: Run) -> dict[str, float] | None:
     }
 
 
-def _blind(one: Window, run: Run) -> dict[str, float] | None:
+def _blind(one: ActiveSpan, run: Run) -> dict[str, float] | None:
     age = run.conditions.stale_s[one.ticks]
     if not age.any():
         return None
@@ -143,7 +143,7 @@ def _blind(one: Window, run: Run) -> dict[str, float] | None:
     }
 
 
-def _finger(one: Window, run: Run) -> dict[str, float] | None:
+def _finger(one: ActiveSpan, run: Run) -> dict[str, float] | None:
     at = np.flatnonzero(run.market.taker_time == one.start)
     if not len(at):
         return None
@@ -160,7 +160,7 @@ def _finger(one: Window, run: Run) -> dict[str, float] | None:
     }
 
 
-_Measure = Callable[[Window, Run], Mapping[str, float] | None]
+_Measure = Callable[[ActiveSpan, Run], Mapping[str, float] | None]
 _MEASURES: Mapping[str, _Measure] = {
     "flash_crash": _crash,
     "volatility_spike": _spike,
@@ -173,12 +173,12 @@ _MEASURES: Mapping[str, _Measure] = {
 }
 
 
-def _inside(one: Window, times: Floats) -> NDArray[np.bool_]:
+def _inside(one: ActiveSpan, times: Floats) -> NDArray[np.bool_]:
     inside: NDArray[np.bool_] = (times >= one.first * DT) & (times < one.stop * DT)
     return inside
 
 
-def _ratio(values: Floats, calm: Floats, one: Window) -> float:
+def _ratio(values: Floats, calm: Floats, one: ActiveSpan) -> float:
     return float(values[one.ticks].mean() / calm[one.ticks].mean())
 
 

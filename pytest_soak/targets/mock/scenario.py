@@ -38,7 +38,7 @@ FORGET_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ActiveSpan:
     """One scheduled scenario as an iteration sees it."""
 
     name: str
@@ -73,7 +73,7 @@ def check(schedule: Sequence[Scenario]) -> None:
 
 def windows_of(
     schedule: Sequence[Scenario], seed: int, iteration: int, interval_s: float
-) -> tuple[Window, ...]:
+) -> tuple[ActiveSpan, ...]:
     """The scenarios that are felt in ``iteration``, in the order of the schedule."""
     ticks = max(1, round(interval_s / DT))
     found = []
@@ -84,7 +84,7 @@ def windows_of(
             continue
         draw = float(stream_of(seed, one.at, SHAPE, one.name).random())
         first, stop = (min(max(0, tick_of(time)), ticks) for time in (start, end))
-        found.append(Window(one.name, start, end, one.strength, draw, first, stop))
+        found.append(ActiveSpan(one.name, start, end, one.strength, draw, first, stop))
     return tuple(found)
 
 

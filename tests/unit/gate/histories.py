@@ -18,8 +18,8 @@ from pytest_soak.loop.model import (
     Panic,
     Proposal,
     Reading,
+    Requested,
     Verdict,
-    Wanted,
 )
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
@@ -69,7 +69,7 @@ def make_history(
     *,
     kpis: Kpis | None = None,
     outcomes: Mapping[int, Sequence[Outcome]] | None = None,
-    wanted: Mapping[int, Wanted] | None = None,
+    requested: Mapping[int, Requested] | None = None,
     verdicts: Mapping[int, Verdict] | None = None,
     panics: Mapping[int, Panic] | None = None,
     planned: int | None = None,
@@ -92,7 +92,7 @@ def make_history(
             number,
             values,
             list((outcomes or {}).get(number, ())),
-            (wanted or {}).get(number),
+            (requested or {}).get(number),
             (panics or {}).get(number),
             dry_run,
         )
@@ -143,7 +143,7 @@ def _decision(
     number: int,
     values: Mapping[str, float],
     outcomes: list[Outcome],
-    wanted: Wanted | None,
+    requested: Requested | None,
     panic: Panic | None,
     dry_run: bool,
 ) -> Decision:
@@ -157,16 +157,16 @@ def _decision(
             after[item.key] = landing
     if panic is not None and not panic.would:
         after |= panic.moves
-    if wanted is None:
+    if requested is None:
         proposals = tuple(Proposal(o.key, o.proposed, o.rule) for o in outcomes)
         rules = tuple(dict.fromkeys(o.rule for o in outcomes))
-        wanted = Wanted(proposals, rules)
+        requested = Requested(proposals, rules)
     old, new = compute_json_hash(values), compute_json_hash(after)
     return Decision(
         iteration=number,
         verdict=Verdict.PASS,
         reasons=(),
-        wanted=wanted,
+        requested=requested,
         outcomes=tuple(sorted(made, key=lambda item: item.key)),
         panic=panic,
         values=after,

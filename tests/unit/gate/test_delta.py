@@ -7,7 +7,7 @@ import pytest
 
 from pytest_soak.gate.delta import DeltaReport, verify_deltas
 from pytest_soak.gate.window import LaneWindow
-from pytest_soak.loop.model import Decision, History, Outcome, Panic, Proposal, Verdict, Wanted
+from pytest_soak.loop.model import Decision, History, Outcome, Panic, Proposal, Requested, Verdict
 from tests.unit.gate.histories import (
     applied,
     clipped,
@@ -191,9 +191,9 @@ def test_an_outcome_that_does_not_add_up_fails(changes: dict[str, object], text:
 
 def test_a_proposal_without_an_outcome_fails() -> None:
     history = make_history(outcomes=BOOST)
-    wanted = decision_of(history, 3).wanted
-    more = (*wanted.proposals, Proposal("tail_age_ms", 50.0, "LATENCY_HARD"))
-    report = verified(with_decision(history, 3, wanted=replace(wanted, proposals=more)))
+    requested = decision_of(history, 3).requested
+    more = (*requested.proposals, Proposal("tail_age_ms", 50.0, "LATENCY_HARD"))
+    report = verified(with_decision(history, 3, requested=replace(requested, proposals=more)))
     assert report.fail == 1
     assert report.explained_ratio == pytest.approx(2 / 3)
     assert "it has no outcome" in report.failures[0]
@@ -207,7 +207,7 @@ def test_two_outcomes_of_one_key_fail() -> None:
 
 
 def test_a_panic_revert_is_no_proposal_and_explains_its_moves() -> None:
-    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, held_until=8)
+    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, paused_until=8)
     report = verified(make_history(10, panics={4: panic}))
     assert (report.applicable, report.fail) == (False, 0)
     refused = [skipped("min_interval_ms", 10.0, "panic")]
@@ -216,7 +216,7 @@ def test_a_panic_revert_is_no_proposal_and_explains_its_moves() -> None:
 
 
 def test_a_panic_that_only_would_moves_nothing() -> None:
-    would = Panic("steady_safe", {"base_spread_bps": 0.65}, would=True, held_until=8)
+    would = Panic("steady_safe", {"base_spread_bps": 0.65}, would=True, paused_until=8)
     assert verified(make_history(10, panics={4: would}, tune=False)).fail == 0
 
 
@@ -258,8 +258,8 @@ def test_limits_of_the_ratio(partial: int, stuck: bool, strict: bool, verdict: V
     assert verified(history, strict).verdict is verdict
 
 
-def needy(wanted: dict[int, Wanted]) -> History:
-    return make_history(10, kpis={"maker_taker_ratio": 0.7}, wanted=wanted, mock=True)
+def needy(requested: dict[int, Requested]) -> History:
+    return make_history(10, kpis={"maker_taker_ratio": 0.7}, requested=requested, mock=True)
 
 
 def test_a_silent_tuner_is_a_warning() -> None:
@@ -271,15 +271,15 @@ def test_a_silent_tuner_is_a_warning() -> None:
 
 def test_held_waiting_and_proposing_are_all_words() -> None:
     said = {
-        **{t: Wanted(held={"base_spread_bps": "velocity"}) for t in range(1, 5)},
-        **{t: Wanted(waiting={"MAKER_BOOST": "mean 0.86 of the last 4"}) for t in range(5, 8)},
-        8: Wanted(rules=("MAKER_BOOST",)),
+        **{t: Requested(withheld={"base_spread_bps": "velocity"}) for t in range(1, 5)},
+        **{t: Requested(waiting={"MAKER_BOOST": "mean 0.86 of the last 4"}) for t in range(5, 8)},
+        8: Requested(rules=("MAKER_BOOST",)),
     }
     report = verified(needy(said))
     assert report.proposes_when_needed == 0.8
     assert report.verdict is Verdict.PASS
-    assert report.held_ratio == 1.0
-    other = {t: Wanted(held={"tail_age_ms": "velocity"}) for t in range(1, 11)}
+    assert report.withheld_ratio == 1.0
+    other = {t: Requested(withheld={"tail_age_ms": "velocity"}) for t in range(1, 11)}
     assert verified(needy(other)).proposes_when_needed == 0.0
 
 
@@ -293,6 +293,6 @@ def test_no_need_and_no_tuner_are_not_asked() -> None:
 
 
 def test_held_ratio_is_of_the_iterations_that_wanted_anything() -> None:
-    wanted = {2: Wanted(held={"tail_age_ms": "velocity"})}
-    report = verified(make_history(outcomes=BOOST, wanted=wanted))
-    assert report.held_ratio == 0.5
+    requested = {2: Requested(withheld={"tail_age_ms": "velocity"})}
+    report = verified(make_history(outcomes=BOOST, requested=requested))
+    assert report.withheld_ratio == 0.5

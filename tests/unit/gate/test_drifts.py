@@ -237,12 +237,12 @@ class TestFreezing:
 def test_a_weaker_gate_is_named() -> None:
     assert weakened(steady().gate) == ()
     weak = replace(
-        steady().gate, confidence=0.9, pass_from=12, no_data_share=0.5, pass_count_slack=4
+        steady().gate, confidence=0.9, pass_from=12, no_data_ratio=0.5, pass_count_slack=4
     )
     assert weakened(weak) == (
         "confidence 0.9 below 0.95",
         "pass_from 12 below 24",
-        "no_data_share 0.5 above 0.25",
+        "no_data_ratio 0.5 above 0.25",
         "pass_count_slack 4 above a quarter of 8",
     )
     delta = replace(steady().gate.delta, full=0.5, relaxed=0.4, stuck_max=3)

@@ -120,7 +120,7 @@ def test_what_is_too_long_for_the_verdict_line_stands_above_it() -> None:
     profile = with_gate(
         confidence=0.6,
         pass_from=1,
-        no_data_share=1.0,
+        no_data_ratio=1.0,
         pass_count_slack=8,
         freeze_ready_pass_count=0,
         delta={"full": 0.0, "relaxed": 0.0, "stuck_max": 99},

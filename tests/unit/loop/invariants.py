@@ -71,7 +71,7 @@ def check_values(drive: Drive) -> None:
 
 def check_outcomes(drive: Drive, iteration: Iteration, decision: Decision) -> None:
     """I4, I5, I14, and what each word means."""
-    proposed = {proposal.key for proposal in decision.wanted.proposals}
+    proposed = {proposal.key for proposal in decision.requested.proposals}
     keys = [outcome.key for outcome in decision.outcomes]
     assert keys == sorted(proposed), "I4: one outcome for every proposed key"
     words = [outcome.outcome for outcome in decision.outcomes]
@@ -101,12 +101,12 @@ def check_outcomes(drive: Drive, iteration: Iteration, decision: Decision) -> No
         assert abs(outcome.applied) >= share * abs(outcome.proposed) - slack
         assert abs(outcome.applied) <= abs(outcome.proposed) + slack
         assert bool(outcome.reason) == (outcome.outcome == "CLIPPED")
-        for proposal in decision.wanted.proposals:
+        for proposal in decision.requested.proposals:
             if proposal.key == outcome.key:
                 for kpi in proposal.kpis:
                     reading = iteration.readings.get(kpi)
                     assert reading is not None, "a move rests on data"
-                    assert reading.evidence is not None, "a move rests on data"
+                    assert reading.usable is not None, "a move rests on data"
 
 
 def drive_values(drive: Drive, decision: Decision) -> dict[str, float]:
@@ -154,7 +154,7 @@ def check_freeze(drive: Drive, decided: Decided) -> None:
                 assert decision.panic or outcome.applied == 0, f"I3: {outcome}"
             refused = "freeze" in (outcome.reason, *outcome.also)
             assert refused == (frozen and is_frozen_key), "I3: freeze is said when it holds"
-        risk, net = (iteration.readings[kpi].evidence for kpi in ("risk_ratio", "net_bps"))
+        risk, net = (iteration.readings[kpi].usable for kpi in ("risk_ratio", "net_bps"))
         stable = risk is not None and net is not None and risk <= 0.35 and net >= 2.7
         streak = streak + 1 if stable and not frozen else 0
         if streak == 2:
@@ -243,10 +243,10 @@ def check_panic(drive: Drive, decided: Decided) -> None:
             streak = 0
         due = streak == 3
         assert (decision.panic is not None) == due, f"I11 at {decision.iteration}"
-        held = decision.iteration <= hold
+        withheld = decision.iteration <= hold
         for outcome in decision.outcomes:
             refused = "panic" in (outcome.reason, *outcome.also)
-            assert refused == (due or held), f"I11: {outcome}"
+            assert refused == (due or withheld), f"I11: {outcome}"
             assert outcome.outcome == "SKIPPED" or not refused
         if due:
             streak = 0

@@ -20,7 +20,7 @@ from pytest_soak.loop.entries import (
     start_entry,
 )
 from pytest_soak.loop.fold import advance, started
-from pytest_soak.loop.model import Decision, Halt, Outcome, Proposal, Wanted
+from pytest_soak.loop.model import Decision, Halt, Outcome, Proposal, Requested
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.build import build
 from pytest_soak.profile.model import Profile
@@ -179,7 +179,7 @@ class Drive:
 def proposing(rule: str = "", /, *kpis: str, **deltas: Any) -> Proposer:
     """Proposes these deltas always, in the name of ``rule``, resting on ``kpis``."""
     proposals = tuple(Proposal(key, delta, rule, kpis) for key, delta in deltas.items())
-    return lambda state, readings, room: Wanted(proposals=proposals)
+    return lambda state, readings, headroom: Requested(proposals=proposals)
 
 
 def as_written(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,6 +187,6 @@ def as_written(entry: Mapping[str, Any]) -> dict[str, Any]:
     return loaded
 
 
-def nothing(state: Any, readings: Any, room: Any) -> Wanted:
+def nothing(state: Any, readings: Any, headroom: Any) -> Requested:
     """A proposer with no wishes."""
-    return Wanted()
+    return Requested()

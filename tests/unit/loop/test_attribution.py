@@ -157,7 +157,7 @@ def test_early_changes_have_no_evidence() -> None:
 def test_the_dwell_of_a_rule_is_its_window() -> None:
     drive = Drive()
     drive.steps(16, edge_report(p95=345.0))
-    assert "LATENCY_BUFFER" in drive.decisions[-1].wanted.rules
+    assert "LATENCY_BUFFER" in drive.decisions[-1].requested.rules
     told: list[Attribution] = []
     for _ in range(16):
         assert not told

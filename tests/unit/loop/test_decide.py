@@ -7,7 +7,7 @@ import pytest
 from pytest_soak.canonical import compute_json_hash
 from pytest_soak.loop.decide import decide
 from pytest_soak.loop.entries import runtime_of, state_hash_of
-from pytest_soak.loop.model import Panic, Proposal, Verdict, Wanted
+from pytest_soak.loop.model import Panic, Proposal, Requested, Verdict
 from tests.unit.loop.lanes import Drive, edge_report, nothing, proposing, shipped, starts
 
 FAIL = edge_report(net=1.0)
@@ -63,11 +63,11 @@ class TestPanic:
         assert [one.panic for one in decisions[:2]] == [None, None]
         panic = decisions[2].panic
         assert panic is not None
-        assert (panic.revert_to, panic.would, panic.held_until) == ("steady_safe", False, 7)
+        assert (panic.revert_to, panic.would, panic.paused_until) == ("steady_safe", False, 7)
         assert drive.state.values == self.safe
         assert decisions[2].signature is None
         assert decisions[2].note == (
-            "panic: 3 FAIL iterations in a row, reverted to steady_safe, hold until 7"
+            "panic: 3 FAIL iterations in a row, reverted to steady_safe, paused until 7"
         )
 
     def test_missing_data_leaves_the_streak_and_a_good_iteration_ends_it(self) -> None:
@@ -90,7 +90,7 @@ class TestPanic:
             drive.step(FAIL, nothing)
         state = drive.state
         assert (state.last_signature, state.before, state.fail_streak) == (None, {}, 0)
-        assert (state.frozen_until, state.cooldown_until, state.hold_until) == (0, 0, 8)
+        assert (state.frozen_until, state.cooldown_until, state.paused_until) == (0, 0, 8)
         assert state.moves == before.moves
         assert len(state.moves) == 1
 
@@ -112,10 +112,10 @@ class TestPanic:
         for _ in range(2):
             drive.step(FAIL, nothing)
         decision = drive.step(FAIL, proposing(tail_age_ms=5))
-        assert decision.panic == Panic("steady_safe", {}, would=False, held_until=None)
+        assert decision.panic == Panic("steady_safe", {}, would=False, paused_until=None)
         assert decision.outcomes[0].reason == "panic"
         assert drive.state.fail_streak == 0
-        assert drive.state.hold_until == 0
+        assert drive.state.paused_until == 0
         assert drive.move(tail_age_ms=5)["tail_age_ms"].outcome == "APPLIED"
 
     @pytest.mark.parametrize(("tune", "dry_run"), [(False, False), (True, True)])
@@ -128,14 +128,14 @@ class TestPanic:
         assert panics[2].would
         assert panics[2].moves["min_interval_ms"] == 75
         assert not any(one.changes for one in decisions)
-        assert drive.state.hold_until == 0
+        assert drive.state.paused_until == 0
         assert "would revert to steady_safe" in decisions[2].note
 
 
 def test_without_tuning_nothing_is_ever_proposed() -> None:
     drive = Drive(tune=False)
     decisions = drive.steps(6, edge_report(maker=0.6, risk=0.3))
-    assert all(one.wanted.proposals == () and one.outcomes == () for one in decisions)
+    assert all(one.requested.proposals == () and one.outcomes == () for one in decisions)
     assert drive.state.frozen_until > 0, "streaks are still counted"
 
 
@@ -152,17 +152,17 @@ def test_a_dry_run_decides_and_charges_nothing() -> None:
     assert drive.state.last_signature is None
 
 
-def explode(state: Any, readings: Any, room: Any) -> Wanted:
+def explode(state: Any, readings: Any, headroom: Any) -> Requested:
     raise KeyError("no such thing")
 
 
-def endless(state: Any, readings: Any, room: Any) -> Wanted:
-    return endless(state, readings, room)
+def endless(state: Any, readings: Any, headroom: Any) -> Requested:
+    return endless(state, readings, headroom)
 
 
-def no_tuple(state: Any, readings: Any, room: Any) -> Wanted:
+def no_tuple(state: Any, readings: Any, headroom: Any) -> Requested:
     proposals: Any = 5
-    return Wanted(proposals=proposals)
+    return Requested(proposals=proposals)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def no_tuple(state: Any, readings: Any, room: Any) -> Wanted:
     [
         (explode, "the proposer failed: KeyError('no such thing')"),
         (endless, "RecursionError"),
-        (lambda state, readings, room: None, "a proposer answers Wanted, not NoneType"),
+        (lambda state, readings, headroom: None, "a proposer answers Requested, not NoneType"),
         (no_tuple, "TypeError"),
     ],
 )
@@ -185,16 +185,16 @@ def test_a_proposer_that_fails_is_a_note(proposer: Any, note: str) -> None:
 
 def test_a_proposers_note_reaches_the_decision() -> None:
     drive = Drive()
-    decision = drive.step(proposer=lambda *_: Wanted(note="odd"))
+    decision = drive.step(proposer=lambda *_: Requested(note="odd"))
     assert decision.note == "odd"
 
 
 def test_proposals_are_journaled_sorted_whatever_their_order() -> None:
     proposals = (Proposal("tail_age_ms", 5, ""), Proposal("base_spread_bps", 0.01, ""))
-    one = Drive().step(proposer=lambda *_: Wanted(proposals=proposals))
-    two = Drive().step(proposer=lambda *_: Wanted(proposals=proposals[::-1]))
+    one = Drive().step(proposer=lambda *_: Requested(proposals=proposals))
+    two = Drive().step(proposer=lambda *_: Requested(proposals=proposals[::-1]))
     assert one == two
-    assert [proposal.key for proposal in one.wanted.proposals] == [
+    assert [proposal.key for proposal in one.requested.proposals] == [
         "base_spread_bps",
         "tail_age_ms",
     ]

@@ -230,7 +230,7 @@ def test_without_noise_nothing_happens() -> None:
     quiet = {kpi: replace(signal, sd=0.0) for kpi, signal in healthy(profile).items()}
     steps = lane_steps(profile, SyntheticTarget(Plant(quiet), profile, 0.3, 1), 40)
     assert {step.decision.verdict for step in steps} == {Verdict.PASS}
-    assert not any(step.decision.wanted.rules or step.decision.changes for step in steps)
+    assert not any(step.decision.requested.rules or step.decision.changes for step in steps)
 
 
 def test_healthy_is_inside_the_tightest_limit() -> None:
@@ -244,7 +244,7 @@ def test_healthy_is_inside_the_tightest_limit() -> None:
 def test_a_report_reads_back_as_its_kpis() -> None:
     kpis = {kpi: signal.healthy for kpi, signal in healthy(shipped()).items()}
     readings = read_kpis(shipped(), edge_report(kpis), None, interval_s=300.0, mock=False)
-    assert {kpi: readings[kpi].evidence for kpi in kpis} == pytest.approx(kpis)
+    assert {kpi: readings[kpi].usable for kpi in kpis} == pytest.approx(kpis)
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.8])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_soak.loop.guards import GUARDS, Guarded, guard, signature_of
-from pytest_soak.loop.model import GUARD_ORDER, Outcome, Proposal, Wanted
+from pytest_soak.loop.model import GUARD_ORDER, Outcome, Proposal, Requested
 from tests.unit.loop.lanes import Drive, changed, edge_report, nothing, proposing, shipped
 
 FAIL = edge_report(net=1.0)
@@ -64,7 +64,7 @@ def test_the_hold_after_a_panic_is_four_decisions() -> None:
         drive.step(FAIL, nothing)
     words = [drive.move(tail_age_ms=5)["tail_age_ms"] for _ in range(5)]
     assert [outcome.reason for outcome in words] == ["panic"] * 4 + [""]
-    assert words[0].note == "hold until iteration 7"
+    assert words[0].note == "paused until iteration 7"
 
 
 # 2 nodata
@@ -267,7 +267,7 @@ def test_the_exempt_may_go_back(rule: str) -> None:
     for by_rules, outcome in ((True, "APPLIED"), (False, "SKIPPED")):
         drive = Drive()
         drive.move(tail_age_ms=25)
-        back = Wanted((Proposal("tail_age_ms", -25.0, rule),), by_rules=by_rules)
+        back = Requested((Proposal("tail_age_ms", -25.0, rule),), by_rules=by_rules)
         (told,) = drive.step(proposer=lambda *_, said=back: said).outcomes
         assert told.outcome == outcome
 

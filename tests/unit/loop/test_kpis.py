@@ -49,7 +49,7 @@ def rows(**blocks: int) -> list[dict[str, str]]:
 def test_every_declared_kpi_has_a_reading_even_in_an_empty_report() -> None:
     readings = read({"totals": {}})
     assert set(readings) == set(shipped().kpis)
-    assert all(reading.evidence is None for reading in readings.values())
+    assert all(reading.usable is None for reading in readings.values())
 
 
 @pytest.mark.parametrize("junk", NO_NUMBERS, ids=repr)
@@ -143,7 +143,7 @@ def test_an_amount_that_is_there_and_is_none_is_no_data_whatever_else_there_is(
     for bad, good in ((maker, taker), (taker, maker)):
         report = with_amounts(section, {good: 5, bad: junk})
         reading = read(to_json(report), mock=mock)["maker_taker_ratio"]
-        assert (reading.value, reading.evidence, reading.source) == (None, None, source)
+        assert (reading.value, reading.usable, reading.source) == (None, None, source)
         assert reading.why == f"{section + '.' if section else ''}{bad} {why}"
 
 
@@ -186,9 +186,9 @@ def test_a_source_of_the_share_that_is_there_and_unusable_is_no_data(
 
 def test_the_mock_default_is_data_in_mock_and_the_fallback_is_not() -> None:
     in_mock = read({"totals": {}}, mock=True)["maker_taker_ratio"]
-    assert (in_mock.evidence, in_mock.source) == (0.9, "mock_default")
+    assert (in_mock.usable, in_mock.source) == (0.9, "mock_default")
     outside = read({"totals": {}})["maker_taker_ratio"]
-    assert (outside.value, outside.evidence) == (0.6, None)
+    assert (outside.value, outside.usable) == (0.6, None)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_soak.loop.fold import fold
-from pytest_soak.loop.room import room_of
+from pytest_soak.loop.headroom import headroom_of
 from tests.unit.loop.lanes import Drive, changed, edge_report, proposing, shipped
 
 BAD = edge_report(net=1.0)
@@ -16,13 +16,13 @@ def test_an_edited_key_is_pinned_and_the_tuner_works_around_it() -> None:
     drive.step()
     drive.edit(base_spread_bps=0.7)
     boost = drive.steps(4, edge_report(maker=0.7))
-    assert all(decision.wanted.held["base_spread_bps"] == "pin" for decision in boost)
+    assert all(decision.requested.withheld["base_spread_bps"] == "pin" for decision in boost)
     assert all(decision.values["base_spread_bps"] == 0.7 for decision in boost)
     assert {one.rule for decision in boost for one in decision.outcomes} == {"MAKER_BOOST"}
     assert boost[-1].values["min_interval_ms"] > 50, "it works around the pin"
     drive.observe()
-    room = room_of(drive.state)["base_spread_bps"]
-    assert (room.down, room.up, room.reason_down) == (0.0, 0.0, "pin")
+    headroom = headroom_of(drive.state)["base_spread_bps"]
+    assert (headroom.down, headroom.up, headroom.reason_down) == (0.0, 0.0, "pin")
 
 
 def test_a_proposal_for_a_pinned_key_is_refused_and_says_so() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from pytest_soak.loop.decide import Proposer
 from pytest_soak.loop.fold import fold
+from pytest_soak.loop.headroom import headroom_of
 from pytest_soak.loop.model import Decision
-from pytest_soak.loop.room import room_of
-from pytest_soak.loop.state import TakenBack
+from pytest_soak.loop.state import RolledBack
 from pytest_soak.loop.tuner import propose
 from pytest_soak.profile.model import Profile
 from tests.unit.loop.lanes import Drive, changed, edge_report, nothing, proposing, shipped
@@ -47,12 +47,12 @@ def test_a_change_that_hurt_is_taken_back() -> None:
     assert (outcome.rule, outcome.outcome) == ("ROLLBACK", "APPLIED")
     assert (outcome.before, outcome.after) == (0.6, 0.5)
     assert decision.values["base_spread_bps"] == 0.5
-    assert decision.wanted.rules == ("ROLLBACK",)
-    assert decision.wanted.log == (
+    assert decision.requested.rules == ("ROLLBACK",)
+    assert decision.requested.log == (
         "| iter_watch | ROLLBACK | base_spread_bps back to 0.5: "
         "MINE of iteration 20 hurt net_bps |",
     )
-    assert drive.state.owed == {}
+    assert drive.state.pending == {}
 
 
 def test_it_goes_past_oscillation_and_velocity() -> None:
@@ -130,7 +130,7 @@ def owing(profile: Profile | None = None) -> tuple[Drive, Decision]:
         decision = drive.step(
             {**report, "block_reasons": edge_report(risk=risk)["block_reasons"]}, how
         )
-    assert drive.state.owed["max_delta_ratio"].value == 0.15
+    assert drive.state.pending["max_delta_ratio"].value == 0.15
     return drive, decision
 
 
@@ -138,7 +138,7 @@ def test_the_guards_hold_it_and_it_is_tried_again() -> None:
     drive, decision = owing()
     assert decision.attributed[0].beyond_doubt
     assert decision.outcomes == ()
-    assert decision.wanted.held == {"max_delta_ratio": "freeze"}
+    assert decision.requested.withheld == {"max_delta_ratio": "freeze"}
     until = drive.state.frozen_until
     while drive.state.done < until:
         assert drive.step(quiet(drive.state.done, 2.9), nothing).outcomes == ()
@@ -150,22 +150,22 @@ def test_what_is_owed_for_24_iterations_is_owed_no_more() -> None:
     drive, _ = owing(changed(shipped(), freeze={**freeze, "iterations": 30}))
     while drive.state.done < AT + 4 + 23:
         drive.step(quiet(drive.state.done, 2.9), nothing)
-        assert drive.state.owed
+        assert drive.state.pending
     while drive.state.done <= drive.state.frozen_until:
         assert drive.step(quiet(1, 2.9), nothing).outcomes == ()
-        assert drive.state.owed == {}
+        assert drive.state.pending == {}
 
 
 def test_what_an_operator_sets_is_not_taken_back() -> None:
     drive, _ = owing(changed(shipped(), pin={"for": 0}))
     drive.edit(max_delta_ratio=0.12)
-    assert drive.state.owed == {}
+    assert drive.state.pending == {}
 
 
 def test_what_a_panic_moves_is_not_taken_back() -> None:
     drive, _ = owing()
     drive.steps(3, edge_report(net=1.0))
-    assert drive.state.owed == {}
+    assert drive.state.pending == {}
 
 
 def test_a_pin_is_stronger() -> None:
@@ -183,8 +183,8 @@ def test_the_safest_of_two_moves_wins() -> None:
     drive, _ = hurt(AT + 3)
     decision = drive.step(quiet(AT + 4, HURT), proposing("OTHER", base_spread_bps=0.05))
     assert [(one.rule, one.applied) for one in decision.outcomes] == [("OTHER", 0.05)]
-    assert decision.wanted.overruled == ("base_spread_bps: ROLLBACK -0.1 gives way to OTHER",)
-    assert drive.state.owed == {}, "what it would go back to is past"
+    assert decision.requested.overruled == ("base_spread_bps: ROLLBACK -0.1 gives way to OTHER",)
+    assert drive.state.pending == {}, "what it would go back to is past"
     drive, _ = hurt(AT + 3)
     decision = drive.step(quiet(AT + 4, HURT), proposing("OTHER", base_spread_bps=-0.15))
     assert [(one.rule, one.applied) for one in decision.outcomes] == [("ROLLBACK", -0.1)]
@@ -194,7 +194,7 @@ def test_the_rule_that_hurt_has_no_say() -> None:
     drive, _ = hurt(AT + 3)
     decision = drive.step(quiet(AT + 4, HURT), mine(base_spread_bps=0.05))
     assert [(one.rule, one.applied) for one in decision.outcomes] == [("ROLLBACK", -0.1)]
-    assert decision.wanted.overruled == ("base_spread_bps: MINE gives way to ROLLBACK",)
+    assert decision.requested.overruled == ("base_spread_bps: MINE gives way to ROLLBACK",)
 
 
 def test_a_proposer_can_neither_claim_it_nor_spoil_it() -> None:
@@ -216,18 +216,18 @@ def test_the_rule_rests_on_what_was_taken_back() -> None:
     keys = ["base_spread_bps", "min_interval_ms", "replace_rate_per_min"]
     assert back == {keys[0]: 0.5, keys[1]: 50.0, keys[2]: 400.0}
     after = drive.step(edge_report(maker=0.7))
-    assert after.wanted.held == dict.fromkeys(
-        keys, "rollback: MAKER_BOOST rests until iteration 52"
+    assert after.requested.withheld == dict.fromkeys(
+        keys, "rollback: MAKER_BOOST is suspended until iteration 52"
     )
-    assert after.wanted.rules == ()
+    assert after.requested.rules == ()
     state = drive.observe(edge_report(maker=0.7))
     assert state.observed is not None
-    turned: dict[str, TakenBack] = {
+    turned: dict[str, RolledBack] = {
         key: replace(back, direction=1 if back.direction < 0 else -1)
-        for key, back in state.taken_back.items()
+        for key, back in state.rolled_back.items()
     }
-    other = replace(state, taken_back=turned)
-    assert propose(other, state.observed.readings, room_of(other)).rules == ("MAKER_BOOST",), (
+    other = replace(state, rolled_back=turned)
+    assert propose(other, state.observed.readings, headroom_of(other)).rules == ("MAKER_BOOST",), (
         "the rest is of one direction"
     )
 
@@ -241,7 +241,7 @@ def test_it_can_be_switched_off() -> None:
 def test_what_is_owed_is_of_the_journal() -> None:
     drive, _ = hurt()
     assert fold(drive.entries) == drive.state
-    assert drive.state.taken_back["base_spread_bps"].iteration == AT + 4
+    assert drive.state.rolled_back["base_spread_bps"].iteration == AT + 4
 
 
 @pytest.mark.parametrize("helps", [True, False])
@@ -252,25 +252,25 @@ def test_a_rollback_that_did_not_help_ends_the_rest(helps: bool) -> None:
         low = 24 < number <= (28 if helps else 40)
         maker = (0.6 if low else 0.84) + random.Random(number).gauss(0.0, 0.005)
         drive.step(edge_report(maker=maker), None if 24 <= number <= 28 else nothing)
-    back = drive.state.taken_back["base_spread_bps"]
-    assert (back.rule, back.iteration, back.rests) == ("MAKER_BOOST", 28, helps)
+    back = drive.state.rolled_back["base_spread_bps"]
+    assert (back.rule, back.iteration, back.suspends) == ("MAKER_BOOST", 28, helps)
     while drive.state.next_iteration < 28 + 12:
         drive.step(edge_report(maker=0.9), nothing)
     last = [drive.step(edge_report(maker=0.2)) for _ in range(2)]
-    held = [each.wanted.held.get("base_spread_bps", "")[:8] for each in last]
+    withheld = [each.requested.withheld.get("base_spread_bps", "")[:8] for each in last]
     # As long as oscillation would refuse it; a rest with a reason is of 24.
-    assert held == ["rollback", "rollback" if helps else ""]
+    assert withheld == ["rollback", "rollback" if helps else ""]
     assert {one.reason for each in last for one in each.outcomes} <= {""}
-    assert drive.state.taken_back["base_spread_bps"].iteration == 28, "still once in 24"
+    assert drive.state.rolled_back["base_spread_bps"].iteration == 28, "still once in 24"
 
 
 def test_it_waits_for_the_kpi_that_it_rests_on() -> None:
     drive, decision = owing()
-    assert decision.wanted.held == {"max_delta_ratio": "freeze"}
+    assert decision.requested.withheld == {"max_delta_ratio": "freeze"}
     while drive.state.frozen_until >= drive.state.next_iteration:
         drive.step(edge_report(net=None), nothing)
     blind = drive.step(edge_report(net=None), nothing)
-    assert (blind.wanted.held, blind.outcomes) == ({"max_delta_ratio": "nodata"}, ())
+    assert (blind.requested.withheld, blind.outcomes) == ({"max_delta_ratio": "nodata"}, ())
     (back,) = drive.step(edge_report(net=2.2), nothing).outcomes
     assert (back.rule, back.outcome) == ("ROLLBACK", "APPLIED")
 
@@ -279,8 +279,8 @@ def test_another_move_of_the_key_does_not_end_what_waits_for_data() -> None:
     drive, _ = hurt(until=AT + 3)
     again = proposing("MINE", "p95_latency_ms", base_spread_bps=0.02)
     blind = drive.step(edge_report(net=None), again)
-    assert (blind.outcomes, blind.wanted.held) == ((), {"base_spread_bps": "nodata"})
-    assert blind.wanted.overruled == ("base_spread_bps: MINE gives way to ROLLBACK",)
+    assert (blind.outcomes, blind.requested.withheld) == ((), {"base_spread_bps": "nodata"})
+    assert blind.requested.overruled == ("base_spread_bps: MINE gives way to ROLLBACK",)
     assert drive.step(quiet(AT + 5, HURT), nothing).values["base_spread_bps"] == 0.5
 
 

@@ -216,8 +216,8 @@ def test_a_decision_survives_its_entry() -> None:
     for decision in drive.decisions:
         entry = json.loads(json.dumps(decision_entry(decision)))
         again = decision_from_entry(entry)
-        wanted = replace(decision.wanted, log=(), note="")
-        assert again == replace(decision, wanted=wanted)
+        requested = replace(decision.requested, log=(), note="")
+        assert again == replace(decision, requested=requested)
 
 
 def entry(kind: str, **fields: Any) -> dict[str, Any]:

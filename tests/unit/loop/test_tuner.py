@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.loop.model import Room
+from pytest_soak.loop.headroom import headroom_of
+from pytest_soak.loop.model import Headroom
 from pytest_soak.loop.moves import step
-from pytest_soak.loop.room import room_of
 from pytest_soak.loop.tuner import MicroTuning, propose_micro_tuning
 from pytest_soak.profile.model import Evidence, Hysteresis, Move, Parameter, Profile, Rule
 from tests.unit.loop.lanes import Drive, edge_report, shipped, starts
@@ -113,7 +113,7 @@ def test_recover_never_goes_past_the_start_value() -> None:
     assert "LATENCY_RECOVER" not in at_start.rules
     below = micro({"concurrency_limit": 1.95, "tail_age_ms": 610}, p95_latency_ms=250)
     assert below.deltas == {"tail_age_ms": -10.0}
-    assert below.held == {"concurrency_limit": "small"}, "0.05 is below 0.1 % of 63"
+    assert below.withheld == {"concurrency_limit": "small"}, "0.05 is below 0.1 % of 63"
     away = micro({"concurrency_limit": 3.0, "tail_age_ms": 550}, p95_latency_ms=250)
     assert away.deltas == {}
 
@@ -219,7 +219,7 @@ def test_micro_tuning_keeps_inside_the_bounds() -> None:
     tuning = micro({"base_spread_bps": 4.98, "impact_cap_ratio": 0.02}, risk_ratio=0.7)
     assert tuning.deltas["base_spread_bps"] == pytest.approx(0.02)
     assert "impact_cap_ratio" not in tuning.deltas
-    assert tuning.held == {"base_spread_bps": "bounds", "impact_cap_ratio": "bounds"}
+    assert tuning.withheld == {"base_spread_bps": "bounds", "impact_cap_ratio": "bounds"}
 
 
 def test_an_unknown_item_of_a_micro_tuning() -> None:
@@ -232,7 +232,7 @@ def test_an_unknown_item_of_a_micro_tuning() -> None:
 
 def fired(drive: Drive, count: int, report: Mapping[str, Any]) -> list[int]:
     """Iterations of the next ``count`` at which a rule fired."""
-    return [one.iteration for one in drive.steps(count, report) if one.wanted.rules]
+    return [one.iteration for one in drive.steps(count, report) if one.requested.rules]
 
 
 def lane(name: str, **changes: Any) -> Drive:
@@ -246,15 +246,15 @@ def lane(name: str, **changes: Any) -> Drive:
 def test_a_rule_waits_for_its_evidence_and_says_so() -> None:
     drive = lane("RISK_MODERATE")
     decisions = drive.steps(4, edge_report(risk=0.45))
-    assert [one.wanted.waiting.get("RISK_MODERATE") for one in decisions] == [
+    assert [one.requested.waiting.get("RISK_MODERATE") for one in decisions] == [
         "evidence: 1 of 4 iterations",
         "evidence: 2 of 4 iterations",
         "evidence: 3 of 4 iterations",
         None,
     ]
-    assert decisions[3].wanted.rules == ("RISK_MODERATE",)
+    assert decisions[3].requested.rules == ("RISK_MODERATE",)
     again = drive.step(edge_report(risk=0.45))
-    assert again.wanted.waiting == {
+    assert again.requested.waiting == {
         "RISK_MODERATE": "evidence: 1 of 4 iterations since it acted at 4"
     }
 
@@ -268,24 +268,24 @@ def test_fresh_evidence_is_all_after_the_rule_last_acted() -> None:
 def test_dwell_is_the_distance_between_two_acts() -> None:
     drive = lane("RISK_MODERATE", evidence=Evidence(over=2), dwell=5)
     assert fired(drive, 12, edge_report(risk=0.45)) == [2, 7, 12]
-    waiting = drive.step(edge_report(risk=0.45)).wanted.waiting
+    waiting = drive.step(edge_report(risk=0.45)).requested.waiting
     assert waiting == {"RISK_MODERATE": "dwell: acted at iteration 12, may act again at 17"}
 
 
 def test_the_mean_counts_and_not_the_single_iteration() -> None:
     drive = lane("LATENCY_HARD")
-    assert not any(one.wanted.rules for one in drive.steps(3, edge_report(p95=365)))
+    assert not any(one.requested.rules for one in drive.steps(3, edge_report(p95=365)))
     decision = drive.step(edge_report(p95=335))
-    assert not decision.wanted.rules
-    assert not decision.wanted.waiting, "335 alone would not do"
-    assert drive.step(edge_report(p95=376)).wanted.rules == ("LATENCY_HARD",)
+    assert not decision.requested.rules
+    assert not decision.requested.waiting, "335 alone would not do"
+    assert drive.step(edge_report(p95=376)).requested.rules == ("LATENCY_HARD",)
 
 
 def test_the_margin_is_asked_of_the_evidence() -> None:
     drive = lane("LATENCY_BUFFER")
     assert fired(drive, 18, edge_report(p95=339)) == []
     assert drive.state.observed is None
-    waiting = drive.step(edge_report(p95=339)).wanted.waiting["LATENCY_BUFFER"]
+    waiting = drive.step(edge_report(p95=339)).requested.waiting["LATENCY_BUFFER"]
     assert waiting == "evidence: p95_latency_ms 339 is not >= 330 by 10"
     assert fired(lane("LATENCY_BUFFER"), 32, edge_report(p95=341)) == [16, 32]
     assert fired(lane("LATENCY_BUFFER"), 18, edge_report(p95=360)) == [16]
@@ -305,19 +305,19 @@ def test_early_evidence_takes_what_there_is() -> None:
 def test_evidence_of_ratios_is_the_ratio_of_the_sums() -> None:
     drive = lane("MAKER_BOOST")
     decision = drive.step(edge_report(maker=0.70, fills=100))
-    assert decision.wanted.rules
+    assert decision.requested.rules
     # The mean of the two ratios would be 0.80; nearly all fills were at 0.90.
     decision = drive.step(edge_report(maker=0.90, fills=10_000))
-    assert not decision.wanted.rules
-    assert not decision.wanted.waiting
+    assert not decision.requested.rules
+    assert not decision.requested.waiting
 
 
 def test_hysteresis_stops_and_starts_again() -> None:
     drive = lane("MAKER_BOOST", evidence=Evidence(over=1, fresh=False))
 
     def spoke(maker: float) -> tuple[bool, tuple[str, ...], str]:
-        wanted = drive.step(edge_report(maker=maker)).wanted
-        return bool(wanted.rules), wanted.stopped, wanted.waiting.get("MAKER_BOOST", "")
+        requested = drive.step(edge_report(maker=maker)).requested
+        return bool(requested.rules), requested.stopped, requested.waiting.get("MAKER_BOOST", "")
 
     stopped = ("MAKER_BOOST",)
     why = "hysteresis: stopped until maker_taker_ratio <= 0.82"
@@ -341,7 +341,7 @@ def test_all_hystereses_of_a_rule_must_be_back_before_it_starts_again() -> None:
     drive = lane("MAKER_BOOST", evidence=Evidence(), hysteresis=two)
 
     def stopped(maker: float, p95: float) -> bool:
-        return bool(drive.step(edge_report(maker=maker, p95=p95)).wanted.stopped)
+        return bool(drive.step(edge_report(maker=maker, p95=p95)).requested.stopped)
 
     assert not stopped(0.80, 310)
     assert stopped(0.80, 250), "mirrored: it stops low and starts high"
@@ -357,7 +357,7 @@ def test_the_floor_on_fills_ends_the_widening() -> None:
     # Mean over the last four falls below half of the first four's only at the fourth.
     assert fired(drive, 4, edge_report(maker=0.7, fills=400)) == [5, 6, 7]
     assert fired(drive, 2, edge_report(maker=0.7, fills=400)) == []
-    waiting = drive.step(edge_report(maker=0.7, fills=700)).wanted.waiting["MAKER_BOOST"]
+    waiting = drive.step(edge_report(maker=0.7, fills=700)).requested.waiting["MAKER_BOOST"]
     assert waiting == "evidence: fills_per_hour 5700 is less than 0.5 of its first 4, 12000"
 
 
@@ -366,15 +366,15 @@ def test_a_floor_that_is_not_known_holds_and_is_not_read() -> None:
     report = edge_report(maker=0.7)
     del report["fills"]["maker_count"]
     decisions = drive.steps(6, report)
-    assert all(one.wanted.rules for one in decisions)
-    assert decisions[0].wanted.proposals[0].kpis == (
+    assert all(one.requested.rules for one in decisions)
+    assert decisions[0].requested.proposals[0].kpis == (
         "maker_taker_ratio",
         "net_bps",
         "risk_ratio",
     )
     known = lane("MAKER_BOOST")
     known.steps(4, edge_report(maker=0.7))
-    assert not known.step(report).wanted.rules, "known, and this iteration has none"
+    assert not known.step(report).requested.rules, "known, and this iteration has none"
 
 
 def latency_firings(profile: Profile, phi: float, seed: int) -> int:
@@ -383,7 +383,7 @@ def latency_firings(profile: Profile, phi: float, seed: int) -> int:
     drive.states[-1] = replace(drive.state, profile=profile)
     noise, firings = numbers.gauss(0, 18), 0
     for _ in range(72):
-        rules = drive.step(edge_report(p95=320 + noise)).wanted.rules
+        rules = drive.step(edge_report(p95=320 + noise)).requested.rules
         firings += sum(rule.startswith("LATENCY") for rule in rules)
         noise = phi * noise + 18 * math.sqrt(1 - phi * phi) * numbers.gauss(0, 1)
     return firings
@@ -405,24 +405,24 @@ def test_noise_alone_hardly_moves_the_latency_rules() -> None:
 def test_the_room_names_what_ends_it() -> None:
     drive = Drive(values={"min_interval_ms": 990.0})
     drive.observe()
-    room = room_of(drive.state)
-    assert room["min_interval_ms"] == Room(
+    headroom = headroom_of(drive.state)
+    assert headroom["min_interval_ms"] == Headroom(
         "min_interval_ms", -30.0, 10.0, "velocity", "bounds", 990.0
     )
-    assert room["slippage_penalty_coef"].down == 0.0
-    assert set(room) == set(shipped().parameters)
+    assert headroom["slippage_penalty_coef"].down == 0.0
+    assert set(headroom) == set(shipped().parameters)
 
 
 def test_moves_are_trimmed_to_the_room_and_what_was_left_out_is_held() -> None:
     drive = Drive()
     boost = edge_report(maker=0.7)
-    assert drive.step(boost).wanted.held == {}
+    assert drive.step(boost).requested.withheld == {}
     second = drive.step(boost)
-    assert second.wanted.held == {
+    assert second.requested.withheld == {
         "min_interval_ms": "velocity",
         "replace_rate_per_min": "velocity",
     }
-    assert {one.key: one.delta for one in second.wanted.proposals} == {
+    assert {one.key: one.delta for one in second.requested.proposals} == {
         "base_spread_bps": 0.015,
         "min_interval_ms": 5.0,
     }
@@ -432,9 +432,9 @@ def test_moves_are_trimmed_to_the_room_and_what_was_left_out_is_held() -> None:
 def test_a_rule_whose_moves_are_all_held_did_not_fire() -> None:
     drive = Drive(iterations=1)
     decision = drive.step(edge_report(maker=0.7))
-    assert decision.wanted.rules == ()
-    assert decision.wanted.proposals == ()
-    assert set(decision.wanted.held.values()) == {"late"}
+    assert decision.requested.rules == ()
+    assert decision.requested.proposals == ()
+    assert set(decision.requested.withheld.values()) == {"late"}
     assert drive.state.acted == {}
 
 

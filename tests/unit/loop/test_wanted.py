@@ -8,29 +8,29 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.loop.model import Wanted
-from pytest_soak.loop.room import room_of
-from pytest_soak.loop.tuner import wanted_from
+from pytest_soak.loop.headroom import headroom_of
+from pytest_soak.loop.model import Requested
+from pytest_soak.loop.tuner import requested_from
 from tests.unit.loop.lanes import Drive
 
 
-def answer(said: Any) -> Wanted:
+def answer(said: Any) -> Requested:
     drive = Drive()
     drive.observe()
-    return wanted_from(said, room_of(drive.state))
+    return requested_from(said, headroom_of(drive.state))
 
 
 def test_an_answer_of_deltas_or_of_objects() -> None:
-    wanted = answer(
+    requested = answer(
         {"tail_age_ms": 10, "base_spread_bps": {"delta": 0.1, "kpis": ["net_bps"], "rule": "MINE"}}
     )
-    assert [(one.key, one.delta, one.rule, one.kpis) for one in wanted.proposals] == [
+    assert [(one.key, one.delta, one.rule, one.kpis) for one in requested.proposals] == [
         ("base_spread_bps", 0.1, "MINE", ("net_bps",)),
         ("tail_age_ms", 10.0, "", ()),
     ]
-    assert wanted.rules == ("MINE",)
-    assert wanted.note == ""
-    assert answer(None) == Wanted()
+    assert requested.rules == ("MINE",)
+    assert requested.note == ""
+    assert answer(None) == Requested()
 
 
 class Exploding(dict[str, Any]):
@@ -58,7 +58,7 @@ def test_an_odd_answer_becomes_a_note(said: Any, note: str) -> None:
 def test_a_bad_delta_becomes_a_proposal_that_the_guards_refuse(said: Any) -> None:
     drive = Drive()
     decision = drive.step(
-        proposer=lambda state, readings, room: wanted_from({"tail_age_ms": said}, room)
+        proposer=lambda state, readings, headroom: requested_from({"tail_age_ms": said}, headroom)
     )
     (outcome,) = decision.outcomes
     assert (outcome.outcome, outcome.reason) == ("SKIPPED", "invalid")
@@ -69,7 +69,7 @@ def test_a_misspelt_field_is_refused_and_named() -> None:
     """Else a move with ``kpi`` for ``kpis`` goes without the guard that it asked for."""
     drive = Drive()
     said = {"tail_age_ms": {"delta": 10, "kpi": ["net_bps"]}}
-    decision = drive.step(proposer=lambda state, readings, room: wanted_from(said, room))
+    decision = drive.step(proposer=lambda state, readings, headroom: requested_from(said, headroom))
     (outcome,) = decision.outcomes
     assert (outcome.outcome, outcome.reason) == ("SKIPPED", "invalid")
     assert outcome.proposed == "unknown fields: kpi"
@@ -85,9 +85,11 @@ def test_a_missing_delta_is_said_to_be_missing() -> None:
 def test_a_name_that_is_taken_is_not_for_proposals(name: str) -> None:
     """A rule's name would bring its exemption, restart its dwell, and hide what the KPIs are."""
     said = {"tail_age_ms": {"delta": 10, "rule": name}}
-    decision = Drive().step(proposer=lambda state, readings, room: wanted_from(said, room))
+    decision = Drive().step(
+        proposer=lambda state, readings, headroom: requested_from(said, headroom)
+    )
     (outcome,) = decision.outcomes
-    assert (outcome.rule, outcome.outcome, decision.wanted.rules) == ("", "APPLIED", ())
+    assert (outcome.rule, outcome.outcome, decision.requested.rules) == ("", "APPLIED", ())
     assert decision.note == f"{name} is not for proposals to claim"
 
 

@@ -73,7 +73,7 @@ def test_panic_reverts_to_the_resolved_safe_profile() -> None:
     safe = resolve("steady_safe", read_source)
     panic = resolve("S1", read_source).profile.guards.panic
     assert panic is not None
-    assert (panic.after, panic.revert_to, panic.hold) == (3, "steady_safe", 4)
+    assert (panic.after, panic.revert_to, panic.pause) == (3, "steady_safe", 4)
     assert dict(sorted(panic.values.items())) == starts(safe)
     ultra = resolve("ultra_safe", read_source)
     assert ultra.profile.guards.panic is not None
@@ -349,7 +349,7 @@ MISTAKES = [
     ("gate: null", "'gate' is missing"),
     (
         "kpis: {net_bps: {derive: recorded}}",
-        "kpis.net_bps: a KPI has one of read, share_of_blocks, derive; here is read and derive",
+        "kpis.net_bps: a KPI has one of read, block_ratio, derive; here is read and derive",
     ),
     ("kpis: {net_bps: {better: bigger}}", "kpis.net_bps.better: 'bigger' is none of 'up'"),
     ("kpis: 5", "kpis: 5 is not a mapping"),

@@ -41,8 +41,8 @@ def write(tmp_path: Path) -> Write:
     return put
 
 
-def planned(*wanted: str, iterations: int = 24, seed: int = 1) -> tuple[Scheduled, ...]:
-    return schedule(KNOWN, wanted, iterations=iterations, interval_s=300.0, seed=seed)
+def planned(*requested: str, iterations: int = 24, seed: int = 1) -> tuple[Scheduled, ...]:
+    return schedule(KNOWN, requested, iterations=iterations, interval_s=300.0, seed=seed)
 
 
 def test_eight_are_shipped_and_none_is_scheduled() -> None:
@@ -141,7 +141,7 @@ def test_one_longer_than_an_iteration_begins_with_it_and_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "words"),
+    ("requested", "words"),
     [
         (("crush",), ("'crush'", "did you mean 'crash'")),
         (("crash@25",), ("crash", "iteration 25", "1 to 24")),
@@ -150,9 +150,9 @@ def test_one_longer_than_an_iteration_begins_with_it_and_goes_on() -> None:
         (("gap", "gap@5"), ("gap", "twice")),
     ],
 )
-def test_what_cannot_happen_is_refused(wanted: tuple[str, ...], words: tuple[str, ...]) -> None:
+def test_what_cannot_happen_is_refused(requested: tuple[str, ...], words: tuple[str, ...]) -> None:
     with pytest.raises(ProfileError) as caught:
-        planned(*wanted)
+        planned(*requested)
     for word in words:
         assert word in str(caught.value)
 

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_soak.canonical import canonical_json
 from pytest_soak.loop.decide import Proposer
 from pytest_soak.loop.history import Moment, moment_of
-from pytest_soak.loop.model import Proposal, Wanted
+from pytest_soak.loop.model import Proposal, Requested
 from pytest_soak.profile.build import build
 from pytest_soak.profile.model import Profile
 from pytest_soak.report.explain.iteration import explain_iteration
@@ -49,7 +49,9 @@ def fixed() -> Profile:
 
 def mine(delta: Any, key: str = "tail_age_ms", rule: str = "MINE") -> Proposer:
     """A user's proposer of one delta, resting on net_bps; it names its rule, as a hook does."""
-    return lambda *_: Wanted((Proposal(key, delta, rule, ("net_bps",)),), (rule,) if rule else ())
+    return lambda *_: Requested(
+        (Proposal(key, delta, rule, ("net_bps",)),), (rule,) if rule else ()
+    )
 
 
 def lane(profile: Profile | None = None, **options: Any) -> Drive:

@@ -68,23 +68,23 @@ def test_the_rules_asked_again_say_what_the_decision_says() -> None:
     for seed in SEEDS:
         for state, decision in moments(wild(seed)):
             assert state.observed is not None
-            assert decision.wanted.by_rules
+            assert decision.requested.by_rules
             views = rule_views(state, state.observed.readings)
             seen.update(view.word for view in views)
-            proposed = {proposal.key for proposal in decision.wanted.proposals}
+            proposed = {proposal.key for proposal in decision.requested.proposals}
             acting = [view for view in views if proposed & view.wants.keys()]
-            recorded = tuple(name for name in decision.wanted.rules if name != ROLLBACK)
+            recorded = tuple(name for name in decision.requested.rules if name != ROLLBACK)
             assert tuple(view.rule.name for view in acting) == recorded
             assert all(view.word == "FIRES" for view in acting)
             for view in views:
                 for key in view.wants.keys() - proposed:
-                    assert key in decision.wanted.held, f"{view.rule.name} wanted {key}"
+                    assert key in decision.requested.withheld, f"{view.rule.name} wanted {key}"
             waiting = {view.rule.name for view in views if view.word == "waits"}
-            assert waiting == set(decision.wanted.waiting)
-            seen["overruled"] += len(decision.wanted.overruled)
-            seen["held"] += len(decision.wanted.held)
+            assert waiting == set(decision.requested.waiting)
+            seen["overruled"] += len(decision.requested.overruled)
+            seen["withheld"] += len(decision.requested.withheld)
     assert min(seen[word] for word in ("FIRES", "idle", "waits", "quiet")) > 10, seen
-    assert min(seen["overruled"], seen["held"]) > 10, seen
+    assert min(seen["overruled"], seen["withheld"]) > 10, seen
 
 
 def test_the_conditions_tell_why_a_rule_does_not_fire() -> None:
@@ -114,8 +114,8 @@ def test_every_answer_of_the_guards_is_told(seed: int) -> None:
         for outcome in decision.outcomes:
             block = text.split(f"\n  {outcome.key} ")[-1]
             assert f"answer              {outcome.outcome}" in block
-        for key, reason in decision.wanted.held.items():
-            assert f"held                {reason}" in text.split(f"\n  {key} ")[-1]
+        for key, reason in decision.requested.withheld.items():
+            assert f"withheld            {reason}" in text.split(f"\n  {key} ")[-1]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -137,10 +137,13 @@ def test_the_changes_of_a_parameter_are_a_chain_from_start_to_end(seed: int) -> 
 def test_what_was_left_out_is_counted_as_the_journal_has_it() -> None:
     drive = wild(2)
     counted = Story.of(drive.entries).left_out
-    held = sum(len(decision.wanted.held) for decision in drive.decisions)
-    assert sum(len(v) for (_, _, what), v in counted.items() if what.startswith("held")) == held
+    withheld = sum(len(decision.requested.withheld) for decision in drive.decisions)
+    assert (
+        sum(len(v) for (_, _, what), v in counted.items() if what.startswith("withheld"))
+        == withheld
+    )
     rows = [line.split() for line in explain_run(drive.entries).splitlines()]
-    by_guard = Counter(r for d in drive.decisions for r in d.wanted.held.values())
+    by_guard = Counter(r for d in drive.decisions for r in d.requested.withheld.values())
     for guard, times in by_guard.items():
         assert sum(int(row[2]) for row in rows if row[:1] == [guard]) == times
 
@@ -158,10 +161,10 @@ def test_a_rule_that_fires_and_what_it_was_held_to() -> None:
     assert "maker_taker_ratio 0.7 < 0.85" in text
     assert "wants base_spread_bps +0.015, min_interval_ms +25, replace_rate_per_min -51" in text
     assert (
-        "min_interval_ms 75 ms wanted MAKER_BOOST +25 room -5 (velocity) to +5 (velocity) "
-        "held velocity: only +5 of it is proposed answer APPLIED +5, 75 -> 80"
+        "min_interval_ms 75 ms requested MAKER_BOOST +25 headroom -5 (velocity) to +5 (velocity) "
+        "withheld velocity: only +5 of it is proposed answer APPLIED +5, 75 -> 80"
     ) in text
-    assert "room none: velocity held velocity: nothing of it is proposed" in text
+    assert "headroom none: velocity withheld velocity: nothing of it is proposed" in text
     assert (
         "spent in the last 3600 s: base_spread_bps 0.015 of 0.2, min_interval_ms 25 of 30" in text
     )
@@ -240,8 +243,8 @@ def test_a_panic_over_pins() -> None:
     assert "tail_age_ms 650 -> 700 (PANIC)" in text
     assert "Panic reverted to steady_safe: 3 FAIL in a row with this iteration moves base_" in text
     assert "over pins tail_age_ms: edited by hand, moved all the same; they stay pinned" in text
-    assert "hold nothing else moves until iteration 7" in text
-    assert "panic hold until iteration 7; 0 FAIL in a row" in told(drive, 4)
+    assert "pause nothing else moves until iteration 7" in text
+    assert "panic paused until iteration 7; 0 FAIL in a row" in told(drive, 4)
 
 
 def test_a_change_that_hurt_and_its_rollback() -> None:
@@ -252,7 +255,7 @@ def test_a_change_that_hurt_and_its_rollback() -> None:
         drive.step(edge_report(net=(3.0 if number <= 20 else 2.2) + rng.gauss(0, 0.1)), how)
     text = told(drive, 24)
     assert "base_spread_bps 0.6 -> 0.5 (ROLLBACK)" in text
-    assert "wanted ROLLBACK to 0.5: MINE after iteration 20 hurt net_bps" in text
+    assert "requested ROLLBACK to 0.5: MINE after iteration 20 hurt net_bps" in text
     assert "MINE after iteration 20: base_spread_bps 0.5 -> 0.6 hurt beyond doubt: net_bps" in text
     run = story(drive)
     assert "base_spread_bps 0.5 -> 0.5 bps, 2 changes" in run

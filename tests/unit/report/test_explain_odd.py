@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from pytest_soak.loop.entries import runtime_of
-from pytest_soak.loop.model import Attribution, Wanted
+from pytest_soak.loop.model import Attribution, Requested
 from pytest_soak.report.effects import effect_lines
 from pytest_soak.report.explain.run import explain_run
 from tests.unit.loop.lanes import changed, edge_report, nothing, proposing
@@ -41,7 +41,7 @@ def test_a_rollback_that_is_owed_is_told() -> None:
         net = (4.0 if number <= 20 else 3.0) + noise.gauss(0, 0.1)
         drive.step(edge_report(net=net, risk=0.3 if number in (22, 23) else 0.38), how)
     assert "rollback max_delta_ratio is due back to 0.15 since iteration 24" in told(drive, 25)
-    assert "wanted ROLLBACK to 0.15: MINE after iteration 20 hurt net_bps" in told(drive, 25)
+    assert "requested ROLLBACK to 0.15: MINE after iteration 20 hurt net_bps" in told(drive, 25)
 
 
 def test_a_rule_that_rests_after_its_rollback_is_told() -> None:
@@ -85,7 +85,7 @@ def test_long_lists_are_cut_and_say_by_how_much() -> None:
     for number in range(1, 71):
         unknown = proposing(**{f"key_{number:02}": 1.0})
         drive.step(
-            proposer=lambda *shown, of=unknown, n=number: Wanted(
+            proposer=lambda *shown, of=unknown, n=number: Requested(
                 of(*shown).proposals, note=f"no {n}"
             )
         )

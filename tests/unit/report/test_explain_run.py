@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from pytest_soak.loop.history import moment_of
-from pytest_soak.loop.model import Halt, Wanted
-from pytest_soak.loop.tuner import wanted_from
+from pytest_soak.loop.model import Halt, Requested
+from pytest_soak.loop.tuner import requested_from
 from pytest_soak.profile.model import Comparison
 from pytest_soak.report.explain.iteration import explain_iteration
 from pytest_soak.report.explain.run import explain_run
@@ -41,7 +41,7 @@ def test_alike_changes_are_one_line_with_their_count() -> None:
     assert (
         "lane: 12 of 12 iterations of 300 s, profile steady, target mock verdicts PASS 12" in text
     )
-    assert "decisions 10 changed something; 2 wanted nothing" in text
+    assert "decisions 10 changed something; 2 requested nothing" in text
     assert "base_spread_bps 0.5 -> 0.65 bps, 10 changes" in text
     assert (
         "1-10 0.5 -> 0.65 MAKER_BOOST 10 times, APPLIED +0.015 each "
@@ -49,8 +49,11 @@ def test_alike_changes_are_one_line_with_their_count() -> None:
     ) in text
     assert "not told before the end 2 replace_rate_per_min 400 -> 340 1/min, 1 change" in text
     assert "MAKER_BOOST twice, APPLIED +5 to +25, 1 of them trimmed by velocity" in text
-    assert "velocity min_interval_ms 8 3-10 held velocity min_interval_ms 1 2 held in part" in text
-    assert "slippage_penalty_coef 0 not wanted by SLIPPAGE" in text
+    assert (
+        "velocity min_interval_ms 8 3-10 withheld velocity min_interval_ms 1 2 withheld in part"
+        in text
+    )
+    assert "slippage_penalty_coef 0 not requested by SLIPPAGE" in text
     assert "inventory_tilt_cap 0.3 no rule of the profile moves it" in text
 
 
@@ -99,9 +102,9 @@ def test_what_was_always_refused_says_by_whom() -> None:
     drive.steps(3, edge_report(slippage=3.0))  # SLIPPAGE wants six iterations of it
     drive.step(proposer=proposing(inventory_tilt_cap=0.01))
     text = story(drive)
-    refused = "whenever it was wanted: SKIPPED by late once (iteration 4)"
+    refused = "whenever it was requested: SKIPPED by late once (iteration 4)"
     assert f"inventory_tilt_cap 0.3 {refused}" in text
-    assert "slippage_penalty_coef 0 not wanted by SLIPPAGE (SLIPPAGE waited 3 times)" in text
+    assert "slippage_penalty_coef 0 not requested by SLIPPAGE (SLIPPAGE waited 3 times)" in text
 
 
 def test_a_dry_run_and_a_tuner_that_is_off() -> None:
@@ -116,7 +119,7 @@ def test_a_dry_run_and_a_tuner_that_is_off() -> None:
     assert "min_interval_ms 50: the tuner was off" in story(off)
     assert "Rules not asked the tuner is off" in told(off, 3)
     assert "Panic would revert to steady_safe" in told(off, 3)
-    assert "hold" not in told(off, 3).partition("Panic would")[2]
+    assert "pause" not in told(off, 3).partition("Panic would")[2]
 
 
 def test_a_long_story_keeps_its_ends_and_every_panic() -> None:
@@ -148,9 +151,9 @@ def test_a_users_proposer_is_named() -> None:
     drive.step(edge_report(net=None), mine(25.0))
     text = told(drive, 1)
     assert "Rules not asked pytest_soak_propose answered in their place, as MINE" in text
-    assert "tail_age_ms 600 ms wanted MINE +25 (rests on net_bps) room -300" in text
+    assert "tail_age_ms 600 ms requested MINE +25 (rests on net_bps) headroom -300" in text
     assert "answered in their place, without a name" in told(drive, 2)
-    assert "wanted pytest_soak_propose +25 (rests on net_bps)" in told(drive, 2)
+    assert "requested pytest_soak_propose +25 (rests on net_bps)" in told(drive, 2)
     assert "answer SKIPPED +25 by nodata: no data of net_bps" in told(drive, 3)
     text = story(drive)
     assert "proposer pytest_soak_propose in place of the rules in iterations 1-3" in text
@@ -172,12 +175,12 @@ def test_a_rules_name_in_a_users_proposal_is_no_rule() -> None:
 
 
 def test_a_proposer_that_fails_or_is_silent() -> None:
-    def fails(*_: Any) -> Wanted:
+    def fails(*_: Any) -> Requested:
         raise RuntimeError("no\x1b[31m luck")
 
     drive = lane()
     drive.step(edge_report(maker=0.7), fails)
-    drive.step(edge_report(maker=0.7), lambda *_: Wanted())
+    drive.step(edge_report(maker=0.7), lambda *_: Requested())
     text = told(drive, 1)
     assert "not asked pytest_soak_propose was asked in their place and failed, so nothing" in text
     assert "note the proposer failed: RuntimeError" in text
@@ -201,7 +204,7 @@ HOSTILE: tuple[Any, ...] = (
 def test_hostile_words_fit_the_terminal_and_do_not_steer_it(answer: Any) -> None:
     drive = lane()
     for _ in range(3):
-        drive.step(proposer=lambda state, readings, room: wanted_from(answer, room))
+        drive.step(proposer=lambda state, readings, headroom: requested_from(answer, headroom))
     moment = moment_of(drive.entries, 2)
     assert moment is not None
     assert moment.decision is not None

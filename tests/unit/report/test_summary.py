@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_soak.canonical import canonical_json
-from pytest_soak.loop.model import Decision, Outcome, Panic, Wanted
+from pytest_soak.loop.model import Decision, Outcome, Panic, Requested
 from pytest_soak.report.summary import (
     deltas_of,
     iteration_summary,
@@ -34,7 +34,7 @@ def test_the_fields_are_those_of_the_specification() -> None:
         document["summary"]
     )
     assert set(document["tuning"]) >= {
-        *("proposed_deltas", "deltas", "applied", "outcomes", "held", "rules"),
+        *("proposed_deltas", "deltas", "applied", "outcomes", "withheld", "rules"),
         *("skip_reason", "skipped_reason", "signature", "old_hash", "state_hash"),
     }
     canonical_json(document)
@@ -94,7 +94,7 @@ def test_flags_include_the_reasons_behind_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "text"),
+    ("withheld", "text"),
     [
         ({"impact_cap_ratio": "freeze"}, "frozen: impact_cap_ratio"),
         (
@@ -103,12 +103,12 @@ def test_flags_include_the_reasons_behind_the_first() -> None:
         ),
     ],
 )
-def test_where_all_was_held_the_reason_is_told(held: dict[str, str], text: str) -> None:
-    history = make_history(5, wanted={3: Wanted(held=held)})
+def test_where_all_was_held_the_reason_is_told(withheld: dict[str, str], text: str) -> None:
+    history = make_history(5, requested={3: Requested(withheld=withheld)})
     document = iteration_summary(history.iterations[2], None)["tuning"]
     assert document["skipped_reason"] == text
     assert document["skip_reason"] is None
-    assert document["held"] == held
+    assert document["withheld"] == withheld
 
 
 def test_nothing_wanted_needs_no_reason() -> None:
@@ -116,7 +116,7 @@ def test_nothing_wanted_needs_no_reason() -> None:
     partly = make_history(
         5,
         outcomes={3: [applied("tail_age_ms", 1.0)]},
-        wanted={3: Wanted(held={"min_interval_ms": "velocity"})},
+        requested={3: Requested(withheld={"min_interval_ms": "velocity"})},
     ).iterations[2]
     assert iteration_summary(partly, None)["tuning"]["skipped_reason"] == ""
 
@@ -131,7 +131,7 @@ def test_before_its_decision_an_iteration_has_an_empty_tuning() -> None:
 
 
 def test_panic_is_told() -> None:
-    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, held_until=7)
+    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, paused_until=7)
     history = make_history(5, panics={3: panic})
     document = iteration_summary(history.iterations[2], None)["tuning"]
     assert document["panic"]["moves"] == {"base_spread_bps": 0.65}

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_soak.gate import CriterionResult, judge_lane, judge_run
-from pytest_soak.loop.model import Halt, History, Outcome, Panic, Reading, Verdict, Wanted
+from pytest_soak.loop.model import Halt, History, Outcome, Panic, Reading, Requested, Verdict
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.report import (
     audit,
@@ -88,21 +88,23 @@ def test_the_line_of_an_iteration() -> None:
 
 
 def test_the_line_tells_panic_held_and_dry_run() -> None:
-    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=True, held_until=None)
+    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=True, paused_until=None)
     line = iteration_line(make_history(5, panics={3: panic}).iterations[2])
     assert "PANIC would revert to steady_safe" in line
-    already = Panic("steady_safe", {}, would=False, held_until=None)
+    already = Panic("steady_safe", {}, would=False, paused_until=None)
     line = iteration_line(make_history(5, panics={3: already}).iterations[2])
     assert "PANIC at steady_safe already" in line
-    wanted = {3: Wanted(held={"tail_age_ms": "velocity"})}
-    line = iteration_line(make_history(5, wanted=wanted).iterations[2])
-    assert line.endswith("p95=310 | held 1 (velocity)")
+    requested = {3: Requested(withheld={"tail_age_ms": "velocity"})}
+    line = iteration_line(make_history(5, requested=requested).iterations[2])
+    assert line.endswith("p95=310 | withheld 1 (velocity)")
     dry = make_history(5, outcomes={3: [applied("tail_age_ms", 1.0)]}, dry_run=True)
     assert iteration_line(dry.iterations[2]).endswith("applied 1 dry run")
 
 
 def test_where_all_does_not_fit_the_panic_stays_and_edits_are_counted() -> None:
-    panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, held_until=7, pins=("a",))
+    panic = Panic(
+        "steady_safe", {"base_spread_bps": 0.65}, would=False, paused_until=7, pins=("a",)
+    )
     edits = {f"a_parameter_{number}": (0.0, 1.0) for number in range(4)}
     edited = with_iteration(make_history(5, panics={3: panic}), 3, edits=edits)
     line = iteration_line(edited.iterations[2])
@@ -115,10 +117,10 @@ def test_the_line_moves_no_cursor() -> None:
     assert line.endswith("| OK\\n   4 PASS \\x1b[2J")
 
 
-def line_of(held: Mapping[str, str], *outcomes: Outcome, rules: tuple[str, ...] = ()) -> str:
-    wanted = {3: Wanted(held=held, rules=rules)}
+def line_of(withheld: Mapping[str, str], *outcomes: Outcome, rules: tuple[str, ...] = ()) -> str:
+    requested = {3: Requested(withheld=withheld, rules=rules)}
     return iteration_line(
-        make_history(5, wanted=wanted, outcomes={3: list(outcomes)}).iterations[2]
+        make_history(5, requested=requested, outcomes={3: list(outcomes)}).iterations[2]
     )
 
 
@@ -127,36 +129,39 @@ HEAD = "   3 PASS net=3 risk=0.35 maker=0.9 p95=310"
 
 
 def test_the_line_says_by_what_the_tuner_was_held() -> None:
-    held = {"a": "freeze", "b": "velocity", "c": "freeze", "d": "small"}
-    assert line_of(held) == f"{HEAD} | held 4 (freeze, velocity, small)"
-    assert line_of({"a": "rollback: rests until iteration 30"}) == f"{HEAD} | held 1 (rollback)"
+    withheld = {"a": "freeze", "b": "velocity", "c": "freeze", "d": "small"}
+    assert line_of(withheld) == f"{HEAD} | withheld 4 (freeze, velocity, small)"
+    assert (
+        line_of({"a": "rollback: is suspended until iteration 30"})
+        == f"{HEAD} | withheld 1 (rollback)"
+    )
     assert line_of({"a": "pin"}, skipped("tail_age_ms", 5.0, "bounds"), rules=("ADVERSE",)) == (
-        f"{HEAD} | ADVERSE | skipped 1 (bounds) held 1 (pin)"
+        f"{HEAD} | ADVERSE | skipped 1 (bounds) withheld 1 (pin)"
     )
 
 
 def test_where_all_does_not_fit_what_was_held_loses_its_reasons_first() -> None:
-    held, refused = {"a": "freeze", "b": "pin"}, skipped("tail_age_ms", 5.0, "bounds")
-    tail = "skipped 1 (bounds) held 2"
-    room = LINE - len(f"{HEAD} |  | {tail} (freeze, pin)")
+    withheld, refused = {"a": "freeze", "b": "pin"}, skipped("tail_age_ms", 5.0, "bounds")
+    tail = "skipped 1 (bounds) withheld 2"
+    headroom = LINE - len(f"{HEAD} |  | {tail} (freeze, pin)")
     for length, end in (
-        (room, f"{tail} (freeze, pin)"),
-        (room + 1, tail),
-        (room + len(" (freeze, pin)"), tail),
-        (room + len(" (freeze, pin)") + 1, "skipped 1 held 2"),
-        (room + len(" (freeze, pin) (bounds)"), "skipped 1 held 2"),
+        (headroom, f"{tail} (freeze, pin)"),
+        (headroom + 1, tail),
+        (headroom + len(" (freeze, pin)"), tail),
+        (headroom + len(" (freeze, pin)") + 1, "skipped 1 withheld 2"),
+        (headroom + len(" (freeze, pin) (bounds)"), "skipped 1 withheld 2"),
     ):
         rule = "R" * length
-        assert line_of(held, refused, rules=(rule,)) == f"{HEAD} | {rule} | {end}"
-    longest = line_of(held, refused, rules=("R" * 90,))
+        assert line_of(withheld, refused, rules=(rule,)) == f"{HEAD} | {rule} | {end}"
+    longest = line_of(withheld, refused, rules=("R" * 90,))
     assert len(longest) == LINE
-    assert longest.endswith("RR.. | skipped 1 held 2")
+    assert longest.endswith("RR.. | skipped 1 withheld 2")
 
 
 def test_the_line_says_why_it_is_inconclusive_unless_a_figure_does() -> None:
     reasons = ("net_bps has no data", "adverse_bps_p95 has no data")
     refused = {3: [skipped("tail_age_ms", 5.0, "nodata")]}
-    history = make_history(5, kpis={"net_bps": None}, outcomes=refused, wanted={3: Wanted()})
+    history = make_history(5, kpis={"net_bps": None}, outcomes=refused, requested={3: Requested()})
     head = "   3 INCONCLUSIVE net=nodata risk=0.35 maker=0.9 p95=310"
     for said, end in (
         (reasons[:1], "skipped 1 (nodata)"),
@@ -202,7 +207,7 @@ def test_the_audit_names_what_is_odd() -> None:
     history = make_history(
         kpis={"net_bps": series},
         verdicts={4: Verdict.FAIL},
-        panics={6: Panic("steady_safe", {"tail_age_ms": 700.0}, would=False, held_until=10)},
+        panics={6: Panic("steady_safe", {"tail_age_ms": 700.0}, would=False, paused_until=10)},
     )
     history = with_iteration(history, 12, external=True)
     history = with_iteration(
@@ -252,7 +257,7 @@ def recommended(history: History, strict: bool = False) -> str:
         (make_history(kpis={"maker_taker_ratio": 0.7}), "MAKER_BOOST, NORMALIZE, RELAX never"),
         (make_history(kpis={"net_bps": 1.0}, tune=False), "the tuner was off"),
         (
-            make_history(panics={6: Panic("steady_safe", {}, would=False, held_until=None)}),
+            make_history(panics={6: Panic("steady_safe", {}, would=False, paused_until=None)}),
             "Start from a safer profile: panic after iteration 6",
         ),
         (
@@ -277,7 +282,7 @@ def test_recommendations_follow_from_the_run(history: History, text: str) -> Non
 def test_recommendations_name_what_held_a_rule_back() -> None:
     text = recommended(decided(mock=False))
     assert "MAKER_BOOST fired 23 times" in text
-    assert "most often held: min_interval_ms: velocity" in text
+    assert "most often withheld: min_interval_ms: velocity" in text
 
 
 def test_a_value_within_its_noise_is_told() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from pytest_soak.loop.model import Panic, Room, Verdict
+from pytest_soak.loop.model import Headroom, Panic, Verdict
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Parameter
 
@@ -38,14 +38,14 @@ def panic_of(state: LaneState) -> Panic | None:
         revert_to=guard.revert_to,
         moves=moves,
         would=state.dry_run or not state.tune,
-        held_until=observed.number + guard.hold if moves else None,
+        paused_until=observed.number + guard.pause if moves else None,
         pins=tuple(sorted(key for key in moves if is_pinned(state, key))),
     )
 
 
-def is_held(state: LaneState) -> bool:
-    """Within the hold after a panic revert."""
-    return deciding(state) <= state.hold_until
+def is_paused(state: LaneState) -> bool:
+    """Within the pause after a panic revert."""
+    return deciding(state) <= state.paused_until
 
 
 def is_late(state: LaneState) -> bool:
@@ -77,7 +77,7 @@ def velocity_left(state: LaneState, parameter: Parameter) -> float:
 
 def closed_by(state: LaneState, key: str) -> str:
     """The first guard, in their order, that leaves the key no room at all now; "" for none."""
-    if panic_of(state) is not None or is_held(state):
+    if panic_of(state) is not None or is_paused(state):
         return "panic"
     if is_late(state):
         return "late"
@@ -88,18 +88,18 @@ def closed_by(state: LaneState, key: str) -> str:
     return "cooldown" if is_cooling(state) else ""
 
 
-def room_of(state: LaneState) -> Mapping[str, Room]:
+def headroom_of(state: LaneState) -> Mapping[str, Headroom]:
     """The room of every parameter, by key."""
-    return {key: _room(state, state.profile.parameters[key]) for key in state.values}
+    return {key: _headroom(state, state.profile.parameters[key]) for key in state.values}
 
 
-def _room(state: LaneState, parameter: Parameter) -> Room:
+def _headroom(state: LaneState, parameter: Parameter) -> Headroom:
     reason, value = closed_by(state, parameter.key), state.values[parameter.key]
     if reason:
-        return Room(parameter.key, 0.0, 0.0, reason, reason, value)
+        return Headroom(parameter.key, 0.0, 0.0, reason, reason, value)
     left = velocity_left(state, parameter)
     down, up = max(0.0, value - parameter.minimum), max(0.0, parameter.maximum - value)
-    return Room(
+    return Headroom(
         parameter.key,
         down=-min(left, down),
         up=min(left, up),

@@ -1,0 +1,47 @@
+"""Whether a rule proposed in the iterations that needed it (``proposes_when_needed``)."""
+
+from __future__ import annotations
+
+from pytest_soak.gate.window import LaneWindow
+from pytest_soak.loop.conditions import first_means
+from pytest_soak.loop.evidence import in_need
+from pytest_soak.loop.model import Decision, History, Iteration
+from pytest_soak.loop.moves import step
+from pytest_soak.profile.model import Needed, Rule
+
+
+def proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
+    """Of the iterations that ask for the rule: the ratio in which it proposed or gave a reason.
+
+    They ask for it where its own conditions hold over its evidence. It has given a reason where
+    one of its keys is withheld, where it waits (dwell, hysteresis), and where its
+    parameters are already at the values that it would set.
+    """
+    history = lane.history
+    rule = next((rule for rule in history.profile.rules if rule.name == needed.rule), None)
+    if rule is None or not history.tune:
+        return None
+    readings = [item.readings for item in history.iterations]
+    counts = {c.kpi: c.share_of_first[1] for c in rule.when if c.share_of_first is not None}
+    firsts = first_means(rule.when, readings)
+    answered = []
+    for place, iteration in enumerate(history.iterations, start=1):
+        decision = iteration.decision
+        known = {kpi: mean for kpi, mean in firsts.items() if counts[kpi] <= place}
+        recent = readings[max(0, place - rule.evidence.over) : place]
+        if decision is not None and in_need(rule, recent, known):
+            answered.append(_answered(history, rule, iteration, decision))
+    return sum(answered) / len(answered) if answered else None
+
+
+def _answered(history: History, rule: Rule, iteration: Iteration, decision: Decision) -> bool:
+    requested = decision.requested
+    rules = {item.rule for item in requested.proposals} | {o.rule for o in decision.outcomes}
+    proposed = rule.name in rules.union(requested.rules) or decision.panic is not None
+    withheld = {move.key for move in rule.moves} & set(requested.withheld)
+    if proposed or withheld or rule.name in requested.waiting:
+        return True
+    parameters = history.profile.parameters
+    return not any(
+        step(move, parameters[move.key], iteration.basis[move.key]) for move in rule.moves
+    )
