@@ -36,7 +36,7 @@ SCHEMA = 3
 
 
 class EntryError(ValueError):
-    """A journal entry that does not follow from those before it, or is none."""
+    """A journal entry that is malformed, or does not follow from the entries before it."""
 
 
 def runtime_of(profile: Profile, values: Mapping[str, float]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def start_entry(
     scenarios: Sequence[Scheduled] = (),
 ) -> dict[str, Any]:
     """The first entry of a lane. ``values`` are the flat start values."""
-    planned = {"scenarios": [one.to_json() for one in scenarios]} if scenarios else {}
+    schedule = {"scenarios": [scenario.to_json() for scenario in scenarios]} if scenarios else {}
     return {
         "type": "start",
         "schema": SCHEMA,
@@ -70,7 +70,7 @@ def start_entry(
             "symbol": lane.symbol,
             "seed": lane.seed,
             "interval_s": lane.interval_s,
-            **({"sweep": [asdict(one) for one in lane.sweep]} if lane.sweep else {}),
+            **({"sweep": [asdict(parameter) for parameter in lane.sweep]} if lane.sweep else {}),
         },
         "iterations": lane.iterations,
         "target": target,
@@ -79,7 +79,7 @@ def start_entry(
         "dry_run": dry_run,
         "profile": profile.document,
         "values": _floats(values),
-        **planned,
+        **schedule,
     }
 
 
@@ -117,16 +117,18 @@ def checks_entry(
 def external_entry(state: LaneState, new_values: Mapping[str, float]) -> dict[str, Any]:
     """The runtime was edited from outside, to the flat ``new_values``.
 
-    It is told against what the journal expected: the values of a decision that was journaled and
-    is not done yet, else those in force. Raises ValueError for values that are not exactly the
-    profile's parameters, each a finite number inside its bounds.
+    The entry lists the differences from what the journal expected: the values of a decision that
+    was journaled and is not done yet, else the values in force. Raises ValueError for values that
+    are not exactly the profile's parameters, each a finite number inside its bounds.
     """
     profile = state.profile
     expected = state.intent.values if state.intent is not None else state.values
     old_hash = state.intent.state_hash if state.intent is not None else state.state_hash
     if set(new_values) != set(profile.parameters):
-        odd = sorted(set(new_values) ^ set(profile.parameters))
-        raise ValueError(f"the edited runtime must hold every parameter and no other: {odd}")
+        differing = sorted(set(new_values) ^ set(profile.parameters))
+        raise ValueError(
+            f"the edited runtime must have exactly the profile's parameters; different: {differing}"
+        )
     for key, parameter in profile.parameters.items():
         value = new_values[key]
         if not (math.isfinite(value) and parameter.minimum <= value <= parameter.maximum):
@@ -203,12 +205,12 @@ def decision_entry(decision: Decision) -> dict[str, Any]:
         "large": decision.large,
         "dry_run": decision.dry_run,
         "note": decision.note,
-        "attributed": [attribution_json(one) for one in decision.attributed],
+        "attributed": [attribution_json(attribution) for attribution in decision.attributed],
     }
 
 
 def attribution_json(attribution: Attribution) -> dict[str, Any]:
-    """``verdict`` and ``beyond_doubt`` follow from the rest; they are there for people."""
+    """``verdict`` and ``beyond_doubt`` follow from the other fields; they are there for readers."""
     return {
         "iteration": attribution.iteration,
         "rule": attribution.rule,
@@ -240,7 +242,7 @@ def halt_entry(halt: Halt) -> dict[str, Any]:
 
 
 def lane_from_entry(entry: Entry) -> Lane:
-    """The lane of a start entry; the path of its data is no part of the journal."""
+    """The lane of a start entry. The journal does not have the path of the lane's data."""
     lane = entry["lane"]
     return Lane(
         id=lane["id"],
@@ -250,16 +252,17 @@ def lane_from_entry(entry: Entry) -> Lane:
         interval_s=float(lane["interval_s"]),
         iterations=entry["iterations"],
         sweep=tuple(
-            Swept(one["key"], float(one["value"]), float(one["replaces"]))
-            for one in lane.get("sweep", ())
+            Swept(parameter["key"], float(parameter["value"]), float(parameter["replaces"]))
+            for parameter in lane.get("sweep", ())
         ),
     )
 
 
 def decision_from_entry(entry: Entry) -> Decision:
-    """What :func:`decision_entry` wrote; the lines for run.log are no part of the journal.
+    """The decision that :func:`decision_entry` wrote, without its lines for run.log.
 
-    Raises KeyError, TypeError or ValueError for what is no such entry.
+    These lines are not part of the journal. Raises KeyError, TypeError or ValueError for an entry
+    of another shape.
     """
     panic = entry["panic"]
     return Decision(
@@ -268,8 +271,13 @@ def decision_from_entry(entry: Entry) -> Decision:
         reasons=tuple(entry["reasons"]),
         requested=Requested(
             proposals=tuple(
-                Proposal(one["key"], _delta(one["delta"]), one["rule"], tuple(one["kpis"]))
-                for one in entry["proposed"]
+                Proposal(
+                    proposal["key"],
+                    _delta(proposal["delta"]),
+                    proposal["rule"],
+                    tuple(proposal["kpis"]),
+                )
+                for proposal in entry["proposed"]
             ),
             rules=tuple(entry["rules"]),
             withheld=dict(entry["withheld"]),
@@ -278,7 +286,7 @@ def decision_from_entry(entry: Entry) -> Decision:
             stopped=tuple(entry["stopped"]),
             by_rules=entry.get("by_rules", True),
         ),
-        outcomes=tuple(_outcome(one) for one in entry["outcomes"]),
+        outcomes=tuple(_outcome(outcome) for outcome in entry["outcomes"]),
         panic=None
         if panic is None
         else Panic(
@@ -299,48 +307,51 @@ def decision_from_entry(entry: Entry) -> Decision:
     )
 
 
-def _attribution(one: Mapping[str, Any]) -> Attribution:
+def _attribution(attribution: Mapping[str, Any]) -> Attribution:
     return Attribution(
-        iteration=one["iteration"],
-        rule=one["rule"],
-        keys={key: (float(old), float(new)) for key, (old, new) in one["keys"].items()},
+        iteration=attribution["iteration"],
+        rule=attribution["rule"],
+        keys={key: (float(old), float(new)) for key, (old, new) in attribution["keys"].items()},
         effects=tuple(
             Effect(
-                kpi=each["kpi"],
-                aim=each["aim"],
-                **{name: _known(each[name]) for name in ("before", "after", "low", "high")},
-                n_before=each["n_before"],
-                n_after=each["n_after"],
-                doubtless=each["doubtless"],
+                kpi=effect["kpi"],
+                aim=effect["aim"],
+                **{
+                    name: _optional_float(effect[name])
+                    for name in ("before", "after", "low", "high")
+                },
+                n_before=effect["n_before"],
+                n_after=effect["n_after"],
+                doubtless=effect["doubtless"],
             )
-            for each in one["effects"]
+            for effect in attribution["effects"]
         ),
-        shared=tuple(one["shared"]),
-        note=one["note"],
+        shared=tuple(attribution["shared"]),
+        note=attribution["note"],
     )
 
 
-def _known(value: Any) -> float | None:
+def _optional_float(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _outcome(one: Mapping[str, Any]) -> Outcome:
+def _outcome(outcome: Mapping[str, Any]) -> Outcome:
     return Outcome(
-        key=one["key"],
-        outcome=one["outcome"],
-        proposed=_delta(one["proposed"]),
-        applied=float(one["applied"]),
-        before=_known(one["before"]),
-        after=_known(one["after"]),
-        reason=one["reason"],
-        also=tuple(one["also"]),
-        note=one["note"],
-        rule=one["rule"],
+        key=outcome["key"],
+        outcome=outcome["outcome"],
+        proposed=_delta(outcome["proposed"]),
+        applied=float(outcome["applied"]),
+        before=_optional_float(outcome["before"]),
+        after=_optional_float(outcome["after"]),
+        reason=outcome["reason"],
+        also=tuple(outcome["also"]),
+        note=outcome["note"],
+        rule=outcome["rule"],
     )
 
 
 def _delta(value: Any) -> Any:
-    """A proposed change; an integer beyond the floats is no number, and becomes a text."""
+    """A proposed change. An integer that is too large for a float becomes a text."""
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     converted = number(value)

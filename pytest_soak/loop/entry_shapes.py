@@ -1,7 +1,7 @@
-"""The shape of each journal entry: its fields, and of what type each value is.
+"""The shape of each journal entry: its fields, and the type of each value.
 
-A right checksum says that a line is as it was written, not that a session wrote it. What is read
-from an entry is used without another look, so an entry of another shape is refused here.
+A correct checksum shows that a line is as it was written, not that a session wrote it. The code
+that reads an entry does not check its types again, so an entry of another shape is refused here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pytest_soak.shapes import (
 
 
 def problem_of(entry: Mapping[str, Any]) -> str:
-    """What is wrong with the fields of ``entry``; empty for nothing, and for an unknown type."""
+    """What is wrong with the fields of ``entry``; empty if nothing is, or for an unknown type."""
     shape = _SHAPES.get(str(entry.get("type")))
     return "" if shape is None else shape(entry).removeprefix(".")
 

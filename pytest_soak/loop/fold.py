@@ -1,7 +1,7 @@
-"""The state of a lane as a fold over its journal. Nowhere else is it remembered.
+"""The state of a lane as a fold over its journal. The state is stored nowhere else.
 
-Nothing here decides: a decision is taken as the journal has it, only readings are read again from
-the report.
+Nothing here decides: a decision is used as the journal has it. Only the readings are computed
+again, from the report.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ def started(entry: Entry) -> LaneState:
             f"the journal has schema {entry.get('schema')!r}; this version reads {SCHEMA}"
         )
     if problem := problem_of(entry):
-        raise _bad(entry, problem)
+        raise _entry_error(entry, problem)
     try:
         profile = build(entry["profile"], "the profile in the journal")
         values = {key: float(entry["values"][key]) for key in profile.parameters}
-        for key, one in profile.parameters.items():
-            if not one.minimum <= values[key] <= one.maximum:
+        for key, parameter in profile.parameters.items():
+            if not parameter.minimum <= values[key] <= parameter.maximum:
                 raise ValueError(
-                    f"it starts with {key} = {values[key]:g}, outside {one.minimum:g} to "
-                    f"{one.maximum:g}"
+                    f"it starts with {key} = {values[key]:g}, outside {parameter.minimum:g} to "
+                    f"{parameter.maximum:g}"
                 )
         return LaneState(
             lane=lane_from_entry(entry),
@@ -69,34 +69,34 @@ def started(entry: Entry) -> LaneState:
             scenarios=tuple(map(Scheduled.from_json, entry.get("scenarios", ()))),
         )
     except _UNREADABLE as error:
-        raise _bad(entry, error) from error
+        raise _entry_error(entry, error) from error
 
 
 def advance(state: LaneState, entry: Entry) -> LaneState:
     """The state after one more entry. Raises EntryError if it does not follow from the state."""
     step = _STEPS.get(str(entry.get("type")))
     if step is None:
-        raise _bad(entry, f"the types are {', '.join(_STEPS)} after a first 'start'")
+        raise _entry_error(entry, f"the types are {', '.join(_STEPS)} after a first 'start'")
     if problem := problem_of(entry):
-        raise _bad(entry, problem)
+        raise _entry_error(entry, problem)
     try:
         return step(state, entry)
     except EntryError:
         raise
     except _UNREADABLE as error:
-        raise _bad(entry, error) from error
+        raise _entry_error(entry, error) from error
 
 
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What a value that no session wrote may raise where it is read."""
+"""The errors that reading a value may raise if no session wrote it."""
 
 
-def _bad(entry: Entry, problem: object) -> EntryError:
+def _entry_error(entry: Entry, problem: object) -> EntryError:
     text = f"no {problem}" if isinstance(problem, KeyError) else str(problem)
     where = f"entry {entry['seq']}" if "seq" in entry else "entry"
     kind, iteration = f"{entry.get('type')!r:.40}", entry.get("iteration")
-    known = type(iteration) is int and abs(iteration) < 10**12
-    number = f", iteration {iteration}" if known else ""
+    has_number = type(iteration) is int and abs(iteration) < 10**12
+    number = f", iteration {iteration}" if has_number else ""
     return EntryError(f"journal: {where} ({kind}{number}): {text:.400}")
 
 
@@ -106,7 +106,7 @@ def _planned(state: LaneState, entry: Entry) -> LaneState:
 
 def _observed(state: LaneState, entry: Entry) -> LaneState:
     if state.observed is not None or entry["iteration"] != state.next_iteration:
-        raise _bad(entry, f"the next iteration to observe is {state.next_iteration}")
+        raise _entry_error(entry, f"the next iteration to observe is {state.next_iteration}")
     report, audit = entry["report"], entry["audit"]
     readings = read_kpis(
         state.profile, report, audit, interval_s=state.lane.interval_s, mock=state.mock
@@ -138,7 +138,7 @@ def _observed(state: LaneState, entry: Entry) -> LaneState:
 def _checked(state: LaneState, entry: Entry) -> LaneState:
     observed = state.observed
     if observed is None or state.intent is not None or observed.number != entry["iteration"]:
-        raise _bad(entry, "checks belong between an observation and its decision")
+        raise _entry_error(entry, "checks belong between an observation and its decision")
     readings = read_kpis(
         state.profile,
         observed.report,
@@ -162,9 +162,11 @@ def _decided(state: LaneState, entry: Entry) -> LaneState:
     decision = decision_from_entry(entry)
     observed = state.observed
     if observed is None or state.intent is not None or observed.number != decision.iteration:
-        raise _bad(entry, "a decision follows the observation of its iteration, once")
+        raise _entry_error(entry, "a decision follows the observation of its iteration, once")
     if decision.old_hash != state.state_hash:
-        raise _bad(entry, f"it starts from {decision.old_hash}, in force is {state.state_hash}")
+        raise _entry_error(
+            entry, f"it starts from {decision.old_hash}, in force is {state.state_hash}"
+        )
     if decision.changes:
         return replace(state, intent=decision)
     return completed(state, decision)
@@ -173,22 +175,25 @@ def _decided(state: LaneState, entry: Entry) -> LaneState:
 def _done(state: LaneState, entry: Entry) -> LaneState:
     intent = state.intent
     if intent is None or intent.iteration != entry["iteration"]:
-        raise _bad(entry, "done follows a decision that changes something, once")
+        raise _entry_error(entry, "done follows a decision that changes something, once")
     if intent.state_hash != entry["state_hash"]:
-        raise _bad(entry, f"the decision's hash is {intent.state_hash}")
+        raise _entry_error(entry, f"the decision's hash is {intent.state_hash}")
     return replace(completed(state, intent), halt=None)
 
 
 def _edited(state: LaneState, entry: Entry) -> LaneState:
-    # An edit that met a decision on its way to the file: it is carried out, then edited. A key of
-    # both is charged for a move that never came into force: the guards err towards fewer moves.
+    # The edit came while a decision was being written to the file: the decision counts as carried
+    # out, then the edit. A key that both change is charged for a move that never came into force:
+    # the guards err towards fewer moves.
     if state.intent is not None:
         state = completed(state, state.intent)
     if entry["old_hash"] != state.state_hash:
-        raise _bad(entry, f"it starts from {entry['old_hash']}, in force is {state.state_hash}")
+        raise _entry_error(
+            entry, f"it starts from {entry['old_hash']}, in force is {state.state_hash}"
+        )
     values = {key: float(entry["values"][key]) for key in state.profile.parameters}
-    # The operator's move is not charged to velocity, and what the tuner did to the key before is
-    # no A -> B -> A memory any more. The spent part of the hour and the signature stay.
+    # The operator's move is not charged to velocity, and the oscillation guard forgets what the
+    # tuner did to the key before. What is spent of the hour's velocity and the signature stay.
     before = {key: past for key, past in state.before.items() if key not in entry["keys"]}
     edited = replace(
         taken_over(state, entry["iteration"], tuple(entry["keys"])),
@@ -197,13 +202,15 @@ def _edited(state: LaneState, entry: Entry) -> LaneState:
         before=before,
     )
     observed = edited.observed
-    if observed is not None:  # during the interval: the decision starts from it
-        edits = _both(observed.edits, entry)
+    if observed is not None:  # edited before the decision: it starts from the edited values
+        edits = _merged_edits(observed.edits, entry)
         return replace(edited, observed=replace(observed, edited=values, edits=edits))
-    return replace(edited, edited=True, edits=_both(state.edits, entry))
+    return replace(edited, edited=True, edits=_merged_edits(state.edits, entry))
 
 
-def _both(edits: Mapping[str, tuple[float, float]], entry: Entry) -> dict[str, tuple[float, float]]:
+def _merged_edits(
+    edits: Mapping[str, tuple[float, float]], entry: Entry
+) -> dict[str, tuple[float, float]]:
     """Earlier edits with those of ``entry``; a key edited twice counts from its first value."""
     merged = dict(edits)
     for key, (old, new) in entry["keys"].items():

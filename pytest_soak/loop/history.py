@@ -1,4 +1,4 @@
-"""A whole lane, read from its journal: what verify, gate and report work on."""
+"""A whole lane, read from its journal: the input of verify, gate and report."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pytest_soak.loop.state import LaneState
 
 
 def read_history(entries: Iterable[Entry]) -> History:
-    """Every iteration of a journal, in one pass. Raises :class:`EntryError` for a bad one.
+    """Every iteration of a journal, in one pass. Raises :class:`EntryError` for a bad entry.
 
-    An iteration whose decision is journaled has it, done or not; one that still waits for its
-    decision has None.
+    An iteration has its decision as soon as that is journaled, done or not. The decision of an
+    iteration that still waits for it is None.
     """
     state: LaneState | None = None
     iterations: list[Iteration] = []
@@ -44,23 +44,23 @@ def read_history(entries: Iterable[Entry]) -> History:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """One entry of a journal after the first, and the lane on either side of it."""
+class Transition:
+    """One journal entry after the first, with the state of the lane before and after it."""
 
     entry: Entry
     before: LaneState
     after: LaneState
 
 
-def passages(entries: Iterable[Entry]) -> Iterator[Passage]:
-    """The lane, entry by entry. Raises :class:`EntryError` for a bad one, when it comes to it."""
+def transitions(entries: Iterable[Entry]) -> Iterator[Transition]:
+    """The lane, entry by entry. Raises :class:`EntryError` at the first bad entry."""
     state: LaneState | None = None
     for entry in entries:
         if state is None:
             state = started(entry)
             continue
         before, state = state, advance(state, entry)
-        yield Passage(entry, before, state)
+        yield Transition(entry, before, state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +68,30 @@ class Moment:
     """One iteration of a lane, just before its decision."""
 
     state: LaneState
-    """It has the observation, and the edits that came during the iteration."""
+    """With the observation, and with the edits that came during the iteration."""
     decision: Decision | None = None
-    """What was decided then; None while it is still to be taken."""
+    """The decision that follows; None while it is not taken yet."""
     in_force: bool = False
-    """The decision is known to have reached the runtime file, or changed nothing."""
+    """The journal shows that the decision reached the runtime file, or that it changed nothing."""
 
 
 def moment_of(entries: Iterable[Entry], iteration: int) -> Moment | None:
     """``iteration`` just before its decision; None if it was not observed.
 
-    Raises :class:`EntryError` for a bad entry before it is found.
+    Raises :class:`EntryError` for a bad entry before the iteration.
     """
-    found: Moment | None = None
-    for passage in passages(entries):
-        kind, observed = passage.entry["type"], passage.after.observed
-        if found is not None and found.decision is not None:
-            # Its done, or an edit that met it on its way: it counts as carried out then.
+    moment: Moment | None = None
+    for transition in transitions(entries):
+        kind, observed = transition.entry["type"], transition.after.observed
+        if moment is not None and moment.decision is not None:
+            # After "done", and after an edit that came while it was being written, the decision
+            # counts as carried out.
             if kind in ("done", "external"):
-                return replace(found, in_force=True)
-        elif found is not None and kind == "decision":
-            found = replace(found, decision=decision_from_entry(passage.entry))
-            if passage.after.intent is None:
-                return replace(found, in_force=True)
+                return replace(moment, in_force=True)
+        elif moment is not None and kind == "decision":
+            moment = replace(moment, decision=decision_from_entry(transition.entry))
+            if transition.after.intent is None:
+                return replace(moment, in_force=True)
         elif observed is not None and observed.number == iteration:
-            found = Moment(passage.after)
-    return found
+            moment = Moment(transition.after)
+    return moment

@@ -1,6 +1,6 @@
 """The state of a lane between two entries of its journal (:mod:`pytest_soak.loop.fold`).
 
-The memory of a lane is bounded, whatever its length.
+The size of the state is bounded, however many iterations the lane has.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
 
 UNCHARGED_RULES = ("PANIC", "ROLLBACK")
-"""Rules whose moves are not charged to velocity, and are no oscillation."""
+"""Rules whose moves are not charged to velocity and do not count as oscillation."""
 
 EXTERNAL = "EXTERNAL"
-"""How an edit by hand is called among the rules that moved something."""
+"""The name of an edit by hand where rules that moved something are listed."""
 
 RESERVED_RULES = (*UNCHARGED_RULES, EXTERNAL)
-"""Names that no proposal may claim: they would free a move from its cap, or tell a falsehood."""
+"""Rule names that no proposal may have: they would free it from the velocity cap, or be untrue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One applied move, as the velocity guard remembers it."""
+    """One applied move, as the velocity guard needs it."""
 
     key: str
     iteration: int
@@ -36,51 +36,55 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one rule moved in one decision, until its effect is told."""
+    """What one rule moved in one decision, until its effect is reported."""
 
     iteration: int
     rule: str
     keys: Mapping[str, tuple[float, float]]
     """Key to its values before and after."""
     aims: tuple[tuple[str, Literal["up", "down"]], ...]
-    """The KPIs it aimed at, and where it wanted them."""
+    """The KPIs that it should move, and in which direction."""
     due: int
-    """The iteration whose decision tells the effect."""
+    """The iteration whose decision reports the effect."""
     since: int
-    """Another rule moved something after this iteration, so what was before does not compare."""
+    """The last iteration after which another rule moved something; 0 if none did. The iterations
+    up to this one do not compare with those after the change."""
     shared: tuple[str, ...] = ()
-    """Rules that moved something else with it, or after it."""
+    """Rules that moved something in the same decision, or between it and ``due``."""
     spoiled: str = ""
-    """Why its effect cannot be told any more."""
+    """Why its effect cannot be measured any more; empty while it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRollback:
-    """A key to be taken back to the value that it had before a change that hurt."""
+    """A key that must go back to the value that it had before a change that hurt."""
 
     value: float
     rule: str
-    """Whose change it was."""
+    """The rule that made the change."""
     changed: int
     """The iteration of that change."""
     since: int
-    """The iteration whose decision found that it hurt."""
+    """The iteration whose decision found that the change hurt."""
     lost: Mapping[str, float]
-    """The KPIs that it hurt, and by how much each got worse, in its unit."""
+    """KPI to how much worse the change made it, in the KPI's unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """A rollback that was made."""
+    """A rollback that was carried out."""
 
     rule: str
+    """The rule whose change was rolled back."""
     direction: Literal[-1, 1]
-    """Of the change that was taken back."""
+    """The direction of the change that was rolled back."""
     iteration: int
+    """The iteration whose decision rolled it back."""
     lost: Mapping[str, float]
-    """As of :class:`PendingRollback`."""
+    """As in :class:`PendingRollback`."""
     suspends: bool = True
-    """It gave something back, as far as is known, so the rule is suspended on the key that long."""
+    """The rule is suspended on the key for the whole of ``rollback.once_in``. False once it is
+    known that the rollback did not improve the KPIs: then the change was not the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +104,23 @@ class LaneState:
     done: int = 0
     """The last completed iteration."""
     observed: Iteration | None = None
-    """Observed, and its decision not in force yet."""
+    """The iteration that is observed and whose decision is not in force yet."""
     intent: Decision | None = None
-    """Journaled, but the runtime file is not known to have it."""
+    """The decision that is journaled and may not have reached the runtime file yet."""
     halt: Halt | None = None
+    """The last halt, until the lane is resumed."""
     halts: tuple[Halt, ...] = ()
-    """Every halt so far, those that the lane was resumed after included."""
+    """Every halt so far, including those after which the lane was resumed."""
     target_state: Any = None
     fail_streak: int = 0
     stable_streak: int = 0
     pass_streak: int = 0
     frozen_until: int = 0
-    """Decisions up to this iteration leave the frozen keys alone; 0: none ever was."""
+    """Decisions up to this iteration do not move the frozen keys; 0 without a freeze so far."""
     cooldown_until: int = 0
+    """Decisions up to this iteration move nothing, after a large change."""
     paused_until: int = 0
+    """Decisions up to this iteration move nothing, after a panic revert."""
     last_signature: str | None = None
     moves: tuple[Moved, ...] = ()
     """Charged moves in the velocity window of the next decision, oldest first."""
@@ -122,27 +129,29 @@ class LaneState:
     acted: Mapping[str, int] = field(default_factory=dict)
     """Rule to the iteration whose decision last applied one of its deltas."""
     stopped: tuple[str, ...] = ()
-    """Rules that their hysteresis has stopped."""
+    """Rules that are stopped by their hysteresis."""
     recent: tuple[Readings, ...] = ()
-    """Of the last completed iterations, as many as the longest evidence and attribution need."""
+    """Readings of the last completed iterations, as many as evidence and attribution need."""
     first: tuple[Readings, ...] = ()
-    """Of the first iterations, as many as a ``share_of_first`` needs."""
+    """Readings of the first iterations, as many as the conditions with ``share_of_first`` need."""
     edited: bool = False
-    """Edited from outside since the last observation."""
+    """The runtime was edited from outside since the last observation."""
     edits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Of these edits: key to its values before and after."""
+    """The edits since the last observation: key to its values before and after."""
     pinned: Mapping[str, int | None] = field(default_factory=dict)
-    """Key that an operator edited to the last decision that leaves it alone; None: all do."""
+    """Key that an operator edited to the last iteration whose decision does not move it; None: no
+    decision of the run moves it."""
     changes: tuple[Change, ...] = ()
-    """Applied, their effect not told yet; oldest first."""
+    """Applied changes whose effect is not reported yet, oldest first."""
     changed: tuple[tuple[str, int], ...] = ()
-    """The last two that moved something, by different names: rule and iteration, latest first."""
+    """The last two different rules that moved something: rule and iteration, latest first."""
     disturbed: tuple[int, ...] = ()
-    """Remembered iterations that compare with no others: a scenario fired, or the target says that
-    it ran with other values."""
+    """Those of the recent iterations that compare with no others: a scenario fired, or the target
+    reported that it ran with other values."""
     pending: Mapping[str, PendingRollback] = field(default_factory=dict)
-    """Key to the rollback that is due."""
+    """Key to its pending rollback."""
     rolled_back: Mapping[str, RolledBack] = field(default_factory=dict)
+    """Key to its last rollback, for ``rollback.once_in`` iterations."""
     scenarios: tuple[Scheduled, ...] = ()
     """The disturbances that are planned."""
 
@@ -157,7 +166,7 @@ class LaneState:
 
 
 def tuning_state(state: LaneState) -> dict[str, Any]:
-    """TUNING_STATE.json: what the guards remember. Iterations are 0 where there was none yet."""
+    """The content of TUNING_STATE.json: the state of the guards. An iteration is 0 if none was."""
     freeze = state.profile.guards.freeze
     return {
         "iteration": state.done,

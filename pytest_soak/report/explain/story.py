@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pytest_soak.loop.entries import decision_from_entry
 from pytest_soak.loop.fold import fold
-from pytest_soak.loop.history import Passage, passages
+from pytest_soak.loop.history import Transition, transitions
 from pytest_soak.loop.model import Attribution, Decision, Entry, Iteration, Outcome, Verdict
 from pytest_soak.loop.rollback import ROLLBACK, pending_after
 from pytest_soak.loop.scenarios import fired_in
@@ -87,25 +87,25 @@ class Story:
     def of(cls, entries: Sequence[Entry]) -> Story:
         """The story of a whole journal. Raises ``loop.entries.EntryError``."""
         story = cls(fold(entries[:1]))
-        for passage in passages(entries):
-            story.add(passage)
+        for transition in transitions(entries):
+            story.add(transition)
         return story
 
-    def add(self, passage: Passage) -> None:
+    def add(self, transition: Transition) -> None:
         """One more entry."""
-        self.state = passage.after
-        if passage.entry["type"] == "external":
-            self._edited(passage)
-        elif passage.entry["type"] == "decision":
-            if passage.before.observed is not None:
-                self._observed(passage.before.observed)
-            self._decided(passage.before, decision_from_entry(passage.entry))
+        self.state = transition.after
+        if transition.entry["type"] == "external":
+            self._edited(transition)
+        elif transition.entry["type"] == "decision":
+            if transition.before.observed is not None:
+                self._observed(transition.before.observed)
+            self._decided(transition.before, decision_from_entry(transition.entry))
 
-    def _edited(self, passage: Passage) -> None:
-        observed = passage.after.observed
-        number = passage.after.next_iteration if observed is None else observed.number
+    def _edited(self, transition: Transition) -> None:
+        observed = transition.after.observed
+        number = transition.after.next_iteration if observed is None else observed.number
         why = f"edited by hand {'before' if observed is None else 'during'} iteration {number}"
-        for key, (old, new) in sorted(passage.entry["keys"].items()):
+        for key, (old, new) in sorted(transition.entry["keys"].items()):
             self.steps[key].append(Step(number, float(old), float(new), EXTERNAL, reason=why))
 
     def _observed(self, observed: Iteration) -> None:

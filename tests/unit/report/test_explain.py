@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.loop.history import Moment, passages
+from pytest_soak.loop.history import Moment, transitions
 from pytest_soak.loop.model import Decision
 from pytest_soak.loop.rollback import ROLLBACK
 from pytest_soak.loop.state import LaneState
@@ -55,9 +55,9 @@ def wild(seed: int, iterations: int = 60, **options: Any) -> Drive:
 def moments(drive: Drive) -> Iterator[tuple[LaneState, Decision]]:
     """Every decision, and the lane just before it."""
     decisions = iter(drive.decisions)
-    for passage in passages(drive.entries):
-        if passage.entry["type"] == "decision":
-            yield passage.before, next(decisions)
+    for transition in transitions(drive.entries):
+        if transition.entry["type"] == "decision":
+            yield transition.before, next(decisions)
 
 
 # -- what is recomputed is what was decided ------------------------------------------------------
