@@ -33,7 +33,7 @@ SECTIONS = ("parameters", "kpis", "verdict", "rules", "guards", "gate")
 """What a profile consists of. Every one is required of a resolved profile."""
 
 BLOCK_REASONS = "block_reasons"
-"""The list of all block reasons; without it those are listed that a KPI is the share of."""
+"""The list of all block reasons; without it, the reasons that a KPI's ``block_ratio`` names."""
 
 READ_ONLY_SECTION = "tuner"
 """The section of the runtime that only shows copies; no parameter lives there."""
@@ -68,7 +68,7 @@ def checked(document: Mapping[str, Any]) -> Profile:
     root.fields(("name", *SECTIONS), ("lineage", "order", BLOCK_REASONS))
     name = root.child("name").name()
     lineage = (
-        tuple(each.name() for each in root.child("lineage").items())
+        tuple(item.name() for item in root.child("lineage").items())
         if root.has("lineage")
         else (name,)
     )
@@ -103,17 +103,17 @@ def checked(document: Mapping[str, Any]) -> Profile:
 def _ordered(
     parent: Node, section: str, make: Callable[[str, Node], _Entry], root: Node | None = None
 ) -> dict[str, _Entry]:
-    """The entries of a section, made, in the document's declared order or else in its own."""
-    made = {key: make(key, node) for key, node in parent.child(section).entries()}
+    """The built entries of a section, in the declared order of the document, else in its own."""
+    built = {key: make(key, node) for key, node in parent.child(section).entries()}
     top = root or parent
     if not top.has("order"):
-        return made
+        return built
     declared = top.child("order")
     declared.fields(("parameters", "kpis", "rules", "criteria"))
     names = [item.text() for item in declared.child(section).items()]
-    if sorted(names) != sorted(made):
+    if sorted(names) != sorted(built):
         raise declared.child(section).wrong(f"does not list the entries of {section}, each once")
-    return {name: made[name] for name in names}
+    return {name: built[name] for name in names}
 
 
 def _parameter(key: str, node: Node) -> Parameter:
@@ -147,7 +147,7 @@ def _parameter(key: str, node: Node) -> Parameter:
 
 
 def _check_paths(node: Node, parameters: Mapping[str, Parameter]) -> None:
-    # A runtime is told to be nested or flat by its top-level names, so they must not overlap.
+    # Its top-level names show whether a runtime is nested or flat, so they must not overlap.
     for key, parameter in parameters.items():
         for part in parameter.path[:-1]:
             if part in parameters:
@@ -185,10 +185,10 @@ def _kpi(name: str, node: Node) -> Kpi:
 
 
 def _range(node: Node) -> tuple[float | None, float | None]:
-    """``[0, 1]``, or ``[0, null]`` for a range without an end."""
+    """``[0, 1]``; ``[0, null]`` is a range without an upper end."""
     ends = node.items()
     if len(ends) != 2:
-        raise node.wrong("is a list of two numbers, the lowest and the highest; null: without end")
+        raise node.wrong("is a list of two numbers, the lowest and the highest (null: no limit)")
     low, high = (None if end.value is None else end.number() for end in ends)
     if low is not None and high is not None and low >= high:
         raise node.wrong(f"{low:g} is not below {high:g}")
@@ -254,7 +254,7 @@ def _gate(
     window = node.child("window").count()
     confidence = node.child("confidence").share()
     if not 0.5 <= confidence <= 0.9999:
-        # As many digits as tell it from 1.
+        # All digits are shown, so that 0.99999 does not look like 1.
         raise node.child("confidence").wrong(f"{confidence!r} is not from 0.5 to 0.9999")
     _check_ranges(criteria, kpis, node.child("criteria"))
     return GateLimits(
@@ -267,14 +267,14 @@ def _gate(
         freeze_ready_pass_count=_within(node.child("freeze_ready_pass_count"), window),
         delta=_delta_quality(node.child("delta"), rules),
         drift=_drift(node, [item.kpi for item in criteria], kpis),
-        throughput=node.child("throughput").known(kpis, "KPI")
+        throughput=node.child("throughput").name_in(kpis, "KPI")
         if node.has("throughput") and node.child("throughput").value is not None
         else None,
     )
 
 
 def _check_ranges(criteria: Sequence[Criterion], kpis: Mapping[str, Kpi], node: Node) -> None:
-    """A range must not end before the limit: what is beyond the limit would be no data."""
+    """A range must not end before the limit: a value beyond the limit would be *no data*."""
     for criterion in criteria:
         low, high = kpis[criterion.kpi].range
         for limit in (criterion.production, criterion.mock):
@@ -288,7 +288,7 @@ def _check_ranges(criteria: Sequence[Criterion], kpis: Mapping[str, Kpi], node: 
 
 
 def _drift(gate: Node, gated: Collection[str], kpis: Mapping[str, Kpi]) -> dict[str, DriftLimits]:
-    """Every gated KPI, and what ``drift`` says of it or of others; null switches one off."""
+    """The limits of each gated KPI and of those in ``drift``; null there switches a KPI off."""
     limits = {kpi: DriftLimits() for kpi in gated}
     if not gate.has("drift"):
         return limits
@@ -337,7 +337,7 @@ def _delta_quality(node: Node, rules: Mapping[str, Rule]) -> DeltaQuality:
 def _needed(node: Node, rules: Mapping[str, Rule]) -> Needed:
     node.fields(("rule", "warn_below"))
     return Needed(
-        rule=node.child("rule").known(rules, "rule"),
+        rule=node.child("rule").name_in(rules, "rule"),
         warn_below=node.child("warn_below").share(),
     )
 

@@ -18,14 +18,14 @@ OPERATORS: tuple[Operator, ...] = ("<", "<=", ">", ">=")
 
 def comparison(node: Node, margin: float = 0.0) -> Comparison:
     """``node``, a text such as ``"<= 0.40"``, as a comparison. Raises Invalid."""
-    found = _COMPARISON.fullmatch(node.value) if isinstance(node.value, str) else None
-    if found is None:
+    match = _COMPARISON.fullmatch(node.value) if isinstance(node.value, str) else None
+    if match is None:
         raise node.wrong(
             f"{shown(node.value)} is no comparison; write one of {' '.join(OPERATORS)} and a "
             'number, in quotes, as in "<= 0.40"'
         )
-    limit = Node(float(found["limit"]), node.path).number()
-    return Comparison(op=cast(Operator, found["op"]), limit=limit, margin=margin)
+    limit = Node(float(match["limit"]), node.path).number()
+    return Comparison(op=cast(Operator, match["op"]), limit=limit, margin=margin)
 
 
 def conditions(
@@ -33,17 +33,17 @@ def conditions(
 ) -> tuple[Condition, ...]:
     """A mapping of KPI to comparison(s), sorted by KPI: its order has no meaning.
 
-    ``margins`` maps a KPI to ``{operator: distance}``, how far beyond that limit evidence must lie.
+    ``margins`` maps a KPI to ``{operator: distance}``, how far beyond that limit a value must lie.
     Raises Invalid.
     """
-    wanted = _margins(margins)
+    unread = _margins(margins)
     result = []
     for kpi, entry in sorted(node.entries()):
         if kpi not in kpis:
             raise entry.wrong(f"unknown KPI {kpi!r}{nearest(kpi, kpis)}")
-        result.append(_condition(kpi, entry, wanted.pop(kpi, {})))
-    for unused in wanted.values():
-        for distance in unused.values():
+        result.append(_condition(kpi, entry, unread.pop(kpi, {})))
+    for distances in unread.values():
+        for distance in distances.values():
             raise distance.wrong("there is no condition on this KPI to which a margin could belong")
     return tuple(result)
 
@@ -70,16 +70,16 @@ def _condition(kpi: str, node: Node, margins: Mapping[str, Node]) -> Condition:
         raise node.wrong("the list of comparisons is empty")
     parsed = [comparison(text) for text in texts]
     for op, distance in margins.items():
-        if op not in {each.op for each in parsed}:
+        if op not in {item.op for item in parsed}:
             raise distance.wrong(f"there is no {op} comparison of {kpi} in 'when'")
     return Condition(
         kpi=kpi,
         comparisons=tuple(
             Comparison(
-                op=each.op,
-                limit=each.limit,
-                margin=margins[each.op].positive() if each.op in margins else 0.0,
+                op=item.op,
+                limit=item.limit,
+                margin=margins[item.op].positive() if item.op in margins else 0.0,
             )
-            for each in parsed
+            for item in parsed
         ),
     )

@@ -1,4 +1,4 @@
-"""What is said to people about a bad profile."""
+"""The errors of a bad profile, and the parts of their messages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class ProfileError(ValueError):
     """A profile cannot be used. The message names file, key path, value and what would be right."""
 
 
-class Invalid(Exception):  # noqa: N818 - a finding on its way to becoming a ProfileError
-    """A finding at a key path, before it is known which file of the chain said it."""
+class Invalid(Exception):  # noqa: N818 - it becomes a ProfileError when the file is known
+    """A fault at a key path; :meth:`at` adds the file of the chain that has it."""
 
     def __init__(self, path: tuple[str, ...], problem: str) -> None:
         super().__init__(problem)
@@ -27,13 +27,14 @@ class Invalid(Exception):  # noqa: N818 - a finding on its way to becoming a Pro
         )
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, else what there is."""
-    names = list(known)
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest of ``candidates``, else all."""
+    names = list(candidates)
     folded = {candidate.casefold(): candidate for candidate in names}
     close = difflib.get_close_matches(name.casefold(), list(folded), n=1)
-    # A shortened name is far from the whole one by edits: risk, risk_ratio.
-    close = close or [each for each in folded if len(name) > 2 and each.startswith(name.casefold())]
+    if not close and len(name) > 2:
+        # A shortened name is many edits away from the whole one: risk, risk_ratio.
+        close = [candidate for candidate in folded if candidate.startswith(name.casefold())]
     if close:
         return f"; did you mean {folded[close[0]]!r}?"
     if not names:
@@ -43,7 +44,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """``value`` in the words of a profile's author, short enough for one line."""
+    """``value`` as YAML writes it, shortened to one line of a message."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The guards as a profile declares them."""
+"""Reads the section ``guards`` of a profile."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def guards(node: Node, parameters: Mapping[str, Parameter], kpis: Collection[str
     return Guards(
         panic=optional("panic", lambda given: _panic(given, parameters)),
         hold_last=node.child("hold_last").count(least=0),
-        # Operators win unless the profile says otherwise, so an absent pin is one for the run.
+        # Operators win unless the profile says otherwise: without `pin`, pins last for the run.
         pin=optional("pin", _pin) or PinGuard(),
         freeze=optional("freeze", lambda given: _freeze(given, parameters, kpis)),
         cooldown=optional("cooldown", _cooldown),
@@ -74,8 +74,10 @@ def _freeze(node: Node, parameters: Collection[str], kpis: Collection[str]) -> F
     node.fields(("after", "stable", "keys", "iterations"))
     stable = conditions(node.child("stable"), kpis)
     if not stable:
-        raise node.child("stable").wrong("there is no condition, so every iteration were stable")
-    keys = tuple(item.known(parameters, "parameter") for item in node.child("keys").items())
+        raise node.child("stable").wrong(
+            "there is no condition, so every iteration would be stable"
+        )
+    keys = tuple(item.name_in(parameters, "parameter") for item in node.child("keys").items())
     if not keys:
         raise node.child("keys").wrong("the list is empty; to switch the freeze off: freeze: null")
     return FreezeGuard(

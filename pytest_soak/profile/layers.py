@@ -14,8 +14,8 @@ from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 
 _DELTA = "_delta"
 _EXACT = Context(prec=60)
-_NULL_SAYS = ("gate", "drift")
-"""Here null does not remove what is inherited: without an entry a gated KPI has the default."""
+_NULL_IS_VALUE = ("gate", "drift")
+"""Here null switches the default of a gated KPI off, where elsewhere it removes an entry."""
 _MERGED = (*SECTIONS, SCENARIOS, BLOCK_REASONS)
 
 
@@ -28,7 +28,7 @@ class Layer:
     document: Mapping[str, Any]
 
     def sets(self, path: tuple[str, ...]) -> int:
-        """How many steps of ``path`` this file goes along."""
+        """How many leading parts of ``path`` this file has."""
         node: Any = self.document
         for steps, part in enumerate(path):
             if not isinstance(node, Mapping) or part not in node:
@@ -44,14 +44,14 @@ def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
         if section in layer.document:
             _put(document, section, layer.document[section], ())
     parameters = document.get("parameters")
-    known = list(parameters) if isinstance(parameters, Mapping) else []
+    keys = list(parameters) if isinstance(parameters, Mapping) else []
     moved: dict[str, Any] = {}
     for key, value in layer.document.items():
         if key in _MERGED or key == "extends":
             continue
-        parameter = key if key in known else key.removesuffix(_DELTA)
-        if parameter not in known:
-            names = (*known, *(name + _DELTA for name in known), *_MERGED, "extends")
+        parameter = key if key in keys else key.removesuffix(_DELTA)
+        if parameter not in keys:
+            names = (*keys, *(name + _DELTA for name in keys), *_MERGED, "extends")
             raise Invalid((key,), f"unknown key{nearest(key, names)}")
         other = parameter if key != parameter else parameter + _DELTA
         inner = ("parameters", parameter, "start")
@@ -67,11 +67,11 @@ def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
     return document
 
 
-def named(layer: Layer, known: Mapping[str, Any]) -> frozenset[str]:
-    """The parameters whose value ``layer`` says, in any of the three ways."""
+def named(layer: Layer, parameters: Mapping[str, Any]) -> frozenset[str]:
+    """The ``parameters`` whose value ``layer`` sets, in any of the three spellings."""
     return frozenset(
         key
-        for key in known
+        for key in parameters
         if key in layer.document
         or key + _DELTA in layer.document
         or layer.sets(("parameters", key, "start")) == 3
@@ -79,7 +79,7 @@ def named(layer: Layer, known: Mapping[str, Any]) -> frozenset[str]:
 
 
 def spelling(layer: Layer, key: str) -> tuple[str, ...]:
-    """The key path under which ``layer`` says the value of ``key``."""
+    """The key path under which ``layer`` sets the value of ``key``."""
     for name in (key, key + _DELTA):
         if name in layer.document:
             return (name,)
@@ -97,8 +97,8 @@ def _value(node: Node, document: Mapping[str, Any], parameter: str, adds: bool) 
 
 def _put(target: dict[str, Any], key: str, value: Any, above: tuple[str, ...]) -> None:
     path = (*above, key)
-    if value is None and path[:-1] == _NULL_SAYS and key not in target:
-        target[key] = None  # it switches a default off
+    if value is None and path[:-1] == _NULL_IS_VALUE and key not in target:
+        target[key] = None  # it switches the default off
     elif value is None and path == ("gate", "throughput"):
         target[key] = None
     elif value is None:

@@ -1,4 +1,4 @@
-"""What a resolved profile says, as frozen data: parameters, KPIs, rules, guards, gate."""
+"""A resolved profile as frozen data: parameters, KPIs, rules, guards, gate."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``"<= 0.40"``, parsed. ``margin`` is how far beyond the limit *evidence* must lie."""
+    """``"<= 0.40"``, parsed. ``margin`` is how far beyond the limit a rule's evidence must lie."""
 
     op: Operator
     limit: float
@@ -74,7 +74,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Hysteresis:
-    """Once the mean of ``kpi`` passed ``stop``, it must come back to ``start`` to begin again."""
+    """Once the mean of ``kpi`` passed ``stop``, the rule waits until it is back at ``start``."""
 
     kpi: str
     stop: float
@@ -88,7 +88,7 @@ class Evidence:
     fresh: bool = True
     """All of them came after the rule last acted."""
     early: bool = False
-    """Before there are ``over`` iterations, those that there are suffice."""
+    """Fewer than ``over`` iterations are enough at the start of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Kpi:
     derive: Literal["", "maker_taker_ratio", "fills_per_hour", "recorded"] = ""
     """``recorded``: a user's check records it (``soak_iteration.record``)."""
     range: tuple[float | None, float | None] = (None, None)
-    """Where its values can lie; a value beyond is no data. None: without an end."""
+    """Where its values can lie; a value outside is *no data*. None: no limit on that side."""
 
     @property
     def recorded(self) -> bool:
@@ -176,10 +176,10 @@ class OscillationGuard:
 
 @dataclass(frozen=True, slots=True)
 class PinGuard:
-    """What an operator edited by hand is left alone."""
+    """The tuner does not move a parameter that an operator edited by hand."""
 
     iterations: int | None = None
-    """For so many decisions after the edit, 0 for none; None: for the rest of the run."""
+    """For this many decisions after the edit, 0 for none; None: for the rest of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +187,9 @@ class AttributionSettings:
     """How the effect of an applied change is measured."""
 
     least: int
-    """At least so many iterations after the change against as many before it."""
+    """Compares at least this many iterations after the change with as many before it."""
     memory: int
-    """The noise is estimated from up to so many iterations before the change."""
+    """The noise is estimated from up to this many iterations before the change."""
     confidence: float
     """Two-sided, of the interval by which a change helped or hurt."""
 
@@ -197,9 +197,9 @@ class AttributionSettings:
 @dataclass(frozen=True, slots=True)
 class RollbackGuard:
     confidence: float
-    """Two-sided: beyond it a change that hurt is taken back."""
+    """Two-sided: beyond it a change that hurt is rolled back."""
     once_in: int
-    """A key is taken back at most once in so many iterations."""
+    """A key is rolled back at most once in this many iterations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ class Needed:
 class DeltaQuality:
     full: float
     relaxed: float
-    """Enough with no stuck signature, and not under ``strict``."""
+    """Enough if no change is stuck, and not under ``strict``."""
     stuck_max: int
     needed: Needed | None
 
@@ -264,17 +264,17 @@ class DriftLimits:
 class GateLimits:
     window: int
     pass_from: int
-    """Fewer measured iterations than this, and a KPI without a reference is at best WARN."""
+    """With fewer measured iterations, a KPI without a reference is WARN at best."""
     confidence: float
     no_data_ratio: float
-    """More NODATA than this share of the window fails a KPI."""
+    """A KPI fails if more than this share of the window has no data."""
     criteria: tuple[Criterion, ...]
     pass_count_slack: int
     """How many iterations of the window may be neither PASS nor WARN."""
     freeze_ready_pass_count: int
     delta: DeltaQuality
     drift: Mapping[str, DriftLimits]
-    """KPI to how its drift is judged; a KPI that is not in it has no such criterion."""
+    """KPI to the limits of its drift; a KPI that is not in it has no drift criterion."""
     throughput: str | None
     """The KPI that must not lose half of itself over the run."""
 

@@ -54,18 +54,18 @@ def nest(
 
 
 def flatten(runtime: Mapping[str, Any], table: Table) -> dict[str, float]:
-    """The flat values of a nested runtime: every key of ``table``, and nothing besides ``tuner``.
+    """The flat values of a nested runtime: every key of ``table``, without ``tuner``.
 
     Raises ParameterError, naming the path, for one that is missing, unknown or no finite number.
     """
-    found = {}
+    values = {}
     for path, value in leaves(runtime):
         key = key_at(path, table)
-        found[key] = _number(value, ".".join(path))
+        values[key] = _number(value, ".".join(path))
     for key, parameter in table.items():
-        if key not in found:
+        if key not in values:
             raise ParameterError(f"{'.'.join(parameter.path)}: is missing")
-    return {key: found[key] for key in table}
+    return {key: values[key] for key in table}
 
 
 def tuner_copies(profile: Profile) -> dict[str, int]:
@@ -133,9 +133,9 @@ def validate_deltas(deltas: Mapping[str, Any], table: Table) -> dict[str, float]
 
 
 def bounded(value: Any, parameter: Parameter) -> float:
-    """``value`` rounded to 12 significant digits and clamped into the bounds it may just miss.
+    """``value`` rounded to 12 significant digits, and clamped where rounding left its bounds.
 
-    Raises ParameterError for what is no finite number or misses them by more than rounding.
+    Raises ParameterError for what is no finite number or lies further out.
     """
     new = _number(value, parameter.key)
     slack = _SLACK * parameter.span

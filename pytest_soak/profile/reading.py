@@ -1,4 +1,4 @@
-"""A cursor over a profile's tree: every value is read through it, checked and named by its path."""
+"""A node of a profile's tree: reads a value, checks it, and names its path in messages."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ class Node:
     def fields(self, required: Collection[str], optional: Collection[str] = ()) -> None:
         """Checks that this is a mapping with these fields and no others."""
         given = self.mapping()
-        known = (*required, *optional)
+        names = (*required, *optional)
         for key in given:
-            if key not in known:
-                raise Invalid((*self.path, key), f"unknown field{nearest(key, known)}")
+            if key not in names:
+                raise Invalid((*self.path, key), f"unknown field{nearest(key, names)}")
         for key in required:
             if key not in given:
                 raise self.wrong(f"{key!r} is missing; it has {', '.join(required)}")
@@ -104,16 +104,16 @@ class Node:
             )
         return text
 
-    def choice(self, known: Collection[_Choice]) -> _Choice:
-        for candidate in known:
+    def choice(self, choices: Collection[_Choice]) -> _Choice:
+        for candidate in choices:
             if candidate == self.value:
                 return candidate
         raise self.wrong(
-            f"{shown(self.value)} is none of {', '.join(map(repr, known))}"
-            f"{nearest(self.value, known) if isinstance(self.value, str) else ''}"
+            f"{shown(self.value)} is none of {', '.join(map(repr, choices))}"
+            f"{nearest(self.value, choices) if isinstance(self.value, str) else ''}"
         )
 
-    def known(self, names: Collection[str], what: str) -> str:
+    def name_in(self, names: Collection[str], what: str) -> str:
         text = self.text()
         if text not in names:
             raise self.wrong(f"unknown {what} {shown(text)}{nearest(text, names)}")

@@ -1,4 +1,4 @@
-"""A profile by reference: read, follow ``extends``, merge, and resolve what a panic reverts to."""
+"""Resolves a profile by reference: reads, follows ``extends``, merges, adds the panic values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REVERT_TO = ("guards", "panic", "revert_to")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The bytes of a profile. ``label`` says where from: a shipped profile's name, or a path."""
+    """The bytes of a profile; ``label`` is a shipped profile's name, or the path of a file."""
 
     label: str
     data: bytes
@@ -38,9 +38,9 @@ class Resolved:
     origins: Mapping[str, str]
     """Parameter to the name of the profile that set its start value."""
     named_below_base: frozenset[str]
-    """Parameters whose value is said by the profile or an ancestor, the root of the chain apart."""
+    """Parameters whose value the profile or an ancestor below the root of the chain sets."""
     scenarios: Mapping[str, Declared]
-    """What can be scheduled; some may name the iterations themselves."""
+    """The scenarios that can be scheduled; some name their iterations themselves."""
 
 
 def is_path(reference: str) -> bool:
@@ -58,7 +58,7 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
         lineage = [layer.name for layer in layers]
         profile = checked({"name": lineage[0], "lineage": lineage, **document})
     except Invalid as finding:
-        raise _said_where(finding, layers, origins) from None
+        raise _located(finding, layers, origins) from None
     below = [named(layer, profile.parameters) for layer in layers[:-1]]
     return Resolved(
         profile=profile,
@@ -71,17 +71,17 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
 def _chain(reference: str, referrer: str | None, read: ReadSource) -> tuple[Layer, ...]:
     """The profile and its ancestors, nearest first."""
     layers: list[Layer] = []
-    wanted: str | None = reference
-    while wanted is not None:
-        source = read(wanted, referrer)
+    following: str | None = reference
+    while following is not None:
+        source = read(following, referrer)
         labels = [layer.label for layer in layers]
         if source.label in labels or len(layers) == _LONGEST_CHAIN:
             chain = " -> ".join([*labels, source.label])
             problem = "a circle" if source.label in labels else "too long a chain"
             raise ProfileError(f"{referrer}: extends: {problem}: {chain}")
-        layer = _layer(wanted, source)
+        layer = _layer(following, source)
         layers.append(layer)
-        wanted, referrer = layer.document.get("extends"), source.label
+        following, referrer = layer.document.get("extends"), source.label
     return tuple(layers)
 
 
@@ -148,7 +148,7 @@ def _resolve_panic(document: dict[str, Any], layers: Sequence[Layer], read: Read
         except ProfileError as error:
             raise Invalid(_REVERT_TO, str(error)) from None
     safe_values = _starts(_merge(safe)[0])
-    # A parameter that the safe profile does not know goes back to this profile's own start.
+    # A parameter that the safe profile does not have goes back to this profile's own start.
     own = _starts(document)
     values = {key: safe_values.get(key, start) for key, start in own.items()}
     document["guards"] = {
@@ -168,15 +168,15 @@ def _starts(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _said_where(
+def _located(
     finding: Invalid, layers: Sequence[Layer], origins: Mapping[str, Layer]
 ) -> ProfileError:
-    """``finding`` under the profile that was asked for; where an ancestor said it, with its name.
+    """``finding`` as the error of the requested profile, with the ancestor that has the fault.
 
-    The key path is spelled as that file spells it.
+    The key path is the one that is written in that file.
     """
     path = finding.path
-    setter = max(layers, key=lambda each: each.sets(path))  # the first of equals is the nearest
+    setter = max(layers, key=lambda layer: layer.sets(path))  # the first of equals is the nearest
     if len(path) == 3 and path[0] == "parameters" and path[2] == "start" and path[1] in origins:
         setter = origins[path[1]]
         path = spelling(setter, path[1])

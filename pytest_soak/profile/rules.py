@@ -1,4 +1,4 @@
-"""The tuner's rules as a profile declares them (conditions, evidence, moves, log line)."""
+"""Reads a rule of a profile: conditions, evidence, moves, hysteresis, log line."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def _move(key: str, node: Node, parameters: Collection[str]) -> Move:
     node.fields((), (*_KINDS, *_LIMITS))
     kinds = [kind for kind in _KINDS if node.has(kind)]
     if len(kinds) != 1:
-        said = " and ".join(kinds) if kinds else "none"
-        raise node.wrong(f"a move has one of add, mul, toward_start; here is {said}")
+        given = " and ".join(kinds) if kinds else "none"
+        raise node.wrong(f"a move has one of add, mul, toward_start; here is {given}")
     kind = kinds[0]
     amount = node.child(kind)
     for limit in ("snap",) if kind != "toward_start" else ():
@@ -107,9 +107,9 @@ def _amount(kind: str, node: Node) -> float:
 
 
 def _template(node: Node, kpis: Collection[str]) -> str:
-    """The text of a log line, whose fields are looked up by name and reach nothing else."""
+    """The text of a log line; its fields are plain names, never attributes or indices."""
     text = node.text()
-    known = (*kpis, "deltas")
+    names = (*kpis, "deltas")
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
@@ -119,8 +119,8 @@ def _template(node: Node, kpis: Collection[str]) -> str:
     for _, name, spec, conversion in parts:
         if name is None:
             continue
-        if name not in known:
-            raise node.wrong(f"unknown field {{{name}}}{nearest(name, known)}")
+        if name not in names:
+            raise node.wrong(f"unknown field {{{name}}}{nearest(name, names)}")
         if conversion or _FORMAT.fullmatch(spec or "") is None:
-            raise node.wrong(f"{{{name}}} has a format that is none like ':.2f'")
+            raise node.wrong(f"{{{name}}} has an unknown format; write one like ':.2f'")
     return text

@@ -1,8 +1,8 @@
-"""Scenarios: disturbances that a profile declares, and the schedule of a run's own.
+"""Scenarios: the disturbances that a profile declares, and the schedule of one run.
 
-A profile's section ``scenarios`` is no part of its resolved document: what a run schedules stands
-in the journal of its own account, and a run that schedules nothing does not know of any.
-docs/scenarios.md describes every field.
+A profile's section ``scenarios`` is no part of its resolved document: the journal stores the
+schedule of a run separately, so a run that schedules nothing has the same profile as without the
+section. docs/scenarios.md describes every field.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ GateMode = Literal["exclude", "judge"]
 
 _MODES: tuple[GateMode, ...] = ("exclude", "judge")
 _DEFAULT_PLACE = 0.625
-"""The middle of the third quarter: behind the start's trends, with iterations left to recover."""
+"""The middle of the third quarter: after the first trends, with iterations left to recover."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A scenario as a profile has it."""
+    """A scenario as a profile declares it."""
 
     name: str
     for_s: float
     """How long it lasts, seconds of target time."""
     strength: float
     unit: str
-    """Of the strength, for people."""
+    """Unit of the strength, for messages."""
     gate: GateMode
-    """``exclude``: its iterations, until recovered, are no part of the gate's window."""
+    """``exclude``: the gate's window leaves its iterations out, until the KPIs have recovered."""
     at: tuple[int, ...] = ()
-    """The iterations in which it begins; empty: not scheduled unless asked for."""
+    """The iterations in which it begins; empty: only ``--soak-scenario`` schedules it."""
     after_s: float | None = None
     """Seconds from the start of the iteration; None: drawn by the lane's seed."""
     recovers_within: int | None = None
-    """Within so many iterations after it the gated KPIs must be back; None: not demanded."""
+    """The gated KPIs must recover within this many iterations after it; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Scheduled:
     recovers_within: int | None
 
     def last(self, interval_s: float) -> int:
-        """The last iteration that it reaches into."""
+        """The last iteration in which it is active."""
         return self.at + max(0, math.ceil((self.after_s + self.for_s) / interval_s - 1e-9) - 1)
 
     def to_json(self) -> dict[str, Any]:
@@ -100,8 +100,8 @@ def _declared(name: str, node: Node) -> Declared:
     at: tuple[int, ...] = ()
     if node.has("at"):
         given = node.child("at")
-        each = given.items() if isinstance(given.value, list) else (given,)
-        at = tuple(item.count() for item in each)
+        items = given.items() if isinstance(given.value, list) else (given,)
+        at = tuple(item.count() for item in items)
         if len(set(at)) < len(at):
             raise given.wrong("an iteration is named twice")
     after_s = None
@@ -124,55 +124,64 @@ def _declared(name: str, node: Node) -> Declared:
 
 
 def schedule(
-    known: Mapping[str, Declared],
-    wanted: Sequence[str],
+    scenarios: Mapping[str, Declared],
+    requested: Sequence[str],
     *,
     iterations: int,
     interval_s: float,
     seed: int,
 ) -> tuple[Scheduled, ...]:
-    """What happens in a lane, in the order of time.
+    """The scenarios of one lane, in the order of time.
 
-    ``requested`` are the texts ``NAME`` or ``NAME@ITERATION`` that were asked for; they replace the
-    iterations that the profile names. Without either it is the middle of the third quarter of
-    the run. Raises ProfileError for what is unknown or lies outside of the run.
+    ``requested`` are the texts ``NAME`` or ``NAME@ITERATION`` of ``--soak-scenario``; they replace
+    the iterations that the profile names. A scenario without an iteration in either begins in the
+    middle of the third quarter of the run. Raises ProfileError for an unknown scenario and for one
+    that lies outside of the run.
     """
-    planned = {name: list(each.at) for name, each in known.items() if each.at}
-    asked: dict[str, list[int]] = {}
-    for text in wanted:
+    planned = {name: list(scenario.at) for name, scenario in scenarios.items() if scenario.at}
+    replaced: dict[str, list[int]] = {}
+    for text in requested:
         name, _, at = text.partition("@")
-        if name not in known:
-            raise ProfileError(f"unknown scenario {name!r}{nearest(name, known)}")
-        usual = planned.get(name) or [math.ceil(_DEFAULT_PLACE * iterations)]
-        asked.setdefault(name, []).extend([int(at)] if at else usual)
-    found = [
-        _occurrence(known[name], at, iterations, interval_s, seed)
-        for name, each in {**planned, **asked}.items()
-        for at in each
+        if name not in scenarios:
+            raise ProfileError(f"unknown scenario {name!r}{nearest(name, scenarios)}")
+        default = planned.get(name) or [math.ceil(_DEFAULT_PLACE * iterations)]
+        replaced.setdefault(name, []).extend([int(at)] if at else default)
+    occurrences = [
+        _occurrence(scenarios[name], at, iterations, interval_s, seed)
+        for name, places in {**planned, **replaced}.items()
+        for at in places
     ]
-    places = [(one.name, one.at) for one in found]
-    for place in places:
-        if places.count(place) > 1:
-            raise ProfileError(f"scenario {place[0]} is scheduled twice in iteration {place[1]}")
-    return tuple(sorted(found, key=lambda one: (one.at, one.after_s, one.name)))
+    begins = [(occurrence.name, occurrence.at) for occurrence in occurrences]
+    for name, at in begins:
+        if begins.count((name, at)) > 1:
+            raise ProfileError(f"scenario {name} is scheduled twice in iteration {at}")
+    return tuple(sorted(occurrences, key=lambda item: (item.at, item.after_s, item.name)))
 
 
 def _occurrence(
-    known: Declared, at: int, iterations: int, interval_s: float, seed: int
+    scenario: Declared, at: int, iterations: int, interval_s: float, seed: int
 ) -> Scheduled:
     if not 1 <= at <= iterations:
         raise ProfileError(
-            f"scenario {known.name} is scheduled in iteration {at}; the run has 1 to {iterations}"
+            f"scenario {scenario.name} is scheduled in iteration {at}; "
+            f"the run has 1 to {iterations}"
         )
-    after_s = known.after_s
+    after_s = scenario.after_s
     if after_s is None:
-        # By a hash, not by a generator: the schedule is data that any reader can make again.
-        drawn = int(compute_json_hash([seed, known.name, at])[:12], 16) / 16.0**12
-        after_s = round(drawn * max(0.0, interval_s - known.for_s), 1)
+        # A hash, not a random generator: every version and platform draws the same time.
+        drawn = int(compute_json_hash([seed, scenario.name, at])[:12], 16) / 16.0**12
+        after_s = round(drawn * max(0.0, interval_s - scenario.for_s), 1)
     elif after_s >= interval_s:
         raise ProfileError(
-            f"scenario {known.name} begins after {after_s:g} s; an iteration has {interval_s:g} s"
+            f"scenario {scenario.name} begins after {after_s:g} s; "
+            f"an iteration has {interval_s:g} s"
         )
     return Scheduled(
-        known.name, at, after_s, known.for_s, known.strength, known.gate, known.recovers_within
+        name=scenario.name,
+        at=at,
+        after_s=after_s,
+        for_s=scenario.for_s,
+        strength=scenario.strength,
+        gate=scenario.gate,
+        recovers_within=scenario.recovers_within,
     )

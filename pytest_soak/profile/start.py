@@ -1,4 +1,4 @@
-"""The values a lane starts with: who said which, strongest first."""
+"""The start values of a lane, and where each comes from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StartValues:
     values: Mapping[str, float]
     """Flat, every parameter."""
     origins: Mapping[str, str]
-    """Parameter to who said its value: a profile's name, the variable, or the file."""
+    """Parameter to the source of its value: a profile's name, the variable, or the file."""
 
 
 def start_values(
@@ -28,13 +28,17 @@ def start_values(
     environment: Mapping[str, Any] | None,
     file: Mapping[str, Any] | None,
 ) -> StartValues:
-    """The start values, per key from the strongest that says one.
+    """The start values. Each key has the value of the first of these sources that sets it.
 
-    An explicit profile, for the keys that it or an ancestor below the root of its chain names; the
-    overrides of the environment; those of the file; the profile. Overrides are nested or flat and
-    may name some keys only; their ``tuner`` section is read-only and ignored.
-    Raises ProfileError for an override that is unknown, no number or out of bounds, even where
-    something stronger hides it.
+    1. an explicit profile (of the option, variable or ini), for the keys that it or an ancestor
+       below the root of its chain sets;
+    2. the overrides of the environment;
+    3. the overrides of the file;
+    4. the profile.
+
+    Overrides are nested or flat and may set only some keys; their ``tuner`` section is read-only
+    and ignored. Raises ProfileError for an override that is unknown, no number or out of bounds,
+    even where a stronger source replaces it.
     """
     table = resolved.profile.parameters
     values = {key: bounded(parameter.start, parameter) for key, parameter in table.items()}

@@ -1,9 +1,9 @@
-"""A profile's bytes as plain data, safely: hostile YAML ends in a finding, not in a hang or crash.
+"""A profile's bytes as plain data, safely: hostile YAML is an error, never a hang or a crash.
 
 The event stream is scanned before anything is built from it. Reading events needs no recursion and
 stops at the first offence, whereas every loader of PyYAML hangs on a few hundred bytes of merge
 keys and the C one ends the process at some ten thousand levels. Scalars are read as in YAML 1.2
-(``yes`` is a text, ``1e3`` a number, ``010`` is ten): 1.1 has surprises such as ``1:30`` = 90.
+(``yes`` is a text, ``1e3`` a number, ``010`` is ten), because YAML 1.1 reads ``1:30`` as 90.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Core(yaml.SafeLoader):
 
 
 class _CoreC(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The same on libyaml's scanner where PyYAML was built with it."""
+    """The same on libyaml's scanner, where PyYAML was built with libyaml."""
 
 
 def _null(loader: Any, node: Any) -> None:
@@ -85,7 +85,7 @@ def parse(data: bytes, loader: Any = _CoreC) -> Any:
         raise Invalid((), f"{_where(mark)}{error.problem or 'is not YAML'}") from None
     except yaml.YAMLError as error:
         raise Invalid((), f"is not YAML: {str(error).splitlines()[0]}") from None
-    except ValueError as error:  # a number of too many digits, or a tag that its text belies
+    except ValueError as error:  # a number of too many digits, or a text that does not fit its tag
         raise Invalid((), str(error).splitlines()[0]) from None
 
 
@@ -127,7 +127,7 @@ def _check(event: Any) -> None:
 
 
 class _Collection:
-    """A mapping or list that is open in the scan; of a mapping, the keys so far."""
+    """A mapping or list that is open in the scan; for a mapping, the keys so far."""
 
     def __init__(self, is_mapping: bool) -> None:
         self._is_mapping = is_mapping

@@ -1,1 +1,1 @@
-"""The only place that writes files: atomic replacement, journal, run directory, lock."""
+"""The only package that writes files: atomic replacement, journal, run directory, lock."""

@@ -1,8 +1,8 @@
 """Files that are replaced as a whole: a reader finds the old content or the new, nothing between.
 
 The order that survives a loss of power is: write a temporary file in the same directory, fsync it,
-replace, fsync the directory. Nothing that failed is tried again: a second fsync may succeed
-although the kernel has dropped the data.
+replace, fsync the directory. No failed step is repeated: a second fsync may succeed although the
+kernel has dropped the data.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ _DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def atomic_write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bool = True) -> None:
-    """Replaces ``path``, absent, a file or a link, by a file that holds ``data``.
+    """Replaces ``path`` by a file with ``data``; ``path`` may be absent, a file or a link.
 
     ``durable=False`` leaves out both fsyncs: for what can be rebuilt from the journal. Raises
-    StoreError; the old file is then intact and no temporary file is left. The one exception is a
-    failing fsync of the directory: the new file is in place, but may be the old one again after a
-    loss of power, and the text says so.
+    StoreError; the old file is then intact and no temporary file is left. The only exception is a
+    failed fsync of the directory: the new file is in place, but a loss of power may bring the old
+    one back, and the message says so.
     """
     path = Path(path)
     _check_replaceable(path)
-    # Unique among all running threads of the machine; a killed process leaves one file at most,
-    # which the next writer with that id takes over.
+    # The name is unique among the running threads of the machine. A killed process leaves at most
+    # one such file, and the next writer with that id replaces it.
     temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")
     try:
         if durable:
-            # Opened first, so that nothing but its fsync can fail once the file is replaced.
+            # Opened first, so that only its fsync can fail after the file is replaced.
             with _open_directory(path.parent) as directory:
                 _replace(temporary, path, data, durable=True)
                 _sync_replaced(directory, path)
@@ -87,8 +87,8 @@ def atomic_write_text(path: str | os.PathLike[str], text: str, *, durable: bool 
 def atomic_write_json(path: str | os.PathLike[str], obj: Any) -> tuple[str, int]:
     """Replaces ``path`` durably by the canonical JSON of ``obj``: ``(state_hash, size in bytes)``.
 
-    The barrier: the file is read back, and its hash must be the one of what was to be written.
-    Raises StoreError, also for what is no JSON value; nothing is written then.
+    The file is read back, and its hash must be that of the data. Raises StoreError, also for what
+    is no JSON value; then nothing is written.
     """
     data = encode_json(path, obj)
     atomic_write_bytes(path, data)
@@ -97,13 +97,13 @@ def atomic_write_json(path: str | os.PathLike[str], obj: Any) -> tuple[str, int]
     if written != expected:
         raise StoreError(
             f"{os.fspath(path)} was read back with the hash {written[:12]}…, {expected[:12]}… was "
-            "written: somebody else writes this file, or the disk is faulty"
+            "written: another process writes this file, or the disk is faulty"
         )
     return expected, len(data)
 
 
 def atomic_create_json(path: str | os.PathLike[str], obj: Any) -> bool:
-    """Makes ``path`` durably, as a whole; False, and nothing is written, if there is one already.
+    """Makes ``path`` durably and as a whole. Returns False, and writes nothing, if it exists.
 
     Raises StoreError as :func:`atomic_write_json`.
     """
@@ -133,7 +133,7 @@ def encode_json(path: str | os.PathLike[str], obj: Any) -> bytes:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Writes all of ``data``; a short write goes on with the rest. Raises OSError."""
+    """Writes all of ``data``; after a short write it continues with the rest. Raises OSError."""
     rest = memoryview(data)
     while rest:
         count = os.write(descriptor, rest)
@@ -179,11 +179,11 @@ def _open_directory(path: Path) -> Iterator[int | None]:
 
 
 def _check_replaceable(path: Path) -> None:
-    # With the rights to it, a rename would put a file in the place of /dev/null.
+    # Run as root, a rename would put a regular file in the place of /dev/null.
     try:
         mode = path.lstat().st_mode
     except OSError:
-        return  # absent, or what is wrong with it is told when it is written
+        return  # it is absent, or the write below raises the error
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
         raise StoreError(f"cannot write {path}: it is a device, a pipe or a socket, not a file")
 

@@ -1,4 +1,4 @@
-"""What goes wrong with files, told to people."""
+"""Errors of files, as messages for people."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ADVICE = {
 
 
 class StoreError(Exception):
-    """A file or directory cannot be used; the text says what, which, why and what to do."""
+    """A file or directory cannot be used; the message says which, why, and what to do."""
 
 
 def describe_os_error(action: str, path: str | os.PathLike[str], error: OSError) -> StoreError:

@@ -1,4 +1,4 @@
-"""The journal of a lane on disk: one checksummed line an entry. See ``docs/journal.md``.
+"""The journal of a lane on disk: one checksummed line per entry. See ``docs/journal.md``.
 
 A torn last line was never acknowledged, and is dropped (:mod:`pytest_soak.store.records`).
 """
@@ -23,7 +23,7 @@ _ADVICE = "restore it from a copy or start a new run"
 
 
 def read_journal(path: str | os.PathLike[str]) -> Records:
-    """What the journal at ``path`` holds.
+    """The contents of the journal at ``path``.
 
     Raises StoreError, naming the line, for a bad line that is not the last, for a good line whose
     ``seq`` is not the next one, and for a file that cannot be read.
@@ -32,7 +32,10 @@ def read_journal(path: str | os.PathLike[str]) -> Records:
 
 
 def _in_whole_writes(contents: Records) -> Records:
-    """Without checks whose decision is missing: both are one write, so half of it was torn."""
+    """``contents`` without a last ``checks`` entry: it and its decision are a single write.
+
+    A decision that is missing was torn off, so the checks count as torn too.
+    """
     if not contents.entries or contents.entries[-1]["type"] != "checks":
         return contents
     return Records(
@@ -41,7 +44,7 @@ def _in_whole_writes(contents: Records) -> Records:
 
 
 class Journal:
-    """The one writer of a lane's journal. Entries are durable when :meth:`append` returns."""
+    """The only writer of a lane's journal. Entries are durable when :meth:`append` returns."""
 
     def __init__(self, path: Path, descriptor: int, contents: Records, lock: BaseFileLock) -> None:
         self.path = path
@@ -73,10 +76,10 @@ class Journal:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
-        """The journal at ``path``, read, with its torn tail cut off for good.
+        """The journal at ``path``, read, with its torn tail removed from the file.
 
-        Raises StoreError, also while another process writes it: a killed session leaves workers
-        behind for a moment, and two writers would be the end of the journal.
+        Raises StoreError, also while another process writes it: the workers of a killed session
+        may still run for a moment, and two writers would damage the journal.
         """
         path = Path(path)
         lock = _locked(path)
@@ -98,15 +101,15 @@ class Journal:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """What was in it when it was opened."""
+        """The entries that it had when it was opened."""
         return self.contents.entries
 
     def append(self, *entries: Entry, sync: bool = True) -> None:
-        """Adds ``seq`` and ``check`` to ``entries``, writes them in one go and syncs.
+        """Adds ``seq`` and ``check`` to ``entries``, writes all of them at once and syncs.
 
-        ``sync=False`` leaves the sync to the next append: for an entry on which nothing is built,
-        and which nobody is told of, before that one.
-        Raises StoreError. After a write or sync that failed the journal is closed for good; for an
+        ``sync=False`` leaves the sync to the next append: for an entry that nothing uses or shows
+        before that append.
+        Raises StoreError. After a failed write or sync the journal is closed for good; for an
         entry that is no JSON nothing is written, and it stays open.
         """
         descriptor = self._descriptor
@@ -115,8 +118,7 @@ class Journal:
         data = b"".join(
             encode(self.path, entry, self._next + offset) for offset, entry in enumerate(entries)
         )
-        # Given back only when all is well: whatever ends this early, an interrupt too, leaves a
-        # file whose end is not known.
+        # Restored only after success: an error or an interrupt may leave half a line in the file.
         self._descriptor = None
         self._ended = "an earlier write to it was not finished; resume the run to go on"
         try:
@@ -133,7 +135,7 @@ class Journal:
                 self._lock.release()
 
     def close(self) -> None:
-        """Ends the writing; a second call does nothing."""
+        """Closes the file and releases its lock; a second call does nothing."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -148,7 +150,7 @@ def _locked(path: Path) -> BaseFileLock:
     except Timeout:
         raise StoreError(
             f"{path} is being written by another process: a worker of an ended session may still "
-            "be at its iteration; wait for it, or end it"
+            "run its iteration; wait for it, or end it"
         ) from None
     except OSError as error:
         raise describe_os_error("lock", path, error) from error

@@ -1,4 +1,4 @@
-"""Files that grow by a line at a time and decide nothing: ``run.log``, ``timing.jsonl``."""
+"""Files that grow by single lines and that no decision reads: ``run.log``, ``timing.jsonl``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pytest_soak.store.reading import open_regular_file
 
 
 class LineFile:
-    """Appends whole lines, each handed to the system at once, none of them synced."""
+    """Appends whole lines, each in a single write, without a sync."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Opens or makes ``path``; a line that a killed process left unended is ended."""
+        """Opens or makes ``path``, and ends a line that a killed process left unfinished."""
         self.path = Path(path)
         self._descriptor: int | None = open_regular_file(
             self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND
@@ -41,7 +41,7 @@ class LineFile:
         self._append(encode_json(self.path, value))
 
     def close(self) -> None:
-        """Ends the writing; a second call does nothing."""
+        """Closes the file; a second call does nothing."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,8 +1,8 @@
 """One session at a time in a soak directory.
 
-The lock is the operating system's, on an open file, so it ends with the process, however that ends.
-Who holds it is told by a file beside it, which is no lock: it is believed only while the lock is
-held by somebody and the process it names is alive.
+The lock is the operating system's, on an open file, so it always ends with the process. A file
+beside it names the process that holds the lock. That file is no lock itself: it counts only while
+the lock is held and the named process is alive.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 
-class LockHeld(StoreError):  # noqa: N818 - no fault: somebody else is at work
-    """Another session works in the directory; the text says which."""
+class LockHeld(StoreError):  # noqa: N818 - no fault: another session is at work
+    """Another session works in the directory; the message names it."""
 
 
 class DirectoryLock:
@@ -47,7 +47,7 @@ class DirectoryLock:
         directory = Path(directory)
         make_directory(directory)
         path = directory / names.LOCK
-        # Not bound to a thread: who releases it need not be who acquired it.
+        # Not bound to a thread: another thread may release it.
         lock = FileLock(path, thread_local=False)
         try:
             lock.acquire(blocking=False)
@@ -59,19 +59,19 @@ class DirectoryLock:
             raise StoreError(
                 f"cannot lock {path}: its file system has no locks; choose a local directory"
             ) from error
-        held = cls(directory, lock)
+        acquired = cls(directory, lock)
         try:
             holder = directory / names.LOCK_HOLDER
             atomic_write_bytes(holder, encode_json(holder, _this_process(run_id)), durable=False)
         except BaseException:
-            held.release()
+            acquired.release()
             raise
-        return held
+        return acquired
 
     def release(self) -> None:
-        """Gives the lock back; a second call does nothing."""
+        """Releases the lock; a second call does nothing."""
         if self._lock.is_locked:
-            # Removed first: once the lock is free the file may be somebody else's.
+            # Removed first: after the release it may be the file of another session.
             with contextlib.suppress(OSError):
                 (self.directory / names.LOCK_HOLDER).unlink()
             self._lock.release()
@@ -94,7 +94,7 @@ def _this_process(run_id: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Which process says that it holds a lock."""
+    """The process that ``.lock-holder.json`` names."""
 
     pid: int
     host: str
@@ -103,21 +103,21 @@ class Holder:
 
 
 def live_holder(directory: Path) -> Holder | None:
-    """Who works in the soak directory ``directory`` now; None if nobody does.
+    """The process that works in the soak directory ``directory`` now, or None.
 
     Both must hold: ``.lock-holder.json`` names a process that may be alive, and the lock is held.
     """
     holder = _named_holder(directory)
-    return holder if holder is not None and _is_paused(directory / names.LOCK) else None
+    return holder if holder is not None and _is_locked(directory / names.LOCK) else None
 
 
 def _describe_holder(directory: Path) -> str:
     advice = "wait until it ends, stop it, or give another directory"
     holder = _named_holder(directory)
     if holder is None:
-        # Or it was killed, and who holds the lock now has not yet written its name (or is a child
-        # that it left).
-        return f"{directory} is in use by a process that did not say who it is; {advice}"
+        # The named process was killed; its child or a new session holds the lock, and the new
+        # session has not written its name yet.
+        return f"{directory} is in use by a process that is not named; {advice}"
     return (
         f"{directory} is in use by run {holder.run_id} (process {holder.pid} on {holder.host}, "
         f"since {holder.since}); {advice}"
@@ -125,7 +125,7 @@ def _describe_holder(directory: Path) -> str:
 
 
 def _named_holder(directory: Path) -> Holder | None:
-    """Whom ``.lock-holder.json`` names, unless that process is known to be dead."""
+    """The process that ``.lock-holder.json`` names, unless it is known to be dead."""
     try:
         named = read_json_object(directory / names.LOCK_HOLDER)
         holder = Holder(
@@ -137,7 +137,7 @@ def _named_holder(directory: Path) -> Holder | None:
     return None if dead else holder
 
 
-def _is_paused(path: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     from filelock import FileLock, Timeout
 
     if not path.is_file():
@@ -148,13 +148,13 @@ def _is_paused(path: Path) -> bool:
     except Timeout:
         return True
     except (OSError, NotImplementedError):
-        return False  # a copy of a run that this user may only read, or that has no locks
+        return False  # a run that this user may only read, or a file system without locks
     lock.release()
     return False
 
 
 def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # signal 0 is no question there, it would end the process
+    if os.name == "nt":  # there, signal 0 would end the process
         return True
     try:
         os.kill(pid, 0)

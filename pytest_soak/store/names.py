@@ -47,7 +47,7 @@ JUDGED = (
     *(AUDIT, RECOMMENDATIONS, FAILURES, METRICS),
     *(SWEEP, SWEEP_TABLE, SWEEP_PICTURE),
 )
-"""What the end of a run writes, and what is no longer true when the run goes on."""
+"""The files that the end of a run writes; they are outdated when the run is resumed."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 

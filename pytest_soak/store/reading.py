@@ -1,4 +1,4 @@
-"""Reading what somebody else may have written: regular files only, of bounded size, strict JSON."""
+"""Reads files that other programs may write: regular files of bounded size, strict JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_soak.store.errors import StoreError, describe_os_error
 MAX_JSON_BYTES = 16 * 2**20
 MAX_JSON_DEPTH = 100
 
-# A FIFO would hang a plain open, and a link may lead anywhere.
+# A plain open hangs on a FIFO, and a link may point anywhere.
 _CAREFUL = (
     getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)
@@ -44,7 +44,7 @@ def open_regular_file(path: str | os.PathLike[str], flags: int = os.O_RDONLY) ->
 def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
     """All bytes of ``path``.
 
-    Raises StoreError as :func:`open_regular_file`, and if there are more than ``max_bytes``.
+    Raises StoreError as :func:`open_regular_file`, and for more than ``max_bytes``.
     """
     descriptor = open_regular_file(path)
     try:
@@ -84,7 +84,7 @@ def read_json_with_hash(
 
 
 def holds_canonical(path: str | os.PathLike[str], state_hash: str) -> bool:
-    """Whether ``path`` has exactly the canonical JSON whose hash this is, without parsing it.
+    """Whether the bytes of ``path`` are the canonical JSON with this hash; does not parse them.
 
     Raises StoreError as :func:`read_regular_file`.
     """
@@ -112,7 +112,7 @@ def parse_json_strictly(data: bytes) -> Any:
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-"""Told apart first: asking an abstract class takes ten times as long."""
+"""Checked first: ``isinstance`` with an abstract class takes ten times as long."""
 
 
 def check_json_depth(value: Any) -> None:
@@ -139,7 +139,7 @@ def _containers(values: Iterable[Any]) -> list[Any]:
 
 
 def describe_value_error(error: ValueError) -> str:
-    """The reason in words: Python's own text is no help for a surrogate."""
+    """The reason in words: Python's own text does not name a surrogate."""
     if isinstance(error, UnicodeEncodeError):
         return f"it has the lone surrogate {error.object[error.start]!r} in a text"
     if isinstance(error, UnicodeDecodeError):

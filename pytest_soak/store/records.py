@@ -1,10 +1,10 @@
 """Files of checksummed lines: the format that journals and judgements share.
 
-A line is the record's canonical JSON with two fields added: ``seq`` (0, 1, 2, …) and ``check``. It
-is kept only if every byte of it is as it was written, so that a flipped bit in white space or in
-the case of an exponent is seen too. A bad last line is what a torn write leaves behind. After a
-loss of power it may have its full length and its newline and zeros in between, so the newline
-does not tell. Anything bad before it is damage to what was acknowledged, and stops the reader.
+A line is the record's canonical JSON with two fields added: ``seq`` (0, 1, 2, …) and ``check``. A
+line counts only if every byte is as it was written, so a flipped bit in white space or in the case
+of an exponent is detected too. A bad last line is the result of a torn write. After a loss of power
+it may have its full length, its newline, and zeros in between, so the newline proves nothing. A bad
+line before the last is damage to acknowledged data, and the reader stops.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What a file of checksummed lines holds."""
+    """The contents of a file of checksummed lines."""
 
     entries: tuple[Record, ...]
     """With ``seq`` and ``type``, without ``check``."""
@@ -52,7 +52,7 @@ class Records:
 def read_records(path: str | os.PathLike[str], what: str, advice: str) -> Records:
     """The good lines of the file at ``path``, from the first to the last.
 
-    ``what`` names the file and ``advice`` says what to do, both for the message. Raises StoreError,
+    ``what`` is the kind of file and ``advice`` what to do, both for the message. Raises StoreError,
     naming the line, for a bad line that is not the last, for a good line whose ``seq`` is not the
     next one, and for a file that cannot be read.
     """
@@ -85,16 +85,16 @@ def read_records(path: str | os.PathLike[str], what: str, advice: str) -> Record
 
 
 def append_durably(path: Path, record: Record, what: str, advice: str) -> None:
-    """Adds one line to the file at ``path``, which is made if there is none.
+    """Adds one line to the file at ``path``, and makes the file if there is none.
 
-    The line, and the name of a file that was made, are durable when this returns. A torn last line
-    is cut off first. Raises StoreError as :func:`read_records`, and for what cannot be written;
-    the file then has the lines that it had, and perhaps a torn one.
+    The line, and the name of a new file, are durable when this returns. A torn last line is removed
+    first. Raises StoreError as :func:`read_records`, and for what cannot be written; the file then
+    has its earlier lines, and perhaps a torn one.
     """
-    made = not os.path.lexists(path)
-    before = Records((), torn=0, size=0) if made else read_records(path, what, advice)
+    is_new = not os.path.lexists(path)
+    before = Records((), torn=0, size=0) if is_new else read_records(path, what, advice)
     line = encode(path, record, len(before.entries))
-    flags = os.O_WRONLY | os.O_APPEND | (os.O_CREAT | os.O_EXCL if made else 0)
+    flags = os.O_WRONLY | os.O_APPEND | (os.O_CREAT | os.O_EXCL if is_new else 0)
     descriptor = open_regular_file(path, flags)
     try:
         if before.torn:
@@ -105,12 +105,12 @@ def append_durably(path: Path, record: Record, what: str, advice: str) -> None:
         raise describe_os_error("append to", path, error) from error
     finally:
         os.close(descriptor)
-    if made:
+    if is_new:
         sync_directory(path.parent)
 
 
 def encode(path: Path, record: Record, seq: int) -> bytes:
-    """The line of ``record`` at place ``seq``. Raises StoreError for what is no such record."""
+    """The line of ``record`` at place ``seq``. Raises StoreError for what is no record."""
     if "check" in record or not isinstance(record.get("type"), str):
         raise StoreError(
             f"cannot append to {path}: an entry has a text `type` and no `check` of its own, "
@@ -138,14 +138,14 @@ def decode(line: bytes) -> dict[str, Any]:
     if not isinstance(entry, dict) or not isinstance(entry.get("check"), str):
         raise ValueError("it has no checksum")
     check = entry.pop("check")
-    # ``check`` sorts before ``seq``, so a comma follows it; what is left is the text it is of.
+    # The checksum is of the text without ``check``; ``seq`` sorts after it, so a comma follows.
     body = line[:-1].replace(f'"check":"{check}",'.encode("utf-8", "replace"), b"", 1)
     if _checksum(body) != check:
         raise ValueError("its checksum does not fit")
-    # Its checksum fits, so somebody made it: what canonical JSON cannot hold, no session wrote.
+    # The checksum fits, yet no session writes what canonical JSON cannot hold: it was forged.
     if not isinstance(entry.get("type"), str) or "seq" not in entry:
         raise ValueError("it has no text `type`, or no `seq`")
-    if b"\\ud" in line:  # such an escape, or a text that has these letters
+    if b"\\ud" in line:  # a surrogate escape, or a text with these letters
         _refuse_surrogates(entry)
     if line.count(b"[") + line.count(b"{") > MAX_JSON_DEPTH:
         check_json_depth(entry)
@@ -164,9 +164,10 @@ def _refuse_constant(text: str) -> NoReturn:
 
 
 def _holds_whole_record(line: bytes) -> bool:
-    """Whether a bad last line begins with a record that is whole, and something else follows.
+    """Whether a bad last line begins with a whole record that something else follows.
 
-    Then the newline after an acknowledged record was damaged. Zeros that follow are a torn write.
+    Then the newline after an acknowledged record is damaged. If only zeros follow, the write was
+    torn.
     """
     text = line.decode("utf-8", "surrogateescape")
     try:

@@ -50,12 +50,12 @@ _FIELDS = object_of(
         "left_out": list_of(TEXT),
     },
 )
-"""The other fields of ``run.json`` that something is read from, where they are there."""
+"""The other fields of ``run.json`` that are read; each is optional."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactDirectory:
-    """A directory of projections: what is written into it can be rebuilt, and is not synced."""
+    """A directory of projections: its files can be rebuilt from the journal and are not synced."""
 
     path: Path
 
@@ -77,7 +77,7 @@ class ArtifactDirectory:
             raise describe_os_error("remove", path, error) from error
 
     def file(self, name: str) -> Path:
-        """The path of the file ``name``. Raises StoreError for a name that leads elsewhere."""
+        """The path of the file ``name``. Raises StoreError for a name that leads outside."""
         if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
             raise StoreError(f"{name!r} is no file name inside {self.path}")
         return self.path / name
@@ -85,7 +85,7 @@ class ArtifactDirectory:
 
 @dataclass(frozen=True, slots=True)
 class LaneDirectory(ArtifactDirectory):
-    """Where a lane's journal, runtime and projections are."""
+    """The directory of a lane's journal, runtime file and projections."""
 
     @property
     def journal_path(self) -> Path:
@@ -96,7 +96,7 @@ class LaneDirectory(ArtifactDirectory):
         return self.path / names.RUNTIME
 
     def has_summary(self, iteration: int) -> bool:
-        """Whether the summary of an iteration is there, as a file."""
+        """Whether the summary of an iteration exists as a regular file."""
         path = self.path / names.iteration_summary(iteration)
         return path.is_file() and not path.is_symlink()
 
@@ -104,8 +104,8 @@ class LaneDirectory(ArtifactDirectory):
 class RunDirectory:
     """A run on disk: ``run.json``, and a directory for each lane (with one lane, this one).
 
-    What makes one (:meth:`create`, :meth:`resume`) must hold the lock of the soak directory. Its
-    paths are absolute: what is tested may change the working directory.
+    Callers of :meth:`create` and :meth:`resume` must hold the lock of the soak directory. The paths
+    are absolute, because the tested code may change the working directory.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any], *, writable: bool) -> None:
@@ -124,11 +124,11 @@ class RunDirectory:
         lanes: Sequence[Lane],
         about: Mapping[str, Any],
     ) -> Self:
-        """A new ``base/latest``; the run that was there moves to ``base/runs/<its run_id>``.
+        """A new ``base/latest``; the earlier run there moves to ``base/runs/<its run_id>``.
 
-        Nothing is overwritten: if that name is taken the run gets ``-2``, ``-3`` … behind it, and
-        one without a readable ``run.json`` becomes ``unnamed-1`` …. ``about`` is what else
-        ``run.json`` says. Raises StoreError.
+        Nothing is overwritten: if that name is taken, ``-2``, ``-3`` … is added to it, and a run
+        without a readable ``run.json`` becomes ``unnamed-1`` …. ``about`` has the other fields of
+        ``run.json``. Raises StoreError.
         """
         base = Path(base).absolute()
         names.checked_identifier("run id", run_id)
@@ -148,7 +148,7 @@ class RunDirectory:
 
     @classmethod
     def resume(cls, base: str | os.PathLike[str]) -> Self:
-        """``base/latest`` as it is, to go on with. Raises StoreError if there is none."""
+        """``base/latest`` as it is, to continue it. Raises StoreError if there is none."""
         latest = Path(base).absolute() / names.LATEST
         if _kind(latest / names.RUN) == "absent":
             raise StoreError(
@@ -162,9 +162,9 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
-        """A stored run, to read: ``path`` is a soak directory, a run's, or a lane's inside one.
+        """A stored run, read-only. ``path`` is a soak directory, a run's, or a lane's inside a run.
 
-        Of a lane's directory the run has that lane only. Raises StoreError.
+        Given a lane's directory, the run has only that lane. Raises StoreError.
         """
         path = Path(path).absolute()
         for directory in (path, path / names.LATEST):
@@ -198,7 +198,7 @@ class RunDirectory:
 
     @property
     def top(self) -> ArtifactDirectory:
-        """For the artifacts of the run as a whole."""
+        """The directory of the artifacts of the run as a whole."""
         return ArtifactDirectory(self.path)
 
     def lane_directory(self, lane_id: str) -> LaneDirectory:
@@ -206,8 +206,8 @@ class RunDirectory:
         for record in self._lanes:
             if record["id"] == lane_id:
                 return LaneDirectory(_check_lane_directory(self.path, record["dir"]))
-        known = ", ".join(record["id"] for record in self._lanes)
-        raise StoreError(f"{self.path} has no lane {lane_id!r}; it has {known}")
+        lanes = ", ".join(record["id"] for record in self._lanes)
+        raise StoreError(f"{self.path} has no lane {lane_id!r}; it has {lanes}")
 
     def update(self, **fields: Any) -> None:
         """Sets ``fields`` in ``run.json``, durably. Raises StoreError."""
@@ -227,7 +227,7 @@ def _lane_records(lanes: Sequence[Lane]) -> list[dict[str, Any]]:
     seen: set[str] = set()
     for lane in lanes:
         names.checked_identifier("lane id", lane.id)
-        # Some file systems do not tell cases apart.
+        # Some file systems ignore upper and lower case.
         folded = lane.id.casefold()
         if folded in seen or folded in reserved:
             why = "there is another of that name" if folded in seen else "a file has that name"
@@ -300,12 +300,12 @@ def _retire(base: Path) -> None:
     if kind != "directory":
         raise StoreError(f"{latest} is {_KINDS[kind]}; move it away, the newest run goes there")
     try:
-        wanted = str(_read_about(latest)["run_id"])
+        run_id = str(_read_about(latest)["run_id"])
     except StoreError:
-        wanted = ""
+        run_id = ""
     runs = base / names.RUNS
     make_directory(runs)
-    target = _free_name(runs, wanted)
+    target = _free_name(runs, run_id)
     try:
         latest.rename(target)
     except OSError as error:
@@ -313,9 +313,9 @@ def _retire(base: Path) -> None:
     sync_directory(runs)  # and `base` when the new directory is made in it
 
 
-def _free_name(runs: Path, wanted: str) -> Path:
-    stem, number = (wanted, 2) if wanted else ("unnamed", 1)
-    path = runs / (wanted or "unnamed-1")
+def _free_name(runs: Path, run_id: str) -> Path:
+    stem, number = (run_id, 2) if run_id else ("unnamed", 1)
+    path = runs / (run_id or "unnamed-1")
     while _kind(path) != "absent":
         path = runs / f"{stem}-{number}"
         number += 1
@@ -323,7 +323,7 @@ def _free_name(runs: Path, wanted: str) -> Path:
 
 
 def _kind(path: Path) -> Literal["absent", "link", "directory", "file"]:
-    """What is at ``path`` itself. Raises StoreError if that cannot be seen."""
+    """The kind of ``path`` itself. Raises StoreError if it cannot be read."""
     try:
         mode = path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Profiles on disk: the shipped ones by name, a user's own by path. Reads only."""
+"""Profiles on disk: shipped profiles by name, a user's own by path. Reads only."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def known_profiles() -> tuple[str, ...]:
 def read_source(reference: str, referrer: str | None = None) -> Source:
     """The profile ``reference``: the name of a shipped one, or the path of a ``.yaml`` file.
 
-    A path is relative to the working directory; where ``referrer``, the label of another profile,
-    names it, it is relative to that file's directory and stays inside it. Raises ProfileError.
+    A path is relative to the working directory. If another profile (label ``referrer``) refers to
+    it, it is relative to that file's directory and must be inside it. Raises ProfileError.
     """
     if is_path(reference):
         path = Path(reference) if referrer is None else _beside(reference, referrer)
@@ -45,7 +45,7 @@ def read_source(reference: str, referrer: str | None = None) -> Source:
 
 
 def _shipped() -> Path:
-    # Beside the modules in an installed wheel, beside the package in a checkout.
+    # Inside the package in an installed wheel, beside it in a checkout.
     inside = _PACKAGE / "profiles"
     return inside if inside.is_dir() else _PACKAGE.parent / "profiles"
 

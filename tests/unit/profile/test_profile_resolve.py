@@ -304,7 +304,7 @@ MISTAKES = [
     ),
     (
         "rules: {ADVERSE: {log: '{net_bps:>99999999}'}}",
-        "rules.ADVERSE.log: {net_bps} has a format that is none like ':.2f'",
+        "rules.ADVERSE.log: {net_bps} has an unknown format; write one like ':.2f'",
     ),
     (
         "rules: {ADVERS: null}",

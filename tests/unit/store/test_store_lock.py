@@ -108,7 +108,7 @@ def test_a_late_release_leaves_the_next_holder_alone(tmp_path: Path) -> None:
 def test_an_unreadable_holder_file_is_not_believed(tmp_path: Path, content: str) -> None:
     with DirectoryLock.acquire(tmp_path, "first"):
         (tmp_path / names.LOCK_HOLDER).write_text(content)
-        with pytest.raises(LockHeld, match="a process that did not say who it is"):
+        with pytest.raises(LockHeld, match="a process that is not named"):
             DirectoryLock.acquire(tmp_path, "second")
 
 
@@ -120,7 +120,7 @@ def test_a_stale_holder_file_does_not_lie(tmp_path: Path) -> None:
         stale = (tmp_path / names.LOCK_HOLDER).read_bytes()
     with DirectoryLock.acquire(tmp_path, "second"):
         (tmp_path / names.LOCK_HOLDER).write_bytes(stale)
-        with pytest.raises(LockHeld, match="a process that did not say who it is") as caught:
+        with pytest.raises(LockHeld, match="a process that is not named") as caught:
             DirectoryLock.acquire(tmp_path, "third")
         assert "first" not in str(caught.value)
 
