@@ -1,14 +1,15 @@
-"""What came of an applied change: the KPIs it aimed at, before against after, with an interval.
+"""The effect of an applied change: its KPIs before and after it, with an interval.
 
-A change is what one rule moved in one decision. Its effect is told n iterations later, n being the
-dwell of its rule (at least ``attribution.least``): the mean of those n against the mean of the n
-before it. φ and σ come from the iterations before the change (up to ``attribution.memory``), so
-what the change itself did is no noise. Iterations in which a scenario fired are left out.
+A change is what one rule moved in one decision. Its effect is reported n iterations later, where n
+is the dwell of its rule (at least ``attribution.least``): the mean of these n iterations against
+the mean of the n before. φ and σ come from the iterations before the change (up to
+``attribution.memory``), so that the effect of the change does not count as noise. Iterations in
+which a scenario fired are left out.
 
-*Beyond doubt* asks more than a wider interval: what came after must be worse than the mean before
-and worse than the line through the iterations before foretells, and the KPI must have been on its
-own trend when the change was made. A latency that climbs or jumps by itself is not the fault of the
-rule that answered to it.
+*Beyond doubt* needs more than a wider interval: the iterations after the change must be worse than
+the mean before, and worse than the line through the iterations before predicts, and the KPI must
+not have left that line before the change. A latency that rises or jumps by itself makes its rule
+act, and is not the effect of that rule.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ from pytest_soak.statistics import (
 Aim = tuple[str, Literal["up", "down"]]
 
 _FEWEST = 2
-"""Iterations on either side, below which nothing is said."""
+"""With fewer iterations before or after the change there is no interval."""
 
-_FEWEST_OF_TREND = 4
-"""Iterations of which fewer show no trend."""
+_FEWEST_FOR_TREND = 4
+"""Fewer iterations show no trend."""
 
 
 def attributions(state: LaneState, readings: Readings) -> tuple[Attribution, ...]:
-    """What the decision that is due tells of earlier changes, oldest first."""
+    """The effects of earlier changes that the decision due now reports, oldest change first."""
     settings, now = state.profile.guards.attribution, deciding(state)
     if settings is None:
         return ()
@@ -54,34 +55,36 @@ def attributions(state: LaneState, readings: Readings) -> tuple[Attribution, ...
     )
 
 
-def window_of(profile: Profile, rule: str) -> int:
-    """How many iterations after a change of ``rule`` its effect is told; 0: never."""
+def effect_window(profile: Profile, rule: str) -> int:
+    """How many iterations after a change of ``rule`` its effect is reported; 0 for never."""
     settings = profile.guards.attribution
     if settings is None:
         return 0
-    dwell = next((each.dwell for each in profile.rules if each.name == rule), 1)
+    dwell = next((declared.dwell for declared in profile.rules if declared.name == rule), 1)
     return max(dwell, settings.least)
 
 
 def aims_of(profile: Profile, rule: str, proposals: Sequence[Proposal]) -> tuple[Aim, ...]:
-    """The KPIs that a change wanted to move, and where to.
+    """The KPIs that a change of ``rule`` should move, and in which direction.
 
-    Of a rule of the profile: those of its conditions that name something bad (``p95_latency_ms >
-    360``); a rule without any gives back what others took, and aims to keep its KPIs good. Of any
-    other: the KPIs that its proposals rest on.
+    For a rule of the profile these are the KPIs of its conditions on something bad
+    (``p95_latency_ms > 360``). A rule without such a condition undoes what other rules did, and
+    should keep its KPIs good. For any other name: the KPIs that its proposals are based on.
     """
-    declared = next((each for each in profile.rules if each.name == rule), None)
+    declared = next((item for item in profile.rules if item.name == rule), None)
     if declared is not None:
-        return _complaints(profile, declared) or _good(profile, (c.kpi for c in declared.when))
-    return _good(profile, (kpi for proposal in proposals for kpi in proposal.kpis))
+        return _aims_of_conditions(profile, declared) or _aims_of_kpis(
+            profile, (c.kpi for c in declared.when)
+        )
+    return _aims_of_kpis(profile, (kpi for proposal in proposals for kpi in proposal.kpis))
 
 
-def _complaints(profile: Profile, rule: Rule) -> tuple[Aim, ...]:
-    found = (_complaint(profile.kpis[condition.kpi], condition) for condition in rule.when)
-    return tuple(aim for aim in found if aim is not None)
+def _aims_of_conditions(profile: Profile, rule: Rule) -> tuple[Aim, ...]:
+    aims = (_aim_of_condition(profile.kpis[condition.kpi], condition) for condition in rule.when)
+    return tuple(aim for aim in aims if aim is not None)
 
 
-def _complaint(kpi: Kpi, condition: Condition) -> Aim | None:
+def _aim_of_condition(kpi: Kpi, condition: Condition) -> Aim | None:
     below = any(comparison.op.startswith("<") for comparison in condition.comparisons)
     above = any(comparison.op.startswith(">") for comparison in condition.comparisons)
     if above and kpi.better != "up":
@@ -89,7 +92,7 @@ def _complaint(kpi: Kpi, condition: Condition) -> Aim | None:
     return (kpi.name, "up") if below and kpi.better != "down" else None
 
 
-def _good(profile: Profile, kpis: Iterable[str]) -> tuple[Aim, ...]:
+def _aims_of_kpis(profile: Profile, kpis: Iterable[str]) -> tuple[Aim, ...]:
     aims: dict[str, Literal["up", "down"]] = {}
     for name in kpis:
         kpi = profile.kpis.get(name)
@@ -101,35 +104,35 @@ def _good(profile: Profile, kpis: Iterable[str]) -> tuple[Aim, ...]:
 def _attribution(
     state: LaneState, readings: Readings, change: Change, settings: AttributionSettings
 ) -> Attribution:
-    told = Attribution(change.iteration, change.rule, change.keys, (), change.shared)
+    attribution = Attribution(change.iteration, change.rule, change.keys, (), change.shared)
     if change.spoiled or not change.aims:
-        return replace(told, note=change.spoiled or "it aimed at no KPI")
+        return replace(attribution, note=change.spoiled or "it aimed at no KPI")
     effects = tuple(_effect(state, readings, change, aim, settings) for aim in change.aims)
     few = [
-        f"{one.kpi} {one.n_before} before and {one.n_after} after"
-        for one in effects
-        if min(one.n_before, one.n_after) < _FEWEST
+        f"{effect.kpi} {effect.n_before} before and {effect.n_after} after"
+        for effect in effects
+        if min(effect.n_before, effect.n_after) < _FEWEST
     ]
-    note = f"too few iterations that compare: {', '.join(few)}" if few else ""
-    return replace(told, effects=effects, note=note)
+    note = f"too few comparable iterations: {', '.join(few)}" if few else ""
+    return replace(attribution, effects=effects, note=note)
 
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """One KPI around a change, without the iterations that compare with no others."""
+    """The values of one KPI before and after a change, of comparable iterations only."""
 
     past: Mapping[int, float]
-    """By iteration, up to the change."""
+    """Iteration to value, up to the change."""
     before: Sequence[float]
-    """The last of them."""
+    """The last values of ``past``, which are compared with ``after``."""
     after: Sequence[float]
     middle: float
-    """Of the iterations after the change, as a point in time."""
+    """The middle of the iterations after the change."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Noise:
-    """Of one iteration."""
+    """The noise of one iteration: autocorrelation, standard deviation, degrees of freedom."""
 
     phi: float
     sd: float
@@ -139,8 +142,8 @@ class _Noise:
         """The variance of a mean of ``count`` iterations, in σ²."""
         return 1.0 / effective_size(count, self.phi)
 
-    def half(self, variance: float, confidence: float) -> float:
-        """Half the two-sided interval of a figure whose variance is that many σ²."""
+    def half_width(self, variance: float, confidence: float) -> float:
+        """Half the width of the two-sided interval of a figure with this variance, in σ²."""
         if self.df <= 0.0:
             return math.inf
         return student_t_quantile((1 + confidence) / 2, self.df) * self.sd * math.sqrt(variance)
@@ -150,18 +153,18 @@ def _effect(
     state: LaneState, readings: Readings, change: Change, aim: Aim, settings: AttributionSettings
 ) -> Effect:
     try:
-        return _measured(state, readings, change, aim, settings)
+        return _measured_effect(state, readings, change, aim, settings)
     except (OverflowError, ValueError):  # figures like 1e308 are finite, their squares are not
         return Effect(*aim, before=None, after=None, low=None, high=None, n_before=0, n_after=0)
 
 
-def _measured(
+def _measured_effect(
     state: LaneState, readings: Readings, change: Change, aim: Aim, settings: AttributionSettings
 ) -> Effect:
     kpi, direction = aim
     figures = _figures(state, readings, change, kpi, settings.memory)
     before, after = figures.before, figures.after
-    told = Effect(
+    effect = Effect(
         kpi,
         direction,
         before=math.fsum(before) / len(before) if before else None,
@@ -171,18 +174,20 @@ def _measured(
         n_before=len(before),
         n_after=len(after),
     )
-    if told.before is None or told.after is None or min(len(before), len(after)) < _FEWEST:
-        return told
+    if effect.before is None or effect.after is None or min(len(before), len(after)) < _FEWEST:
+        return effect
     noise = _noise(figures)
     variance = noise.of_mean(len(before)) + noise.of_mean(len(after))
-    half, moved = noise.half(variance, settings.confidence), told.after - told.before
+    half, moved = noise.half_width(variance, settings.confidence), effect.after - effect.before
     if not math.isfinite(moved - half) or not math.isfinite(moved + half):
-        return told
+        return effect
     return replace(
-        told,
+        effect,
         low=moved - half,
         high=moved + half,
-        doubtless=_is_doubtless(state, figures, noise, moved, -1.0 if direction == "up" else 1.0),
+        doubtless=_is_beyond_doubt(
+            state, figures, noise, moved, -1.0 if direction == "up" else 1.0
+        ),
     )
 
 
@@ -195,7 +200,7 @@ def _figures(
         for number in range(max(1, at - memory + 1), now + 1)
         if (value := _value(state, readings, kpi, number)) is not None
     }
-    # As many before as after, but none from before somebody else moved something.
+    # As many before as after, but none from before the last move of another rule.
     first = max(at - (now - at) + 1, change.since + 1)
     return _Figures(
         past={number: value for number, value in series.items() if number <= at},
@@ -206,7 +211,7 @@ def _figures(
 
 
 def _value(state: LaneState, readings: Readings, kpi: str, number: int) -> float | None:
-    """The evidence of a remembered iteration; None where it does not compare."""
+    """The usable value of a recent iteration; None if it is not comparable."""
     if number > state.done:
         disturbed = state.observed is not None and is_disturbed(state.observed)
         return None if disturbed else usable_value(readings, kpi)
@@ -217,12 +222,13 @@ def _value(state: LaneState, readings: Readings, kpi: str, number: int) -> float
 
 
 def is_disturbed(iteration: Iteration) -> bool:
-    """Whether it compares with no others: a scenario fired, or the target ran with other values."""
+    """Whether the iteration is not comparable: a scenario fired, or the target ran with other
+    values."""
     return bool(fired_in(iteration) or iteration.echo_mismatch)
 
 
 def _noise(figures: _Figures) -> _Noise:
-    """From the iterations before the change; more if those after it vary more."""
+    """The noise of the iterations before the change; σ of those after it if that is larger."""
     past, numbers = figures.past, sorted(figures.past)
     phi = ar1_coefficient([past.get(t) for t in range(numbers[0], numbers[-1] + 1)])
     line = _line(past)
@@ -234,45 +240,50 @@ def _noise(figures: _Figures) -> _Noise:
     )
 
 
-def _line(past: Mapping[int, float]) -> Line:
-    return fitted_line([(float(number), value) for number, value in past.items()])
+def _line(values: Mapping[int, float]) -> Line:
+    return fitted_line([(float(number), value) for number, value in values.items()])
 
 
-def _is_doubtless(
+def _is_beyond_doubt(
     state: LaneState, figures: _Figures, noise: _Noise, moved: float, worse: float
 ) -> bool:
-    """Worse than before, and worse than the trend before foretold. ``worse``: its sign."""
+    """Whether the KPI is worse than before, and worse than the trend before predicts.
+
+    ``worse`` is the sign of the worse direction.
+    """
     guard = state.profile.guards.rollback
-    # Figures that did not vary at all tell nothing of chance.
+    # Values without any variation do not show how large the noise is.
     if guard is None or noise.sd <= 0.0:
         return False
-    if _was_moving(figures, worse, guard.confidence):
+    if _was_off_trend(figures, worse, guard.confidence):
         return False
     after, line = figures.after, _line(figures.past)
     size, distance = len(figures.past), figures.middle - line.mean_t
-    unforetold = math.fsum(after) / len(after) - (line.mean_v + line.slope * distance)
+    beyond_trend = math.fsum(after) / len(after) - (line.mean_v + line.slope * distance)
     inflation = size * noise.of_mean(size)
     of_line = inflation * (1.0 / size + distance * distance / line.spread)
     of_before = noise.of_mean(len(figures.before))
     return all(
-        worse * gap > noise.half(variance + noise.of_mean(len(after)), guard.confidence)
-        for gap, variance in ((moved, of_before), (unforetold, of_line))
+        worse * gap > noise.half_width(variance + noise.of_mean(len(after)), guard.confidence)
+        for gap, variance in ((moved, of_before), (beyond_trend, of_line))
     )
 
 
-def _was_moving(figures: _Figures, worse: float, confidence: float) -> bool:
-    """Whether the KPI was worse than its own trend already when the change was made.
+def _was_off_trend(figures: _Figures, worse: float, confidence: float) -> bool:
+    """Whether the KPI was worse than its own trend already before the change.
 
-    Then the change is as likely an answer to what went on as its cause: a latency that jumps takes
-    the rule that answers to it along. One iteration is enough, the last one may have made it act.
+    Then the change may be a reaction to the KPI rather than the cause: a latency that jumps makes
+    its rule act. One such iteration is enough, since the last one alone may have made the rule act.
     """
     numbers = sorted(figures.past)
     just_before = numbers[-len(figures.before) :]
     earlier = {number: figures.past[number] for number in numbers if number < just_before[0]}
-    if len(earlier) < _FEWEST_OF_TREND:
+    if len(earlier) < _FEWEST_FOR_TREND:
         return False
     line, df = _line(earlier), len(earlier) - 2.0
     sd = math.sqrt(math.fsum(e * e for e in line.residuals) / df)
     limit = student_t_quantile((1 + confidence) / 2, df) * sd
-    foretold = {number: line.mean_v + line.slope * (number - line.mean_t) for number in just_before}
-    return any(worse * (figures.past[number] - foretold[number]) > limit for number in just_before)
+    predicted = {
+        number: line.mean_v + line.slope * (number - line.mean_t) for number in just_before
+    }
+    return any(worse * (figures.past[number] - predicted[number]) > limit for number in just_before)

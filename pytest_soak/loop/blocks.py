@@ -1,7 +1,7 @@
 """Blocks by reason: from ``block_reasons`` of the report, else counted from its audit.
 
-A reason that the profile does not list, or a row that cannot be read, is never a zero: the shares
-of that iteration have no data then, and say why.
+A reason that the profile does not list, or a row that cannot be read, never counts as zero: then
+the block ratios of that iteration have no data, and their readings say why.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EVENTS = ("PLACE", "REPLACE", "CANCEL", "FILL", "BLOCK")
 """The kinds of audit events that a bot may write."""
 
 UNREADABLE = 0.01
-"""Share of audit rows above which those that cannot be read leave the blocks unknown."""
+"""If a larger part of the audit rows cannot be read, the number of blocks is not known."""
 
 _MOST_NAMES = 50
 _LONGEST_NAME = 100
@@ -30,21 +30,22 @@ _LONGEST_LINE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Blocks of one iteration."""
+    """The blocks of one iteration, by reason."""
 
     counts: Mapping[str, float] | None
-    """Reason to count, listed reasons only; None where they are not known."""
+    """Reason to count, for listed reasons; None if the counts are not known."""
     source: str
     why: str = ""
-    """Why they are not known."""
+    """Why the counts are not known."""
     absent: bool = False
-    """They are not known because the report does not say, not because what it says is unusable."""
+    """The counts are not known because the report has none, not because they are unusable."""
 
     def share(self, reason: str) -> Reading:
-        """The share of ``reason`` among all blocks.
+        """The ratio of the blocks with ``reason`` to all blocks.
 
-        Counted and none is a share of zero, 0 of 0, in that iteration. It adds nothing to the sums
-        of a window; one that has no block in it at all has no ratio of sums. The reading says so.
+        In an iteration that counts no block at all the ratio is 0 (0 to 0). Such an iteration adds
+        nothing to the sums of a window, and a window without any block has no data. The reading
+        says so.
         """
         if self.counts is None:
             return Reading(None, self.source, why=self.why)
@@ -58,10 +59,10 @@ class Blocks:
 def blocks_of(
     profile: Profile, report: Mapping[str, Any], audit: Mapping[str, Any] | None
 ) -> Blocks:
-    """The blocks of a report; ``audit`` is what :func:`count_audit` made of its audit, or None.
+    """The blocks of a report. ``audit`` is the result of :func:`count_audit`, or None.
 
-    The audit stands in for ``block_reasons``, or a count in it, that is absent or null, never for
-    one that is there and unusable.
+    The audit is used if ``block_reasons``, or a count in it, is absent or null. It is not used if
+    they are there and unusable.
     """
     declared = _declared(profile, report.get("block_reasons"))
     return _audited(profile, audit) if declared.absent and audit is not None else declared
@@ -121,17 +122,18 @@ def _unlisted(profile: Profile, source: str, reason: str) -> str:
 
 
 def count_audit(audit: Any, listed: Collection[str] | None = None) -> dict[str, Any] | None:
-    """What the journal keeps of an audit; None where there is none.
+    """The counts of an audit that the journal keeps; None without an audit.
 
     ``{"rows", "unreadable", "example", "events": {kind: count}, "blocks": {reason: count}}``, names
-    in the order of the alphabet. A row is readable if it is a mapping with a text ``event``, and a
-    text ``reason`` where the event is BLOCK; a misspelt BLOCK is not. Where all rows are texts, a
-    last one without a newline is a line that is still being written: it is not counted.
+    in alphabetical order. A row is readable if it is a mapping with a text ``event``, and with a
+    text ``reason`` if the event is BLOCK. A row with a misspelt BLOCK is not readable. If all rows
+    are texts, a last row without a newline is still being written and is not counted.
 
-    ``others``, only where there are such rows, counts rows of an unknown kind by their ``reason``
-    where it could be a block's. ``left_out``, only where it is not 0, is how many of the rows with
-    a reason are in neither: no more than 50 names are kept. Reasons in ``listed``, those of the
-    profile, are always counted by name; None is for a profile that is not known.
+    ``others``, present only if there are such rows, counts the rows of an unknown kind by their
+    ``reason`` if that could be the reason of a block. ``left_out``, present only if it is not 0, is
+    the number of rows whose reason was not counted by name: at most 50 names are kept. The reasons
+    in ``listed``, those of the profile, are always counted by name. ``listed`` is None if the
+    profile is not known.
     """
     if audit is None:
         return None
@@ -168,7 +170,7 @@ def count_audit(audit: Any, listed: Collection[str] | None = None) -> dict[str, 
 
 
 def _ends_in_half_a_line(rows: Sequence[Any]) -> bool:
-    """Whether these are lines of text, more than one, the last of them still being written."""
+    """Whether these are two or more lines of text, of which the last is still being written."""
     if len(rows) < 2 or not all(isinstance(row, str) for row in rows):
         return False
     last = str.__str__(rows[-1])
@@ -176,22 +178,22 @@ def _ends_in_half_a_line(rows: Sequence[Any]) -> bool:
 
 
 class _Names:
-    """How often each name occurs; of those that are not ``known``, the first 50."""
+    """How often each name occurs: all ``always_named``, and the first 50 others."""
 
-    def __init__(self, known: Collection[str]) -> None:
+    def __init__(self, always_named: Collection[str]) -> None:
         self.counts: dict[str, int] = {}
         self.left_out = 0
         """How many were not counted by name."""
-        self._known = known
-        self._unknown = 0
+        self._always_named = always_named
+        self._others = 0
 
     def add(self, name: str) -> None:
         name = scrubbed(name)[:_LONGEST_NAME]
-        if name not in self.counts and name not in self._known:
-            if self._unknown >= _MOST_NAMES:
+        if name not in self.counts and name not in self._always_named:
+            if self._others >= _MOST_NAMES:
                 self.left_out += 1
                 return
-            self._unknown += 1
+            self._others += 1
         self.counts[name] = self.counts.get(name, 0) + 1
 
     def sorted(self) -> dict[str, int]:
@@ -203,14 +205,14 @@ def _may_be_listed(reason: str, listed: Collection[str] | None) -> bool:
 
 
 def _read(row: Any) -> tuple[str, str, str]:
-    """Why a row cannot be read, empty for one that can; its event; its reason, if it is a text."""
+    """Why a row cannot be read (empty if it can), its event, and its reason if that is a text."""
     try:
         if problem := _problem(row):
             return problem, "", ""
         event, reason = row.get("event"), row.get("reason")
-        # Asked of str itself: a class made from it may answer anything.
+        # The method of str itself: a subclass of str may return anything.
         return "", str.__str__(event), str.__str__(reason) if isinstance(reason, str) else ""
-    except Exception as error:  # rows are objects of the target's
+    except Exception as error:  # rows are objects of the target, which may raise
         return f"a row raised {type(error).__name__} while it was read", "", ""
 
 
@@ -231,5 +233,5 @@ def _problem(row: Any) -> str:
 
 
 def unknown_events(audit: Mapping[str, Any]) -> Iterable[str]:
-    """Kinds of events that are none of :data:`EVENTS`."""
+    """The kinds of events that are not in :data:`EVENTS`."""
     return (name for name in audit["events"] if name not in EVENTS)

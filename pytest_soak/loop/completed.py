@@ -1,11 +1,11 @@
-"""What a decision in force leaves in the state: memory, streaks, and what it charges."""
+"""The state after a decision is in force: readings, streaks, and what its moves are charged."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from pytest_soak.loop.attribution import aims_of, is_disturbed, window_of
+from pytest_soak.loop.attribution import aims_of, effect_window, is_disturbed
 from pytest_soak.loop.conditions import first_count
 from pytest_soak.loop.entries import EntryError
 from pytest_soak.loop.model import Decision, Iteration, Outcome, Verdict
@@ -15,20 +15,20 @@ from pytest_soak.loop.verdict import all_hold
 
 
 def completed(state: LaneState, decision: Decision) -> LaneState:
-    """The state once the decision is in force: memory, streaks, and what it charges."""
+    """The state once the decision is in force. Raises EntryError without an observation."""
     observed = state.observed
     if observed is None:
         raise EntryError(f"iteration {decision.iteration} has no observation")
-    made = _made(decision)
-    state = _followed(state, decision, made)
+    applied = _applied_outcomes(decision)
+    state = _with_changes(state, decision, applied)
     freeze = state.profile.guards.freeze
     first = (*state.first, observed.readings)
     stable = freeze is not None and all_hold(freeze.stable, observed.readings, first)
-    state = _remembered(state, observed)
-    state = _judged(state, decision, stable)
-    state = _charged(state, decision, made)
+    state = _with_readings(state, observed)
+    state = _with_streaks(state, decision, stable)
+    state = _with_charges(state, decision, applied)
     return replace(
-        _panicked(state, decision),
+        _after_panic(state, decision),
         done=decision.iteration,
         observed=None,
         intent=None,
@@ -38,8 +38,12 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
     )
 
 
-def taken_over(state: LaneState, iteration: int, keys: Collection[str]) -> LaneState:
-    """An operator edited ``keys`` after ``iteration``: they are theirs from now on."""
+def after_edit(state: LaneState, iteration: int, keys: Collection[str]) -> LaneState:
+    """The state after an operator edited ``keys`` after ``iteration``.
+
+    The keys are pinned, so that the tuner does not move them. Earlier changes of these keys can no
+    longer be measured, and pending rollbacks of these keys are dropped.
+    """
     if not keys:
         return state
     length = state.profile.guards.pin.iterations
@@ -52,61 +56,66 @@ def taken_over(state: LaneState, iteration: int, keys: Collection[str]) -> LaneS
         changes=tuple(
             replace(change, spoiled=change.spoiled or spoiled)
             if change.keys.keys() & set(keys)
-            else _shared(change, {EXTERNAL})
+            else _shared_with(change, {EXTERNAL})
             for change in state.changes
         ),
-        changed=_latest(state, (EXTERNAL,), seen),
-        pending={key: one for key, one in state.pending.items() if key not in keys},
+        changed=_latest_rules(state, (EXTERNAL,), seen),
+        pending={key: rollback for key, rollback in state.pending.items() if key not in keys},
     )
 
 
-def _made(decision: Decision) -> list[Outcome]:
-    """What was really moved. A dry run moves nothing."""
+def _applied_outcomes(decision: Decision) -> list[Outcome]:
+    """The outcomes that moved a key. A dry run moves nothing."""
     if decision.dry_run or not decision.changes:
         return []
     return [outcome for outcome in decision.outcomes if outcome.outcome != "SKIPPED"]
 
 
-def _followed(state: LaneState, decision: Decision, made: Sequence[Outcome]) -> LaneState:
-    """Changes whose effect is to be told, rollbacks that are due, and those that were made."""
-    if not (made or state.changes or state.pending or state.rolled_back):
-        return state  # as in most iterations
-    told = {(one.iteration, one.rule) for one in decision.attributed}
-    rules = tuple(sorted({outcome.rule for outcome in made}))
+def _with_changes(state: LaneState, decision: Decision, applied: Sequence[Outcome]) -> LaneState:
+    """The state with changes whose effect is not reported yet, pending rollbacks and rollbacks."""
+    if not (applied or state.changes or state.pending or state.rolled_back):
+        return state  # a shortcut: so it is in most iterations
+    reported = {(attribution.iteration, attribution.rule) for attribution in decision.attributed}
+    rules = tuple(sorted({outcome.rule for outcome in applied}))
     waiting = [
-        _shared(change, {*rules} - {change.rule})
+        _shared_with(change, {*rules} - {change.rule})
         for change in state.changes
-        if (change.iteration, change.rule) not in told
+        if (change.iteration, change.rule) not in reported
     ]
     pending = pending_after(state, decision.attributed)
-    moved = {outcome.key for outcome in made}
+    moved = {outcome.key for outcome in applied}
     return replace(
         state,
-        changes=(*waiting, *_new_changes(state, decision, made, rules)),
-        changed=_latest(state, rules, decision.iteration),
-        pending={key: one for key, one in pending.items() if key not in moved},
-        rolled_back=rolled_back_after(state, decision.attributed, pending, made),
+        changes=(*waiting, *_new_changes(state, decision, applied, rules)),
+        changed=_latest_rules(state, rules, decision.iteration),
+        pending={key: rollback for key, rollback in pending.items() if key not in moved},
+        rolled_back=rolled_back_after(state, decision.attributed, pending, applied),
     )
 
 
 def _new_changes(
-    state: LaneState, decision: Decision, made: Sequence[Outcome], rules: Sequence[str]
+    state: LaneState, decision: Decision, applied: Sequence[Outcome], rules: Sequence[str]
 ) -> list[Change]:
     changes = []
     for rule in rules:
-        window = window_of(state.profile, rule)
+        window = effect_window(state.profile, rule)
         if not window:
             continue
-        mine = [outcome for outcome in made if outcome.rule == rule]
-        keys = {outcome.key for outcome in mine}
+        own = [outcome for outcome in applied if outcome.rule == rule]
+        keys = {outcome.key for outcome in own}
         proposals = [
-            one for one in decision.requested.proposals if one.key in keys and one.rule == rule
+            proposal
+            for proposal in decision.requested.proposals
+            if proposal.key in keys and proposal.rule == rule
         ]
         changes.append(
             Change(
                 iteration=decision.iteration,
                 rule=rule,
-                keys={o.key: (state.values[o.key], decision.values[o.key]) for o in mine},
+                keys={
+                    outcome.key: (state.values[outcome.key], decision.values[outcome.key])
+                    for outcome in own
+                },
                 aims=aims_of(state.profile, rule, proposals),
                 due=decision.iteration + window,
                 since=max((at for name, at in state.changed if name != rule), default=0),
@@ -116,20 +125,23 @@ def _new_changes(
     return changes
 
 
-def _shared(change: Change, others: set[str]) -> Change:
+def _shared_with(change: Change, others: set[str]) -> Change:
     return replace(change, shared=tuple(sorted({*change.shared, *others})))
 
 
-def _latest(
+def _latest_rules(
     state: LaneState, rules: Collection[str], iteration: int
 ) -> tuple[tuple[str, int], ...]:
-    """The last two names that moved something: whoever asks is at most one of them."""
+    """The last two rules that moved something, with these rules added.
+
+    Two are enough to find, for any rule, the last iteration in which another rule moved something.
+    """
     names = {**dict(reversed(state.changed)), **dict.fromkeys(rules, iteration)}
-    latest = sorted(names.items(), key=lambda one: one[1], reverse=True)
+    latest = sorted(names.items(), key=lambda entry: entry[1], reverse=True)
     return tuple(latest[:2])
 
 
-def _remembered(state: LaneState, observed: Iteration) -> LaneState:
+def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
     rules = state.profile.rules
     longest = max((rule.evidence.over for rule in rules), default=1) - 1
     attribution = state.profile.guards.attribution
@@ -141,7 +153,8 @@ def _remembered(state: LaneState, observed: Iteration) -> LaneState:
     first = state.first
     if len(first) < first_count(state.profile):
         first = (*first, readings)
-    disturbed = [each for each in state.disturbed if each > number - longest]
+    oldest = number - longest
+    disturbed = [iteration for iteration in state.disturbed if iteration > oldest]
     if is_disturbed(observed):
         disturbed.append(number)
     return replace(
@@ -152,8 +165,8 @@ def _remembered(state: LaneState, observed: Iteration) -> LaneState:
     )
 
 
-def _judged(state: LaneState, decision: Decision, stable: bool) -> LaneState:
-    """Streaks and freeze. Missing data breaks a good streak and leaves a bad one."""
+def _with_streaks(state: LaneState, decision: Decision, stable: bool) -> LaneState:
+    """The state with its streaks and freeze. Missing data ends a good streak but not a bad one."""
     fail_streak = state.fail_streak
     if decision.verdict is Verdict.FAIL:
         fail_streak += 1
@@ -171,8 +184,11 @@ def _judged(state: LaneState, decision: Decision, stable: bool) -> LaneState:
     return replace(state, stable_streak=0, frozen_until=decision.iteration + freeze.iterations)
 
 
-def _charged(state: LaneState, decision: Decision, made: Sequence[Outcome]) -> LaneState:
-    """What applied moves cost: velocity, A-B-A memory, dwell, cooldown. A dry run costs nothing."""
+def _with_charges(state: LaneState, decision: Decision, applied: Sequence[Outcome]) -> LaneState:
+    """The state with what applied moves are charged: velocity, oscillation, dwell and cooldown.
+
+    A dry run moves nothing, so nothing is charged.
+    """
     guards, now = state.profile.guards, decision.iteration
     window, interval_s = guards.velocity_window_s, state.lane.interval_s
     # The window is half-open: a move exactly one window before the next decision has left it.
@@ -180,11 +196,11 @@ def _charged(state: LaneState, decision: Decision, made: Sequence[Outcome]) -> L
     memory = guards.oscillation.forget_after if guards.oscillation is not None else 0
     before = {key: past for key, past in state.before.items() if now + 1 - past[1] <= memory}
     state = replace(state, moves=tuple(moves), before=before)
-    if not made:
+    if not applied:
         return state
     acted = dict(state.acted)
     known_rules = {rule.name for rule in state.profile.rules}
-    for outcome in made:
+    for outcome in applied:
         if outcome.rule not in UNCHARGED_RULES and interval_s < window:
             moves.append(Moved(outcome.key, now, abs(outcome.applied)))
         before[outcome.key] = (state.values[outcome.key], now)
@@ -202,7 +218,7 @@ def _charged(state: LaneState, decision: Decision, made: Sequence[Outcome]) -> L
     )
 
 
-def _panicked(state: LaneState, decision: Decision) -> LaneState:
+def _after_panic(state: LaneState, decision: Decision) -> LaneState:
     panic = decision.panic
     if panic is None:
         return state
@@ -218,8 +234,10 @@ def _panicked(state: LaneState, decision: Decision) -> LaneState:
         cooldown_until=0,
         last_signature=None,
         before={},
-        changes=tuple(replace(one, spoiled=one.spoiled or spoiled) for one in state.changes),
-        changed=_latest(state, ("PANIC",), decision.iteration),
+        changes=tuple(
+            replace(change, spoiled=change.spoiled or spoiled) for change in state.changes
+        ),
+        changed=_latest_rules(state, ("PANIC",), decision.iteration),
         pending={},
         paused_until=max(state.paused_until, panic.paused_until or 0),
     )

@@ -1,7 +1,7 @@
-"""Conditions on KPIs: the one place where the conditions of a profile meet figures.
+"""Conditions on KPIs: the only place where the conditions of a profile are evaluated.
 
 The verdict of an iteration, the freeze, the evidence of rules, ``proposes_when_needed`` and
-``explain`` all ask :func:`evaluate`, so they cannot differ.
+``explain`` all use :func:`evaluate`, so their results cannot differ.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pytest_soak.profile.model import Condition, Profile
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one condition makes of one figure."""
+    """The result of one condition for one figure."""
 
     holds: bool
     text: str
-    """The limit, where it holds (``> 0.5``); else why not (``risk_ratio 0.3 is not > 0.5``)."""
+    """The limit if it holds (``> 0.5``); else why not (``risk_ratio 0.3 is not > 0.5``)."""
     used: bool = True
-    """False: the figure was not looked at; it holds because a first mean is not known yet."""
+    """False if the figure was not used, because the first mean is not known yet."""
 
 
 def evaluate(
@@ -35,9 +35,10 @@ def evaluate(
 ) -> Evaluation:
     """Whether ``condition`` holds for the ``figure`` of its KPI; without a figure it never does.
 
-    ``firsts`` has the means of the first iterations, as :func:`first_means` gives them;
-    ``unknown_first`` is the answer of a share of a mean that is not known (yet). ``margin``: the
-    figure must be beyond each limit by the margin that the profile asks of evidence.
+    ``firsts`` has the means of the first iterations, as :func:`first_means` returns them.
+    ``unknown_first`` is whether a condition with ``share_of_first`` holds if its mean is not known
+    (yet). ``margin``: the figure must be beyond each limit by the margin that the profile sets for
+    evidence.
     """
     kpi, share = condition.kpi, condition.share_of_first
     first = firsts.get(kpi)
@@ -73,10 +74,10 @@ def limit_text(condition: Condition, firsts: Mapping[str, float]) -> str:
 def first_means(
     conditions: Iterable[Condition], iterations: Sequence[Readings]
 ) -> dict[str, float]:
-    """KPI to its mean over the first n iterations, for every condition on a share of it.
+    """KPI to its mean over the first n iterations, for every condition with ``share_of_first``.
 
-    ``iterations`` begins with the first of the lane. A mean is known once n iterations are there;
-    those without data are left out, and where all are, it is not known.
+    ``iterations`` begins with the first of the lane. A mean is known after n iterations. Iterations
+    without data are left out; if none of the n has data, the mean is not known.
     """
     means = {}
     for condition in conditions:

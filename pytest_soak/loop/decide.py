@@ -26,7 +26,7 @@ from pytest_soak.loop.tuner import propose
 from pytest_soak.profile.model import Profile
 
 Proposer = Callable[[LaneState, Readings, Mapping[str, Headroom]], Requested]
-"""``propose(state, readings, room)``: the built-in tuner, or one of the user's."""
+"""``propose(state, readings, headroom)``: the built-in tuner, or one of the user's."""
 
 
 def decide(
@@ -36,8 +36,8 @@ def decide(
 ) -> Decision:
     """The decision that is due. ``proposer`` replaces the built-in tuner.
 
-    What the proposer raises is noted and proposes nothing, but for ``passing``, which goes through.
-    Raises ValueError if no iteration is observed, or its decision is taken already.
+    If the proposer raises, the decision has a note and no proposals. Exceptions in ``passing`` are
+    raised again. Raises ValueError if no iteration is observed, or its decision is taken already.
     """
     observed = state.observed
     if observed is None or state.intent is not None:
@@ -45,16 +45,18 @@ def decide(
     panic = panic_of(state)
     attributed = attributions(state, observed.readings)
     requested = with_rollbacks(
-        state, _asked(state, observed.readings, proposer, passing), attributed
+        state, _requested_by(state, observed.readings, proposer, passing), attributed
     )
     guarded = guard(state, observed.readings, requested.proposals)
     values, signature, large = dict(state.values), None, False
     if panic is not None and not panic.would:
         values.update(panic.moves)
     elif not state.dry_run:
-        made = [outcome for outcome in guarded.outcomes if outcome.outcome != "SKIPPED"]
-        values.update({one.key: one.after for one in made if one.after is not None})
-        signature, large = guarded.signature, _is_large(state.profile, made)
+        applied = [outcome for outcome in guarded.outcomes if outcome.outcome != "SKIPPED"]
+        values.update(
+            {outcome.key: outcome.after for outcome in applied if outcome.after is not None}
+        )
+        signature, large = guarded.signature, _is_large(state.profile, applied)
     return Decision(
         iteration=observed.number,
         verdict=observed.verdict,
@@ -73,13 +75,13 @@ def decide(
     )
 
 
-def _asked(
+def _requested_by(
     state: LaneState,
     readings: Readings,
     proposer: Proposer | None,
     passing: tuple[type[BaseException], ...],
 ) -> Requested:
-    """What the proposer wants, as plain values. Whatever it does, the lane goes on."""
+    """What the proposer requests, as plain values. An error of the proposer becomes a note."""
     if state.tune and proposer is None:
         return propose(state, readings, headroom_of(state))
     stopped = stopped_rules(state, readings)
@@ -97,22 +99,26 @@ def _asked(
 
 
 def _plain(requested: Requested, profile: Profile) -> Requested:
-    """The proposals as plain values, without names that are not theirs.
+    """The proposals as plain values, without rule names that they may not have.
 
-    A rule's name stands for its exemption, its dwell and what its changes are held against.
+    The name of a rule brings its exemption from oscillation, its dwell, and the KPIs by which its
+    changes are measured. So only the rule itself may have it.
     """
     reserved = {*RESERVED_RULES}
     if not requested.by_rules:
         reserved.update(rule.name for rule in profile.rules)
     plain = plain_proposals(requested.proposals)
-    claimed = sorted({one.rule for one in plain} & reserved)
+    claimed = sorted({proposal.rule for proposal in plain} & reserved)
     notes = [
         str(to_json(requested.note)),
-        *(f"{name} is not for proposals to claim" for name in claimed),
+        *(f"the rule name {name} is reserved" for name in claimed),
     ]
     return replace(
         requested,
-        proposals=tuple(replace(one, rule="") if one.rule in reserved else one for one in plain),
+        proposals=tuple(
+            replace(proposal, rule="") if proposal.rule in reserved else proposal
+            for proposal in plain
+        ),
         rules=tuple(name for name in _texts(requested.rules) if name not in reserved),
         withheld=_texts_by_key(requested.withheld),
         waiting=_texts_by_key(requested.waiting),
@@ -130,11 +136,11 @@ def _texts_by_key(items: Mapping[str, str]) -> dict[str, str]:
     return {str(to_json(key)): str(to_json(value)) for key, value in items.items()}
 
 
-def _is_large(profile: Profile, made: Sequence[Outcome]) -> bool:
+def _is_large(profile: Profile, applied: Sequence[Outcome]) -> bool:
     cooldown = profile.guards.cooldown
     if cooldown is None:
         return False
-    moved = sum(abs(one.applied) / profile.parameters[one.key].span for one in made)
+    moved = sum(abs(outcome.applied) / profile.parameters[outcome.key].span for outcome in applied)
     return moved > cooldown.large + SLACK
 
 

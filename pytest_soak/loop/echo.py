@@ -1,4 +1,4 @@
-"""``effective_params``: what a target says it runs with, against what is in force."""
+"""``effective_params``: the values that a target reports to run with, against those in force."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST = 20
 
 
 def echo_mismatch(profile: Profile, values: Mapping[str, float], echo: Any) -> dict[str, str]:
-    """Key to what is echoed, for every key that is echoed with another value than ``values``.
+    """Key to its echoed value, for every key whose echoed value is not the one in ``values``.
 
-    ``echo`` is flat or nested. A key that it leaves out is no mismatch (see :func:`unconfirmed`),
-    one that is no number is.
+    ``echo`` is flat or nested. A key that the echo leaves out is not a mismatch (see
+    :func:`unconfirmed`); a value that is no number is one.
     """
     different = {}
     for key, parameter in profile.parameters.items():
@@ -36,7 +36,7 @@ def echo_mismatch(profile: Profile, values: Mapping[str, float], echo: Any) -> d
 
 
 def unconfirmed(profile: Profile, report: Mapping[str, Any], changed: Iterable[str]) -> list[str]:
-    """The changed keys that the report's echo leaves out; none where there is no echo at all."""
+    """The changed keys that the report's echo leaves out; none if there is no echo at all."""
     echo = report.get(FIELD)
     if echo is None:
         return []
@@ -44,7 +44,7 @@ def unconfirmed(profile: Profile, report: Mapping[str, Any], changed: Iterable[s
 
 
 def unknown_echoes(profile: Profile, echo: Any) -> list[str]:
-    """Names in the echo that are no parameters, with the nearest one."""
+    """Names in the echo that are not parameters, each with the nearest parameter."""
     if not isinstance(echo, Mapping):
         return [] if echo is None else [f"{FIELD} is {described(echo)}, not a mapping"]
     unknown = []

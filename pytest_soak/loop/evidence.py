@@ -1,7 +1,7 @@
 """Whether a rule may fire: evidence over several iterations, freshness, dwell, hysteresis (§9).
 
-A single observation is noise. What is known of one iteration alone decides nothing in a session;
-it only tells which rules are *waiting* for more of it.
+A single observation is noise, so one iteration alone does not make a rule fire. It only shows which
+rules are *waiting*: their conditions hold on it, and more iterations may confirm that.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from pytest_soak.profile.model import Hysteresis, Rule
 
 @dataclass(frozen=True, slots=True)
 class RuleStatus:
-    """Where one rule stands after an iteration."""
+    """The status of one rule after an iteration."""
 
     fires: bool
     kpis: tuple[str, ...]
-    """What its conditions read."""
+    """The KPIs that its conditions use."""
     figures: Mapping[str, float]
-    """Of these, over its evidence."""
+    """KPI to its figure over the iterations of its evidence."""
     stopped: bool
-    """By its hysteresis."""
+    """The rule is stopped by its hysteresis."""
     waiting: str
-    """Why it does not fire although this iteration alone would do; else empty."""
+    """Why the rule does not fire although its conditions hold on this iteration; else empty."""
 
 
 def rule_status(rule: Rule, state: LaneState, readings: Readings) -> RuleStatus:
-    """Where ``rule`` stands, given the readings of the iteration to be decided."""
+    """The status of ``rule``, given the readings of the iteration whose decision is due."""
     now = deciding(state)
     window = (*state.recent, readings)[-rule.evidence.over :]
     firsts = first_means(rule.when, (*state.first, readings))
@@ -57,13 +57,16 @@ def rule_status(rule: Rule, state: LaneState, readings: Readings) -> RuleStatus:
 
 
 def stopped_rules(state: LaneState, readings: Readings) -> tuple[str, ...]:
-    """The rules that their hysteresis has stopped after this iteration, whoever proposes."""
+    """The rules that are stopped by their hysteresis after this iteration.
+
+    They are known also while a user's proposer replaces the rules.
+    """
     rules = (rule for rule in state.profile.rules if rule.hysteresis)
     return tuple(rule.name for rule in rules if rule_status(rule, state, readings).stopped)
 
 
 def status_alone(rule: Rule, readings: Readings) -> RuleStatus:
-    """Where ``rule`` stands when there is no history: by ``when`` on these readings alone."""
+    """The status of ``rule`` without a history: by its ``when`` on these readings alone."""
     figures = _figures(rule, (readings,))
     results = _evaluated(rule, figures, {}, margin=False)
     fires = all(result.holds for result in results)
@@ -71,10 +74,10 @@ def status_alone(rule: Rule, readings: Readings) -> RuleStatus:
 
 
 def in_need(rule: Rule, iterations: Sequence[Readings], firsts: Mapping[str, float]) -> bool:
-    """Whether the rule's own conditions ask for it after the last of these iterations.
+    """Whether the conditions of the rule hold after the last of these iterations.
 
-    They do where they hold over its evidence, and on that iteration alone. ``iterations`` are the
-    last ones, as many as there are up to its evidence.
+    They must hold over the iterations of its evidence, and on the last iteration alone.
+    ``iterations`` are the last ones, at most as many as its evidence needs.
     """
     window = iterations[-rule.evidence.over :]
     if not window or (len(window) < rule.evidence.over and not rule.evidence.early):
@@ -84,7 +87,7 @@ def in_need(rule: Rule, iterations: Sequence[Readings], firsts: Mapping[str, flo
 
 
 def _figures(rule: Rule, window: Sequence[Readings]) -> dict[str, float]:
-    """The figure over the window of every KPI of the rule that has data in all of it."""
+    """KPI to its figure over the window, for the KPIs of the rule with data in all of it."""
     names = [condition.kpi for condition in rule.when] + [item.kpi for item in rule.hysteresis]
     figures = {}
     for kpi in dict.fromkeys(names):
@@ -97,9 +100,10 @@ def _figures(rule: Rule, window: Sequence[Readings]) -> dict[str, float]:
 def _evaluated(
     rule: Rule, figures: Mapping[str, float], firsts: Mapping[str, float], *, margin: bool
 ) -> list[Evaluation]:
-    """Every condition of the rule, in its order; a first mean that is not known holds nothing back.
+    """The result of every condition of the rule, in order.
 
-    The floor on fills of a rule, say, is no reason to wait before there is a start to compare with.
+    A condition on a first mean that is not known yet holds: for example, a lower limit on fills
+    cannot make a rule wait before there are first iterations to compare with.
     """
     return [
         evaluate(
@@ -140,7 +144,7 @@ def _window_text(rule: Rule, state: LaneState, now: int, available: int) -> str:
 
 
 def _is_stopped(rule: Rule, figures: Mapping[str, float], before: bool) -> bool:
-    """Stopped by any of its hystereses; free again when all of them are back at their start."""
+    """Any hysteresis stops the rule; it may act again when all are back at their start level."""
     sides = [_side(item, figures.get(item.kpi)) for item in rule.hysteresis]
     if "stop" in sides:
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from pytest_soak.loop.completed import completed, taken_over
+from pytest_soak.loop.completed import after_edit, completed
 from pytest_soak.loop.echo import FIELD, echo_mismatch
 from pytest_soak.loop.entries import (
     SCHEMA,
@@ -196,7 +196,7 @@ def _edited(state: LaneState, entry: Entry) -> LaneState:
     # tuner did to the key before. What is spent of the hour's velocity and the signature stay.
     before = {key: past for key, past in state.before.items() if key not in entry["keys"]}
     edited = replace(
-        taken_over(state, entry["iteration"], tuple(entry["keys"])),
+        after_edit(state, entry["iteration"], tuple(entry["keys"])),
         values=values,
         state_hash=entry["new_hash"],
         before=before,

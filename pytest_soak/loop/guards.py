@@ -1,7 +1,7 @@
-"""The guards: what becomes of each proposed key, and why (§10).
+"""The guards: whether each proposed move is applied, clipped or skipped, and why (§10).
 
-``GUARDS`` is the table, in the order of the reasons. A guard answers one question about one key
-and knows nothing of the others; the first that objects gives the primary reason.
+``GUARDS`` is the table of the guards, in the order of the reasons. A guard checks one move of one
+key and does not depend on the other guards; the first that objects gives the primary reason.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from pytest_soak.profile.parameters import round_value
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One key's question to the guards."""
+class ProposedMove:
+    """The proposed move of one key, with all that the guards need to check it."""
 
     state: LaneState
     readings: Readings
@@ -41,9 +41,9 @@ class Ask:
     parameter: Parameter | None
     """None for an unknown key."""
     delta: float
-    """NaN where the proposed one is no finite number."""
+    """NaN if the proposed delta is not a finite number."""
     signature: str | None = None
-    """Of the whole change that this key would be part of, once it is known."""
+    """The signature of the whole change, of all keys; None until it is known."""
 
     @property
     def before(self) -> float:
@@ -51,28 +51,28 @@ class Ask:
         return self.state.values.get(self.proposal.key, math.nan)
 
     @property
-    def landing(self) -> float:
-        """Where the whole move would end; NaN if that is no number."""
+    def target(self) -> float:
+        """The value after the whole move; NaN if that is not a finite number."""
         return self.after(self.delta)
 
     def after(self, delta: float) -> float:
-        """The value of the key after ``delta``, rounded, and exactly on a bound that it touches."""
+        """The value of the key after ``delta``, rounded, and exactly on a bound that it reaches."""
         if self.parameter is None:
             return math.nan
         value = self.before + delta
-        return _settled(self.parameter, value) if math.isfinite(value) else math.nan
+        return _fitted_to_bounds(self.parameter, value) if math.isfinite(value) else math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What a guard has against a move."""
+    """Why a guard refuses a move, or a part of it."""
 
     note: str = ""
     left: float = 0.0
-    """The part of the move that it lets through, with its sign."""
+    """The part of the move that the guard allows, with its sign."""
 
 
-Guard = Callable[[Ask], Objection | None]
+Guard = Callable[[ProposedMove], Objection | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,91 +84,91 @@ class Guarded:
     """None when nothing is applied."""
 
 
-def _panic(ask: Ask) -> Objection | None:
-    if ask.panic is not None:
-        return Objection(f"reverting to {ask.panic.revert_to}")
-    if is_paused(ask.state):
-        return Objection(f"paused until iteration {ask.state.paused_until}")
+def _panic(move: ProposedMove) -> Objection | None:
+    if move.panic is not None:
+        return Objection(f"reverting to {move.panic.revert_to}")
+    if is_paused(move.state):
+        return Objection(f"paused until iteration {move.state.paused_until}")
     return None
 
 
-def _nodata(ask: Ask) -> Objection | None:
-    missing = [kpi for kpi in ask.proposal.kpis if usable_value(ask.readings, kpi) is None]
+def _nodata(move: ProposedMove) -> Objection | None:
+    missing = [kpi for kpi in move.proposal.kpis if usable_value(move.readings, kpi) is None]
     return Objection(f"no data of {', '.join(missing)}") if missing else None
 
 
-def _invalid(ask: Ask) -> Objection | None:
-    if ask.parameter is None:
+def _invalid(move: ProposedMove) -> Objection | None:
+    if move.parameter is None:
         return Objection("no such parameter in the profile")
-    if not math.isfinite(ask.delta):
+    if not math.isfinite(move.delta):
         return Objection("the delta is no finite number")
-    if not math.isfinite(ask.landing):
+    if not math.isfinite(move.target):
         return Objection("the value would be no finite number")
     return None
 
 
-def _late(ask: Ask) -> Objection | None:
-    last = ask.state.iterations
-    return Objection(f"too close to the end, iteration {last}") if is_late(ask.state) else None
+def _late(move: ProposedMove) -> Objection | None:
+    last = move.state.iterations
+    return Objection(f"too close to the end, iteration {last}") if is_late(move.state) else None
 
 
-def _pin(ask: Ask) -> Objection | None:
-    if not is_pinned(ask.state, ask.proposal.key):
+def _pin(move: ProposedMove) -> Objection | None:
+    if not is_pinned(move.state, move.proposal.key):
         return None
-    last = ask.state.pinned[ask.proposal.key]
+    last = move.state.pinned[move.proposal.key]
     until = "for the rest of the run" if last is None else f"until iteration {last}"
     return Objection(f"pinned {until}, edited by hand")
 
 
-def _freeze(ask: Ask) -> Objection | None:
-    if is_frozen(ask.state, ask.proposal.key):
-        return Objection(f"frozen until iteration {ask.state.frozen_until}")
+def _freeze(move: ProposedMove) -> Objection | None:
+    if is_frozen(move.state, move.proposal.key):
+        return Objection(f"frozen until iteration {move.state.frozen_until}")
     return None
 
 
-def _cooldown(ask: Ask) -> Objection | None:
-    if is_cooling(ask.state):
-        return Objection(f"cooldown_active until iteration {ask.state.cooldown_until}")
+def _cooldown(move: ProposedMove) -> Objection | None:
+    if is_cooling(move.state):
+        return Objection(f"cooldown_active until iteration {move.state.cooldown_until}")
     return None
 
 
-def _duplicate(ask: Ask) -> Objection | None:
-    if ask.signature is not None and ask.signature == ask.state.last_signature:
-        return Objection(f"the change {ask.signature} was the last one applied")
+def _duplicate(move: ProposedMove) -> Objection | None:
+    if move.signature is not None and move.signature == move.state.last_signature:
+        return Objection(f"the change {move.signature} was the last one applied")
     return None
 
 
-def _oscillation(ask: Ask) -> Objection | None:
-    guard, past = ask.state.profile.guards.oscillation, ask.state.before.get(ask.proposal.key)
-    if guard is None or past is None or ask.parameter is None:
+def _oscillation(move: ProposedMove) -> Objection | None:
+    guard, past = move.state.profile.guards.oscillation, move.state.before.get(move.proposal.key)
+    if guard is None or past is None or move.parameter is None:
         return None
     value, iteration = past
     exempt = (*guard.exempt, *UNCHARGED_RULES)
-    if ask.proposal.rule in exempt or deciding(ask.state) - iteration > guard.forget_after:
+    if move.proposal.rule in exempt or deciding(move.state) - iteration > guard.forget_after:
         return None
-    # Neither the move as proposed nor what the limits leave of it may end there.
-    ends = (ask.landing, ask.after(_left(ask)))
-    if any(abs(end - value) <= SLACK * ask.parameter.span for end in ends):
+    # Neither the proposed move nor the part that the limits allow may end at the earlier value.
+    ends = (move.target, move.after(_left(move)))
+    if any(abs(end - value) <= SLACK * move.parameter.span for end in ends):
         return Objection(f"back to {value:g}, left at iteration {iteration}")
     return None
 
 
-def _velocity(ask: Ask) -> Objection | None:
-    if ask.parameter is None or ask.proposal.rule in UNCHARGED_RULES:
+def _velocity(move: ProposedMove) -> Objection | None:
+    if move.parameter is None or move.proposal.rule in UNCHARGED_RULES:
         return None
-    left = velocity_left(ask.state, ask.parameter)
-    if not abs(ask.delta) > left + SLACK * ask.parameter.span:
+    left = velocity_left(move.state, move.parameter)
+    if not abs(move.delta) > left + SLACK * move.parameter.span:
         return None
-    note = f"{left:g} of {ask.parameter.cap_per_hour:g} per hour left"
-    return Objection(note, math.copysign(left, ask.delta))
+    note = f"{left:g} of {move.parameter.cap_per_hour:g} per hour left"
+    return Objection(note, math.copysign(left, move.delta))
 
 
-def _bounds(ask: Ask) -> Objection | None:
-    parameter = ask.parameter
+def _bounds(move: ProposedMove) -> Objection | None:
+    parameter = move.parameter
     if parameter is None:
         return None
-    value, slack = ask.before, SLACK * parameter.span
-    end = value + ask.delta
+    value, slack = move.before, SLACK * parameter.span
+    end = value + move.delta
     if end > parameter.maximum + slack:
         return Objection(f"at most {parameter.maximum:g}", max(0.0, parameter.maximum - value))
     if end < parameter.minimum - slack:
@@ -176,8 +176,8 @@ def _bounds(ask: Ask) -> Objection | None:
     return None
 
 
-def _no_op(ask: Ask) -> Objection | None:
-    if ask.parameter is not None and not _moves(ask.parameter, ask.before, ask.landing):
+def _no_op(move: ProposedMove) -> Objection | None:
+    if move.parameter is not None and not _is_move(move.parameter, move.before, move.target):
         return Objection("the value stays what it is")
     return None
 
@@ -199,35 +199,41 @@ GUARDS: dict[str, Guard] = {
 """In the order of ``model.GUARD_ORDER``."""
 
 _CLIPPING = ("velocity", "bounds")
-"""The guards that may let a part of a move through."""
+"""The guards that may allow a part of a move."""
 
 
 def guard(state: LaneState, readings: Readings, proposals: Iterable[Proposal]) -> Guarded:
     """One outcome for every proposed key. The order of the proposals does not matter.
 
-    Several proposals for one key count as its safest; one of them that is no number spoils the key.
+    Of several proposals for one key the safest counts. If the delta of one of them is no number,
+    that one counts, so that the key is refused.
     """
     panic = panic_of(state)
-    asks = [
-        _ask(state, readings, panic, same_key) for same_key in _by_key(plain_proposals(proposals))
+    proposed = [
+        _proposed_move(state, readings, panic, group)
+        for group in _by_key(plain_proposals(proposals))
     ]
-    outcomes = [_outcome(ask) for ask in asks]
+    outcomes = [_outcome(move) for move in proposed]
     signature = _signature(state, outcomes)
-    # A duplicate is a property of the whole change, so every part of it is asked again.
+    # A duplicate is a property of the whole change, so every part of it is checked again.
     again = [
-        _outcome(replace(ask, signature=signature)) if outcome.outcome != "SKIPPED" else outcome
-        for ask, outcome in zip(asks, outcomes, strict=True)
+        _outcome(replace(move, signature=signature)) if outcome.outcome != "SKIPPED" else outcome
+        for move, outcome in zip(proposed, outcomes, strict=True)
     ]
     return Guarded(tuple(again), _signature(state, again))
 
 
 def plain_proposals(proposals: Iterable[Any]) -> tuple[Proposal, ...]:
-    """Proposals as sorted plain values: deltas are floats, or the text of what is no number.
+    """Proposals as sorted plain values: a delta that is no number is kept as its text.
 
-    What cannot even be looked at is kept as a proposal that the guards refuse.
+    A proposal that raises while it is read becomes a proposal that the guards refuse.
     """
+
+    def sort_key(proposal: Proposal) -> tuple[str, str, str, tuple[str, ...]]:
+        return proposal.key, proposal.rule, str(proposal.delta), proposal.kpis
+
     plain = [_plain(proposal) for proposal in proposals]
-    return tuple(sorted(plain, key=lambda one: (one.key, one.rule, str(one.delta), one.kpis)))
+    return tuple(sorted(plain, key=sort_key))
 
 
 def _plain(proposal: Any) -> Proposal:
@@ -253,14 +259,14 @@ def _by_key(proposals: Sequence[Proposal]) -> list[list[Proposal]]:
     return [grouped[key] for key in sorted(grouped)]
 
 
-def _ask(
-    state: LaneState, readings: Readings, panic: Panic | None, same_key: Sequence[Proposal]
-) -> Ask:
-    parameter = state.profile.parameters.get(same_key[0].key)
-    chosen = _safest(same_key, parameter)
-    kpis = tuple(sorted({kpi for proposal in same_key for kpi in proposal.kpis}))
+def _proposed_move(
+    state: LaneState, readings: Readings, panic: Panic | None, group: Sequence[Proposal]
+) -> ProposedMove:
+    parameter = state.profile.parameters.get(group[0].key)
+    chosen = _safest(group, parameter)
+    kpis = tuple(sorted({kpi for proposal in group for kpi in proposal.kpis}))
     delta = number(chosen.delta)
-    return Ask(
+    return ProposedMove(
         state=state,
         readings=readings,
         panic=panic,
@@ -270,61 +276,63 @@ def _ask(
     )
 
 
-def _safest(same_key: Sequence[Proposal], parameter: Parameter | None) -> Proposal:
-    for proposal in same_key:
+def _safest(group: Sequence[Proposal], parameter: Parameter | None) -> Proposal:
+    for proposal in group:
         if isinstance(proposal.delta, str):
             return proposal
     sign = 1 if parameter is not None and parameter.safer == "up" else -1
-    return max(same_key, key=lambda proposal: sign * proposal.delta)
+    return max(group, key=lambda proposal: sign * proposal.delta)
 
 
-def _outcome(ask: Ask) -> Outcome:
-    objections = {name: found for name, ask_guard in GUARDS.items() if (found := ask_guard(ask))}
+def _outcome(move: ProposedMove) -> Outcome:
+    objections = {
+        name: objection for name, guard_of in GUARDS.items() if (objection := guard_of(move))
+    }
     reasons = tuple(objections)
-    before = ask.before if ask.parameter is not None else None
+    before = move.before if move.parameter is not None else None
     outcome = Outcome(
-        key=ask.proposal.key,
+        key=move.proposal.key,
         outcome="SKIPPED",
-        proposed=ask.proposal.delta,
+        proposed=move.proposal.delta,
         applied=0.0,
         before=before,
         after=before,
         reason=reasons[0] if reasons else "",
         also=reasons[1:],
         note=objections[reasons[0]].note if reasons else "",
-        rule=ask.proposal.rule,
+        rule=move.proposal.rule,
     )
-    left = _left(ask)
+    left = _left(move)
     if before is None or any(name not in _CLIPPING for name in reasons):
         return outcome
-    if reasons and not _enough(ask, left):
+    if reasons and not _is_enough(move, left):
         return outcome
-    after = ask.after(left)
+    after = move.after(left)
     word: Literal["APPLIED", "CLIPPED"] = "CLIPPED" if reasons else "APPLIED"
     return replace(outcome, outcome=word, applied=round_value(after - before), after=after)
 
 
-def _left(ask: Ask) -> float:
-    """What velocity and bounds let through of the move."""
-    objections = [found for name in _CLIPPING if (found := GUARDS[name](ask)) is not None]
-    return min((objection.left for objection in objections), key=abs, default=ask.delta)
+def _left(move: ProposedMove) -> float:
+    """The part of the move that velocity and bounds allow."""
+    objections = [objection for name in _CLIPPING if (objection := GUARDS[name](move)) is not None]
+    return min((objection.left for objection in objections), key=abs, default=move.delta)
 
 
-def _enough(ask: Ask, left: float) -> bool:
-    if ask.parameter is None:
+def _is_enough(move: ProposedMove, left: float) -> bool:
+    if move.parameter is None:
         return False
-    share = ask.state.profile.guards.clip_ratio * abs(ask.delta)
-    moves = _moves(ask.parameter, ask.before, ask.after(left))
-    return moves and abs(left) >= share - SLACK * ask.parameter.span
+    least = move.state.profile.guards.clip_ratio * abs(move.delta)
+    is_move = _is_move(move.parameter, move.before, move.after(left))
+    return is_move and abs(left) >= least - SLACK * move.parameter.span
 
 
-def _moves(parameter: Parameter, before: float, after: float) -> bool:
-    # What is within the slack is nothing: else a row of such moves would slip past the cap.
+def _is_move(parameter: Parameter, before: float, after: float) -> bool:
+    # A change within the slack is no move: many such moves would else exceed the velocity cap.
     return not abs(after - before) <= SLACK * parameter.span
 
 
-def _settled(parameter: Parameter, value: float) -> float:
-    """Rounded to 12 digits, and exactly on a bound that it misses by no more than the slack."""
+def _fitted_to_bounds(parameter: Parameter, value: float) -> float:
+    """The value rounded to 12 digits, and exactly on a bound that is within the slack of it."""
     rounded, slack = round_value(value), SLACK * parameter.span
     if parameter.minimum - slack <= rounded < parameter.minimum:
         return parameter.minimum
@@ -341,7 +349,7 @@ def _signature(state: LaneState, outcomes: Sequence[Outcome]) -> str | None:
 
 
 def signature_of(old_hash: str, deltas: Mapping[str, float]) -> str | None:
-    """First 16 hexadecimal digits of a hash over the hash before and the sorted deltas."""
+    """The first 16 hexadecimal digits of a hash over ``old_hash`` and the sorted deltas."""
     if not deltas:
         return None
     return compute_json_hash([old_hash, sorted([key, delta] for key, delta in deltas.items())])[:16]

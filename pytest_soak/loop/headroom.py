@@ -1,7 +1,7 @@
-"""The room each key has for a move now: what the tuner is told before it proposes (§9, §10).
+"""The headroom of each key: how far it may move now, given to the tuner (§9, §10).
 
-A decision after iteration t happens at target time t × interval. The measures here are those that
-the guards refuse by, so that a proposal that keeps to its room is not refused.
+A decision after iteration t happens at target time t × interval. The guards refuse by the same
+functions as here, so they do not refuse a proposal within its headroom for its size.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Parameter
 
 SLACK = 1e-9
-"""Share of a range by which caps and bounds may be missed: the error of sums of floats."""
+"""Part of a key's range by which a sum of floats may miss a cap or a bound (rounding errors)."""
 
 
 def deciding(state: LaneState) -> int:
@@ -23,7 +23,7 @@ def deciding(state: LaneState) -> int:
 
 
 def panic_of(state: LaneState) -> Panic | None:
-    """The revert that this decision carries out (or would), None where none is due."""
+    """The panic revert that is due, also where it is recorded only; None if none is due."""
     guard, observed = state.profile.guards.panic, state.observed
     if guard is None or observed is None or observed.verdict is not Verdict.FAIL:
         return None
@@ -44,7 +44,7 @@ def panic_of(state: LaneState) -> Panic | None:
 
 
 def is_paused(state: LaneState) -> bool:
-    """Within the pause after a panic revert."""
+    """Whether this decision lies within the pause after a panic revert."""
     return deciding(state) <= state.paused_until
 
 
@@ -53,7 +53,7 @@ def is_late(state: LaneState) -> bool:
 
 
 def is_pinned(state: LaneState, key: str) -> bool:
-    """An operator edited the key by hand, and it is theirs."""
+    """Whether the key is pinned, because an operator edited it by hand."""
     if key not in state.pinned:
         return False
     last = state.pinned[key]
@@ -76,7 +76,7 @@ def velocity_left(state: LaneState, parameter: Parameter) -> float:
 
 
 def closed_by(state: LaneState, key: str) -> str:
-    """The first guard, in their order, that leaves the key no room at all now; "" for none."""
+    """The first guard, in their order, that leaves the key no headroom now; "" for none."""
     if panic_of(state) is not None or is_paused(state):
         return "panic"
     if is_late(state):
@@ -89,7 +89,7 @@ def closed_by(state: LaneState, key: str) -> str:
 
 
 def headroom_of(state: LaneState) -> Mapping[str, Headroom]:
-    """The room of every parameter, by key."""
+    """Key to its headroom, for every parameter."""
     return {key: _headroom(state, state.profile.parameters[key]) for key in state.values}
 
 

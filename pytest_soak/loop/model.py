@@ -1,4 +1,7 @@
-"""What one iteration leaves behind, as frozen data. See ``docs/journal.md`` for the entries."""
+"""The data of one iteration: readings, verdict, proposals, outcomes, decision (all frozen).
+
+``docs/journal.md`` has the journal entries that they come from.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +32,15 @@ GUARD_ORDER = (
     "bounds",
     "no_op",
 )
-"""Reasons, the primary one of a key being the first that holds."""
+"""The reasons of outcomes. The primary reason of a key is the first in this order that applies."""
 
 
 PROPOSER_FAILED = "the proposer failed"
-"""How the note of a decision begins whose proposer raised."""
+"""The note of a decision begins with this text if its proposer raised."""
 
 
 LARGEST = 1e100
-"""Figures beyond it are no data: sums and squares of what is smaller stay finite."""
+"""Larger figures are no data, so that sums and squares of figures stay finite."""
 
 
 class Verdict(StrEnum):
@@ -54,7 +57,7 @@ class Verdict(StrEnum):
 
 
 def worst_of(verdicts: Sequence[Verdict], default: Verdict = Verdict.PASS) -> Verdict:
-    """The worst verdict; ``default`` where there is none."""
+    """The worst of the verdicts; ``default`` if there are none."""
     return max(verdicts, key=lambda verdict: verdict.severity, default=default)
 
 
@@ -68,20 +71,20 @@ class Reading:
     """``totals.net_bps``, ``fills_volume``, ``block_reasons``, ``audit``, ``recorded``, …"""
     numerator: float | None = None
     denominator: float | None = None
-    """Of a ratio whose sums are known: a window's figure is the ratio of the sums."""
+    """The two sums of a ratio, if they are known: a window's figure is the ratio of the sums."""
     placeholder: bool = False
-    """The value is a stand-in that rules and gate take for NODATA."""
+    """The value stands in for missing data; rules and gate use it as NODATA."""
     weak: bool = False
-    """No evidence on one iteration (a weekly rollup): WARN at best in the gate."""
+    """The value is not from this iteration alone (a weekly rollup): WARN at best in the gate."""
     why: str = ""
-    """Why there is no data, for people: ``totals.p95_ms is a text, '300ms'``.
+    """Why there is no data, as a sentence: ``totals.p95_ms is a text, '300ms'``.
 
-    Also of a share of 0 of 0, which is data, but no part of a ratio of sums.
+    A ratio of 0 to 0 has one too: it is data, but adds nothing to a ratio of sums.
     """
 
     @property
     def usable(self) -> float | None:
-        """The value as rules and gate see it."""
+        """The value that rules and gate may use; None for a placeholder."""
         return None if self.placeholder else self.value
 
 
@@ -105,14 +108,14 @@ class Headroom:
     up: float
     reason_down: str = ""
     reason_up: str = ""
-    """The guard that ends the room on either side."""
+    """The guard that limits the move in either direction."""
     value: float = math.nan
-    """In force now: the move starts here."""
+    """The value in force, from which the move starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One wanted change. ``delta`` is what a proposer said, so it may be anything."""
+    """One requested change. ``delta`` is the proposer's answer, so it may have any type."""
 
     key: str
     delta: Any
@@ -123,38 +126,39 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """What the tuner says of one iteration."""
+    """What the tuner requests after one iteration."""
 
     proposals: tuple[Proposal, ...] = ()
     rules: tuple[str, ...] = ()
     """Every rule that fired, in the profile's order."""
     withheld: Mapping[str, str] = field(default_factory=dict)
-    """Key to reason: what it wanted and left out, whole or in part."""
+    """Key to the reason why a move that a rule requested is not proposed, wholly or in part."""
     waiting: Mapping[str, str] = field(default_factory=dict)
-    """Rule to reason: it would fire on this iteration alone, but its evidence, hysteresis or
-    dwell says not yet."""
+    """Rule to the reason why it does not fire yet, although its conditions hold on this iteration:
+    its evidence, hysteresis or dwell."""
     overruled: tuple[str, ...] = ()
     """``"KEY: RULE +x gives way to RULE +y"``."""
     stopped: tuple[str, ...] = ()
-    """Rules that their hysteresis has stopped, after this iteration."""
+    """Rules that are stopped by their hysteresis after this iteration."""
     log: tuple[str, ...] = ()
-    """Lines for run.log, without the leading ``| iter_watch |``… they carry it themselves."""
+    """Lines for run.log; each begins with ``| iter_watch |``."""
     note: str = ""
-    """What was odd about a proposer's answer; it goes into the decision's note."""
+    """What was wrong with a proposer's answer; it becomes part of the decision's note."""
     by_rules: bool = False
-    """The profile's rules were asked; else a user's proposer, or nobody (the tuner is off)."""
+    """The proposals are from the profile's rules. False: from a user's proposer, or the tuner is
+    off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the guards made of one proposed key."""
+    """What the guards decided on one proposed key."""
 
     key: str
     outcome: Literal["APPLIED", "CLIPPED", "SKIPPED"]
     proposed: Any
-    """A finite number, or the text of what was no such number."""
+    """A finite number, or the text of a value that is none."""
     applied: float
-    """The move that is made; 0 when SKIPPED."""
+    """The move that is applied; 0 if SKIPPED."""
     before: float | None
     after: float | None
     """Values of the key before and after; None for an unknown key."""
@@ -162,44 +166,47 @@ class Outcome:
     """Primary reason, one of GUARD_ORDER; empty when APPLIED."""
     also: tuple[str, ...] = ()
     note: str = ""
-    """For people: ``frozen until iteration 9``, ``0.02 of 0.2 per hour left``."""
+    """Details as a text: ``frozen until iteration 9``, ``0.02 of 0.2 per hour left``."""
     rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Panic:
+    """The revert to a safe profile after several FAIL iterations in a row."""
+
     revert_to: str
     moves: Mapping[str, float]
-    """Key to value after the revert, changed keys only."""
+    """Key to its value after the revert, for the keys that change."""
     would: bool
-    """With the tuner off or in a dry run it is recorded only."""
+    """The revert is recorded but not carried out: the tuner is off, or it is a dry run."""
     paused_until: int | None
-    """Last iteration of the pause; None when the safe profile was in force already."""
+    """Last iteration of the pause; None if the safe profile was in force already."""
     pins: tuple[str, ...] = ()
-    """Keys that an operator had pinned and that the revert moves (or would) all the same."""
+    """Keys that the revert moves although an operator pinned them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What happened to one KPI with a change, in the KPI's unit."""
+    """The effect of a change on one KPI, in the KPI's unit."""
 
     kpi: str
     aim: Literal["up", "down"]
-    """Where the change wanted it."""
+    """The direction in which the change should move the KPI."""
     before: float | None
     after: float | None
-    """Means of the iterations before and after; None without data."""
+    """Means of the iterations before and after the change; None without data."""
     low: float | None
     high: float | None
-    """Two-sided interval of after - before; None where the noise is not known."""
+    """Two-sided interval of after - before; None if the noise is not known."""
     n_before: int
     n_after: int
     doubtless: bool = False
-    """It went the wrong way beyond doubt: against the mean before, and against the trend."""
+    """The KPI got worse beyond doubt: than the mean before, and than the trend predicts."""
 
     @property
     def gain(self) -> float | None:
-        """By how much it went where it was wanted, negative for a loss; None without data."""
+        """By how much the KPI moved in the direction of ``aim``; negative for a loss, None without
+        data."""
         if self.before is None or self.after is None:
             return None
         moved = self.after - self.before
@@ -218,19 +225,19 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """What came of one applied change: of what one rule moved in one decision."""
+    """The effect of one applied change: of what one rule moved in one decision."""
 
     iteration: int
-    """After which the change was decided."""
+    """The iteration after which the change was decided."""
     rule: str
     keys: Mapping[str, tuple[float, float]]
     """Key to its values before and after the change."""
     effects: tuple[Effect, ...]
-    """On the KPIs that it aimed at."""
+    """The effects on the KPIs that the change should move."""
     shared: tuple[str, ...] = ()
-    """Other rules that moved something before its effect could be told apart."""
+    """Other rules that moved something before the effect was reported, so it may be theirs."""
     note: str = ""
-    """Why there is no evidence, where the figures do not say it."""
+    """Why there is no evidence, if the figures do not show it."""
 
     @property
     def verdict(self) -> Literal["helped", "no evidence", "hurt"]:
@@ -241,13 +248,14 @@ class Attribution:
 
     @property
     def beyond_doubt(self) -> bool:
-        """It hurt, it stood alone, and chance or a trend do not explain it."""
+        """The change hurt, no other rule moved anything, and neither noise nor a trend explains
+        it."""
         return not self.shared and any(effect.doubtless for effect in self.effects)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """All that is decided after iteration ``iteration``; the values in force from the next on."""
+    """The decision after iteration ``iteration``, with the values in force from the next one on."""
 
     iteration: int
     verdict: Verdict
@@ -257,16 +265,16 @@ class Decision:
     """One per proposed key, sorted by key."""
     panic: Panic | None
     values: Mapping[str, float]
-    """The runtime after it, flat; equal to the one before when nothing was applied."""
+    """The flat runtime after the decision; equal to the one before if nothing was applied."""
     old_hash: str
     state_hash: str
     signature: str | None
-    """Of the applied change; None when nothing was applied."""
+    """The signature of the applied change; None if nothing was applied."""
     large: bool = False
     dry_run: bool = False
     note: str = ""
     attributed: tuple[Attribution, ...] = ()
-    """What came of earlier changes, those whose time to tell has come."""
+    """The effects of earlier changes that this decision reports."""
 
     @property
     def changes(self) -> bool:
@@ -275,7 +283,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Iteration:
-    """One iteration as gate and report see it: a projection of the journal."""
+    """One iteration, read from the journal: the input of gate and report."""
 
     number: int
     values: Mapping[str, float]
@@ -284,18 +292,18 @@ class Iteration:
     readings: Readings
     report: Mapping[str, Any]
     decision: Decision | None
-    """None while it is still to be taken."""
+    """None until it is journaled."""
     verdict: Verdict
     reasons: tuple[str, ...]
     failed_checks: tuple[str, ...] = ()
     echo_mismatch: Mapping[str, str] = field(default_factory=dict)
-    """Key to what ``effective_params`` says of it, where that is not the value in force."""
+    """Key to its value in ``effective_params``, where that is not the value in force."""
     external: bool = False
     """The runtime file was edited from outside before this iteration."""
     edited: Mapping[str, float] | None = None
-    """The values that the decision starts from, where an edit came during the iteration."""
+    """The values that the decision starts from, if an edit came during the iteration; else None."""
     edits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """What was edited by hand since the decision before: key to its values before and after."""
+    """The edits by hand since the decision before: key to its values before and after."""
 
     @property
     def basis(self) -> Mapping[str, float]:
@@ -308,6 +316,8 @@ HaltKind = Literal["error", "timeout", "contract", "write", "end_of_data"]
 
 @dataclass(frozen=True, slots=True)
 class Halt:
+    """The end of a lane before its planned iterations, and its cause."""
+
     iteration: int
     kind: HaltKind
     text: str
@@ -326,8 +336,8 @@ class History:
     start_values: Mapping[str, float]
     iterations: tuple[Iteration, ...]
     halt: Halt | None
-    """Why it ended before its plan; None when it did not, or was stopped from outside."""
+    """Why the lane ended early; None if it did not, or was stopped from outside."""
     scenarios: tuple[Scheduled, ...] = ()
-    """The disturbances that were planned, in the order of time."""
+    """The planned disturbances, in the order of time."""
     halts: tuple[Halt, ...] = ()
-    """Every halt, those that the lane was resumed after included, in the order of time."""
+    """Every halt in the order of time, including those after which the lane was resumed."""

@@ -1,4 +1,4 @@
-"""From rules that fire to proposals: one step of each move, conflicts, and the room (§9)."""
+"""From rules that fire to proposals: one step of each move, conflicts, and the headroom (§9)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from pytest_soak.profile.model import Move, Parameter, Profile, Rule
 from pytest_soak.profile.parameters import round_value
 
 SMALLEST_SHARE = 0.001
-"""A move below this share of the key's range is dropped: not worth a change (§9)."""
+"""A move below this part of the key's range is too small for a change and is dropped (§9)."""
 
 Fired = Sequence[tuple[Rule, RuleStatus]]
 NO_SUSPENSIONS: Mapping[tuple[str, str], Suspension] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _RuleMove:
+    """The move of one key that a rule requests."""
+
     rule: Rule
     delta: float
 
@@ -41,7 +43,7 @@ def step(move: Move, parameter: Parameter, value: float) -> float:
 
 
 def _limited(move: Move, parameter: Parameter, value: float, delta: float) -> float:
-    """``delta`` cut back by the limits of one step, never turned round by them."""
+    """``delta`` limited to one step. The limits shorten a move but do not change its direction."""
     lowest, highest = -math.inf, math.inf
     if move.max_factor is not None:
         most = value * move.max_factor
@@ -61,16 +63,17 @@ def assemble(
     headroom: Mapping[str, Headroom],
     suspensions: Mapping[tuple[str, str], Suspension] = NO_SUSPENSIONS,
 ) -> Requested:
-    """What the rules that fire want, one proposal a key, trimmed to the room.
+    """What the rules that fire request: one proposal per key, trimmed to the headroom.
 
-    Two rules on one key: the safest move wins. A rule is named if a key that it moves is proposed;
-    what was trimmed, whole or in part, is in ``withheld``. ``rests``: ``(rule, key)`` to the
-    direction in which a rule is suspended on a key, because its move there was rolled back.
+    If several rules move one key, the safest move is proposed. ``rules`` has the rules with a move
+    of a proposed key. ``withheld`` has the keys whose move was trimmed, wholly or in part.
+    ``suspensions``: ``(rule, key)`` to the direction in which the rule must not move the key,
+    because its move there was rolled back.
     """
-    wishes, withheld = _wishes(profile, values, fired, suspensions)
+    moves_by_key, withheld = _moves_by_key(profile, values, fired, suspensions)
     proposals, overruled = [], []
     statuses = {rule.name: rule_status for rule, rule_status in fired}
-    for key, contenders in sorted(wishes.items()):
+    for key, contenders in sorted(moves_by_key.items()):
         parameter = profile.parameters[key]
         winner = _safest(parameter, contenders)
         overruled += [
@@ -89,7 +92,7 @@ def assemble(
     acting = [
         (rule, rule_status)
         for rule, rule_status in fired
-        if any(wish.rule is rule for key in proposed for wish in wishes[key])
+        if any(rule_move.rule is rule for key in proposed for rule_move in moves_by_key[key])
     ]
     return Requested(
         proposals=tuple(proposals),
@@ -100,14 +103,14 @@ def assemble(
     )
 
 
-def _wishes(
+def _moves_by_key(
     profile: Profile,
     values: Mapping[str, float],
     fired: Fired,
     suspensions: Mapping[tuple[str, str], Suspension],
-) -> tuple[dict[str, list[_Wish]], dict[str, str]]:
-    """By key what each rule wants, and what a rule withholds while it is suspended."""
-    wishes: dict[str, list[_Wish]] = {}
+) -> tuple[dict[str, list[_RuleMove]], dict[str, str]]:
+    """Key to the moves that the rules request, and key to why a suspended rule does not move it."""
+    moves_by_key: dict[str, list[_RuleMove]] = {}
     withheld: dict[str, str] = {}
     for rule, _ in fired:
         for move in rule.moves:
@@ -117,21 +120,21 @@ def _wishes(
                 until = f"is suspended until iteration {suspension.until}"
                 withheld[move.key] = f"rollback: {rule.name} {until}"
             elif delta:
-                wishes.setdefault(move.key, []).append(_Wish(rule, delta))
-    return wishes, withheld
+                moves_by_key.setdefault(move.key, []).append(_RuleMove(rule, delta))
+    return moves_by_key, withheld
 
 
-def _safest(parameter: Parameter, contenders: Sequence[_Wish]) -> _Wish:
+def _safest(parameter: Parameter, contenders: Sequence[_RuleMove]) -> _RuleMove:
     sign = 1 if parameter.safer == "up" else -1
-    return max(contenders, key=lambda wish: sign * wish.delta)
+    return max(contenders, key=lambda rule_move: sign * rule_move.delta)
 
 
 def _trimmed(parameter: Parameter, headroom: Headroom, delta: float) -> tuple[float, str]:
-    """What the room leaves of the move, and why it is less; 0 where that is too little."""
+    """The part of the move within the headroom, 0 if it is too small, and the reason if trimmed."""
     left = min(max(delta, headroom.down), headroom.up)
     trimmed = abs(delta - left) > SLACK * parameter.span
     reason = (headroom.reason_up if delta > 0 else headroom.reason_down) if trimmed else ""
-    # The slack keeps a move of exactly the smallest share from being lost to its own rounding.
+    # With the slack, a rounding error does not drop a move of exactly the smallest share.
     if abs(left) < (SMALLEST_SHARE - SLACK) * parameter.span:
         return 0.0, reason or "small"
     return (round_value(left), reason) if trimmed else (delta, "")
@@ -144,7 +147,10 @@ def _log_line(rule: Rule, rule_status: RuleStatus, proposals: Sequence[Proposal]
 
 
 def _filled(template: str, figures: Mapping[str, float]) -> str:
-    """The template with its fields filled in by name; it is data, so nothing else is looked up."""
+    """The template with its fields filled in by name.
+
+    A template is data from a profile, so it must not reach attributes or items of a figure.
+    """
     text = ""
     for literal, name, spec, _ in string.Formatter().parse(template):
         text += literal

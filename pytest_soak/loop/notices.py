@@ -1,7 +1,7 @@
-"""Names in a report that the profile does not know: each is named once per run.
+"""Names in a report that the profile does not have: each is listed once per run.
 
-Such a field never changes a figure. A misspelt one would be missing without a word, so people are
-told of it in the audit and at the end of the session.
+Such a field never changes a figure. A misspelt field would be missing without any message, so it is
+listed in the audit and at the end of the session.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LONGEST = 120
 
 
 def notices(history: History) -> dict[str, int]:
-    """What is not known, for people, to the first iteration that had it; in that order."""
+    """Unknown name, as a text, to the first iteration that had it; in the order of iterations."""
     first: dict[str, int] = {}
     for iteration in history.iterations:
         for text in unknown_names(history, iteration):
@@ -43,7 +43,7 @@ def notices(history: History) -> dict[str, int]:
 
 
 def unknown_names(history: History, iteration: Iteration) -> Iterator[str]:
-    """The names of one report that the profile does not know, each with the nearest known one."""
+    """The names of one report that the profile does not have, each with the nearest valid name."""
     profile, report = history.profile, iteration.report
     for name in report:
         if name not in _SECTIONS and not _is_read(profile, (name,)) and hint(name, _SECTIONS):
@@ -66,10 +66,10 @@ def _unknown_fields(
     profile: Profile, section: str, given: Mapping[str, Any], fields: Collection[str]
 ) -> Iterator[str]:
     read = [kpi.read[1] for kpi in profile.kpis.values() if len(kpi.read) > 1]
-    known = (*fields, *read)
+    readable = (*fields, *read)
     for name in given:
         if name not in fields and not _is_read(profile, (section, name)):
-            yield f"{section}.{name}{hint(name, known)}"
+            yield f"{section}.{name}{hint(name, readable)}"
 
 
 def _is_read(profile: Profile, path: tuple[str, ...]) -> bool:

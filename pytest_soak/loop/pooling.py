@@ -1,4 +1,4 @@
-"""The figure of a KPI over several iterations: the ratio of the sums where they are known."""
+"""The figure of a KPI over several iterations: the ratio of the sums if they are known."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pytest_soak.loop.model import Reading
 
 
 def figure_of(readings: Iterable[Reading | None]) -> float | None:
-    """The KPI over these iterations, those without data left out; None where none has data.
+    """The KPI over these iterations, without those that have no data; None if none has data.
 
-    A ratio whose sums are known throughout is the ratio of the sums: an iteration with few fills
-    must not weigh as much as one with many. The sums must be of one kind, so all readings have to
-    come from the same source (volumes are not added to counts).
+    A ratio whose sums are known in all iterations is the ratio of the sums, so that an iteration
+    with few fills does not weigh as much as one with many. All readings must come from the same
+    source, since volumes cannot be added to counts.
     """
     usable = [item for item in readings if item is not None and item.usable is not None]
     if not usable:
@@ -24,7 +24,7 @@ def figure_of(readings: Iterable[Reading | None]) -> float | None:
 
 
 def window_figure(readings: Sequence[Reading | None]) -> float | None:
-    """As :func:`figure_of`, but None if an iteration has no data."""
+    """Like :func:`figure_of`, but None if any iteration has no data."""
     if any(reading is None or reading.usable is None for reading in readings):
         return None
     return figure_of(readings)

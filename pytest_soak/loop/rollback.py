@@ -1,7 +1,7 @@
-"""ROLLBACK: what hurt beyond doubt goes back to the last good value (§8-§10).
+"""ROLLBACK: a key whose change hurt beyond doubt goes back to its value before (§8-§10).
 
-It is a proposal like any other, and the guards decide; only oscillation and velocity do not apply
-to it. Where a guard leaves no room it is owed, and tried again.
+A rollback is a proposal like any other, and the guards decide; only oscillation and velocity do not
+apply to it. If a guard leaves it no headroom, it stays pending and is tried again.
 """
 
 from __future__ import annotations
@@ -23,35 +23,43 @@ ROLLBACK = "ROLLBACK"
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """A rule does not move a key in this direction: it was taken back there."""
+    """A rule does not move a key in this direction, because its move there was rolled back."""
 
     direction: int
     until: int
-    """The first iteration whose decision may have it again."""
+    """The first iteration whose decision may move the key in this direction again."""
 
 
 def pending_after(
     state: LaneState, attributed: Sequence[Attribution]
 ) -> dict[str, PendingRollback]:
-    """Key to the rollback that is due, with what ``attributed`` adds."""
+    """Key to its pending rollback, with those that ``attributed`` adds."""
     guard, now = state.profile.guards.rollback, deciding(state)
     if guard is None:
         return {}
-    pending = {key: one for key, one in state.pending.items() if now - one.since < guard.once_in}
-    for one in attributed:
-        lost = {each.kpi: -(each.gain or 0.0) for each in one.effects if each.doubtless}
-        for key, (before, _) in one.keys.items() if one.beyond_doubt else ():
-            back = state.rolled_back.get(key)
-            recently = back is not None and now - back.iteration < guard.once_in
+    pending = {
+        key: rollback
+        for key, rollback in state.pending.items()
+        if now - rollback.since < guard.once_in
+    }
+    for attribution in attributed:
+        lost = {
+            effect.kpi: -(effect.gain or 0.0) for effect in attribution.effects if effect.doubtless
+        }
+        for key, (before, _) in attribution.keys.items() if attribution.beyond_doubt else ():
+            last_rollback = state.rolled_back.get(key)
+            recently = last_rollback is not None and now - last_rollback.iteration < guard.once_in
             if not recently and key not in pending and state.values[key] != before:
-                pending[key] = PendingRollback(before, one.rule, one.iteration, now, lost)
+                pending[key] = PendingRollback(
+                    before, attribution.rule, attribution.iteration, now, lost
+                )
     return pending
 
 
 def with_rollbacks(
     state: LaneState, requested: Requested, attributed: Sequence[Attribution]
 ) -> Requested:
-    """``requested`` and the rollbacks that are due; of two moves of a key the safer is proposed."""
+    """``requested`` with the pending rollbacks; of two moves of a key the safer one is proposed."""
     pending = pending_after(state, attributed)
     if not pending:
         return requested
@@ -61,77 +69,88 @@ def with_rollbacks(
         list(requested.log),
     )
     proposals = list(requested.proposals)
-    made = False
-    for key, one in sorted(pending.items()):
+    proposed = False
+    for key, rollback in sorted(pending.items()):
         reason = closed_by(state, key)
         if reason:
             withheld[key] = reason
             continue
-        back = Proposal(key, round_value(one.value - state.values[key]), ROLLBACK, tuple(one.lost))
+        reversal = Proposal(
+            key, round_value(rollback.value - state.values[key]), ROLLBACK, tuple(rollback.lost)
+        )
         others = [other for other in proposals if other.key == key]
-        # The rule whose change hurt has no say in whether that is taken back.
-        safer = [o for o in others if o.rule != one.rule and _is_safer(state.profile, o, back)]
+        # A proposal of the rule whose change hurt cannot prevent that the change is rolled back.
+        safer = [
+            proposal
+            for proposal in others
+            if proposal.rule != rollback.rule and _is_safer(state.profile, proposal, reversal)
+        ]
         if safer:
-            overruled.append(f"{key}: ROLLBACK {back.delta:+g} gives way to {safer[0].rule}")
+            overruled.append(f"{key}: ROLLBACK {reversal.delta:+g} gives way to {safer[0].rule}")
             continue
         overruled += [f"{key}: {other.rule} gives way to ROLLBACK" for other in others]
         proposals = [other for other in proposals if other.key != key]
-        withheld.pop(key, None)  # what was held is not what is proposed
-        if reason := _nodata(state, one):
-            withheld[key] = reason  # it waits, and what gave way to it does not end what is owed
+        withheld.pop(key, None)  # the withheld part belongs to a proposal that is replaced
+        if reason := _nodata(state, rollback):
+            # The rollback stays pending. The proposals that gave way to it are dropped all the
+            # same: an applied move of the key would end the pending rollback.
+            withheld[key] = reason
             continue
-        proposals.append(back)
-        log.append(_log_line(key, one))
-        made = True
+        proposals.append(reversal)
+        log.append(_log_line(key, rollback))
+        proposed = True
     return replace(
         requested,
-        proposals=tuple(sorted(proposals, key=lambda each: each.key)),
-        rules=(*requested.rules, ROLLBACK) if made else requested.rules,
+        proposals=tuple(sorted(proposals, key=lambda proposal: proposal.key)),
+        rules=(*requested.rules, ROLLBACK) if proposed else requested.rules,
         withheld=withheld,
         overruled=tuple(overruled),
         log=tuple(log),
     )
 
 
-def _nodata(state: LaneState, one: PendingRollback) -> str:
-    """The guard that would refuse it: whether the KPI is still bad cannot be seen."""
+def _nodata(state: LaneState, rollback: PendingRollback) -> str:
+    """``nodata`` if a KPI has no data: whether it is still bad is not known. Else empty."""
     readings = state.observed.readings if state.observed is not None else {}
-    return "nodata" if any(usable_value(readings, kpi) is None for kpi in one.lost) else ""
+    return "nodata" if any(usable_value(readings, kpi) is None for kpi in rollback.lost) else ""
 
 
-def _is_safer(profile: Profile, other: Proposal, back: Proposal) -> bool:
-    """Whether the other move of the key is the safer one; what is no number is none."""
+def _is_safer(profile: Profile, other: Proposal, reversal: Proposal) -> bool:
+    """Whether the other move of the key is the safer one; a delta that is no number is not."""
     delta = number(other.delta)
-    sign = 1 if profile.parameters[back.key].safer == "up" else -1
-    return delta is not None and sign * delta > sign * back.delta
+    sign = 1 if profile.parameters[reversal.key].safer == "up" else -1
+    return delta is not None and sign * delta > sign * reversal.delta
 
 
-def _log_line(key: str, one: PendingRollback) -> str:
+def _log_line(key: str, rollback: PendingRollback) -> str:
     return (
-        f"| iter_watch | ROLLBACK | {key} back to {one.value:g}: {one.rule or 'a proposal'} of "
-        f"iteration {one.changed} hurt {', '.join(one.lost)} |"
+        f"| iter_watch | ROLLBACK | {key} back to {rollback.value:g}: "
+        f"{rollback.rule or 'a proposal'} of iteration {rollback.changed} "
+        f"hurt {', '.join(rollback.lost)} |"
     )
 
 
 def suspensions_of(state: LaneState) -> Mapping[tuple[str, str], Suspension]:
-    """``(rule, key)`` to the rest after a rollback.
+    """``(rule, key)`` to the suspension after a rollback.
 
-    Without its reason it is as long as the oscillation guard remembers: until then the rule would
-    only be refused.
+    It lasts for ``rollback.once_in`` iterations. After a rollback that did not improve the KPIs it
+    lasts as long as the oscillation guard would refuse the rule's move anyway.
     """
     guards, now = state.profile.guards, deciding(state)
     if guards.rollback is None:
         return {}
     memory = 0 if guards.oscillation is None else guards.oscillation.forget_after + 1
     suspensions = {
-        (back.rule, key): Suspension(
-            back.direction,
-            back.iteration + (guards.rollback.once_in if back.suspends else memory),
+        (rollback.rule, key): Suspension(
+            rollback.direction,
+            rollback.iteration + (guards.rollback.once_in if rollback.suspends else memory),
         )
-        for key, back in state.rolled_back.items()
+        for key, rollback in state.rolled_back.items()
     }
     return {
-        whose: suspension for whose, suspension in suspensions.items() if now < suspension.until
+        rule_and_key: suspension
+        for rule_and_key, suspension in suspensions.items()
+        if now < suspension.until
     }
 
 
@@ -139,29 +158,34 @@ def rolled_back_after(
     state: LaneState,
     attributed: Sequence[Attribution],
     pending: Mapping[str, PendingRollback],
-    made: Sequence[Outcome],
+    applied: Sequence[Outcome],
 ) -> dict[str, RolledBack]:
-    """The rollbacks of late, with those that were made now.
+    """Key to its last rollback, with those of ``applied``.
 
-    One that gave nothing back was no remedy, so what it took back was no fault: its rule need not
-    rest. Half of the loss tells both apart best: what is lost beyond doubt is far more than noise.
+    A rollback that did not improve a KPI by at least half of what was lost shows that the change
+    was not the cause, so its rule is not suspended for long. Half of the loss is a safe threshold:
+    what is lost beyond doubt is far larger than the noise.
     """
     guard, now = state.profile.guards.rollback, deciding(state)
     if guard is None:
         return {}
     kept = {
-        k: back for k, back in state.rolled_back.items() if now - back.iteration < guard.once_in
+        key: rollback
+        for key, rollback in state.rolled_back.items()
+        if now - rollback.iteration < guard.once_in
     }
-    for one in attributed:
-        gains = {each.kpi: each.gain for each in one.effects if each.gain is not None}
-        for key in one.keys if one.rule == ROLLBACK else ():
+    for attribution in attributed:
+        gains = {
+            effect.kpi: effect.gain for effect in attribution.effects if effect.gain is not None
+        }
+        for key in attribution.keys if attribution.rule == ROLLBACK else ():
             lost = kept[key].lost if key in kept else {}
-            if known := lost.keys() & gains.keys():
-                remedied = any(gains[kpi] >= lost[kpi] / 2 for kpi in known)
+            if measured := lost.keys() & gains.keys():
+                remedied = any(gains[kpi] >= lost[kpi] / 2 for kpi in measured)
                 kept[key] = replace(kept[key], suspends=remedied)
-    for outcome in made:
+    for outcome in applied:
         if outcome.rule == ROLLBACK and outcome.key in pending:
-            back = pending[outcome.key]
+            rollback = pending[outcome.key]
             direction: Literal[-1, 1] = -1 if outcome.applied > 0 else 1
-            kept[outcome.key] = RolledBack(back.rule, direction, now, back.lost)
+            kept[outcome.key] = RolledBack(rollback.rule, direction, now, rollback.lost)
     return kept

@@ -1,4 +1,4 @@
-"""What a report says of scenarios that fired. A report is anybody's, so nothing is trusted."""
+"""The scenarios that fired, read from a report. A report comes from outside and is checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_soak.loop.model import History, Iteration
 from pytest_soak.profile.scenarios import Scheduled
 
 FIELD = "scenarios"
-"""``report["scenarios"]``: one mapping for each scenario that really fired."""
+"""``report["scenarios"]``: one mapping for each scenario that fired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,18 @@ class Fired:
     started_s: float
     ended_s: float
     measured: Mapping[str, Any]
-    """All else that the target measured, as it wrote it."""
+    """All other fields of the entry, as the target wrote them."""
 
 
 def fired_in(iteration: Iteration) -> tuple[Fired, ...]:
-    """The scenarios that an iteration's report shows fired.
+    """The scenarios that fired according to an iteration's report.
 
-    An entry without a name, or without finite times of which the second is the later one, shows
-    nothing.
+    An entry is ignored if it has no name, or no finite times of which the second is the later one.
     """
     given = iteration.report.get(FIELD)
     if not isinstance(given, (list, tuple)):
         return ()
-    found = []
+    fired = []
     for entry in given:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
             continue
@@ -47,12 +46,12 @@ def fired_in(iteration: Iteration) -> tuple[Fired, ...]:
             for key, value in entry.items()
             if key not in ("name", "started_s", "ended_s")
         }
-        found.append(Fired(iteration.number, entry["name"], started, ended, rest))
-    return tuple(found)
+        fired.append(Fired(iteration.number, entry["name"], started, ended, rest))
+    return tuple(fired)
 
 
 def fired_of(history: History, scheduled: Scheduled) -> tuple[Fired, ...]:
-    """Where the reports show this occurrence, in the iterations that it reaches into."""
+    """What the reports have of this scheduled scenario, in the iterations that it reaches into."""
     last = scheduled.last(history.lane.interval_s)
     return tuple(
         fired

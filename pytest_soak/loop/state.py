@@ -47,8 +47,8 @@ class Change:
     due: int
     """The iteration whose decision reports the effect."""
     since: int
-    """The last iteration after which another rule moved something; 0 if none did. The iterations
-    up to this one do not compare with those after the change."""
+    """The last iteration after which another rule moved something; 0 if none did. Only iterations
+    after it are compared with those after the change."""
     shared: tuple[str, ...] = ()
     """Rules that moved something in the same decision, or between it and ``due``."""
     spoiled: str = ""
@@ -146,7 +146,7 @@ class LaneState:
     changed: tuple[tuple[str, int], ...] = ()
     """The last two different rules that moved something: rule and iteration, latest first."""
     disturbed: tuple[int, ...] = ()
-    """Those of the recent iterations that compare with no others: a scenario fired, or the target
+    """Those of the recent iterations that are not comparable: a scenario fired, or the target
     reported that it ran with other values."""
     pending: Mapping[str, PendingRollback] = field(default_factory=dict)
     """Key to its pending rollback."""

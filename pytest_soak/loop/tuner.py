@@ -1,4 +1,4 @@
-"""The tuner: what the profile's rules want after an iteration, and what others' answers mean."""
+"""The tuner: what the profile's rules request after an iteration, and how answers are read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.profile.parameters import get_all_params
 
 MOST_KEYS = 1_000
-"""An answer with more keys is not read, so that none fills the journal."""
+"""An answer with more keys is not read, so that an answer cannot fill the journal."""
 
 MOST_KPIS = 50
-"""What rests on more KPIs is refused."""
+"""A proposal that is based on more KPIs is refused."""
 
 _FIELDS = ("delta", "kpis", "rule")
 
@@ -33,18 +33,18 @@ def propose(state: LaneState, readings: Readings, headroom: Mapping[str, Headroo
     """What the rules request, trimmed to ``headroom`` (of ``loop.headroom.headroom_of``)."""
     rules = state.profile.rules
     statuses = [(rule, rule_status(rule, state, readings)) for rule in rules]
-    fired = [(rule, found) for rule, found in statuses if found.fires]
+    fired = [(rule, status) for rule, status in statuses if status.fires]
     return replace(
         assemble(state.profile, state.values, fired, headroom, suspensions_of(state)),
-        waiting={rule.name: found.waiting for rule, found in statuses if found.waiting},
-        stopped=tuple(rule.name for rule, found in statuses if found.stopped),
+        waiting={rule.name: status.waiting for rule, status in statuses if status.waiting},
+        stopped=tuple(rule.name for rule, status in statuses if status.stopped),
         by_rules=True,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class MicroTuning:
-    """What the rules say of one summary; its fields can be read as items too."""
+    """What the rules request after one summary; its fields can be read as items too."""
 
     deltas: Mapping[str, float]
     """Key to change, in the key's unit."""
@@ -54,7 +54,7 @@ class MicroTuning:
     log: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Any:
-        if name not in {one.name for one in fields(self)}:
+        if name not in {field.name for field in fields(self)}:
             raise KeyError(name)
         return getattr(self, name)
 
@@ -62,18 +62,23 @@ class MicroTuning:
 def propose_micro_tuning(
     summary: Mapping[str, Any], runtime: Mapping[str, Any], profile: Profile, *, mock: bool = False
 ) -> MicroTuning:
-    """Judge one summary by the rules' ``when`` alone: there is no history to ask for evidence.
+    """What the rules request after one summary, by their ``when`` alone, without a history.
 
-    ``summary`` holds KPIs by name (an ``ITER_SUMMARY``, or its ``summary``), or is an EDGE_REPORT.
-    ``runtime`` is nested or flat. Moves keep inside the bounds; what else limits them (caps per
-    hour, cooldown, …) is known only where they are applied. Raises
-    ``profile.parameters.ParameterError`` for a runtime that is none.
+    ``summary`` has KPIs by name (an ``ITER_SUMMARY``, or its ``summary``), or is an EDGE_REPORT.
+    ``runtime`` is nested or flat. Moves stay within the bounds. The other limits (caps per hour,
+    cooldown, …) need the history of a lane and are not applied here. A partial runtime is enough:
+    rules move only the parameters that it has. Raises ``profile.parameters.ParameterError`` for an
+    invalid runtime.
     """
     values = get_all_params(runtime, profile.parameters)
     readings = _summary_readings(profile, summary, mock)
     statuses = [(rule, status_alone(rule, readings)) for rule in profile.rules]
-    fired = [(rule, found) for rule, found in statuses if found.fires]
-    headroom = {key: _bounds(one, values[key]) for key, one in profile.parameters.items()}
+    fired = [
+        (replace(rule, moves=tuple(move for move in rule.moves if move.key in values)), status)
+        for rule, status in statuses
+        if status.fires
+    ]
+    headroom = {key: _bounds(profile.parameters[key], value) for key, value in values.items()}
     requested = assemble(profile, values, fired, headroom)
     return MicroTuning(
         deltas={proposal.key: proposal.delta for proposal in requested.proposals},
@@ -100,7 +105,8 @@ def _summary_readings(profile: Profile, summary: Mapping[str, Any], mock: bool) 
     kpis = inner if isinstance(inner, Mapping) else summary
     readings: dict[str, Reading] = {}
     if isinstance(summary.get("totals"), Mapping):
-        # A summary does not say how long its interval was, so rates are left to those it names.
+        # A summary does not have the length of its interval, so no rate can be computed from it;
+        # it may have the rate itself.
         readings.update(read_kpis(profile, summary, None, interval_s=3600.0, mock=mock))
         for name, kpi in profile.kpis.items():
             if kpi.derive == "fills_per_hour":
@@ -116,30 +122,30 @@ def _summary_readings(profile: Profile, summary: Mapping[str, Any], mock: bool) 
 
 
 def requested_from(answer: Any, headroom: Mapping[str, Headroom]) -> Requested:
-    """What a user's ``pytest_soak_propose`` answered, as proposals for the guards.
+    """The answer of a user's ``pytest_soak_propose``, as proposals for the guards.
 
     An answer is a mapping of key to delta, or of key to ``{"delta": d, "kpis": [...], "rule": r}``.
-    Never raises: what is no such answer becomes a note, what is a bad delta becomes a proposal
-    that the guards refuse. ``headroom`` tells the keys there are, for the note on unknown ones.
+    Never raises: an answer of another type becomes a note, and an invalid delta becomes a proposal
+    that the guards refuse. ``headroom`` has the valid keys; other keys are named in the note.
     """
     try:
-        return _answered(answer, headroom)
+        return _parsed_answer(answer, headroom)
     except Exception as error:
         return Requested(note=f"{PROPOSER_FAILED}: its answer cannot be read: {to_json(error)}")
 
 
-def _answered(answer: Any, headroom: Mapping[str, Headroom]) -> Requested:
+def _parsed_answer(answer: Any, headroom: Mapping[str, Headroom]) -> Requested:
     if answer is None:
         return Requested()
     if not isinstance(answer, Mapping):
         kind = type(answer).__name__
-        said = f"it answered a {kind}, not a mapping of key to delta"
-        return Requested(note=f"{PROPOSER_FAILED}: {said}")
+        problem = f"it answered a {kind}, not a mapping of key to delta"
+        return Requested(note=f"{PROPOSER_FAILED}: {problem}")
     notes: set[str] = set()
     items = list(islice(answer.items(), MOST_KEYS + 1))
     if len(items) > MOST_KEYS:
         return Requested(note=f"{PROPOSER_FAILED}: it answered more than {MOST_KEYS} keys")
-    proposals = [_answered_key(key, said, notes) for key, said in items]
+    proposals = [_parsed_proposal(key, value, notes) for key, value in items]
     proposals.sort(key=lambda proposal: (proposal.key, proposal.rule, str(proposal.delta)))
     unknown = sorted({proposal.key for proposal in proposals} - set(headroom))
     if unknown:
@@ -148,16 +154,16 @@ def _answered(answer: Any, headroom: Mapping[str, Headroom]) -> Requested:
     return Requested(proposals=tuple(proposals), rules=tuple(rules), note="; ".join(sorted(notes)))
 
 
-def _answered_key(key: Any, said: Any, notes: set[str]) -> Proposal:
+def _parsed_proposal(key: Any, answer: Any, notes: set[str]) -> Proposal:
     name = _name(key)
-    if not isinstance(said, Mapping):
-        return Proposal(name, _delta(said), "")
-    first = islice(said, len(_FIELDS) + 1)  # one more than there are shows that one is odd
+    if not isinstance(answer, Mapping):
+        return Proposal(name, _delta(answer), "")
+    first = islice(answer, len(_FIELDS) + 1)  # with one more than there are, one is unknown
     others = sorted(_name(field) for field in {*first} - {*_FIELDS})
-    if others:  # a misspelt kpis would otherwise cost the move its nodata guard
+    if others:  # a misspelt "kpis" must not switch off the guard nodata
         notes.add(f"unknown fields of {name}: {', '.join(others[:5])}; it takes delta, kpis, rule")
         return Proposal(name, f"unknown fields: {', '.join(others[:5])}", "")
-    rule, kpis = _name(said.get("rule", "")), said.get("kpis", ())
+    rule, kpis = _name(answer.get("rule", "")), answer.get("kpis", ())
     if isinstance(kpis, str):
         kpis = (kpis,)
     elif not isinstance(kpis, (list, tuple, set, frozenset)):
@@ -166,22 +172,22 @@ def _answered_key(key: Any, said: Any, notes: set[str]) -> Proposal:
     names = list(islice(kpis, MOST_KPIS + 1))
     if len(names) > MOST_KPIS:
         notes.add(f"kpis of {name} are more than {MOST_KPIS}")
-        names = [f"more than {MOST_KPIS}"]  # no KPI has that name, so there is no data of it
+        names = [f"more than {MOST_KPIS}"]  # no KPI has this name, so the guard nodata refuses it
     return Proposal(
         key=name,
-        delta=_delta(said.get("delta", "no delta")),
+        delta=_delta(answer.get("delta", "no delta")),
         rule=rule,
         kpis=tuple(sorted({_name(kpi) for kpi in names})),
     )
 
 
-def _name(said: Any) -> str:
-    # It will stand on terminals, where a stranger's text moves no cursor.
-    text = escaped(str(to_json(said)))
+def _name(value: Any) -> str:
+    # The text is printed on terminals, so control characters are escaped.
+    text = escaped(str(to_json(value)))
     return text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "…"
 
 
-def _delta(said: Any) -> Any:
-    plain = to_json(said)
+def _delta(value: Any) -> Any:
+    plain = to_json(value)
     finite = number(plain)
     return finite if finite is not None else _name(plain)

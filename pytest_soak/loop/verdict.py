@@ -1,4 +1,4 @@
-"""The verdict of an iteration: it colours the item and feeds freeze and panic (§8)."""
+"""The verdict of an iteration: the outcome of its item, and the input of freeze and panic (§8)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pytest_soak.profile.model import Condition, Profile
 
 
 def judge(profile: Profile, readings: Readings, first: Sequence[Readings] = ()) -> IterationVerdict:
-    """FAIL or WARN by the profile's limits, INCONCLUSIVE where a limited KPI has no data.
+    """FAIL or WARN by the profile's limits, INCONCLUSIVE if a limited KPI has no data.
 
-    ``first`` are the readings of the lane's first iterations, this one included where it is one of
-    them; a share of a first mean that is not known yet is no reason to FAIL or WARN. A placeholder
-    is no data. The reasons are those of the verdict itself, and the missing KPIs.
+    ``first`` has the readings of the lane's first iterations, including this one if it is one of
+    them. A condition on a first mean that is not known yet is no reason to FAIL or WARN. A
+    placeholder is no data. The reasons are those of the verdict itself, and the missing KPIs.
     """
     limits = profile.verdict
     fails = _exceeded(limits.fail, readings, first)
@@ -29,7 +29,7 @@ def judge(profile: Profile, readings: Readings, first: Sequence[Readings] = ()) 
 
 
 def usable_value(readings: Readings, kpi: str) -> float | None:
-    """The value of a KPI as rules and limits may use it; None where there is none."""
+    """The value of a KPI that rules and limits may use; None if there is none."""
     reading = readings.get(kpi)
     return reading.usable if reading is not None else None
 
@@ -51,7 +51,7 @@ def all_hold(
 ) -> bool:
     """Whether every condition holds on these readings.
 
-    A KPI without data holds for none, nor does a share of a first mean that is not known yet.
+    A condition does not hold if its KPI has no data, or its first mean is not known yet.
     """
     firsts = first_means(conditions, first)
     return all(

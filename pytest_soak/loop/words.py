@@ -1,4 +1,4 @@
-"""How a value of a report is described to people, and the nearest known name of an unknown one."""
+"""Texts for messages: the description of a reported value, and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MOST_NAMES = 6
 
 
 def described(value: Any) -> str:
-    """``a text, '300ms'``, ``a list``, ``NaN``, ``null``, ``true``, ``-3``; of JSON's types."""
+    """A JSON value as ``a text, '300ms'``, ``a list``, ``NaN``, ``null``, ``true`` or ``-3``."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         if value in ("NaN", "Infinity", "-Infinity"):
-            return value  # what the journal makes of a float that is none
+            return value  # the journal stores NaN and infinite floats as these texts
         return f"a text, {escaped(repr(value[:_LONGEST]))}"
     if isinstance(value, Mapping):
         return "a mapping"
@@ -33,18 +33,18 @@ def described(value: Any) -> str:
     return f"of type {type(value).__name__}"
 
 
-def hint(name: str, known: Iterable[str]) -> str:
-    """`` (did you mean 'risk'?)`` where a known name is near, else empty."""
-    # Sorted, so that the answer is the same before and after the journal, which sorts its keys.
-    folded = {candidate.casefold(): candidate for candidate in sorted(known)}
+def hint(name: str, candidates: Iterable[str]) -> str:
+    """`` (did you mean 'risk'?)`` if one of the candidates is near, else empty."""
+    # Sorted, so that the text is the same after a resume: the journal sorts its keys.
+    folded = {candidate.casefold(): candidate for candidate in sorted(candidates)}
     close = difflib.get_close_matches(name.casefold(), list(folded), n=1)
-    # A shortened name is far from the whole one by edits: p95, p95_latency_ms.
+    # A shortened name (p95 for p95_latency_ms) has a large edit distance, so prefixes count too.
     close = close or [item for item in folded if len(name) > 2 and item.startswith(name.casefold())]
     return f" (did you mean {folded[close[0]]!r}?)" if close else ""
 
 
 def names(mapping: Mapping[str, Any]) -> str:
-    """``p95, error_ratio and 3 more``: the fields that a section has, sorted."""
+    """The sorted names of the fields of a section: ``p95, error_ratio and 3 more``."""
     shown = [escaped(str(name)[:_LONGEST]) for name in sorted(mapping)[:_MOST_NAMES]]
     more = len(mapping) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

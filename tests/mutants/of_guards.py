@@ -1,4 +1,4 @@
-"""Mutants of the guards: switched off, off by one, measured wrongly, held up."""
+"""Mutants of the guards: switched off, off by one, with wrong measures, blocked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def disabled(guard: str) -> Mutant:
         f"{guard} disabled",
         "loop/guards.py",
         f'    "{guard}": _{guard},\n',
-        f'    "{guard}": lambda ask: None,\n',
+        f'    "{guard}": lambda move: None,\n',
         (GUARDS,),
         f"{reason}|{NOT_JSON}" if guard == "invalid" else reason,
     )
@@ -75,7 +75,7 @@ OFF_BY_ONE = (
         said("panic"),
     ),
     Mutant(
-        "hold one short",
+        "pause one short",
         "loop/headroom.py",
         "deciding(state) <= state.paused_until",
         "deciding(state) < state.paused_until",
@@ -149,8 +149,8 @@ MEASURES = (
     Mutant(
         "ROLLBACK may be claimed",
         "loop/decide.py",
-        'replace(one, rule="") if one.rule in ',
-        'replace(one, rule="") if () and one.rule in ',
+        'replace(proposal, rule="") if proposal.rule in ',
+        'replace(proposal, rule="") if () and proposal.rule in ',
         (f"{UNIT}/test_rollback.py::test_a_proposer_can_neither_claim_it_nor_spoil_it",),
         "ROLLBACK",
     ),
@@ -165,13 +165,13 @@ MEASURES = (
     Mutant(
         "no least share of a cut move",
         "loop/guards.py",
-        "return moves and abs(left) >= share",
-        "return moves or abs(left) >= share",
+        "return is_move and abs(left) >= least",
+        "return is_move or abs(left) >= least",
         (GUARDS,),
         r"oracle.*(?P<shown>\[SKIPPED\])",
     ),
     Mutant(
-        "clipped and said applied",
+        "a clipped move is shown as applied",
         "loop/guards.py",
         '"CLIPPED" if reasons else "APPLIED"',
         '"APPLIED"',
@@ -179,15 +179,15 @@ MEASURES = (
         r"oracle.*(?P<shown>\[CLIPPED\])",
     ),
     Mutant(
-        "large counts what was asked",
+        "large counts the proposed move",
         "loop/decide.py",
-        "sum(abs(one.applied) / profile",
-        "sum(abs(one.proposed) / profile",
+        "sum(abs(outcome.applied) / profile",
+        "sum(abs(outcome.proposed) / profile",
         (GUARDS,),
         said("cooldown"),
     ),
     Mutant(
-        "no move told by ==",
+        "no_op decided by ==",
         "loop/guards.py",
         "return not abs(after - before) <= SLACK * parameter.span",
         "return not after == before",
@@ -195,9 +195,9 @@ MEASURES = (
         said("no_op"),
     ),
     Mutant(
-        "the way back told by ==",
+        "oscillation decided by ==",
         "loop/guards.py",
-        "abs(end - value) <= SLACK * ask.parameter.span for end",
+        "abs(end - value) <= SLACK * move.parameter.span for end",
         "end == value for end",
         (GUARDS,),
         said("oscillation"),
@@ -250,7 +250,7 @@ STREAKS = (
         "loop/completed.py",
         "        cooldown_until=0,\n",
         "",
-        # The hold is as long in every profile here, so nothing but the state can tell.
+        # The pause is as long as the cooldown in every profile here, so only the state differs.
         (f"{UNIT}/test_decide.py::TestPanic::test_it_overrides_freeze_cooldown_and_late",),
         r"\(0, 6\) == \(0, 0\)",
     ),

@@ -273,7 +273,7 @@ def test_missing_data_is_left_out() -> None:
         decision = drive.step(edge_report(net=None if number > 21 else 3.0), how)
     (told,) = decision.attributed
     assert told.effects[0].n_after == 1
-    assert told.note == "too few iterations that compare: net_bps 4 before and 1 after"
+    assert told.note == "too few comparable iterations: net_bps 4 before and 1 after"
 
 
 def test_a_dry_run_changes_nothing_so_nothing_comes_of_it() -> None:

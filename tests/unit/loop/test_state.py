@@ -177,7 +177,7 @@ class TestExternalEdit:
         [
             ({"tail_age_ms": 5001.0}, "tail_age_ms = 5001.0; it must lie in .50, 5000. ms"),
             ({"tail_age_ms": float("nan")}, "tail_age_ms = nan"),
-            ({"nonsense": 1.0}, "no other: .'nonsense'."),
+            ({"nonsense": 1.0}, "different: .'nonsense'."),
         ],
     )
     def test_it_must_be_a_runtime_within_its_bounds(

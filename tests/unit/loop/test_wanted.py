@@ -90,7 +90,7 @@ def test_a_name_that_is_taken_is_not_for_proposals(name: str) -> None:
     )
     (outcome,) = decision.outcomes
     assert (outcome.rule, outcome.outcome, decision.requested.rules) == ("", "APPLIED", ())
-    assert decision.note == f"{name} is not for proposals to claim"
+    assert decision.note == f"the rule name {name} is reserved"
 
 
 def test_a_name_is_one_printable_line() -> None:

@@ -28,7 +28,7 @@ from pytest_soak.report.layout import (
     spans,
 )
 from tests.unit.loop.lanes import edge_report, nothing, proposing
-from tests.unit.report.explained import lane, mine, moment, story, told
+from tests.unit.report.explained import lane, mine, moment, story, text_of
 
 # -- the story of a run --------------------------------------------------------------------------
 
@@ -41,14 +41,14 @@ def test_alike_changes_are_one_line_with_their_count() -> None:
     assert (
         "lane: 12 of 12 iterations of 300 s, profile steady, target mock verdicts PASS 12" in text
     )
-    assert "decisions 10 changed something; 2 requested nothing" in text
+    assert "decisions with a change 10; without a request 2" in text
     assert "base_spread_bps 0.5 -> 0.65 bps, 10 changes" in text
     assert (
         "1-10 0.5 -> 0.65 MAKER_BOOST 10 times, APPLIED +0.015 each "
         "because maker_taker_ratio < 0.85: 0.7 -> 0.8 effect: "
     ) in text
-    assert "not told before the end 2 replace_rate_per_min 400 -> 340 1/min, 1 change" in text
-    assert "MAKER_BOOST twice, APPLIED +5 to +25, 1 of them trimmed by velocity" in text
+    assert "not measured before the end 2 replace_rate_per_min 400 -> 340 1/min, 1 change" in text
+    assert "MAKER_BOOST twice, APPLIED +5 to +25, 1 of them withheld in part (velocity)" in text
     assert (
         "velocity min_interval_ms 8 3-10 withheld velocity min_interval_ms 1 2 withheld in part"
         in text
@@ -77,11 +77,11 @@ def test_another_way_another_rule_and_another_hand_are_lines_of_their_own() -> N
     assert "note panic: 3 FAIL iterations in a row, reverted to steady_safe, over the pins" in text
     assert "pinned base_spread_bps, concurrency_limit and tail_age_ms: edited by hand" in text
     assert "verdicts PASS 2; FAIL 3 (iterations 3-5)" in text
-    assert "1 a panic (iteration 5)" in text
-    text = told(drive, 3)
+    assert "panic 1 (iteration 5)" in text
+    text = text_of(drive, 3)
     assert "edited by hand before this iteration: base_spread_bps 0.53 -> 0.9" in text
     assert "edited by hand during this iteration: concurrency_limit 2 -> 3" in text
-    assert "no evidence: not alone: an edit by hand moved something, too; base_spread_" in text
+    assert "no evidence: shared: an edit by hand moved something as well; base_spread_" in text
 
 
 def test_clipped_and_refused_moves() -> None:
@@ -92,17 +92,17 @@ def test_clipped_and_refused_moves() -> None:
     assert "1 600 -> 900 MINE (pytest_soak_propose), CLIPPED +300 by velocity" in text
     assert "velocity tail_age_ms 1 1 CLIPPED" in text
     assert "cooldown tail_age_ms 1 2 SKIPPED" in text
-    assert "CLIPPED +300 of +500, 600 -> 900 by velocity: 300 of 300 per hour left" in told(
+    assert "CLIPPED +300 of +500, 600 -> 900 by velocity: 300 of 300 per hour left" in text_of(
         drive, 1
     )
 
 
-def test_what_was_always_refused_says_by_whom() -> None:
+def test_a_parameter_that_was_always_refused_names_the_guard() -> None:
     drive = lane(iterations=4)
-    drive.steps(3, edge_report(slippage=3.0))  # SLIPPAGE wants six iterations of it
+    drive.steps(3, edge_report(slippage=3.0))  # the evidence of SLIPPAGE is six iterations
     drive.step(proposer=proposing(inventory_tilt_cap=0.01))
     text = story(drive)
-    refused = "whenever it was requested: SKIPPED by late once (iteration 4)"
+    refused = "no request was applied: SKIPPED by late once (iteration 4)"
     assert f"inventory_tilt_cap 0.3 {refused}" in text
     assert "slippage_penalty_coef 0 not requested by SLIPPAGE (SLIPPAGE waited 3 times)" in text
 
@@ -112,14 +112,14 @@ def test_a_dry_run_and_a_tuner_that_is_off() -> None:
     dry.steps(2, edge_report(maker=0.7))
     assert "mode dry run: what is decided is recorded, nothing is applied" in story(dry)
     assert "dry run; MAKER_BOOST would have moved it in iterations 1-2" in story(dry)
-    assert "changed nothing; without the dry run: base_spread_bps 0.5 -> 0.515" in told(dry, 2)
-    assert "APPLIED +0.015, 0.5 -> 0.515 (dry run: not applied)" in told(dry, 2)
+    assert "changed nothing; without the dry run: base_spread_bps 0.5 -> 0.515" in text_of(dry, 2)
+    assert "APPLIED +0.015, 0.5 -> 0.515 (dry run: not applied)" in text_of(dry, 2)
     off = lane(tune=False)
     off.steps(3, edge_report(net=1.0))
     assert "min_interval_ms 50: the tuner was off" in story(off)
-    assert "Rules not asked the tuner is off" in told(off, 3)
-    assert "Panic would revert to steady_safe" in told(off, 3)
-    assert "pause" not in told(off, 3).partition("Panic would")[2]
+    assert "Rules not used the tuner is off" in text_of(off, 3)
+    assert "Panic would revert to steady_safe" in text_of(off, 3)
+    assert "pause" not in text_of(off, 3).partition("Panic would")[2]
 
 
 def test_a_long_story_keeps_its_ends_and_every_panic() -> None:
@@ -131,11 +131,11 @@ def test_a_long_story_keeps_its_ends_and_every_panic() -> None:
     text = explain_run(drive.entries)
     assert len(text.splitlines()) < 110
     flat = " ".join(text.split())
-    assert "9-81 608 -> 681 73 changes in turn: UP (pytest_soak_propose) 37, ON (pytest_" in flat
+    assert "9-81 608 -> 681 73 changes: UP (pytest_soak_propose) 37, ON (pytest_" in flat
     assert "82 681 -> 700 PANIC: reverted to steady_safe" in flat
     assert "effect: no evidence 73" in flat
-    told = text.partition("\ntail_age_ms  600 -> 764 ms, 146 changes\n")[2].partition("\n\n")[0]
-    ways = re.findall(r"^  \S+ +(\S+) -> (\S+)  ", told, re.MULTILINE)
+    block = text.partition("\ntail_age_ms  600 -> 764 ms, 146 changes\n")[2].partition("\n\n")[0]
+    ways = re.findall(r"^  \S+ +(\S+) -> (\S+)  ", block, re.MULTILINE)
     assert len(ways) == 8 + 1 + 1 + 1 + 12
     assert (ways[0][0], ways[-1][1]) == ("600", "764")
     assert all(left[1] == right[0] for left, right in pairwise(ways))
@@ -149,15 +149,15 @@ def test_a_users_proposer_is_named() -> None:
     drive.step(proposer=mine(25.0))
     drive.step(proposer=mine(25.0, rule=""))
     drive.step(edge_report(net=None), mine(25.0))
-    text = told(drive, 1)
-    assert "Rules not asked pytest_soak_propose answered in their place, as MINE" in text
-    assert "tail_age_ms 600 ms requested MINE +25 (rests on net_bps) headroom -300" in text
-    assert "answered in their place, without a name" in told(drive, 2)
-    assert "requested pytest_soak_propose +25 (rests on net_bps)" in told(drive, 2)
-    assert "answer SKIPPED +25 by nodata: no data of net_bps" in told(drive, 3)
+    text = text_of(drive, 1)
+    assert "Rules not used pytest_soak_propose proposed instead, as MINE" in text
+    assert "tail_age_ms 600 ms requested MINE +25 (based on net_bps) headroom -300" in text
+    assert "proposed instead, without a rule name" in text_of(drive, 2)
+    assert "requested pytest_soak_propose +25 (based on net_bps)" in text_of(drive, 2)
+    assert "answer SKIPPED +25 by nodata: no data of net_bps" in text_of(drive, 3)
     text = story(drive)
     assert "proposer pytest_soak_propose in place of the rules in iterations 1-3" in text
-    assert "1 600 -> 625 MINE (pytest_soak_propose), APPLIED +25 resting on net_bps 3" in text
+    assert "1 600 -> 625 MINE (pytest_soak_propose), APPLIED +25 based on net_bps 3" in text
     assert (
         "vip_tilt_cap 0, replace_rate_per_min 400, concurrency_limit 2, min_interval_ms 50: "
         in (text)
@@ -166,12 +166,12 @@ def test_a_users_proposer_is_named() -> None:
 
 
 def test_a_rules_name_in_a_users_proposal_is_no_rule() -> None:
-    """It is not for proposals to claim, and what is told of them knows no rule."""
+    """A proposal may not claim it, and ``explain`` shows no rule for it."""
     drive = lane()
     drive.step(edge_report(maker=0.9), mine(25.0, rule="MAKER_BOOST"))
-    assert "note MAKER_BOOST is not for proposals to claim" in told(drive, 1)
-    assert "answered in their place, without a name" in told(drive, 1)
-    assert "pytest_soak_propose, APPLIED +25 resting on net_bps 3" in story(drive)
+    assert "note the rule name MAKER_BOOST is reserved" in text_of(drive, 1)
+    assert "proposed instead, without a rule name" in text_of(drive, 1)
+    assert "pytest_soak_propose, APPLIED +25 based on net_bps 3" in story(drive)
 
 
 def test_a_proposer_that_fails_or_is_silent() -> None:
@@ -181,15 +181,15 @@ def test_a_proposer_that_fails_or_is_silent() -> None:
     drive = lane()
     drive.step(edge_report(maker=0.7), fails)
     drive.step(edge_report(maker=0.7), lambda *_: Requested())
-    text = told(drive, 1)
-    assert "not asked pytest_soak_propose was asked in their place and failed, so nothing" in text
+    text = text_of(drive, 1)
+    assert "not used pytest_soak_propose was called instead and failed, so nothing" in text
     assert "note the proposer failed: RuntimeError" in text
-    assert "answered in their place and proposed nothing" in told(drive, 2)
+    assert "was called instead and proposed nothing" in text_of(drive, 2)
     assert "note the proposer failed: RuntimeError" in story(drive)
     assert "in place of the rules in iterations 1-2" in story(drive)
     quiet = lane()
     quiet.step(proposer=fails)
-    assert "failed, so nothing is proposed" in told(quiet, 1), "though the rules want nothing, too"
+    assert "failed, so nothing is proposed" in text_of(quiet, 1), "no rule requests anything"
 
 
 HOSTILE: tuple[Any, ...] = (
@@ -222,18 +222,17 @@ def test_a_lane_that_halted_or_was_cut_off() -> None:
     drive.step(edge_report(maker=0.7))
     assert moment(drive, 1).in_force
     drive.observe(edge_report(maker=0.7))
-    assert "decision none yet: the session ended before it; --soak-resume takes it" in told(
-        drive, 2
-    )
-    assert "FIRES MAKER_BOOST" in told(drive, 2)
-    assert "Parameters" not in told(drive, 2)
+    undecided = "none yet: the session ended before it; --soak-resume makes it"
+    assert f"decision {undecided}" in text_of(drive, 2)
+    assert "FIRES MAKER_BOOST" in text_of(drive, 2)
+    assert "Parameters" not in text_of(drive, 2)
     drive.intend()
-    assert "not seen in the runtime file yet: --soak-resume completes it" in told(drive, 2)
+    assert "not confirmed in the runtime file yet: --soak-resume completes" in text_of(drive, 2)
     drive.halt(Halt(2, "write", "disk full"))
     assert not moment(drive, 2).in_force
-    assert "unfinished the change of iteration 2 was not read back yet" in story(drive)
+    assert "unfinished the change after iteration 2 is not confirmed in the file" in story(drive)
     drive.edit(vip_tilt_cap=0.1)
-    assert "in force from iteration 3" in told(drive, 2)
+    assert "in force from iteration 3" in text_of(drive, 2)
     assert "3 0 -> 0.1 EXTERNAL: edited by hand before iteration 3" in story(drive)
     drive.halt(Halt(3, "error", "ValueError: no feed"))
     assert "halted at iteration 3 (error): ValueError: no feed" in story(drive)
@@ -241,7 +240,7 @@ def test_a_lane_that_halted_or_was_cut_off() -> None:
     assert moment_of(drive.entries, 0) is None
     drive.observe()
     drive.halt(Halt(3, "error", "RuntimeError: a hook"))
-    assert "decision none: the lane halted (error): RuntimeError: a hook" in told(drive, 3)
+    assert "decision none: the lane halted (error): RuntimeError: a hook" in text_of(drive, 3)
     drive.settle(nothing)
     assert moment(drive, 3).in_force, "it changed nothing"
 
@@ -296,8 +295,8 @@ def test_spans_and_labels() -> None:
 
 
 def test_figures_are_shown_as_what_they_are() -> None:
-    assert [change(each) for each in (-0.0, 0.1, "5", "NaN")] == ["+0", "+0.1", '"5"', "NaN"]
-    assert [difference(each) for each in (-1419.3, 999.4, -0.0784)] == ["-1419", "+999", "-0.0784"]
+    assert list(map(change, (-0.0, 0.1, "5", "NaN"))) == ["+0", "+0.1", '"5"', "NaN"]
+    assert list(map(difference, (-1419.3, 999.4, -0.0784))) == ["-1419", "+999", "-0.0784"]
 
 
 def test_what_a_run_had_no_data_of_and_what_scenarios_fired_is_in_its_header() -> None:
@@ -313,7 +312,7 @@ def test_what_a_run_had_no_data_of_and_what_scenarios_fired_is_in_its_header() -
 
 def test_a_run_that_decided_nothing_says_so() -> None:
     drive = lane()
-    assert ": nothing was decided yet" in story(drive)
+    assert ": there is no decision yet" in story(drive)
 
 
 def test_the_end_of_a_parameter_is_that_of_its_last_change_in_an_unfinished_run_too() -> None:
