@@ -1,4 +1,4 @@
-"""Canonical JSON and its hash: equal values have equal bytes. Pure, the disk is ``store``'s.
+"""Canonical JSON and its hash: equal values have equal bytes. Writes no file.
 
 Canonical means: keys sorted, no spaces, UTF-8, whole numbers without a fraction (``60``), no
 negative zero, no NaN and no infinity.
@@ -25,7 +25,7 @@ _MOST_VALUES = 1_000_000
 
 
 def number(value: Any) -> float | None:
-    """``value`` as a finite float; None for whatever is no finite number.
+    """``value`` as a finite float; None for everything else.
 
     Numbers are int, float, Decimal, Fraction and numpy's (long double too). A bool is no number,
     nor is a text. Never raises, whatever object it is given.
@@ -41,7 +41,7 @@ def number(value: Any) -> float | None:
         converted = float(value)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # an object of the user's may raise anything when it is converted
+    except BaseException:  # a user's object may raise anything when it is converted
         return None
     return converted if math.isfinite(converted) else None
 
@@ -85,18 +85,18 @@ def _normal(value: Any) -> Any:
 
 
 def to_json(value: Any) -> Any:
-    """What a target or a user said, as a JSON value that :func:`canonical_json` takes.
+    """A value of a target or a user, as a JSON value that :func:`canonical_json` accepts.
 
-    Nothing is lost that a person would want to see: NaN and infinities become the texts ``NaN``,
-    ``Infinity``, ``-Infinity`` (no number, hence no data), numpy values become Python's, a Decimal
-    or a Fraction a float, and an object that is none of JSON's becomes its ``repr`` without memory
-    addresses.
+    People can still see every value: NaN and infinities become the texts ``NaN``, ``Infinity``,
+    ``-Infinity`` (which are no numbers, hence *no data*), numpy values become Python's, a Decimal
+    or a Fraction a float, and an object that JSON does not have becomes its ``repr`` without
+    memory addresses.
     """
     return _Cleaner().clean(value, 0)
 
 
 class _Cleaner:
-    """One conversion: bounded in depth and size, whatever the value refers to."""
+    """One conversion, bounded in depth and size, so that a cycle or a huge value ends too."""
 
     def __init__(self) -> None:
         self._open: set[int] = set()
@@ -121,14 +121,14 @@ class _Cleaner:
             return self._container(value, depth + 1)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a hostile object costs its own place only
+        except BaseException as error:  # a hostile object replaces only its own value
             return f"<{type(value).__name__}: {type(error).__name__} while it was read>"
         finally:
             self._open.discard(id(value))
 
     def _container(self, value: Any, depth: int) -> Any:
         if isinstance(value, Mapping):
-            items = islice(value.items(), max(self._left, 0))  # some never end
+            items = islice(value.items(), max(self._left, 0))  # some are endless
             return {_clean(str(key)): self.clean(item, depth) for key, item in items}
         if isinstance(value, (list, tuple)):
             return [self.clean(item, depth) for item in islice(value, max(self._left, 0))]
@@ -147,7 +147,7 @@ def _float_or_text(value: float) -> float | str:
     finite = number(value)
     if finite is not None:
         return finite
-    plain = float.__float__(value)  # asked of float itself: a class made from it may raise
+    plain = float.__float__(value)  # float's own method: that of a subclass may raise
     if math.isnan(plain):
         return "NaN"
     if math.isinf(plain):
@@ -156,7 +156,7 @@ def _float_or_text(value: float) -> float | str:
 
 
 def scrubbed(text: str) -> str:
-    """A text for the journal: no memory addresses, no lone surrogates, not endless."""
+    """A text for the journal, of limited length, without memory addresses and lone surrogates."""
     return _ADDRESS.sub("0x…", _clean(text))
 
 
@@ -169,17 +169,19 @@ def _describe(value: Any) -> str:
 
 
 def _clean(text: str) -> str:
-    # A lone surrogate cannot be written as UTF-8, and one long text must not fill the journal.
-    # Asked of str itself: a class made from it may answer anything.
+    # A lone surrogate cannot be written as UTF-8, and a long text must not fill the journal.
+    # str's own method is used, because that of a subclass may return anything.
     whole = str.encode(text, "utf-8", "backslashreplace").decode("utf-8")
     return whole if len(whole) <= _LONGEST_TEXT else whole[:_LONGEST_TEXT] + "…"
 
 
 def escaped(text: str, keep: str = "") -> str:
-    """``text`` with what is not printable as ``\\n``, ``\\x1b``, …; ``keep`` stays as it is."""
+    """``text`` with unprintable characters as ``\\n``, ``\\x1b``, …; those in ``keep`` stay."""
     if text.isprintable():
         return text
     return "".join(
-        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
-        for each in text
+        character
+        if character.isprintable() or character in keep
+        else character.encode("unicode_escape").decode()
+        for character in text
     )

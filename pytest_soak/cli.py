@@ -1,8 +1,8 @@
-"""``pytest-soak``: judge stored runs again and explain them, without running anything.
+"""``pytest-soak``: judge stored runs again and explain them, without running a target.
 
-Exit status: 0 pass, 1 fail, 2 usage (a run or profile that cannot be read is usage, too, and so is
-a run whose seal is absent or damaged), 3 the run still goes on. What it prints comes from the
-functions that the session uses, so the same run gets the same answer.
+Exit status: 0 pass; 1 fail; 2 usage, which includes a run or profile that cannot be read and a run
+whose seal is absent or damaged; 3 the run is still running. The output comes from the functions
+that the session uses, so the same run gets the same verdict.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _USAGE = 2
 
 
 class CommandError(Exception):
-    """The command cannot be carried out; the text is for people."""
+    """The command cannot be carried out; the message is for people."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = command(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has seen enough; what is left of it is dropped.
+        # The reader closed the pipe, as `head` does; the rest of the output is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CommandError, ProfileError, StoreError) as error:
         print(f"pytest-soak: {error}", file=sys.stderr)
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError:  # a fault of the installation, not of the run
         raise
     except Exception as error:
-        # A value that no session wrote, where nobody expected it: no verdict, and no traceback.
+        # An unexpected value that no session wrote: exit without a verdict or a traceback.
         text = escaped(f"{type(error).__name__}: {error}")
         print(
             f"pytest-soak: {_named(arguments)} cannot be read: {text:.400} ({_place(error)})",
@@ -64,7 +64,7 @@ def _named(arguments: argparse.Namespace) -> str:
 
 
 def _place(error: Exception) -> str:
-    """Where it was raised, for a report of the fault."""
+    """The file and line that raised ``error``, for a bug report."""
     line, place = 0, "unknown"
     traceback = error.__traceback__
     while traceback is not None:
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     gate = command("gate", _gate, "Judge a run by its profile's gate.")
     snapshot = command("snapshot", _snapshot, "Print POST_SOAK_SNAPSHOT.json.")
     audit = command("audit", _audit, "Print the audit as Markdown.")
-    explain = command("explain", _explain, "Tell why each parameter is where it is.")
+    explain = command("explain", _explain, "Explain why each parameter has its value.")
     for added in (verify, gate, snapshot, audit, explain):
         added.add_argument("path", metavar="PATH", help=path)
     for added in (verify, gate, snapshot):
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     gate.add_argument("--reference", metavar="RUN", help="judge by the noise of a tuner-off run")
     explain.add_argument(
-        "--iteration", metavar="N", type=int, help="one iteration: what was seen, wanted, answered"
+        "--iteration", metavar="N", type=int, help="one iteration: KPIs, requests, decisions"
     )
     explain.add_argument("--lane", metavar="ID", help="one lane of several")
     snapshot.add_argument("--pretty", action="store_true", help="indent it")
@@ -223,12 +223,12 @@ def _options(arguments: argparse.Namespace) -> Options:
 
 
 def _not_judged(run: StoredRun, error: NotSealed, arguments: argparse.Namespace) -> int:
-    """A run that was stopped before its judgement: what there is of it, and that it has none."""
+    """Prints the figures of a run that was stopped before its judgement, and the reason."""
     from pytest_soak.offline import UNSEALED_EXIT, unjudged, unjudged_document
 
     if getattr(arguments, "json", False):
         _print_json(unjudged_document(run, error))
-    elif arguments.command is not _snapshot:  # whose output is JSON or nothing
+    elif arguments.command is not _snapshot:  # its output is JSON or nothing
         print("\n".join(unjudged(run)))
     print(f"pytest-soak: {error}", file=sys.stderr)
     return UNSEALED_EXIT
@@ -247,7 +247,7 @@ def _audit(arguments: argparse.Namespace) -> int:
             answer, note = run.answer(Options()), ""
         except StoreError as error:
             answer, note = run.without_seal(Options()), f"not sealed: {error}"
-        # What is judged without the session's inputs may fail, but does not pass.
+        # Without the inputs of the session a run may fail, but does not pass.
         judgement, exit_code = answer.judgement, answer.exit
         exit_code = UNSEALED_EXIT if note and exit_code == 0 else exit_code
     if note:
@@ -275,8 +275,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     except (LookupError, TypeError, ValueError) as error:
         raise CommandError(f"{directory.path}: its entries make no run: {error}") from error
     if not texts:
-        known = [read_lane(directory, lane).history for lane in lanes]
-        raise CommandError(f"no iteration {number}: {'; '.join(map(_measured, known))}")
+        histories = [read_lane(directory, lane).history for lane in lanes]
+        raise CommandError(f"no iteration {number}: {'; '.join(map(_measured, histories))}")
     if note:
         print(note, file=sys.stderr)
     sys.stdout.write("\n".join(texts))
@@ -284,7 +284,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _seal_note(directory: RunDirectory) -> str:
-    """One line that says that the run has no seal, or still goes on; empty otherwise."""
+    """One line if the run has no seal or is still running; empty otherwise."""
     from pytest_soak.run_state import holder_of
     from pytest_soak.sealed import read_seal
     from pytest_soak.store.errors import StoreError
@@ -314,7 +314,7 @@ def _explained(directory: RunDirectory, lane: str, number: int | None) -> str:
 
 
 def _measured(history: History) -> str:
-    """Which iterations a lane has, for whoever asked for another one."""
+    """The iterations that a lane has, for the message about another one."""
     halt = history.halt
     ended = "" if halt is None else f", and halted at {halt.iteration} ({halt.kind}): {halt.text}"
     if not history.iterations:

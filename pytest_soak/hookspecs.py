@@ -1,4 +1,4 @@
-"""What a conftest may answer during a soak. Each hook is shown at work in ``examples/``."""
+"""The hooks that a conftest may implement in a soak. ``examples/`` uses each of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def pytest_soak_target(lane: Lane) -> Target | None:
     """Make the target of one lane.
 
-    Called once per lane, in the process that runs it, before its first iteration. It is asked only
-    when neither ``--soak-target`` nor ``--soak-mock`` names one. The first answer that is not None
-    wins. See :class:`pytest_soak.protocol.Target` for what a target is.
+    Called once per lane, in the process that runs it, before its first iteration, and only if
+    neither ``--soak-target`` nor ``--soak-mock`` names a target. The first result that is not None
+    counts. :class:`pytest_soak.protocol.Target` describes a target.
     """
 
 
@@ -32,31 +32,31 @@ def pytest_soak_propose(
 ) -> Mapping[str, Any] | None:
     """Propose parameter changes in place of the profile's rules.
 
-    :param kpis: KPIs of the iteration just observed; None is *no data*.
-    :param room: key to how far it may move now, in the parameter's unit.
+    :param kpis: KPIs of the iteration just measured; None is *no data*.
+    :param headroom: key to how far the parameter may move now, in its own unit.
     :param history: up to 50 iterations before this one, oldest first.
     :return: key to change (added to the value), or key to
-        ``{"delta": x, "kpis": [names it rests on], "rule": name}``. An empty mapping proposes
-        nothing; None leaves the matter to the next hook, and in the end to the rules.
+        ``{"delta": x, "kpis": [KPIs it is based on], "rule": name}``. An empty mapping proposes
+        nothing; None leaves the decision to the next hook, and in the end to the rules.
 
-    The guards see every proposal: nothing that is returned, or raised, here can move a parameter
-    out of its bounds, faster than its cap, or while it is frozen.
+    The guards check every proposal: no result and no error of this hook can move a parameter out
+    of its bounds, faster than its cap, or while it is frozen.
     """
 
 
 @pytest.hookspec
 def pytest_soak_gate(lane: Lane, history: History) -> Iterable[CriterionResult] | None:
-    """Add criteria of one's own to the gate of one lane.
+    """Add your own criteria to the gate of one lane.
 
-    Called once per lane at the end, in the process that judges. Each result is shown, counted and
-    merged like the built-in ones; make them with :func:`pytest_soak.criterion`.
+    Called once per lane at the end, in the process that judges. Each result is shown and counted
+    like a built-in one; make it with :func:`pytest_soak.criterion`.
     """
 
 
 @pytest.hookspec
 def pytest_soak_iteration(lane: Lane, iteration: Iteration) -> None:
-    """Look at an iteration after it has been observed, judged, decided and recorded.
+    """Read an iteration after it is measured, judged, decided and recorded.
 
-    Called in the process that runs the lane. What it raises makes the iteration's item an error;
-    what was decided stands.
+    Called in the process that runs the lane. An exception makes the iteration's item an error and
+    changes no decision.
     """

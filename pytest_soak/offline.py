@@ -1,4 +1,4 @@
-"""A stored run as the offline commands judge it: by its seal, or by its journals alone."""
+"""Judges stored runs for the offline commands: by their seal, or by the journals alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNSEALED_EXIT = 2
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked for on the command line, beside the run."""
+    """The options of an offline command that change the judgement."""
 
     unsealed: bool = False
     strict: bool = False
@@ -43,19 +43,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A run as it is judged now."""
+    """The judgement of a stored run."""
 
     judgement: RunJudgement
     strict: bool
     exit: int
     what_if: tuple[str, ...] = ()
-    """The options that the session did not have."""
+    """The options that differ from those of the session."""
     sealed: RunJudgement | None = None
-    """What the session said; None where its seal was not asked for."""
+    """The judgement of the session; None if the seal was not used."""
     sealed_exit: int | None = None
 
     def lines(self) -> list[str]:
-        """The gate's table, with the verdict as the last line but for what was sealed."""
+        """The gate's table and verdict; after a what-if, the sealed verdict follows."""
         *table, last = final_table(self.judgement)
         if self.sealed is None:
             note = "unsealed: from the journals alone, without the session's reference and hooks"
@@ -66,7 +66,7 @@ class Answer:
         return [*table, _labelled(last, f"what-if: {', '.join(self.what_if)}"), sealed]
 
     def fields(self) -> dict[str, Any]:
-        """What JSON says beside the gate."""
+        """The JSON fields beside those of the gate."""
         if self.sealed is None:
             return {"sealed": False}
         if not self.what_if:
@@ -77,7 +77,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run that is over, read back."""
+    """A run that no session works on any more."""
 
     directory: RunDirectory
     lanes: tuple[StoredLane, ...]
@@ -87,13 +87,13 @@ class StoredRun:
         return tuple(lane.history for lane in self.lanes)
 
     def answer(self, options: Options) -> Answer:
-        """Judge it. Raises SealError where the seal is asked for and cannot be used."""
+        """Judge the run. Raises SealError if the seal is required and cannot be used."""
         if options.unsealed:
             return self.without_seal(options)
         seal = read_seal(self.directory)
         sealed = check_seal(self.directory, self.lanes, seal)
         sealed_exit = exit_code(sealed, seal.inputs.strict)
-        inputs, what_if = _asked(seal.inputs, options, self.lanes)
+        inputs, what_if = _inputs_for(seal.inputs, options, self.lanes)
         if not what_if:
             return Answer(sealed, inputs.strict, sealed_exit, (), sealed, sealed_exit)
         judgement = judge_stored(self.lanes, inputs)
@@ -101,14 +101,14 @@ class StoredRun:
         return Answer(judgement, inputs.strict, code, what_if, sealed, sealed_exit)
 
     def without_seal(self, options: Options) -> Answer:
-        """Judge it by its journals alone, whatever its seal says."""
+        """Judge the run by its journals alone, without its seal."""
         own = Inputs(strict=self.directory.about.get("strict") is True)
-        inputs, _ = _asked(own, options, self.lanes)
+        inputs, _ = _inputs_for(own, options, self.lanes)
         judgement = judge_stored(self.lanes, inputs)
         return Answer(judgement, inputs.strict, exit_code(judgement, inputs.strict))
 
     def states(self) -> tuple[State, ...]:
-        """Of each lane. That a worker died is known from the seal alone."""
+        """The state of each lane. Only the seal says that a worker died."""
         try:
             inputs = read_seal(self.directory).inputs
         except StoreError:
@@ -129,19 +129,19 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True)
 class RunningRun:
-    """A run that a live session works on: what is said of it is information, no verdict."""
+    """A run that a live session works on; its figures are information, no verdict."""
 
     directory: RunDirectory
     holder: Holder
     lanes: tuple[StoredLane, ...]
-    """Those whose journals can be read now."""
+    """The lanes whose journals can be read now."""
 
     @property
     def histories(self) -> tuple[History, ...]:
         return tuple(lane.history for lane in self.lanes)
 
     def headline(self) -> str:
-        """``RUNNING: iteration 5 of 24, since …``; of the first lane that is not over."""
+        """``RUNNING: iteration 5 of 24, since …``, of the first unfinished lane."""
         since = f"since {self.holder.since} (process {self.holder.pid} on {self.holder.host})"
         open_lanes = [
             lane.history
@@ -157,7 +157,7 @@ class RunningRun:
         return f"RUNNING: {lane}iteration {number} of {history.lane.iterations}, {since}"
 
     def lines(self) -> list[str]:
-        """State, figures so far, and what the gate would say now."""
+        """The states, the figures so far, and the verdict that the gate would give now."""
         states = [state_line(lane, _state(lane)) for lane in self.lanes]
         if not self.lanes:
             return [self.headline()]
@@ -170,16 +170,16 @@ class RunningRun:
         ]
 
     def judged(self) -> RunJudgement:
-        """As the gate would judge what there is, without references and hooks.
+        """The judgement of the iterations so far, without references and hooks.
 
-        That a run which goes on is not complete is no news, so completeness is left out.
+        A running run is never complete, so the criterion of completeness is left out.
         """
         strict = self.directory.about.get("strict") is True
         lanes = judge_stored(self.lanes, Inputs(strict=strict)).lanes
         return judge_run([_without_completeness(lane) for lane in lanes])
 
     def document(self) -> dict[str, Any]:
-        """The same as JSON."""
+        """The state, the figures so far and the judgement as JSON."""
         return {
             "state": str(State.RUNNING),
             "since": self.holder.since,
@@ -198,7 +198,7 @@ class RunningRun:
 
 
 def read_run(path: str) -> StoredRun | RunningRun:
-    """The run at ``path``. Raises StoreError, for a run that is over also for its journals."""
+    """The run at ``path``. Raises StoreError; for an ended run also if a journal is bad."""
     directory = RunDirectory.open(Path(path))
     holder = holder_of(directory)
     if holder is None:
@@ -208,19 +208,19 @@ def read_run(path: str) -> StoredRun | RunningRun:
         try:
             lanes.append(read_lane(directory, str(record["id"])))
         except StoreError:
-            continue  # it has not begun
+            continue  # the lane has not begun
     return RunningRun(directory, holder, tuple(lanes))
 
 
 def unjudged(run: StoredRun) -> list[str]:
-    """What is known of a run that was stopped before it was judged: state and figures."""
+    """State and figures of a run that was stopped before it was judged, as text."""
     *table, _ = final_table(run.without_seal(Options()).judgement)
     state = run.state_fields()["state"]
     return [f"state: {state}, not judged; the figures so far:", *run.state_lines(), *table]
 
 
 def unjudged_document(run: StoredRun, error: NotSealed) -> dict[str, Any]:
-    """The same as JSON."""
+    """State and figures of a run that was stopped before it was judged, as JSON."""
     information = gate_object(run.without_seal(Options()).judgement)
     return {
         **run.state_fields(),
@@ -246,10 +246,10 @@ def _labelled(last: str, label: str) -> str:
     return cut(last, WIDTH - len(end)) + end
 
 
-def _asked(
+def _inputs_for(
     own: Inputs, options: Options, lanes: Sequence[StoredLane]
 ) -> tuple[Inputs, tuple[str, ...]]:
-    """The inputs with what is asked for in their place, and the options that change them."""
+    """The inputs with the options applied, and the options that change them."""
     inputs, changed = own, []
     if options.strict and not own.strict:
         inputs = replace(inputs, strict=True)
@@ -259,12 +259,12 @@ def _asked(
         inputs = replace(inputs, mock=True)
         changed.append("--mock")
     if options.reference:
-        inputs = replace(inputs, lanes=_referred(inputs.lanes, options.reference, lanes))
+        inputs = replace(inputs, lanes=_with_reference(inputs.lanes, options.reference, lanes))
         changed.append("--reference")
     return inputs, tuple(changed)
 
 
-def _referred(
+def _with_reference(
     own: Mapping[str, LaneInputs], path: str, lanes: Sequence[StoredLane]
 ) -> dict[str, LaneInputs]:
     references = read_references(Path(path))

@@ -1,10 +1,10 @@
-"""What a target is: the one page that the author of a target needs.
+"""The protocol of targets: all that the author of a target needs.
 
 A target is the system under test. ``run(iteration, runtime)`` lets it trade (or serve) for one
 interval with the parameters in ``runtime`` and returns an EDGE_REPORT, a mapping with a mapping
 ``totals`` in it. Everything else is optional; see :class:`Target`.
 
-This module imports nothing of the package, so that targets know the protocol and no more.
+This module imports nothing of the package, so that a target depends on the protocol alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One independent run: profile × symbol × seed, and in a sweep × point."""
+    """One independent run of a profile, symbol and seed; in a sweep also of a point."""
 
     id: str
     """ASCII, unique in the run; the name of the lane's directory when there are several."""
@@ -42,11 +42,11 @@ class Lane:
     interval_s: float
     """Target time of one iteration, seconds."""
     iterations: int
-    """How many iterations the lane is planned to run."""
+    """Planned number of iterations."""
     data: str | None = None
-    """Path of the recorded market data (``--soak-data``), for targets that replay some."""
+    """Path of recorded market data (``--soak-data``), for targets that replay it."""
     sweep: tuple[Swept, ...] = ()
-    """In a sweep, the lane's point: one per swept parameter."""
+    """In a sweep, the point of the lane: one entry per swept parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ class Scenario:
     after_s: float
     """Seconds from the start of that iteration."""
     for_s: float
-    """How long it lasts; it may reach into the iterations that follow."""
+    """Duration in seconds; it may last into the next iterations."""
     strength: float
-    """In the scenario's own unit."""
+    """In the unit of the scenario."""
 
 
-class EndOfData(Exception):  # noqa: N818 - not an error: the lane ends in good order
-    """Raised by ``run`` when the target has nothing left to run on; the lane is INCONCLUSIVE."""
+class EndOfData(Exception):  # noqa: N818 - not an error: the lane ends as planned
+    """Raised by ``run`` when there are no more data to run on; the lane is INCONCLUSIVE."""
 
 
 class Target(Protocol):
@@ -76,16 +76,16 @@ class Target(Protocol):
     ``start(runtime)``
         called once before the first iteration of this process;
     ``stop()``
-        called once when the lane is over;
+        called once at the end of the lane;
     ``snapshot() -> JSON-able`` and ``restore(state)``
-        state after an iteration, stored with it; a resumed lane restores the newest one;
+        the state after an iteration, stored with it; a resumed lane restores the newest one;
     ``fast_forward(history: Sequence[Runtime])``
-        instead of a snapshot: the runtimes of the iterations done so far, oldest first;
+        in place of a snapshot: the runtimes of the finished iterations, oldest first;
     ``scenarios(schedule: Sequence[Scenario])``
-        called first of all, and only in a lane that has some scheduled: the target makes them
-        happen, and shows each that really fired in its report,
-        ``{"scenarios": [{"name", "started_s", "ended_s", …}]}``. Raises ValueError for one that
-        it cannot make. A lane with scenarios halts with a target that has no such method.
+        called before all others, and only in a lane with scheduled scenarios: the target runs
+        them, and lists each that fired in its report,
+        ``{"scenarios": [{"name", "started_s", "ended_s", …}]}``. Raises ValueError for a scenario
+        that it cannot run. A lane with scenarios halts if its target has no such method.
     """
 
     def run(self, iteration: int, runtime: Runtime, /) -> Report: ...
@@ -93,7 +93,7 @@ class Target(Protocol):
 
 @runtime_checkable
 class SnapshotTarget(Protocol):
-    """A target whose state fits into a JSON value."""
+    """A target whose state can be stored as a JSON value."""
 
     def snapshot(self) -> Any: ...
 
@@ -102,6 +102,6 @@ class SnapshotTarget(Protocol):
 
 @runtime_checkable
 class FastForwardTarget(Protocol):
-    """A target that finds its state again by running its parameter history."""
+    """A target that restores its state by running its parameter history again."""
 
     def fast_forward(self, history: Sequence[Runtime], /) -> None: ...

@@ -1,7 +1,7 @@
-"""References: the noise that a stored tuner-off run gives to the judgement of another run.
+"""References: the noise of a stored A/A run (tuner off), for the judgement of another run.
 
-A reference can turn a WARN into a PASS. So its run must be over, judged and unchanged since, and
-must have measured the same KPIs.
+A reference can turn a WARN into a PASS. So its run must be finished, judged and unchanged since,
+and must have measured the same KPIs.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class ReferenceRun:
 
     run_id: str
     lanes: Mapping[str, History]
-    """By lane id, and the first of each profile by its name."""
+    """Lane id to history, and profile name to the history of its first lane."""
 
 
 def read_references(path: Path) -> ReferenceRun:
     """The tuner-off lanes of a stored run.
 
-    Its verdict does not matter: the noise of parameters beyond a limit is noise as well. Raises
-    StoreError when there is no such run, when it is not sealed or not as it was sealed, or when
-    none of its lanes ran with the tuner off.
+    Its verdict does not matter: beyond a limit the noise is the same. Raises StoreError if there
+    is no such run, if it is not sealed or has changed since, or if none of its lanes ran with the
+    tuner off.
     """
     run = RunDirectory.open(path)
     check_directories(run)
@@ -57,10 +57,10 @@ def read_references(path: Path) -> ReferenceRun:
 
 
 def reference_for(lane: Lane, profile: Profile, target: str, run: ReferenceRun) -> StoredReference:
-    """The noise for one lane: of the same lane, else of the same profile.
+    """The noise for one lane: that of the same lane, else of the same profile.
 
-    Raises StoreError when no lane of the reference fits: another target, another interval or
-    another KPI has another noise.
+    Raises StoreError if no lane of the reference fits: with another target, interval or KPI the
+    noise differs.
     """
     history = run.lanes.get(lane.id) or run.lanes.get(lane.profile)
     if history is None:

@@ -1,4 +1,4 @@
-"""How far a stored run is: the state of each lane and of the run, and who works on it now."""
+"""The state of a stored run and of each lane, and the session that works on it now."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pytest_soak.stored import StoredLane
 
 
 class State(StrEnum):
-    """Of a lane; of a run it is the first that holds for one of its lanes, in this order."""
+    """The state of a lane. A run has the first of these states that one of its lanes has."""
 
     RUNNING = "running"
     """A live session works on it."""
     LOST = "lost"
     """Its worker died."""
     HALTED = "halted"
-    """The target, a deadline or a disk ended it."""
+    """The target, a deadline or a disk error ended it."""
     INTERRUPTED = "interrupted"
     """Its session ended before it did."""
     PLANNED = "planned"
-    """Nothing of it was run."""
+    """It has no iteration yet."""
     ENDED = "ended"
     """The data ran out."""
     DONE = "done"
@@ -33,11 +33,11 @@ class State(StrEnum):
 
 
 def holder_of(run: RunDirectory) -> Holder | None:
-    """The session that works on ``run`` now, in whatever process; None if none does."""
+    """The session that works on ``run`` now, in any process; None if there is none."""
     if run.path.name != names.LATEST:
         return None
     holder = live_holder(run.path.parent)
-    # A session that has not begun its own run yet holds the directory of the one before.
+    # Before a session begins its own run, it holds the directory of the earlier run.
     return holder if holder is not None and holder.run_id == run.run_id else None
 
 
@@ -47,7 +47,7 @@ def measured_of(history: History) -> int:
 
 
 def state_of(history: History, *, live: bool = False, lost: bool = False) -> State:
-    """The state of a lane; ``live`` says that a session works on its run."""
+    """The state of a lane; ``live``: a session works on its run; ``lost``: its worker died."""
     measured = measured_of(history)
     if history.halt is not None and history.halt.kind == "end_of_data":
         return State.ENDED
@@ -63,14 +63,14 @@ def state_of(history: History, *, live: bool = False, lost: bool = False) -> Sta
 
 
 def run_state(states: Sequence[State]) -> State:
-    """The state of a run by those of its lanes."""
+    """The state of a run, from the states of its lanes."""
     if State.PLANNED in states and set(states) & {State.ENDED, State.DONE}:
-        return State.INTERRUPTED  # between two lanes
+        return State.INTERRUPTED  # it ended between two lanes
     return next((state for state in State if state in states), State.PLANNED)
 
 
 def state_line(lane: StoredLane, state: State) -> str:
-    """The state of a lane for people."""
+    """The state of a lane as a line for people."""
     history = lane.history
     text = (
         f"lane {lane.id}: {state}, {measured_of(history)} of "

@@ -1,9 +1,9 @@
 """The seal of a judgement: ``judgement.jsonl`` in the directory of a run. See ``docs/gate.md``.
 
-What a session judged a run with, and what came of it, is written here before the verdict is shown.
-The inputs that are in no journal (the reference's noise, the criteria of hooks, which limits,
-strict) come back from here, so that the offline commands give the session's answer, and a run that
-was killed before its verdict has none.
+A session writes the inputs and the result of its judgement here before it shows the verdict. Some
+inputs are in no journal: the reference's noise, the criteria of hooks, which limits, strict. The
+offline commands read them from here, so they give the same verdict as the session. A run that was
+killed before its verdict has no seal.
 """
 
 from __future__ import annotations
@@ -44,34 +44,34 @@ _TO_APPEND = "move it away, then judge the run again by a session with --soak-re
 
 
 class SealError(StoreError):
-    """A run has no seal that can be used; the text says what is wrong and what to do."""
+    """A run has no usable seal; the message says why, and what to do."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"{problem}; {ADVICE}")
 
 
 class NotSealed(SealError):  # noqa: N818 - a state of the run
-    """The run has not been judged as it is now: it was stopped before it could be."""
+    """The run has not been judged in its present state: it was stopped before."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneInputs:
-    """What one lane is judged with that is in no journal."""
+    """The inputs of the judgement of one lane that are in no journal."""
 
     reference: StoredReference | None = None
     criteria: tuple[CriterionResult, ...] = ()
-    """Of the hooks ``pytest_soak_gate``."""
+    """The results of the hooks ``pytest_soak_gate``."""
     lost: str = ""
-    """The item during which the lane's worker died."""
+    """The item that ran when the lane's worker died; empty if it did not die."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a run is judged with that is in no journal."""
+    """The inputs of the judgement of a run that are in no journal."""
 
     strict: bool = False
     mock: bool | None = None
-    """Which limits: the mock ones or those of production; None: those of the run."""
+    """Whether the mock limits apply, or those of production; None: those of the run."""
     lanes: Mapping[str, LaneInputs] = field(default_factory=dict)
 
 
@@ -88,7 +88,7 @@ class Seal:
 
     run_id: str
     run_hash: str
-    """Of ``run.json``."""
+    """Hash of ``run.json``."""
     inputs: Inputs
     lanes: Mapping[str, SealedLane]
     verdict: Verdict
@@ -96,18 +96,18 @@ class Seal:
 
 
 def judge_stored(lanes: Sequence[StoredLane], inputs: Inputs) -> RunJudgement:
-    """Judge the lanes of a run: in the session and offline alike."""
+    """Judge the lanes of a run; sessions and offline commands both call this."""
     judgements = []
     for stored in lanes:
-        with_it = inputs.lanes.get(stored.id, LaneInputs())
+        lane_inputs = inputs.lanes.get(stored.id, LaneInputs())
         judgement = judge_lane(
             stored.history,
             mock=inputs.mock,
             strict=inputs.strict,
-            reference=with_it.reference.noise if with_it.reference else None,
-            extra=with_it.criteria,
+            reference=lane_inputs.reference.noise if lane_inputs.reference else None,
+            extra=lane_inputs.criteria,
         )
-        judgements.append(_with_the_crash(judgement, with_it.lost))
+        judgements.append(_with_the_crash(judgement, lane_inputs.lost))
     return judge_run(judgements)
 
 
@@ -132,8 +132,8 @@ def seal(
 ) -> None:
     """Add a judgement to the run's seal, durably.
 
-    ``conftests`` are the files that answer the soak's hooks: ``{"file", "sha256", "hooks"}`` each.
-    Raises StoreError.
+    ``conftests`` are the files that implement hooks of the soak, each as
+    ``{"file", "sha256", "hooks"}``. Raises StoreError.
     """
     verdicts = {lane.lane_id: lane.verdict for lane in judgement.lanes}
     record = {
@@ -194,7 +194,7 @@ def read_seal(run: RunDirectory) -> Seal:
         raise NotSealed(f"{run.path} is not sealed: it has no {names.SEAL}")
     records = read_records(path, "seal", ADVICE)
     if records.torn:
-        # An earlier judgement must not stand in for the last one.
+        # An earlier judgement must not replace the last one.
         raise SealError(f"{path} is damaged: its last line is torn ({records.torn} bytes)")
     if not records.entries:
         raise SealError(f"{path} is damaged: it is empty")
@@ -261,19 +261,19 @@ def _lane_inputs(lane: Mapping[str, Any]) -> LaneInputs:
 
 
 def check_seal(run: RunDirectory, lanes: Sequence[StoredLane], sealed: Seal) -> RunJudgement:
-    """The judgement that the seal is of, made again from the journals.
+    """The judgement of the seal, repeated from the journals.
 
-    ``lanes`` may be some of the run's. Raises SealError for a seal that is of another run, of other
-    journals, or of another judgement.
+    ``lanes`` may be only some of the run's. Raises SealError if the seal belongs to another run or
+    to other journals, or if the repeated judgement differs.
     """
     path = run.path / names.SEAL
     if sealed.run_id != run.run_id:
         raise SealError(f"{path} is the seal of run {sealed.run_id:.99}, this is {run.run_id}")
-    known = [str(record["id"]) for record in run.about["lanes"]]
-    if list(sealed.lanes) != known:
+    lane_ids = [str(record["id"]) for record in run.about["lanes"]]
+    if list(sealed.lanes) != lane_ids:
         raise SealError(
             f"{path} is of the lanes {', '.join(sealed.lanes):.400}, {names.RUN} names "
-            f"{', '.join(known):.400}"
+            f"{', '.join(lane_ids):.400}"
         )
     for stored in lanes:
         _check_lane(run, stored, sealed.lanes[stored.id])
@@ -290,7 +290,7 @@ def check_seal(run: RunDirectory, lanes: Sequence[StoredLane], sealed: Seal) -> 
                 f"version of pytest-soak judges {lane.verdict} (it was sealed by "
                 f"{_version(run)})"
             )
-    if len(lanes) == len(known) and (
+    if len(lanes) == len(lane_ids) and (
         (sealed.verdict, sealed.exit_code)
         != (judgement.verdict, exit_code(judgement, sealed.inputs.strict))
     ):

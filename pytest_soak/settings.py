@@ -1,6 +1,6 @@
 """Options, environment and ini resolved into one frozen :class:`Settings`.
 
-Precedence: command line > environment > ini > default. Nothing below reads one of them again.
+Precedence: command line > environment > ini > default. No other module reads them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FALSE = ("", "0", "false", "no", "off")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the session was asked for; nothing below reads an option, ini or variable again."""
+    """The settings of one soak session."""
 
     iterations: int
     profiles: tuple[str, ...]
@@ -40,13 +40,13 @@ class Settings:
     symbols: tuple[str, ...]
     seeds: tuple[int, ...]
     target: str | None
-    """``mock``, ``replay``, ``module:factory``; None: the hook ``pytest_soak_target`` makes it."""
+    """``mock``, ``replay`` or ``module:factory``; None: the hook ``pytest_soak_target``."""
     mock: bool
-    """The gate judges by the profile's mock limits."""
+    """Whether the gate judges by the profile's mock limits."""
     interval_s: float
     data: str | None
     scenarios: tuple[str, ...]
-    """``NAME`` or ``NAME@ITERATION``, to be scheduled beside those that the profile schedules."""
+    """``NAME`` or ``NAME@ITERATION``; scheduled in addition to those of the profile."""
     tune: bool
     dry_run: bool
     timeout_s: float | None
@@ -54,16 +54,16 @@ class Settings:
     resume: bool
     strict: bool
     reference: Path | None
-    """A stored tuner-off run whose noise the gate judges by."""
+    """A stored run with the tuner off (A/A); the gate judges by its noise."""
     export_json: Path | None
     export_md: Path | None
     sweep: tuple[str, ...] = ()
-    """The parts of ``--soak-sweep`` as they were given, one per parameter."""
+    """The parts of ``--soak-sweep`` as texts, one per parameter."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """One text and where it came from, so that an error can name it."""
+    """A text and its source, for error messages."""
 
     text: str
     where: str
@@ -72,7 +72,7 @@ class _Given:
 
 
 class _Sources:
-    """Looks a value up by precedence."""
+    """Reads a value from the strongest source that has it."""
 
     def __init__(self, config: pytest.Config, environment: Mapping[str, str]) -> None:
         self._config = config
@@ -82,7 +82,7 @@ class _Sources:
         return bool(self._config.getoption(name))
 
     def given(self, name: str, variable: str = "", ini: bool = True) -> _Given | None:
-        """The strongest of option ``--soak-NAME``, variable and ini ``soak_NAME``."""
+        """The first of option ``--soak-NAME``, variable and ini ``soak_NAME`` that is set."""
         option = f"soak_{name}"
         value = self._config.getoption(option, None)
         if value is not None:
@@ -110,9 +110,9 @@ class _Sources:
 def resolve_settings(
     config: pytest.Config, environment: Mapping[str, str] = os.environ
 ) -> Settings | None:
-    """The settings of a soak, or None where none was asked for.
+    """The settings of the soak, or None if the session is no soak.
 
-    Raises pytest.UsageError for a bad value, naming the option, the value and what would be right.
+    Raises pytest.UsageError for a bad value; it names the option, the value and a right one.
     """
     sources = _Sources(config, environment)
     interval = _read(
@@ -141,7 +141,7 @@ def resolve_settings(
         ),
         tune=not sources.flag("soak_no_tune")
         and bool(config.getini("soak_tune"))
-        # A point that the tuner walks away from is not the point that was asked for.
+        # A tuner would move the lane away from the requested point.
         and (not sweep or sources.flag("soak_sweep_tune")),
         dry_run=sources.flag("soak_dry_run"),
         timeout_s=_read(
@@ -158,7 +158,7 @@ def resolve_settings(
 
 
 def _iterations(sources: _Sources, interval_s: float) -> int | None:
-    """N of the soak. The ini alone starts none, but it is the N of a bare ``--soak``."""
+    """The number of iterations; None: no soak. The ini starts none, it is N of ``--soak``."""
     count = sources.given("iterations", "SOAK_ITERATIONS", ini=False)
     hours = sources.given("hours", "SOAK_HOURS", ini=False)
     if hours and hours.level == 1 and _number(hours.text) == 0:
@@ -185,7 +185,7 @@ def _iterations(sources: _Sources, interval_s: float) -> int | None:
 
 
 def _sweep(config: pytest.Config) -> tuple[str, ...]:
-    """The parts of ``--soak-sweep``: the option may be repeated, or hold parts with ``;``."""
+    """The parts of ``--soak-sweep``: the option may be repeated, or separate parts by ``;``."""
     given: list[str] = config.getoption("soak_sweep", None) or []
     tune, off = config.getoption("soak_sweep_tune"), config.getoption("soak_no_tune")
     if tune and not given:
@@ -288,12 +288,12 @@ def _word(text: str) -> str | None:
 
 
 def _reference(sources: _Sources, base: Path) -> Path | None:
-    """The stored tuner-off run; refuses the option that is for comparing with earlier runs."""
+    """The path of ``--soak-reference``; refuses ``--soak-compare``, which is not there yet."""
     compare = sources.given("compare")
     if compare is not None:
         raise pytest.UsageError(
-            f"soak: {compare.where}: comparing with earlier runs is not there yet; the noise of a "
-            f"tuner-off run is given by --soak-reference={compare.text:.200}"
+            f"soak: {compare.where}: comparing with earlier runs is not available yet; the noise "
+            f"of a tuner-off run is given by --soak-reference={compare.text:.200}"
         )
     return _path(sources.given("reference"), base)
 
@@ -307,7 +307,7 @@ def _path(given: _Given | None, base: Path) -> Path | None:
 
 
 def as_data(settings: Settings) -> dict[str, Any]:
-    """The settings as plain values, to be sent to a worker."""
+    """The settings as plain values, for an xdist worker."""
     return {
         name: str(value) if isinstance(value := getattr(settings, name), Path) else value
         for name in Settings.__dataclass_fields__

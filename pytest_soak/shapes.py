@@ -1,4 +1,4 @@
-"""Of what type a JSON value must be, as small functions that say what is wrong and where. Pure."""
+"""Shapes of JSON values: small functions that return what is wrong with a value, and where."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pytest_soak.canonical import number as finite
 
 Shape = Callable[[Any], str]
-"""Returns what is wrong with a value, with the path to it in front; empty for nothing."""
+"""Returns the fault of a value, with the path to it in front; empty if there is none."""
 
 _LARGEST_WHOLE = 2**53
 _LONGEST_SHOWN = 40
@@ -16,7 +16,7 @@ _SHORT_KINDS = ("NoneType", "bool", "float", "int", "str")
 
 
 def kind(expected: str, accepts: Callable[[Any], bool]) -> Shape:
-    """A value for which ``accepts`` is true; ``expected`` names such a value for the message."""
+    """A value for which ``accepts`` returns true; ``expected`` describes it in the message."""
 
     def problem(value: Any) -> str:
         return "" if accepts(value) else f" must be {expected}, not {_shown(value)}"
@@ -43,7 +43,7 @@ def optional(shape: Shape) -> Shape:
 
 
 def list_of(shape: Shape, length: int | None = None) -> Shape:
-    """A list of values of ``shape``; of ``length`` of them, if it is given."""
+    """A list of values of ``shape``, with ``length`` items if it is given."""
 
     def problem(value: Any) -> str:
         if not isinstance(value, (list, tuple)):
@@ -59,7 +59,7 @@ def list_of(shape: Shape, length: int | None = None) -> Shape:
 
 
 def mapping_of(shape: Shape) -> Shape:
-    """An object whose values are of ``shape``, whatever their keys."""
+    """An object with any keys, whose values are of ``shape``."""
 
     def problem(value: Any) -> str:
         if not isinstance(value, Mapping):
@@ -73,7 +73,7 @@ def mapping_of(shape: Shape) -> Shape:
 
 
 def object_of(fields: Mapping[str, Shape], maybe: Mapping[str, Shape] | None = None) -> Shape:
-    """An object with these ``fields``, and ``maybe`` with those; others are left alone."""
+    """An object with all ``fields``, and perhaps those in ``maybe``; others are not checked."""
 
     def problem(value: Any) -> str:
         if not isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""Stored runs, read back: the lanes of a run from their journals.
+"""Reads the lanes of stored runs from their journals.
 
-Sessions and the offline commands both judge what is read here, so they cannot differ. A lane whose
-journal and ``run.json`` do not name the same lane is refused: one of the two is of another run.
+Sessions and the offline commands both judge what is read here, so they cannot differ. A lane is
+refused if its journal and ``run.json`` name different lanes: one of the two is of another run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LONGEST = 400
 
 @dataclass(frozen=True, slots=True)
 class JournalEnd:
-    """Up to where a journal goes; equal for equal bytes only."""
+    """Size and hash of a journal; equal for equal bytes only."""
 
     entries: int
     size: int
@@ -50,13 +50,13 @@ class StoredLane:
 
     @property
     def profile_hash(self) -> str:
-        """Of the resolved profile in the journal."""
+        """Hash of the resolved profile in the journal."""
         return compute_json_hash(self.history.profile.document)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredReference:
-    """The noise of a tuner-off lane, and which lane of which run it is of."""
+    """The noise of a tuner-off lane, with the run and the lane that it comes from."""
 
     run_id: str
     lane_id: str
@@ -64,9 +64,10 @@ class StoredReference:
 
 
 def read_entries(run: RunDirectory, lane_id: str) -> Records:
-    """The journal of one lane of a run, which is the lane that ``run.json`` names.
+    """The journal of one lane of a run.
 
-    Raises StoreError for a journal that cannot be read, that is empty, or that is of another lane.
+    Raises StoreError for a journal that cannot be read, is empty, or is of another lane than
+    ``run.json`` names.
     """
     path = run.lane_directory(lane_id).journal_path
     records = read_journal(path)
@@ -79,7 +80,7 @@ def read_entries(run: RunDirectory, lane_id: str) -> Records:
 
 
 def read_lane(run: RunDirectory, lane_id: str) -> StoredLane:
-    """One lane of a run. Raises StoreError naming the journal that makes no lane."""
+    """One lane of a run. Raises StoreError, naming the journal, if it makes no lane."""
     records = read_entries(run, lane_id)
     with unreadable(run.lane_directory(lane_id).journal_path):
         history = read_history(records.entries)
@@ -95,7 +96,7 @@ def read_lanes(run: RunDirectory) -> tuple[StoredLane, ...]:
 
 @contextmanager
 def unreadable(path: Path) -> Iterator[None]:
-    """Turns what odd values raise, where the entries of ``path`` are read, into a StoreError."""
+    """Turns the errors of odd values in the entries of ``path`` into a StoreError."""
     try:
         yield
     except (
@@ -111,14 +112,14 @@ def unreadable(path: Path) -> Iterator[None]:
 
 
 def check_directories(run: RunDirectory) -> None:
-    """Raises StoreError if a journal lies in the run's directory whose lane ``run.json`` lacks."""
-    known = {str(record["dir"]) for record in run.about["lanes"]}
+    """Raises StoreError for a journal in the run's directory whose lane is not in ``run.json``."""
+    directories = {str(record["dir"]) for record in run.about["lanes"]}
     try:
-        children = [child for child in run.path.iterdir() if child.name not in known]
+        children = [child for child in run.path.iterdir() if child.name not in directories]
     except OSError as error:
         raise describe_os_error("look into", run.path, error) from error
     stray = [child.name for child in children if (child / names.JOURNAL).is_file()]
-    if "." not in known and (run.path / names.JOURNAL).is_file():
+    if "." not in directories and (run.path / names.JOURNAL).is_file():
         stray.append(".")
     if stray:
         lanes = ", ".join(str(record["id"]) for record in run.about["lanes"])
@@ -129,7 +130,7 @@ def check_directories(run: RunDirectory) -> None:
 
 
 def _check_agreement(run: RunDirectory, lane_id: str, path: Path, entries: Iterable[Entry]) -> None:
-    """The start entry, the last plan and ``run.json`` say the same of the lane."""
+    """Raises StoreError if start entry, last plan and ``run.json`` differ about the lane."""
     start, *rest = entries
     if start.get("type") != "start" or problem_of(start):
         return  # reading it as a lane says what is wrong
@@ -138,7 +139,7 @@ def _check_agreement(run: RunDirectory, lane_id: str, path: Path, entries: Itera
     pairs += [(name, run.about.get(name), start[name]) for name in _OF_A_RUN]
     pairs.append(("interval_s", run.about.get("interval_s"), start["lane"]["interval_s"]))
     plans = [entry["iterations"] for entry in rest if entry["type"] == "plan"]
-    # A resumed session that was killed between its plan and run.json leaves the plan last.
+    # A resumed session that was killed before it wrote run.json leaves its plan as the last entry.
     if not (rest and rest[-1]["type"] == "plan"):
         planned = plans[-1] if plans else start["iterations"]
         pairs.append(("iterations", run.about.get("iterations"), planned))

@@ -1,6 +1,6 @@
-"""The check of a session that has none of its own: it lets every iteration happen.
+"""The check of a session that has none of its own: an item per iteration, without an assertion.
 
-The verdict of an iteration colours its item; whether the session passes is the gate's to say.
+The verdict of an iteration marks its item; only the gate decides whether the session passes.
 """
 
 from __future__ import annotations
