@@ -1,4 +1,4 @@
-"""Print the lowest versions that pyproject.toml declares, as ``pip`` requirements, one a line.
+"""Print the lowest versions that pyproject.toml declares, as ``pip`` requirements, one per line.
 
 python .ci/lowest.py [EXTRA ...]
 """
@@ -16,14 +16,14 @@ DECLARED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)>=(?P<lowest>[0-9.]+)")
 
 
 def main() -> None:
-    wanted = list(PROJECT["dependencies"])
+    requirements = list(PROJECT["dependencies"])
     for extra in sys.argv[1:]:
-        wanted += PROJECT["optional-dependencies"][extra]
-    for requirement in dict.fromkeys(wanted):
-        found = DECLARED.match(requirement)
-        if found is None:
+        requirements += PROJECT["optional-dependencies"][extra]
+    for requirement in dict.fromkeys(requirements):
+        match = DECLARED.match(requirement)
+        if match is None:
             raise SystemExit(f"pyproject.toml: {requirement!r} declares no lowest version")
-        print(f"{found['name']}=={found['lowest']}")
+        print(f"{match['name']}=={match['lowest']}")
 
 
 if __name__ == "__main__":

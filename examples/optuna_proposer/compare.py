@@ -1,8 +1,8 @@
-"""Runs side by side, from their artifacts: KPIs at the end, and what the guards did.
+"""Compares runs by their artifacts: KPIs at the end, and the outcomes of the guards.
 
-    python compare.py NAME=DIR [NAME=DIR ...]      DIR: what was given as --soak-dir
+    python compare.py NAME=DIR [NAME=DIR ...]      DIR: the value of --soak-dir
 
-A figure is the mean over the lanes of a run, with its standard deviation in brackets.
+A figure is the mean over the lanes of a run, with the standard deviation in brackets.
 """
 
 import json
@@ -20,13 +20,13 @@ def load(folder, name):
 
 
 def lane_figures(folder):
-    """One lane: figure to number, and what became of each proposed key."""
+    """Of one lane: its figures, the number of outcomes of each kind, and the verdict."""
     snapshot, report = load(folder, "POST_SOAK_SNAPSHOT.json"), load(folder, "TUNING_REPORT.json")
     kpis = {name: snapshot["kpi_window"][name]["mean"] for name in KPIS}
     earned = kpis["net_bps"] * kpis["fills_per_hour"] / 1000
     steps = report["iterations"]
     verdicts = Counter(step["kpi_verdict"] for step in steps)
-    outcomes = [one for step in steps for one in step["tuning"]["outcomes"].values()]
+    outcomes = [outcome for step in steps for outcome in step["tuning"]["outcomes"].values()]
     figures = {
         "earned, last 8": earned,
         **{f"{name}, last 8": mean for name, mean in kpis.items()},
@@ -45,7 +45,7 @@ def kind_of(outcome):
 
 
 def column(directory):
-    """One run: row to text."""
+    """Of one run: name of the row to text of the cell."""
     latest = Path(directory) / "latest"
     lanes = [lane_figures(latest / lane["dir"]) for lane in load(latest, "run.json")["lanes"]]
     verdicts = Counter(verdict for *_, verdict in lanes)

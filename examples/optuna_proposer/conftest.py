@@ -1,11 +1,11 @@
-"""Optuna proposes: it asks inside the room it is given, and is told what was applied.
+"""Optuna proposes changes within the headroom, and learns from the values that were applied.
 
     pip install 'optuna>=5'
     pytest --soak-iterations=24 --soak-mock
 
-An iteration is a trial: the parameters that were in force, and what was earned with them. For each
-question the study is made anew from the iterations that the session hands over. So nothing that was
-asked for and refused can stay in it, and a resumed lane asks what an unbroken one would have asked.
+An iteration is a trial: its parameter values, and what they earned. Each proposal has a new study,
+made from the iterations that the session passes to the hook. So a refused proposal never becomes a
+trial, and a resumed lane proposes the same as a lane that was not stopped.
 """
 
 import math
@@ -22,18 +22,18 @@ STEP = {
     "replace_rate_per_min": 20.0,
     "min_interval_ms": 10.0,
 }
-"""What is searched, and the longest step at a time: a third or a fourth of the cap per hour."""
+"""The searched keys, each with its longest step: a third or a fourth of the cap per hour."""
 
 KPIS = ("net_bps", "fills_per_hour", "risk_ratio", "p95_latency_ms")
 
 STUDIES = {}
-"""Lane to the study of its last question: finished trials, and the one that was asked."""
+"""Lane to the study of its last proposal: the finished trials, and the proposed one."""
 
 
 def pytest_soak_propose(lane, kpis, headroom, history):
-    """Ask for a point that is a step away at most, and inside the room; propose the way to it."""
+    """Propose a point that is at most one step away and within the headroom."""
     number = history[-1].number + 1 if history else 1
-    now = {key: one.value for key, one in headroom.items()}
+    now = {key: limits.value for key, limits in headroom.items()}
     study = study_of(lane, number)
     study.add_trials([trial_of(iteration) for iteration in history])
     study.add_trial(trial(number, now, kpis))
@@ -41,33 +41,33 @@ def pytest_soak_propose(lane, kpis, headroom, history):
     if is_unknown(kpis):
         return {}
 
-    asked, moves = study.ask(), {}
+    proposal, moves = study.ask(), {}
     for key, step in STEP.items():
         low, high = max(headroom[key].down, -step), min(headroom[key].up, step)
-        if high - low < step / 2:  # frozen, pinned, cooling down, or its hour is spent
+        if high - low < step / 2:  # frozen, pinned, cooling down, or at its cap
             continue
-        point = asked.suggest_float(key, now[key] + low, now[key] + high)
+        point = proposal.suggest_float(key, now[key] + low, now[key] + high)
         moves[key] = {"delta": point - now[key], "kpis": KPIS, "rule": "OPTUNA"}
     return moves
 
 
 def study_of(lane, number):
-    """An empty study in memory; its seed follows from the lane's and from the iteration."""
+    """An empty study in memory; its seed comes from the lane's seed and the iteration."""
     seed = (lane.seed * 1_000_003 + number) % 2**32
-    # Not multivariate: that needs a space which is the same each time, and the room never is.
+    # Not multivariate: that needs the same space each time, and the headroom changes.
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=4, multivariate=False)
     return optuna.create_study(study_name=lane.id, direction="maximize", sampler=sampler)
 
 
 def trial_of(iteration):
-    """A past iteration; failed where it is not certain which values it ran with."""
+    """The trial of a past iteration; failed if the values of the run are uncertain."""
     kpis = {name: reading.usable for name, reading in iteration.readings.items()}
     uncertain = iteration.edited is not None or iteration.echo_mismatch
     return trial(iteration.number, iteration.values, {} if uncertain else kpis)
 
 
 def trial(number, values, kpis):
-    """What ``values`` earned, and by how much each limit was missed; failed without data."""
+    """A trial with ``values``: earnings, and the distance to each limit; failed without data."""
     params = {key: values[key] for key in STEP}
     facts = {
         "params": params,
@@ -76,7 +76,7 @@ def trial(number, values, kpis):
     }
     if is_unknown(kpis):
         return create_trial(state=TrialState.FAIL, **facts)
-    return create_trial(value=earned(kpis), constraints=missed(kpis), **facts)
+    return create_trial(value=earned(kpis), constraints=violations(kpis), **facts)
 
 
 def is_unknown(kpis):
@@ -84,12 +84,12 @@ def is_unknown(kpis):
 
 
 def earned(kpis):
-    """net_bps by thousand fills an hour; alone it would reward a bot that hardly trades."""
+    """net_bps × thousands of fills per hour; net_bps alone rewards a bot that hardly trades."""
     return kpis["net_bps"] * kpis["fills_per_hour"] / 1000
 
 
-def missed(kpis):
-    """The gate's limits, each as the share by which it is missed; 0 and less: it is kept."""
+def violations(kpis):
+    """By which share each limit of the gate is missed; 0 or less means within the limit."""
     return {
         "net_bps": 1 - kpis["net_bps"] / 2.7,
         "risk_ratio": kpis["risk_ratio"] / 0.42 - 1,

@@ -1,4 +1,4 @@
-"""The four hooks: target, proposer, a criterion of one's own, a look at every iteration."""
+"""The four hooks: a target, a proposer, your own criterion, a log of every iteration."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from pytest_soak import criterion
 
 
 class Exchange:
-    """Answers latency that falls as the bot asks less often."""
+    """An exchange whose latency falls with the number of requests per minute."""
 
     def run(self, iteration, runtime):
         rate = runtime["engine"]["replace_rate_per_min"]
@@ -26,7 +26,7 @@ def pytest_soak_target(lane):
 
 
 def pytest_soak_propose(lane, kpis, headroom, history):
-    """Ask for less while latency is above 330 ms, as far as the guards leave room."""
+    """Request less often while latency is above 330 ms, within the headroom of the guards."""
     if kpis["p95_latency_ms"] is None or kpis["p95_latency_ms"] <= 330:
         return {}
     step = max(-20.0, headroom["replace_rate_per_min"].down)
@@ -36,7 +36,7 @@ def pytest_soak_propose(lane, kpis, headroom, history):
 
 
 def pytest_soak_gate(lane, history):
-    """Fail the run if the bot still asks more than 400 times a minute at the end."""
+    """Fail the run if the bot still sends more than 400 requests a minute at the end."""
     rate = history.iterations[-1].values["replace_rate_per_min"] if history.iterations else 0
     verdict = "PASS" if rate <= 400 else "FAIL"
     reason = f"request_rate: {rate:g} per minute at the end, limit <= 400"
@@ -44,7 +44,7 @@ def pytest_soak_gate(lane, history):
 
 
 def pytest_soak_iteration(lane, iteration):
-    """One line per iteration, to feed whatever watches the run."""
+    """Write one line per iteration, for a monitoring tool."""
     line = f"{lane.id} {iteration.number} {iteration.decision.verdict}\n"
     with Path("iterations.txt").open("a", encoding="utf-8") as out:
         out.write(line)

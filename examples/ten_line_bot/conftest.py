@@ -1,4 +1,4 @@
-"""One's own bot in ten lines: a class with run(), and a hook that makes one per lane."""
+"""Your own bot in ten lines: a class with run(), and a hook that makes one bot per lane."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Two checks: each runs once per iteration, both on the same observation."""
+"""Two checks: each runs once per iteration, on the same observation."""
 
 
 def test_edge_stays_positive(soak_iteration):

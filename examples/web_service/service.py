@@ -1,4 +1,4 @@
-"""A web service with a pool: queueing makes it slow when the pool is small."""
+"""A web service with a connection pool: with a small pool, requests wait and it is slow."""
 
 import random
 
