@@ -1,29 +1,23 @@
-"""One lane from start to end, in memory: the same decide and fold as a session, without a disk."""
+"""One lane from start to end, in memory: the same runner as in a session, without a disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from pytest_soak.loop import entries
-from pytest_soak.loop.decide import decide
-from pytest_soak.loop.entries import runtime_of
-from pytest_soak.loop.fold import advance, started
+from pytest_soak.lane import run
+from pytest_soak.lane.files import NoFiles
+from pytest_soak.lane.runner import LaneRunner
+from pytest_soak.loop.entries import runtime_of, start_entry
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import Decision, Entry, History
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.scenarios import Scheduled
-from pytest_soak.protocol import Lane
+from pytest_soak.protocol import Lane, Target
 from pytest_soak.targets.mock import make_mock
 
 INTERVAL_S = 300.0
-
-
-class Runs(Protocol):
-    """What a lane needs of a target."""
-
-    def run(self, iteration: int, runtime: Mapping[str, Any], /) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +42,16 @@ class Driven:
 
 
 def lane_of(profile: Profile, seed: int, iterations: int) -> Lane:
-    name = profile.name
-    return Lane(f"{name}-{seed}", name, "BTCUSDT", seed, INTERVAL_S, iterations)
+    return run.lane_of(profile, iterations, seed, interval=INTERVAL_S)
 
 
 def still(
     profile: Profile, seed: int, iterations: int, moved: Mapping[str, float] | None = None
 ) -> Iterator[Mapping[str, Any]]:
-    """What the mock market reports while its parameters stay: at their start, or where ``moved``
-    puts them."""
-    values = {key: one.start for key, one in profile.parameters.items()} | dict(moved or {})
+    """The mock market's reports at the start values, of which ``moved`` replaces some."""
+    values = {key: parameter.start for key, parameter in profile.parameters.items()} | dict(
+        moved or {}
+    )
     target, runtime = make_mock(lane_of(profile, seed, iterations)), runtime_of(profile, values)
     for number in range(1, iterations + 1):
         yield target.run(number, runtime)
@@ -66,7 +60,7 @@ def still(
 def drive(
     lane: Lane,
     profile: Profile,
-    target: Runs,
+    target: Target,
     *,
     mock: bool = False,
     tune: bool = True,
@@ -74,24 +68,14 @@ def drive(
 ) -> Driven:
     """All iterations of ``lane``. ``mock`` counts as ``--soak-mock`` does in a session."""
     kind = "mock" if mock else "synthetic"
-    start = {key: one.start for key, one in profile.parameters.items()}
-    journal: list[Entry] = [
-        entries.start_entry(lane, profile, kind, mock, tune, False, start, scenarios)
-    ]
-    state = started(journal[0])
+    start = {key: parameter.start for key, parameter in profile.parameters.items()}
+    files = NoFiles(start_entry(lane, profile, kind, mock, tune, False, start, scenarios))
+    runner = LaneRunner(lane, files, lambda _: target)
     steps = []
     for number in range(1, lane.iterations + 1):
-        values = state.values
-        report = dict(target.run(number, runtime_of(profile, values)))
-        report.pop("audit", None)
-        observation = entries.observation_entry(number, report, None, None)
-        state = advance(state, observation)
-        decision = decide(state)
-        lines = [observation, entries.decision_entry(decision)]
-        if decision.changes:
-            lines.append(entries.done_entry(decision))
-        for line in lines[1:]:
-            state = advance(state, line)
-        journal += lines
+        values = runner.observe(number).values
+        decision = runner.decide({}, ()).decision
+        if decision is None:
+            raise AssertionError(f"iteration {number} has no decision")
         steps.append(Step(values, decision))
-    return Driven(journal, steps)
+    return Driven(files.journal, steps)

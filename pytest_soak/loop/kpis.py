@@ -1,4 +1,4 @@
-"""KPIs of one iteration, read from what the target reported. Missing is not zero."""
+"""The KPIs of one iteration, read from the report of the target. A missing value is not zero."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_soak.profile.model import Kpi, Profile
 MOCK_DEFAULT = 0.9
 FALLBACK = 0.6
 PLACEHOLDER_SOURCES = ("mock_default", "fallback")
-"""Sources of a maker/taker ratio that stand in for one; ``mock_default`` is data in mock."""
+"""Sources of a maker/taker ratio that are no measurement; ``mock_default`` is data in mock."""
 
 _SECONDS_PER_HOUR = 3600.0
 
@@ -28,12 +28,12 @@ def read_kpis(
     mock: bool,
     recorded: Mapping[str, Any] | None = None,
 ) -> Readings:
-    """One reading for each KPI that the profile declares, and one for each recorded name.
+    """One reading for each KPI of the profile, and one for each recorded name.
 
-    ``audit`` is what :func:`pytest_soak.loop.blocks.count_audit` made of the audit, None where
-    there was none. ``interval_s`` is the target time of the iteration in seconds. A value that is
-    absent, null, NaN, infinite, a bool, a text or beyond ``LARGEST`` is NODATA, and its reading
-    says why; nothing in a report raises.
+    ``audit`` is the result of :func:`pytest_soak.loop.blocks.count_audit`, None without an audit.
+    ``interval_s`` is the target time of the iteration in seconds. A value that is absent, null,
+    NaN, infinite, a bool, a text or larger than ``LARGEST`` is NODATA, and its reading says why.
+    Never raises, whatever the report has.
     """
     blocks = blocks_of(profile, report, audit)
     readings = {
@@ -56,7 +56,7 @@ def read_kpis(
 
 
 def _within_range(reading: Reading, kpi: Kpi) -> Reading:
-    """The reading; one that lies beyond the range of its KPI has no data."""
+    """The reading; without data if its value lies outside the range of its KPI."""
     low, high = kpi.range
     value = reading.value
     below = value is not None and low is not None and value < low
@@ -68,7 +68,8 @@ def _within_range(reading: Reading, kpi: Kpi) -> Reading:
 
 
 def _reading(value: Any, source: str, name: str) -> Reading:
-    """The value as a reading; where it is no data, ``name`` begins the sentence that says why."""
+    """The value as a reading. If it is no data, the reason is a sentence that begins with
+    ``name``."""
     finite = number(value)
     if finite is None:
         return Reading(None, source, why=f"{name} is {described(value)}")
@@ -80,7 +81,7 @@ def _reading(value: Any, source: str, name: str) -> Reading:
 
 
 def _amount(value: Any) -> float | None:
-    """A count or a volume: a number that is not negative."""
+    """A count or a volume; None if it is not a number of at least 0."""
     converted = number(value)
     return converted if converted is not None and 0 <= converted <= LARGEST else None
 
@@ -104,11 +105,11 @@ def _read(report: Mapping[str, Any], kpi: Kpi) -> Reading:
 
 
 def maker_taker_reading(report: Mapping[str, Any], *, mock: bool) -> Reading:
-    """Share of maker fills, from the first source that is there (in the order of the code).
+    """The ratio of maker fills to all fills, from the first source that is there.
 
-    ``fills`` by volume, ``fills`` by count, ``weekly_rollup`` (weak), the target's own
-    ``summary.maker_fills``/``taker_fills``, and a placeholder. Another source stands in for one
-    that is absent, null or without any fill, never for one that is there and unusable: that is no
+    The sources in order: ``fills`` by volume, ``fills`` by count, ``weekly_rollup`` (weak), the
+    target's own ``summary.maker_fills``/``taker_fills``, and a placeholder. The next source is used
+    if one is absent, null or without any fill. If a source is there and unusable, the ratio is no
     data, and the reading says why.
     """
     for reading in _maker_shares(report):
@@ -121,7 +122,7 @@ def maker_taker_reading(report: Mapping[str, Any], *, mock: bool) -> Reading:
 
 
 def _maker_shares(report: Mapping[str, Any]) -> Iterator[Reading | None]:
-    """What each source says, the best first; None for one that is not there."""
+    """The reading of each source, the best source first; None for a source that is not there."""
     fills, summary = report.get("fills"), report.get("summary")
     yield _maker_share(fills, "fills", ("maker_volume", "taker_volume"), "fills_volume")
     yield _maker_share(fills, "fills", ("maker_count", "taker_count"), "fills_count")
@@ -153,7 +154,7 @@ def _maker_share(section: Any, name: str, keys: tuple[str, str], source: str) ->
 
 
 def _no_amount(value: Any, name: str) -> str:
-    """Why a value is no count and no volume; empty for one that is."""
+    """Why a value is not a count or a volume; empty if it is one."""
     reading = _reading(value, "", name)
     if reading.value is None:
         return reading.why
@@ -190,27 +191,24 @@ def _fills_per_hour(report: Mapping[str, Any], interval_s: float) -> Reading:
     return _reading((maker + taker) * _SECONDS_PER_HOUR / interval_s, "fills", "fills per hour")
 
 
-def ensure_maker_taker_ratio(
-    summary: Mapping[str, Any], context: Mapping[str, Any]
-) -> dict[str, Any]:
-    """A copy of ``summary`` with ``maker_taker_ratio`` and ``maker_taker_source`` filled in.
+def ensure_maker_taker_ratio(summary: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    """Set ``maker_taker_ratio`` and ``maker_taker_source`` in ``summary``, and return it.
 
-    ``summary`` holds the KPIs itself or under ``"summary"``. ``context`` is what is known besides:
-    the sections of an EDGE_REPORT (``fills``, ``weekly_rollup``, ``summary``), and ``mock`` (bool).
-    A ratio in [0, 1] that is there already stays, unless it is a placeholder and there is better.
-    The ratio is None where the first source that is there is unusable.
+    ``summary`` holds the KPIs itself or under ``"summary"``. ``context`` has the sections of an
+    EDGE_REPORT (``fills``, ``weekly_rollup``, ``summary``), and ``mock`` (bool). A ratio in [0, 1]
+    that is there already stays, unless it is a placeholder and a better source exists. The ratio is
+    None where the first source that exists is unusable.
     """
     inner = summary.get("summary")
-    nested = isinstance(inner, Mapping)
-    kpis = dict(inner) if isinstance(inner, Mapping) else dict(summary)
+    kpis = inner if isinstance(inner, dict) else summary
     mock = context.get("mock") is True
     present = number(kpis.get("maker_taker_ratio"))
     source = kpis.get("maker_taker_source")
     if present is not None and 0 <= present <= 1 and source not in PLACEHOLDER_SOURCES:
         kpis["maker_taker_source"] = source if isinstance(source, str) and source else "summary"
-    else:
-        known = {**kpis, **context}
-        known["summary"] = {**kpis, **_section(context, "summary")}
-        reading = maker_taker_reading(known, mock=mock)
-        kpis["maker_taker_ratio"], kpis["maker_taker_source"] = reading.value, reading.source
-    return {**summary, "summary": kpis} if nested else kpis
+        return summary
+    report = {**kpis, **context}
+    report["summary"] = {**kpis, **_section(context, "summary")}
+    reading = maker_taker_reading(report, mock=mock)
+    kpis["maker_taker_ratio"], kpis["maker_taker_source"] = reading.value, reading.source
+    return summary

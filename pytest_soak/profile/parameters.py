@@ -18,6 +18,7 @@ from pytest_soak.profile.model import Parameter, Profile
 Table = Mapping[str, Parameter]
 
 _SIGNIFICANT = 12
+_MISSING = object()
 _SLACK = 1e-9
 """Share of a parameter's range by which rounding may leave its bounds."""
 
@@ -80,49 +81,59 @@ def tuner_copies(profile: Profile) -> dict[str, int]:
 def get_from_runtime(runtime: Mapping[str, Any], key: str, table: Table) -> float:
     """The value of ``key``. Raises ParameterError where there is none, or no finite number."""
     parameter = _parameter(key, table)
-    if key in runtime:
-        return _number(runtime[key], key)
-    node: Any = runtime
-    for part in parameter.path:
-        if not isinstance(node, Mapping) or part not in node:
-            raise ParameterError(f"{'.'.join(parameter.path)}: is missing")
-        node = node[part]
-    return _number(node, ".".join(parameter.path))
+    where = key if key in runtime else ".".join(parameter.path)
+    value = _find(runtime, parameter)
+    if value is _MISSING:
+        raise ParameterError(f"{where}: is missing")
+    return _number(value, where)
 
 
-def set_in_runtime(
-    runtime: Mapping[str, Any], key: str, value: float, table: Table
-) -> dict[str, Any]:
-    """A new runtime in which ``key`` has ``value``, rounded and within bounds.
+def set_in_runtime(runtime: dict[str, Any], key: str, value: float, table: Table) -> dict[str, Any]:
+    """Set ``key`` in ``runtime``, rounded and within bounds; the same dict is returned.
 
-    Raises ParameterError for an unknown key and for a value that is no number or out of bounds.
+    Raises ParameterError, with ``runtime`` unchanged, for an unknown key, for a value that is no
+    number or out of bounds, and for a runtime that is no dict.
     """
     parameter = _parameter(key, table)
-    new = bounded(value, parameter)
-    flat = key in runtime or any(name in table for name in runtime)
-    return _with(runtime, (key,) if flat else parameter.path, new)
+    _place(runtime, parameter, table)[parameter.key] = bounded(value, parameter)
+    return runtime
 
 
 def apply_deltas(
-    runtime: Mapping[str, Any], deltas: Mapping[str, float], table: Table
+    runtime: dict[str, Any], deltas: Mapping[str, float], table: Table
 ) -> tuple[dict[str, Any], int]:
-    """A new runtime with every delta added, and how many values that changed.
+    """Add every delta to its value in ``runtime``; the same dict, and how many values changed.
 
-    All or nothing: raises ParameterError, with ``runtime`` untouched, for a bad delta and for a
+    All or nothing: raises ParameterError, with ``runtime`` unchanged, for a bad delta and for a
     result outside its bounds.
     """
-    new, changed = dict(runtime), 0
+    changes = {}
     for key, delta in validate_deltas(deltas, table).items():
         before = get_from_runtime(runtime, key, table)
         after = bounded(before + delta, table[key]) if delta else before
         if after != before:
-            new, changed = set_in_runtime(new, key, after, table), changed + 1
-    return new, changed
+            changes[key] = after
+    places = {key: _place(runtime, table[key], table) for key in changes}
+    for key, value in changes.items():
+        places[key][key] = value
+    return runtime, len(changes)
 
 
 def get_all_params(runtime: Mapping[str, Any], table: Table) -> dict[str, float]:
-    """The flat values of every key of ``table``. Raises ParameterError as get_from_runtime."""
-    return {key: get_from_runtime(runtime, key, table) for key in table}
+    """The flat values of the parameters that a nested or flat runtime has; it may lack some.
+
+    Other names are ignored. Raises ParameterError for a value that is no finite number, and for a
+    runtime that has no parameter at all.
+    """
+    values = {}
+    for key, parameter in table.items():
+        value = _find(runtime, parameter)
+        if value is not _MISSING:
+            values[key] = _number(value, key)
+    if not values:
+        named = ", ".join(str(name) for name in list(runtime)[:5]) or "nothing"
+        raise ParameterError(f"the runtime has no parameter of the profile; it has {named}")
+    return values
 
 
 def validate_deltas(deltas: Mapping[str, Any], table: Table) -> dict[str, float]:
@@ -186,10 +197,30 @@ def _number(value: Any, where: object) -> float:
     return finite
 
 
-def _with(runtime: Mapping[str, Any], path: tuple[str, ...], value: float) -> dict[str, Any]:
-    if len(path) == 1:
-        return {**runtime, path[0]: value}
-    inner = runtime.get(path[0], {})
-    if not isinstance(inner, Mapping):
-        raise ParameterError(f"{path[0]}: {shown(inner)} is no section of a runtime")
-    return {**runtime, path[0]: _with(inner, path[1:], value)}
+def _find(runtime: Mapping[str, Any], parameter: Parameter) -> Any:
+    """The value of a parameter in a flat or nested runtime, or ``_MISSING``."""
+    if parameter.key in runtime:
+        return runtime[parameter.key]
+    node: Any = runtime
+    for part in parameter.path:
+        if not isinstance(node, Mapping) or part not in node:
+            return _MISSING
+        node = node[part]
+    return node
+
+
+def _place(runtime: dict[str, Any], parameter: Parameter, table: Table) -> dict[str, Any]:
+    """The dict inside ``runtime`` that holds the parameter; missing sections are made."""
+    flat = parameter.key in runtime or any(name in table for name in runtime)
+    place: Any = runtime
+    for depth, part in enumerate(() if flat else parameter.path[:-1], start=1):
+        if not isinstance(place, dict):
+            break
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            where = ".".join(parameter.path[:depth])
+            raise ParameterError(f"{where}: {shown(place)} is no section of a runtime")
+    if not isinstance(place, dict):
+        kind = type(place).__name__
+        raise ParameterError(f"the runtime is changed in place, so it must be a dict, not {kind}")
+    return place

@@ -19,8 +19,8 @@ import pytest
 
 from pytest_soak.canonical import escaped, number, scrubbed, to_json
 from pytest_soak.gate.criteria import CriterionResult
+from pytest_soak.lane.hooks import no_outcomes, place_of
 from pytest_soak.loop.model import History, Verdict, worst_of
-from pytest_soak.session.outcomes import no_outcomes, place_of
 
 HOOKS: Final = (
     "pytest_soak_target",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -15,11 +15,10 @@ import pytest
 from pytest_soak.gate.judge import explores
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.resolve import Resolved, resolve
-from pytest_soak.profile.scenarios import Scheduled
+from pytest_soak.profile.scenarios import Scheduled, schedule
 from pytest_soak.profile.start import StartValues, start_values
 from pytest_soak.protocol import Lane
 from pytest_soak.session.plan import LanePlan
-from pytest_soak.session.scenarios import named, scheduled_in
 from pytest_soak.session.sweep import (
     axes_of,
     lane_suffix,
@@ -122,3 +121,23 @@ def _object(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise ProfileError(f"{where}: a JSON object of parameters is expected, not {value!r:.40}")
     return value
+
+
+def scheduled_in(lane: Lane, resolved: Resolved, requested: Sequence[str]) -> tuple[Scheduled, ...]:
+    """What the profile and ``--soak-scenario`` plan for a lane. Raises ProfileError."""
+    try:
+        return schedule(
+            resolved.scenarios,
+            requested,
+            iterations=lane.iterations,
+            interval_s=lane.interval_s,
+            seed=lane.seed,
+        )
+    except ProfileError as error:
+        where = "--soak-scenario" if requested else f"profile {lane.profile}"
+        raise ProfileError(f"{where}: {error}") from error
+
+
+def named(scenarios: Sequence[Scheduled]) -> tuple[str, ...]:
+    """``NAME@ITERATION`` of each, for people."""
+    return tuple(f"{entry.name}@{entry.at}" for entry in scenarios)

@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from pytest_soak.lane.files import StoredFiles
+from pytest_soak.lane.runner import LaneRunner
 from pytest_soak.loop import entries
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.state import LaneState
@@ -27,10 +29,8 @@ from pytest_soak.protocol import Lane
 from pytest_soak.references import read_references, reference_for
 from pytest_soak.session import targets
 from pytest_soak.session.fingerprint import versions
-from pytest_soak.session.lanes import PreparedLane, prepare_lanes
+from pytest_soak.session.lanes import PreparedLane, named, prepare_lanes, scheduled_in
 from pytest_soak.session.plan import Plan, in_directories
-from pytest_soak.session.runner import LaneRunner
-from pytest_soak.session.scenarios import named, scheduled_in
 from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
@@ -273,7 +273,7 @@ def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tupl
         _check_same(settings, item, state)
         # Opening it finishes what a stop left between a decision and its file, so that the items
         # which are left begin at the right one.
-        runner = LaneRunner(item.lane, directory.path, _no_target)
+        runner = LaneRunner(item.lane, StoredFiles(directory.path), _no_target)
         runner.stop()
         if runner.state.iterations != settings.iterations:
             lengthened.append(lane_id)

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from copy import deepcopy
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_soak.loop.model import Headroom, Iteration, Readings, Requested
-from pytest_soak.loop.state import LaneState
-from pytest_soak.loop.tuner import requested_from
+from pytest_soak.lane.files import StoredFiles
+from pytest_soak.lane.hooks import HookMisused, Proposer, no_outcomes, proposer_of
+from pytest_soak.lane.runner import LaneHalted, LaneRunner
+from pytest_soak.loop.model import Iteration
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session import items as soak_items
 from pytest_soak.session import participation
 from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import Slot, slot_of
-from pytest_soak.session.outcomes import HookMisused, no_outcomes
 from pytest_soak.session.participation import SoakRefusal
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import ItemProgress, progress_of
-from pytest_soak.session.runner import LaneHalted, LaneRunner
 from pytest_soak.session.targets import factory_of
 from pytest_soak.store.errors import StoreError
 
@@ -190,7 +188,7 @@ class Soak:
             planned = self.plan.lane(lane_id)
             runner = LaneRunner(
                 planned.lane,
-                planned.directory,
+                StoredFiles(planned.directory),
                 self._factory(),
                 timeout_s=self.plan.settings.timeout_s,
                 proposer=self._proposer(),
@@ -212,17 +210,10 @@ class Soak:
             )
         return target
 
-    def _proposer(
-        self,
-    ) -> (
-        Callable[
-            [LaneState, Readings, Mapping[str, Headroom], Sequence[Iteration]], Requested | None
-        ]
-        | None
-    ):
+    def _proposer(self) -> Proposer | None:
         """The user's proposer, or None (the common case) where no conftest has one."""
         hook = self.config.hook.pytest_soak_propose
-        return partial(_ask_proposer, hook) if hook.get_hookimpls() else None
+        return proposer_of(hook) if hook.get_hookimpls() else None
 
     def stop(self) -> list[str]:
         """Stop every lane that this process still has open; what went wrong with each."""
@@ -267,20 +258,6 @@ class Soak:
                 "at collection, where the items are made"
             )
         return slot
-
-
-def _ask_proposer(
-    hook: Any,
-    state: LaneState,
-    readings: Readings,
-    headroom: Mapping[str, Headroom],
-    history: Sequence[Iteration],
-) -> Requested | None:
-    kpis = {name: reading.usable for name, reading in readings.items()}
-    with no_outcomes("pytest_soak_propose"):
-        # The answer is read in here, too: what it does when it is looked at is the hook's doing.
-        answer = hook(lane=state.lane, kpis=kpis, headroom=dict(headroom), history=history)
-        return None if answer is None else requested_from(answer, headroom)
 
 
 _TOLD = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused)

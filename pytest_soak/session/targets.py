@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from pytest_soak.lane.driver import announce
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane, Target
-from pytest_soak.session.scenarios import announce
 from pytest_soak.settings import BUILT_IN_TARGETS
 
 Factory = Callable[[Lane], Target]

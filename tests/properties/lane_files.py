@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_soak.canonical import canonical_json, compute_json_hash
+from pytest_soak.lane.files import StoredFiles
+from pytest_soak.lane.runner import LaneRunner
 from pytest_soak.loop.entries import plan_entry, runtime_of, start_entry
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import read_history
@@ -22,7 +24,6 @@ from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Profile
 from pytest_soak.protocol import Lane
 from pytest_soak.report.summary import iteration_summary
-from pytest_soak.session.runner import LaneRunner
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.journal import Journal, read_journal
@@ -214,7 +215,7 @@ class LaneFiles:
             lane, make = self.state.lane, TARGETS[self.target]
             self._runner = LaneRunner(
                 lane,
-                self.path,
+                StoredFiles(self.path),
                 lambda _: make(self.steps, self.file),
                 proposer=self._propose,
             )

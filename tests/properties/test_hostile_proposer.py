@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_soak.canonical import canonical_json
+from pytest_soak.lane.files import StoredFiles
+from pytest_soak.lane.hooks import proposer_of
+from pytest_soak.lane.runner import LaneRunner
 from pytest_soak.loop.entries import runtime_of, start_entry
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.model import GUARD_ORDER, PROPOSER_FAILED, Entry
 from pytest_soak.loop.state import tuning_state
 from pytest_soak.protocol import Lane
-from pytest_soak.session.runner import LaneRunner
-from pytest_soak.session.soak import _ask_proposer
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.journal import Journal, read_journal
@@ -86,9 +86,9 @@ def run(
         journal.close()
         runner = LaneRunner(
             lane,
-            path,
+            StoredFiles(path),
             lambda _: Scripted(reports),
-            proposer=partial(_ask_proposer, Attacker(attacks)),
+            proposer=proposer_of(Attacker(attacks)),
             passing=(pytest.exit.Exception,),
         )
         for number in range(1, len(reports) + 1):

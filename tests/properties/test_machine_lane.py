@@ -20,9 +20,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from pytest_soak.lane import files as files_module
+from pytest_soak.lane import runner as runner_module
+from pytest_soak.lane.runner import LaneHalted
 from pytest_soak.profile.parameters import flatten
-from pytest_soak.session import runner as runner_module
-from pytest_soak.session.runner import LaneHalted
 from pytest_soak.store import names
 from tests.properties.counting import CountedMachine, machine_settings
 from tests.properties.drawn import KEYS, TIGHT, Seen, edits, profile_with, seen
@@ -89,7 +90,7 @@ class LaneMachine(CountedMachine):
         self.patch = pytest.MonkeyPatch()
         self.clock = Clock()
         self.patch.setattr(runner_module, "time", SimpleNamespace(monotonic=self.clock.monotonic))
-        self.patch.setattr(runner_module, "datetime", SimpleNamespace(now=self.clock.now))
+        self.patch.setattr(files_module, "datetime", SimpleNamespace(now=self.clock.now))
         self.patch.setattr("os.fsync", lambda descriptor: None)
         self.patch.setattr("os.fdatasync", lambda descriptor: None)
         self.places, self.settled, self.tight = 0, True, tight

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -148,9 +149,11 @@ def test_nesting_is_lossless_and_deltas_are_all_or_nothing(
     }
     nested = nest(flat, TABLE, {"cooldown_iters": 2})
     assert flatten(nested, TABLE) == flat
+    untouched = deepcopy(nested)
     try:
         new, count = apply_deltas(nested, deltas, TABLE)
     except ValueError:
+        assert nested == untouched
         assert any(
             not TABLE[key].minimum <= flat[key] + delta <= TABLE[key].maximum
             for key, delta in deltas.items()
@@ -158,9 +161,10 @@ def test_nesting_is_lossless_and_deltas_are_all_or_nothing(
         return
     after = flatten(new, TABLE)
     assert count == sum(after[key] != flat[key] for key in flat)
-    assert new["tuner"] == nested["tuner"]
+    assert new is nested
+    assert new["tuner"] == untouched["tuner"]
     for key, value in after.items():
         assert TABLE[key].minimum <= value <= TABLE[key].maximum
         if key not in deltas:
             assert math.copysign(1, value) * value == math.copysign(1, flat[key]) * flat[key]
-    assert apply_deltas(flat, deltas, TABLE)[0] == after
+    assert apply_deltas(dict(flat), deltas, TABLE)[0] == after

@@ -80,7 +80,7 @@ def pytest_soak_propose(lane, kpis, headroom, history):
 
 KILL = """
 import os, signal
-from pytest_soak.session import runtime
+from pytest_soak.lane import runtime
 write = runtime.atomic_write_json
 
 def killed(path, obj):

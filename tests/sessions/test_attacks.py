@@ -160,7 +160,7 @@ def test_stopped_between_intent_and_done(soak: Sessions, kill: str) -> None:
     args = ("--soak-iterations=6", "--soak-target=eager:make")
     whole = soak(*args, "--soak-dir=whole")
     soak.pytester.makeconftest(
-        "import os, signal\nfrom pytest_soak.session import runtime\n"
+        "import os, signal\nfrom pytest_soak.lane import runtime\n"
         "write, calls = runtime.atomic_write_json, []\n"
         "def stop(path, obj):\n"
         "    calls.append(path)\n"

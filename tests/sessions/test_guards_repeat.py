@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import pytest_soak
+from pytest_soak.lane import files, runner, runtime
 from pytest_soak.loop.entries import EntryError, start_entry
 from pytest_soak.loop.fold import advance, fold
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane
-from pytest_soak.session import runner, runtime
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.journal import Journal, read_journal
 from tests.sessions.conftest import TOO_SHORT, Result, Sessions
@@ -180,7 +180,7 @@ def opened(folder: Path) -> runner.LaneRunner:
     def no_target(_: Lane) -> Any:
         raise AssertionError("the target is not asked to finish a decision")
 
-    return runner.LaneRunner(lane, folder, no_target)
+    return runner.LaneRunner(lane, files.StoredFiles(folder), no_target)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,3 +122,66 @@ def test_a_criterion_needs_a_verdict() -> None:
     assert pytest_soak.criterion("own", "WARN", "own: late").verdict == "WARN"
     with pytest.raises(ValueError, match="MAYBE"):
         pytest_soak.criterion("own", "MAYBE", "own: ?")
+
+
+def test_flags_of_a_caller_refuse_every_change(path: Path) -> None:
+    before = path.read_bytes()
+    deltas = {"tail_age_ms": 25, "base_spread_bps": 0.1}
+    for flag, guard in (
+        ("cooldown_active", "cooldown"),
+        ("freeze_triggered", "freeze"),
+        ("oscillation_detected", "oscillation"),
+        ("velocity_violation", "velocity"),
+        ("late", "late"),
+        ("panic_active", "panic"),
+    ):
+        result = pytest_soak.apply_deltas_with_tracking(path, deltas, {flag: True, "pin": False})
+        assert result["applied"] is False
+        assert result["deltas_applied"] == {}
+        assert result["outcomes"] == dict.fromkeys(deltas, "SKIPPED")
+        flags = {name: value for name, value in result["skip_reason"].items() if value is True}
+        assert flags == {guard: True}
+        assert result["skip_reason"]["note"] == f"{guard}: base_spread_bps, tail_age_ms"
+        assert result["state_hash"] == result["old_hash"]
+    assert path.read_bytes() == before
+
+
+def test_no_flag_is_a_step_without_memory(path: Path) -> None:
+    flags: dict[str, bool]
+    for flags in ({}, {"cooldown_active": False}):
+        result = pytest_soak.apply_deltas_with_tracking(path, {"tail_age_ms": 25}, flags)
+        assert result["applied"] is True
+        # The result's memory goes on like any other.
+        again = pytest_soak.apply_deltas_with_tracking(path, {"tail_age_ms": -25}, result["guards"])
+        assert again["skip_reason"]["oscillation"] is True
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        ({"cooldwn_active": True}, "cooldwn_active: unknown flag; did you mean 'cooldown_active'"),
+        ({"cooldown_active": 1}, "cooldown_active: 1 is not True or False"),
+        ("cooldown", "guards is str; it must be None"),
+        ({3: True}, "3: unknown flag"),
+    ],
+)
+def test_a_bad_flag_is_refused_and_nothing_is_written(path: Path, flags: Any, text: str) -> None:
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=text):
+        pytest_soak.apply_deltas_with_tracking(path, {"tail_age_ms": 25}, flags)
+    assert path.read_bytes() == before
+
+
+def test_a_partial_runtime_is_enough_for_a_proposal() -> None:
+    summary = {"p95_latency_ms": 365.0}
+    assert pytest_soak.propose_micro_tuning(summary, {"concurrency_limit": 10}).deltas.keys() == {
+        "concurrency_limit"
+    }
+    assert pytest_soak.propose_micro_tuning(summary, {"vip_tilt_cap": 0.5}).deltas == {}
+
+
+def test_the_public_names_are_listed_once_and_are_all_there() -> None:
+    assert sorted(pytest_soak.__all__) == dir(pytest_soak)
+    assert len(set(pytest_soak.__all__)) == len(pytest_soak.__all__)
+    assert {*pytest_soak.__all__} - {"__version__"} == pytest_soak._HOMES.keys()
+    assert pytest_soak.__version__ == version("pytest-soak")

@@ -575,7 +575,7 @@ def test_echoes_of_unknown_parameters_are_named_with_the_nearest() -> None:
 
 
 class TestEnsureMakerTakerRatio:
-    def test_fills_in_ratio_and_source_in_a_copy(self) -> None:
+    def test_fills_in_ratio_and_source_in_place(self) -> None:
         summary: dict[str, Any] = {"net_bps": 3.0}
         filled = ensure_maker_taker_ratio(summary, {"fills": FILLS_BY_VOLUME})
         assert filled == {
@@ -583,7 +583,7 @@ class TestEnsureMakerTakerRatio:
             "maker_taker_ratio": 0.9,
             "maker_taker_source": "fills_volume",
         }
-        assert summary == {"net_bps": 3.0}
+        assert filled is summary
 
     def test_a_nested_summary_stays_nested(self) -> None:
         summary = {"iteration": 3, "summary": {"net_bps": 3.0, **INTERNAL}}
@@ -603,9 +603,9 @@ class TestEnsureMakerTakerRatio:
 
     def test_a_placeholder_gives_way_to_data(self) -> None:
         summary = {"maker_taker_ratio": 0.6, "maker_taker_source": "fallback"}
-        filled = ensure_maker_taker_ratio(summary, {"weekly_rollup": WEEKLY})
+        filled = ensure_maker_taker_ratio(dict(summary), {"weekly_rollup": WEEKLY})
         assert filled["maker_taker_source"] == "weekly_rollup"
-        assert ensure_maker_taker_ratio(summary, {}) == summary
+        assert ensure_maker_taker_ratio(dict(summary), {}) == summary
 
     def test_what_is_there_and_unusable_is_no_ratio(self) -> None:
         filled = ensure_maker_taker_ratio({}, {"fills": {"maker_volume": "9", "taker_volume": 1}})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from copy import deepcopy
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -43,18 +45,53 @@ def test_nested_runtime_has_its_sections_and_the_read_only_one() -> None:
 
 
 @BOTH
-def test_get_set_and_apply(runtime: Mapping[str, Any]) -> None:
-    before = repr(runtime)
+def test_get_set_and_apply_change_the_runtime_that_they_are_given(runtime: dict[str, Any]) -> None:
+    runtime = deepcopy(runtime)
+    names = list(runtime)
     assert get_from_runtime(runtime, "tail_age_ms", TABLE) == 600
-    new = set_in_runtime(runtime, "tail_age_ms", 700, TABLE)
-    assert get_from_runtime(new, "tail_age_ms", TABLE) == 700
-    assert new.keys() == runtime.keys()
-    new, count = apply_deltas(
+    assert set_in_runtime(runtime, "tail_age_ms", 700, TABLE) is runtime
+    assert get_from_runtime(runtime, "tail_age_ms", TABLE) == 700
+    changed, count = apply_deltas(
         runtime, {"base_spread_bps": 0.1, "tail_age_ms": -50, "vip_tilt_cap": 0}, TABLE
     )
+    assert changed is runtime
     assert count == 2
-    assert get_all_params(new, TABLE) == {**FLAT, "base_spread_bps": 0.6, "tail_age_ms": 550}
-    assert repr(runtime) == before
+    assert get_all_params(runtime, TABLE) == {**FLAT, "base_spread_bps": 0.6, "tail_age_ms": 650}
+    assert list(runtime) == names
+
+
+def test_a_section_that_is_missing_is_made_and_a_section_that_is_none_is_refused() -> None:
+    runtime: dict[str, Any] = {}
+    set_in_runtime(runtime, "tail_age_ms", 700, TABLE)
+    assert get_all_params(runtime, TABLE) == {"tail_age_ms": 700}
+    bad: dict[str, Any] = {TABLE["tail_age_ms"].path[0]: 3}
+    with pytest.raises(ParameterError, match="3 is no section of a runtime"):
+        set_in_runtime(bad, "tail_age_ms", 700, TABLE)
+    assert bad == {TABLE["tail_age_ms"].path[0]: 3}
+
+
+@pytest.mark.parametrize("value", [math.nan, 5001, "5"])
+def test_a_bad_value_changes_nothing(value: Any) -> None:
+    runtime: dict[str, Any] = {}
+    with pytest.raises(ParameterError):
+        set_in_runtime(runtime, "tail_age_ms", value, TABLE)
+    assert runtime == {}
+
+
+def test_a_runtime_that_cannot_be_changed_is_refused() -> None:
+    frozen: Any = MappingProxyType({"tail_age_ms": 600.0})
+    with pytest.raises(ParameterError, match="must be a dict, not mappingproxy"):
+        apply_deltas(frozen, {"tail_age_ms": 5}, TABLE)
+
+
+def test_a_partial_runtime_has_the_parameters_that_it_has() -> None:
+    part = {"engine": {"tail_age_ms": 500}, "strategy": {"name": "x"}}
+    assert get_all_params(part, TABLE) == {"tail_age_ms": 500}
+    assert get_all_params({"tail_age_ms": 500}, TABLE) == {"tail_age_ms": 500}
+    with pytest.raises(ParameterError, match="has no parameter of the profile; it has tail_age"):
+        get_all_params({"tail_age": 500}, TABLE)
+    with pytest.raises(ParameterError, match="tail_age_ms: nan is not a finite number"):
+        get_all_params({"tail_age_ms": math.nan}, TABLE)
 
 
 @BOTH
@@ -75,7 +112,8 @@ def test_get_set_and_apply(runtime: Mapping[str, Any]) -> None:
         ([("tail_age_ms", 5)], "deltas are a mapping"),
     ],
 )
-def test_bad_deltas_change_nothing(runtime: Mapping[str, Any], deltas: Any, said: str) -> None:
+def test_bad_deltas_change_nothing(runtime: dict[str, Any], deltas: Any, said: str) -> None:
+    runtime = deepcopy(runtime)
     before = repr(runtime)
     with pytest.raises(ParameterError) as caught:
         apply_deltas(runtime, deltas, TABLE)

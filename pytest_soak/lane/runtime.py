@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from pytest_soak.loop.entries import runtime_of
 from pytest_soak.loop.model import Decision
 from pytest_soak.profile.model import Profile
-from pytest_soak.profile.parameters import ParameterError, flatten, nest, tuner_copies
+from pytest_soak.profile.parameters import ParameterError, flatten
 from pytest_soak.store.atomic import atomic_create_json, atomic_write_json
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.reading import holds_canonical, read_json_with_hash
@@ -21,10 +21,6 @@ class RuntimeFile:
     def __init__(self, path: Path, profile: Profile) -> None:
         self.path, self._profile = path, profile
 
-    def nested(self, values: Mapping[str, float]) -> dict[str, Any]:
-        """What the file says, and a target gets, of these values."""
-        return nest(values, self._profile.parameters, tuner_copies(self._profile))
-
     def restore(self, values: Mapping[str, float]) -> bool:
         """Write it where it is missing; whether it was. Raises StoreError.
 
@@ -32,7 +28,7 @@ class RuntimeFile:
         """
         if os.path.lexists(self.path):
             return False
-        return atomic_create_json(self.path, self.nested(values))
+        return atomic_create_json(self.path, runtime_of(self._profile, values))
 
     def holds(self, state_hash: str) -> bool:
         """Whether it is, byte by byte, what has this hash; quicker than :meth:`read`."""
@@ -50,7 +46,7 @@ class RuntimeFile:
 
     def write(self, values: Mapping[str, float], state_hash: str | None = None) -> None:
         """Replace it, and read it back. Raises StoreError, also where ``state_hash`` is another."""
-        written, _ = atomic_write_json(self.path, self.nested(values))
+        written, _ = atomic_write_json(self.path, runtime_of(self._profile, values))
         if state_hash is not None and written != state_hash:
             raise StoreError(
                 f"{self.path} has the hash {written[:12]}, decided was {state_hash[:12]}"
@@ -58,16 +54,16 @@ class RuntimeFile:
 
 
 def carried_out(
-    intent: Decision, before: Mapping[str, float], found: Mapping[str, float]
+    intent: Decision, before: Mapping[str, float], present: Mapping[str, float]
 ) -> dict[str, float]:
-    """The values of ``intent``, with what an operator edited since in the file that was ``found``.
+    """The values of ``intent``, with the edits that an operator made since (``present``).
 
-    A key that has its value of before was not edited, the stop came first; unless another key shows
-    that the file had been written.
+    A key with its value from before was not edited: the stop came before the file was written. If
+    another key has its new value, the file was written, and every value in it counts.
     """
     moved = [key for key, value in intent.values.items() if value != before[key]]
-    if any(found[key] == intent.values[key] for key in moved):
-        return dict(found)
+    if any(present[key] == intent.values[key] for key in moved):
+        return dict(present)
     return {
-        key: intent.values[key] if value == before[key] else value for key, value in found.items()
+        key: intent.values[key] if value == before[key] else value for key, value in present.items()
     }

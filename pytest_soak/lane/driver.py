@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from pytest_soak.canonical import canonical_json, scrubbed
+from pytest_soak.lane.deadline import DeadlinePassed, call
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import (
     EndOfData,
     FastForwardTarget,
     Lane,
+    Scenario,
     SnapshotTarget,
     Target,
 )
-from pytest_soak.session.deadline import DeadlinePassed, call
-from pytest_soak.session.scenarios import announce
 
 T = TypeVar("T")
 Kind = Literal["error", "timeout", "contract", "end_of_data"]
@@ -128,6 +128,23 @@ class TargetDriver:
             raise
         except BaseException as error:
             raise TargetFailed("error", _text(doing, error)) from error
+
+
+def announce(target: Target, planned: Sequence[Scheduled]) -> None:
+    """Give a target its schedule. Raises ValueError if it has no method for it."""
+    method = getattr(target, "scenarios", None)
+    if not callable(method):
+        names = ", ".join(dict.fromkeys(entry.name for entry in planned))
+        raise ValueError(
+            f"{type(target).__name__} has no method scenarios(schedule), so it cannot make "
+            f"{names}; the mock market can"
+        )
+    method(
+        tuple(
+            Scenario(entry.name, entry.at, entry.after_s, entry.for_s, entry.strength)
+            for entry in planned
+        )
+    )
 
 
 def restorer(

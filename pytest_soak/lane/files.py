@@ -1,0 +1,180 @@
+"""The files of one running lane: journal, runtime file, logs, summaries. Or none of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from pytest_soak.canonical import scrubbed
+from pytest_soak.lane.runtime import RuntimeFile
+from pytest_soak.loop.entries import state_hash_of
+from pytest_soak.loop.fold import fold
+from pytest_soak.loop.model import Entry, Iteration
+from pytest_soak.loop.state import LaneState, tuning_state
+from pytest_soak.report.summary import iteration_summary
+from pytest_soak.store import names
+from pytest_soak.store.errors import StoreError
+from pytest_soak.store.journal import Journal
+from pytest_soak.store.lines import LineFile
+from pytest_soak.store.rundir import LaneDirectory
+
+
+class LaneFiles(Protocol):
+    """What a runner needs of a lane's files. Every method may raise StoreError."""
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """The journal as it was opened."""
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a later session may continue the lane, and needs the target's state for it."""
+
+    def append(self, *lines: Entry, sync: bool = True) -> None:
+        """Append to the journal; durable on return, or with the next append if not ``sync``."""
+
+    def restore(self, values: Mapping[str, float]) -> bool:
+        """Write a missing runtime file; whether it was missing."""
+
+    def holds(self, state_hash: str) -> bool:
+        """Whether the runtime file has this hash."""
+
+    def read(self) -> tuple[dict[str, float], str]:
+        """Values and hash of the runtime file. Raises ParameterError for another shape."""
+
+    def write(self, values: Mapping[str, float], state_hash: str | None = None) -> None:
+        """Replace the runtime file, read it back, and compare the hash."""
+
+    def log(self, line: str) -> None:
+        """Append a line to ``run.log``."""
+
+    def record(self, iteration: Iteration, seconds: float | None) -> None:
+        """Write the summary of a decided iteration and how long it took."""
+
+    def without_path(self, text: str) -> str:
+        """``text`` without the lane's folder, so that a journal is the same wherever it is."""
+
+    def close(self, state: LaneState) -> None:
+        """Close all files and write ``TUNING_STATE.json``."""
+
+    def release(self) -> None:
+        """Close all files and write nothing: for a lane that could not begin."""
+
+
+class StoredFiles:
+    """The files of a lane in its directory; the journal is locked until :meth:`close`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open them. Raises StoreError, and EntryError for a journal without a start entry."""
+        self._directory = LaneDirectory(path)
+        self._journal = Journal.open(path / names.JOURNAL)
+        try:
+            profile = fold(self._journal.entries[:1]).profile
+            self._runtime = RuntimeFile(path / names.RUNTIME, profile)
+            self._log = LineFile(path / names.LOG)
+            self._timing = LineFile(path / names.TIMING)
+        except BaseException:
+            self._journal.close()
+            raise
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        return self._journal.entries
+
+    @property
+    def can_resume(self) -> bool:
+        return True
+
+    def append(self, *lines: Entry, sync: bool = True) -> None:
+        self._journal.append(*lines, sync=sync)
+
+    def restore(self, values: Mapping[str, float]) -> bool:
+        return self._runtime.restore(values)
+
+    def holds(self, state_hash: str) -> bool:
+        return self._runtime.holds(state_hash)
+
+    def read(self) -> tuple[dict[str, float], str]:
+        return self._runtime.read()
+
+    def write(self, values: Mapping[str, float], state_hash: str | None = None) -> None:
+        self._runtime.write(values, state_hash)
+
+    def log(self, line: str) -> None:
+        self._log.write(line)
+
+    def record(self, iteration: Iteration, seconds: float | None) -> None:
+        wall = datetime.now(UTC).isoformat(timespec="milliseconds")
+        name = names.iteration_summary(iteration.number)
+        try:
+            self._directory.write_json(name, iteration_summary(iteration, wall))
+        except StoreError as error:
+            # The end of the run writes it from the journal, or names it; the lane goes on.
+            self._log.write(f"| artifact | FAILED | iteration={iteration.number} {error} |")
+        rounded = None if seconds is None else round(seconds, 6)
+        self._timing.write_json({"iteration": iteration.number, "utc": wall, "seconds": rounded})
+
+    def without_path(self, text: str) -> str:
+        return scrubbed(text.replace(f"{self._directory.path}{os.sep}", ""))
+
+    def close(self, state: LaneState) -> None:
+        self.release()
+        self._directory.write_json(names.TUNING_STATE, tuning_state(state))
+
+    def release(self) -> None:
+        self._journal.close()
+        self._log.close()
+        self._timing.close()
+
+
+class NoFiles:
+    """A lane in memory: the journal is a list, and no operator edits the runtime."""
+
+    def __init__(self, start: Entry) -> None:
+        self.journal: list[Entry] = [start]
+        state = fold([start])
+        self._profile = state.profile
+        self._values: dict[str, float] = dict(state.values)
+        self._hash = state.state_hash
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        return tuple(self.journal)
+
+    @property
+    def can_resume(self) -> bool:
+        return False
+
+    def append(self, *lines: Entry, sync: bool = True) -> None:
+        self.journal.extend(lines)
+
+    def restore(self, values: Mapping[str, float]) -> bool:
+        return False
+
+    def holds(self, state_hash: str) -> bool:
+        return state_hash == self._hash
+
+    def read(self) -> tuple[dict[str, float], str]:
+        return dict(self._values), self._hash
+
+    def write(self, values: Mapping[str, float], state_hash: str | None = None) -> None:
+        self._values = dict(values)
+        self._hash = state_hash or state_hash_of(self._profile, values)
+
+    def log(self, line: str) -> None:
+        return None
+
+    def record(self, iteration: Iteration, seconds: float | None) -> None:
+        return None
+
+    def without_path(self, text: str) -> str:
+        return scrubbed(text)
+
+    def close(self, state: LaneState) -> None:
+        return None
+
+    def release(self) -> None:
+        return None

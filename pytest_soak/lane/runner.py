@@ -1,0 +1,331 @@
+"""Runs one lane: observe, decide, apply, record, in this order. Imports no pytest."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from pytest_soak.lane.core import LaneCore
+from pytest_soak.lane.driver import TargetDriver, TargetFailed, restorer
+from pytest_soak.lane.files import LaneFiles
+from pytest_soak.lane.hooks import Proposer, place_of
+from pytest_soak.lane.runtime import carried_out
+from pytest_soak.loop.entries import runtime_of
+from pytest_soak.loop.history import read_history
+from pytest_soak.loop.model import (
+    Decision,
+    Entry,
+    Halt,
+    HaltKind,
+    Headroom,
+    Iteration,
+    Readings,
+    Requested,
+)
+from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.tuner import propose
+from pytest_soak.protocol import Lane, Target
+from pytest_soak.store.errors import StoreError
+
+HISTORY_FOR_HOOKS = 50
+"""A user's proposer gets so many iterations: a fixed number, so that no iteration costs more."""
+
+_MOST_EDITS = 10
+"""So many edits by an operator lead to a new decision of the same iteration."""
+
+
+class LaneHalted(Exception):  # noqa: N818 - a state of the lane
+    """The lane ends here; the text says why."""
+
+    def __init__(self, halt: Halt) -> None:
+        super().__init__(f"iteration {halt.iteration}: {halt.text}")
+        self.halt = halt
+
+
+class LaneRunner:
+    """The only owner of a lane's files and target while the lane runs."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        files: LaneFiles,
+        make_target: Callable[[Lane], Target],
+        *,
+        timeout_s: float | None = None,
+        proposer: Proposer | None = None,
+        passing: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        """Take over the opened files and complete a decision that a stop interrupted.
+
+        ``passing`` are exceptions that are raised unchanged, as Ctrl-C is. Raises StoreError and
+        ValueError for a journal or runtime file that cannot be used; the files are closed then.
+        """
+        self.lane = lane
+        session_ends: tuple[type[BaseException], ...] = (KeyboardInterrupt, GeneratorExit, *passing)
+        self._passing: tuple[type[BaseException], ...] = (LaneHalted, *session_ends)
+        self._driver = TargetDriver(lane, make_target, timeout_s, session_ends)
+        self._proposer = proposer
+        self._files = files
+        self.fresh_from: int | None = None
+        """The iteration at which a resumed lane began with a target without its history."""
+        self._began: float | None = None
+        self._stopped = False
+        try:
+            self._core = LaneCore.of(files.entries)
+            # A lane that halted in an earlier session tries its iteration again; a lane whose data
+            # ended stays ended.
+            self.halt = self.state.halt if _is_end_of_data(self.state.halt) else None
+            history = read_history(files.entries).iterations
+            # A decision that is not in force yet is recorded when it is, below.
+            decided = [item for item in history if item.number <= self.state.done]
+            self._previous = decided[-1] if decided else None
+            # Copies: a proposer that changes its history changes nothing else.
+            self._shown: deque[Iteration] = deque(maxlen=HISTORY_FOR_HOOKS)
+            if proposer is not None:
+                self._shown.extend(map(deepcopy, decided[-HISTORY_FOR_HOOKS:]))
+            self._complete_intent()
+        except BaseException:
+            with suppress(StoreError):
+                files.release()
+            raise
+
+    # -- the steps of one iteration ------------------------------------------------------------
+
+    @property
+    def state(self) -> LaneState:
+        """The lane as its journal has it."""
+        return self._core.state
+
+    @property
+    def target(self) -> Target | None:
+        """The target, once it was made."""
+        return self._driver.target
+
+    @property
+    def previous(self) -> Iteration | None:
+        """The iteration before, whose decision is in force now."""
+        return self._previous
+
+    def observe(self, number: int) -> Iteration:
+        """Run iteration ``number`` of the target, or return its observation from the journal.
+
+        Raises LaneHalted when the target raised, was late, returned no report or has no data left.
+        """
+        with self._halting(number):
+            if self.state.observed is not None and self.state.observed.number == number:
+                self._start_target()
+                return self.state.observed
+            self._began = time.monotonic()
+            self._take_edits()
+            self._start_target()
+            report = self._driver.run(number, self._runtime(self.state.values))
+            # Synced with the decision: before that, no check and no user has seen the iteration.
+            snapshot = self._driver.snapshot() if self._files.can_resume else None
+            self._append(self._core.observe(report, snapshot), sync=False)
+        if self.state.observed is None:
+            raise AssertionError("an observation left no observed iteration")
+        return self.state.observed
+
+    def decide(self, recorded: Mapping[str, Any], failed: Sequence[str]) -> Iteration:
+        """Judge, propose, guard, apply and record the observed iteration.
+
+        ``recorded`` are values of the checks by name, ``failed`` the names of failed checks. Raises
+        LaneHalted when the decision could not be written.
+        """
+        number = self.state.done + 1
+        with self._halting(number):
+            # An operator edits during the interval; the decision starts from the edited values.
+            self._take_edits()
+            lines, decided = self._decided(recorded, failed)
+            # A user's proposer may take minutes. After an edit it proposes again, as in a resumed
+            # session; a limited number of times, so that frequent edits do not stop the lane.
+            for _ in range(_MOST_EDITS if self._proposer else 0):
+                if not self._take_edits():
+                    break
+                lines, decided = self._decided(recorded, failed)
+            self._append(*lines)
+            if self.state.intent is not None:
+                self._carry_out(self.state.intent)
+            self._record(decided)
+        return decided
+
+    def _decided(
+        self, recorded: Mapping[str, Any], failed: Sequence[str]
+    ) -> tuple[list[Entry], Iteration]:
+        """The entries of the decision that is due, and the iteration with that decision."""
+        lines: list[Entry] = []
+        core = self._core
+        if recorded or failed:
+            lines.append(core.check(recorded, failed))
+            core = core.after(lines[0])
+        observed = core.state.observed
+        if observed is None:
+            raise AssertionError("a decision was due without an observation")
+        decision = core.decide(self._propose if self._proposer else None, self._passing)
+        lines.append(core.decided(decision))
+        verdict, reasons = decision.verdict, decision.reasons
+        return lines, replace(observed, verdict=verdict, reasons=reasons, decision=decision)
+
+    def stop(self) -> None:
+        """End the lane in this process: stop the target and close the files.
+
+        Raises TargetFailed when the target's ``stop()`` failed.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        try:
+            self._driver.stop()
+        finally:
+            self._files.close(self.state)
+
+    # -- what can go wrong ---------------------------------------------------------------------
+
+    @contextmanager
+    def _halting(self, number: int) -> Iterator[None]:
+        """An exception inside halts the lane with a reason; it does not only fail this item."""
+        try:
+            yield
+        except self._passing:
+            raise
+        except TargetFailed as failed:
+            self._halt(Halt(number, failed.kind, str(failed)), failed.__cause__)
+        except BaseException as error:
+            text = self._files.without_path(f"{type(error).__name__}: {error}")
+            kind: HaltKind = "write" if isinstance(error, StoreError) else "error"
+            self._halt(Halt(number, kind, text), error)
+
+    def _halt(self, halt: Halt, cause: BaseException | None) -> NoReturn:
+        self.halt = halt
+        # A disk that refuses an entry refuses the halt too; the lane ends all the same.
+        with suppress(StoreError):
+            self._append(self._core.halt(halt))
+        raise LaneHalted(halt) from cause
+
+    # -- the target ----------------------------------------------------------------------------
+
+    def _start_target(self) -> None:
+        if self.target is not None:
+            return
+        behind = self.state.done + (self.state.observed is not None)
+
+        def runtimes() -> list[dict[str, Any]]:
+            history = read_history(self._files.entries).iterations[:behind]
+            return [self._runtime(item.values) for item in history]
+
+        def fresh() -> None:
+            self.fresh_from = behind + 1
+            self._files.log(f"| resume | FRESH_TARGET | iteration={self.fresh_from} |")
+
+        self._driver.start(
+            self._runtime(self.state.values),
+            self.state.scenarios,
+            restorer(self.state.target_state, runtimes, fresh) if behind else _restore_nothing,
+        )
+
+    def _runtime(self, values: Mapping[str, float]) -> dict[str, Any]:
+        return runtime_of(self.state.profile, values)
+
+    # -- the runtime file ----------------------------------------------------------------------
+
+    def _take_edits(self) -> bool:
+        """Journal an operator's edit of the runtime file; whether there was an edit.
+
+        The file is read every time: its values count, whatever was decided.
+        """
+        self._restore_missing()
+        if self._files.holds(self.state.state_hash):
+            return False
+        values, state_hash = self._files.read()
+        if state_hash == self.state.state_hash:
+            return False
+        if values != self.state.values:
+            self._append_edit(self._core.edit(values))
+        if state_hash != self.state.state_hash:
+            # The edit changed more than parameters (the read-only copies). The file is written
+            # again, so that its hash is that of the journal.
+            self._files.write(self.state.values, self.state.state_hash)
+            self._log_rewritten()
+        return True
+
+    def _restore_missing(self) -> None:
+        """A removed runtime file is written again with the values of the journal."""
+        if self._files.restore(self.state.values):
+            self._log_rewritten()
+
+    def _log_rewritten(self) -> None:
+        self._files.log(f"| external | REWRITTEN | iteration={self.state.done + 1} |")
+
+    def _append_edit(self, edit: Entry) -> None:
+        self._append(edit)
+        keys = ",".join(edit["keys"])
+        self._files.log(f"| external | EDIT | iteration={self.state.done + 1} keys={keys} |")
+
+    def _complete_intent(self) -> None:
+        """Apply a decision that was journaled before a stop and is not in force yet."""
+        intent, observed = self.state.intent, self.state.observed
+        if intent is None or observed is None:
+            return
+        self._carry_out(intent)
+        self._record(replace(observed, decision=intent))
+
+    def _carry_out(self, intent: Decision) -> None:
+        """Write the decided values to the runtime file; an operator's later edits stay."""
+        self._restore_missing()
+        values = dict(intent.values)
+        if not self._files.holds(intent.old_hash):
+            present, _ = self._files.read()
+            values = carried_out(intent, self.state.values, present)
+        if values == intent.values:
+            self._files.write(values, intent.state_hash)
+            # Not synced: if this entry is lost, the file shows that the decision was applied.
+            self._append(self._core.done(), sync=False)
+        else:
+            edit = self._core.edit(values)
+            self._files.write(values)  # first: after a stop in between, the file shows the edit
+            self._append_edit(edit)
+
+    # -- the record ----------------------------------------------------------------------------
+
+    def _append(self, *lines: Entry, sync: bool = True) -> None:
+        self._files.append(*lines, sync=sync)
+        self._core = self._core.after(*lines)
+
+    def _propose(
+        self, state: LaneState, readings: Readings, headroom: Mapping[str, Headroom]
+    ) -> Requested:
+        answer = None
+        if self._proposer is not None:
+            try:
+                answer = self._proposer(state, readings, headroom, tuple(self._shown))
+            except self._passing:
+                raise
+            except Exception as error:  # noted in the decision; the log has the place in the code
+                with suppress(StoreError):
+                    self._files.log(f"| proposer | FAILED | {place_of(error)} |")
+                raise
+        return propose(state, readings, headroom) if answer is None else answer
+
+    def _record(self, iteration: Iteration) -> None:
+        """Write projections and logs; the lane reads none of them again."""
+        self._previous = iteration
+        if self._proposer is not None:
+            self._shown.append(deepcopy(iteration))
+        began = self._began
+        self._files.record(iteration, None if began is None else time.monotonic() - began)
+        if iteration.decision:
+            for line in iteration.decision.requested.log:
+                self._files.log(line)
+
+
+def _is_end_of_data(halt: Halt | None) -> bool:
+    return halt is not None and halt.kind == "end_of_data"
+
+
+def _restore_nothing(_: Target) -> None:
+    """A lane at its start has nothing to restore."""
