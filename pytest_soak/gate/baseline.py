@@ -11,22 +11,22 @@ from pytest_soak.statistics import ar1_coefficient, standard_deviation
 __all__ = ["KpiNoise", "Reference", "reference_of"]
 
 _LEAST = 24
-"""Iterations: what ``gate.pass_from`` is where a profile does not say otherwise."""
+"""Iterations; the default of ``gate.pass_from``."""
 
 
 def reference_of(history: History, least: int = 0) -> Reference:
     """The noise of every gated KPI in a tuner-off run.
 
-    Left out are KPIs with data in fewer iterations than 24, than ``gate.pass_from`` of the run and
-    than ``least``, that of the run to be judged: they would be judged by less than a run itself
-    must have. So are KPIs that never moved: a constant shows no φ. Raises ValueError for
-    a run that was tuned, whose spread is the tuner's as well.
+    A KPI is left out if it has data in fewer iterations than 24, ``gate.pass_from`` of this run, or
+    ``least`` (``gate.pass_from`` of the run to be judged): a reference must not have fewer values
+    than a run itself needs. A KPI that never changed is left out too: a constant shows no φ. Raises
+    ValueError for a run that was tuned, since the tuner adds to the spread of its KPIs.
     """
     if history.tune:
         raise ValueError(
             f"lane {history.lane.id}: a reference is a run with --soak-no-tune, this one was tuned"
         )
-    # A disturbed iteration says nothing of the noise at constant parameters.
+    # A disturbed iteration does not show the noise at constant parameters.
     disturbed = {item.number: "disturbed" for item in history.iterations if fired_in(item)}
     window = LaneWindow(history, excluded=disturbed)
     noise = {}

@@ -1,4 +1,4 @@
-"""The criteria of one lane beside its KPIs: pass count, delta quality, completeness, checks."""
+"""The criteria of one lane that are not KPIs: pass count, delta quality, completeness, checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def pass_count_criterion(lane: LaneWindow) -> CriterionResult:
-    """How many iterations of the window are PASS or WARN."""
+    """Whether enough iterations of the window are PASS or WARN."""
     limits, window, bad = lane.limits, lane.last, lane.not_passing
     least = limits.window - limits.pass_count_slack
     name = f"pass_count_last{limits.window}"
@@ -46,7 +46,7 @@ def pass_count_criterion(lane: LaneWindow) -> CriterionResult:
 
 
 def delta_criterion(lane: LaneWindow, delta: DeltaReport) -> CriterionResult:
-    """Delta quality as a line of the gate."""
+    """Delta quality as a criterion."""
     limit = lane.limits.delta.full
     ratio = delta.full_apply_ratio
     return CriterionResult(
@@ -87,7 +87,7 @@ def checks_criterion(lane: LaneWindow) -> CriterionResult:
 
 
 def completeness_criterion(lane: LaneWindow) -> CriterionResult:
-    """Expected against measured iterations, and why it ended before its plan."""
+    """Whether all planned iterations were measured, and why not."""
     history = lane.history
     planned, measured = history.lane.iterations, len(lane.measured)
     halt = history.halt
@@ -98,7 +98,7 @@ def completeness_criterion(lane: LaneWindow) -> CriterionResult:
         if halt is None:
             text += "; the rest was not run (interrupted, deselected, or not collected)"
         elif halt.kind == "end_of_data":
-            # A lane in which nothing was measured has shown nothing, however it ended.
+            # A lane without any measured iteration FAILs, even if only the data ended.
             verdict = Verdict.INCONCLUSIVE if measured else Verdict.FAIL
             text += f"; the data ended at iteration {halt.iteration}"
             text += f": {halt.text}" if halt.text else ""

@@ -1,8 +1,8 @@
-"""Did every change that was decided take effect, and is everything else explained?
+"""Delta verification: did every decided change take effect, and does every other one have a reason?
 
-A decision is checked against itself (each proposed key has one outcome, the values follow from
-the outcomes) and against the iteration after it (it runs with those values, and says so itself
-where it echoes them).
+A decision is checked for consistency (each proposed key has one outcome, the values follow from the
+outcomes) and against the iteration after it (it runs with these values, and its echo, if there is
+one, has them too).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 _NOTHING = "not applicable"
 _LEFT_OUT = "which leaves it out"
 _SLACK = 1e-9
-"""Share of a key's range below which two values are the same (SPEC §5)."""
+"""Two values are equal if they differ by no more than this part of the key's range (SPEC §5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class DeltaCheck:
     """``none``: nothing was proposed, and nothing is wrong."""
     problems: tuple[str, ...]
     echoes: tuple[str, ...]
-    """What the target's echo of its parameters does not confirm."""
+    """Values that the target's echo of its parameters does not confirm."""
     refused: Mapping[str, str]
-    """Key to reason, of what was proposed and not or not wholly applied."""
+    """Key to reason, for proposed moves that were not applied, or only in part."""
     proposed: int
     explained: int
     stuck: bool
@@ -57,7 +57,7 @@ class DeltaCheck:
 
 @dataclass(frozen=True, slots=True)
 class DeltaReport:
-    """SPEC §12 of one lane. Ratios are None where they would divide by nothing."""
+    """The delta verification of one lane (SPEC §12). A ratio is None if it would divide by zero."""
 
     full: int
     partial_ok: int
@@ -66,20 +66,22 @@ class DeltaReport:
     full_apply_ratio: float | None
     signature_stuck_count: int
     withheld_ratio: float | None
-    """Of the iterations in which the tuner wanted anything: the share in which it held a key."""
+    """Of the iterations in which the tuner requested a move: the ratio in which a key was
+    withheld."""
     explained_ratio: float | None
-    """Of the proposed keys: the share that was applied and seen, or has a reason."""
+    """Of the proposed keys: the ratio that was applied and verified, or has a reason."""
     proposes_when_needed: float | None
-    """Of the iterations in need: the share in which the rule spoke, or said why it did not."""
+    """Of the iterations that needed the rule: the ratio in which it proposed or had a reason not
+    to."""
     failures: tuple[str, ...]
-    """One line each, with the iteration."""
+    """One line for each failure, with the iteration."""
     verdict: Verdict
     applicable: bool
-    """False when nothing was proposed, and with the tuner off or in a dry run."""
+    """False if nothing was proposed, if the tuner was off, or in a dry run."""
     reason: str
-    """One line for people, with the figures and the limits."""
+    """One line with the figures and the limits."""
     checks: tuple[DeltaCheck, ...]
-    """Of the iterations that are not ``none``."""
+    """The checks of the iterations whose status is not ``none``."""
 
     @property
     def counted(self) -> int:
@@ -87,10 +89,10 @@ class DeltaReport:
 
 
 def verify_deltas(lane: LaneWindow, strict: bool = False) -> DeltaReport:
-    """Verify every decision of a lane and judge them together; ``strict`` knows no relaxed limit.
+    """Verify every decision of a lane and judge them together. ``strict`` has no relaxed limit.
 
-    An echo that differs, or a value that moved by itself, is a ``fail`` even where nothing was
-    proposed: it belongs to the decision before it, and before the first one to the start.
+    An echo that differs, or a value that changed without a decision, is a ``fail`` even if nothing
+    was proposed. It counts for the decision before it, or for the start if there is none before.
     """
     history = lane.history
     live = history.tune and not history.dry_run
@@ -108,7 +110,7 @@ def _start_check(history: History) -> DeltaCheck | None:
     echoes = _echo_problems(first)
     problems: dict[str, str] = {}
     if not first.external:
-        problems = _moved(history, history.start_values, first.values, "at the start")
+        problems = _differences(history, history.start_values, first.values, "at the start")
     if not (problems or echoes):
         return None
     texts = tuple(problems.values())
@@ -124,18 +126,22 @@ def _check(
 ) -> DeltaCheck:
     outcomes = {outcome.key: outcome for outcome in decision.outcomes} if live else {}
     problems = _value_problems(history, iteration, decision)
-    if live:  # what is wrong with the outcome itself says more than the value that came of it
+    if live:  # a problem of the outcome is more specific than the value that follows from it
         problems |= _decision_problems(history, iteration, decision)
     unseen: set[str] = set()
     echoes: dict[str, str] = {}
     if follower is not None:
         changed = [key for key, now in decision.values.items() if now != iteration.basis.get(key)]
         echoes = _echo_problems(follower) | _unconfirmed(history, follower, changed)
-        moved = _moved(history, decision.values, follower.values, "in the next iteration")
+        differences = _differences(
+            history, decision.values, follower.values, "in the next iteration"
+        )
         if follower.external:
-            unseen = set(moved)  # an operator's edit explains it, and hides whether it was applied
+            # An operator's edit explains the difference, but then whether the move was applied is
+            # not known.
+            unseen = set(differences)
         else:
-            problems = moved | problems
+            problems = differences | problems
     proposed = set(outcomes) | (
         {item.key for item in decision.requested.proposals} if live else set()
     )
@@ -225,16 +231,16 @@ def _outcome_problem(history: History, iteration: Iteration, outcome: Outcome) -
 
 
 def _value_problems(history: History, iteration: Iteration, decision: Decision) -> dict[str, str]:
-    """Keys whose decided value does not follow from outcomes or panic."""
+    """Key to the difference, where the decided value does not follow from outcomes or panic."""
     expected = dict(iteration.basis)
     if not decision.dry_run:
         expected |= {o.key: o.after for o in decision.outcomes if o.applied and o.after is not None}
         if decision.panic is not None and not decision.panic.would:
             expected |= decision.panic.moves
-    return _moved(history, expected, decision.values, "with nothing applied that explains it")
+    return _differences(history, expected, decision.values, "with nothing applied that explains it")
 
 
-def _moved(
+def _differences(
     history: History, expected: Mapping[str, float], actual: Mapping[str, float], where: str
 ) -> dict[str, str]:
     problems = {}
@@ -252,7 +258,7 @@ def _span(parameter: Parameter | None) -> float:
 
 
 def _echo_problems(iteration: Iteration) -> dict[str, str]:
-    """Key to what the target echoed of it, where that is not the value in force."""
+    """Key to the difference, where the echoed value is not the value in force."""
     return {
         key: f"{key}: iteration {iteration.number} ran with {iteration.values[key]:g}, and the "
         f"target echoed {echoed}"
@@ -261,7 +267,7 @@ def _echo_problems(iteration: Iteration) -> dict[str, str]:
 
 
 def _unconfirmed(history: History, follower: Iteration, changed: Sequence[str]) -> dict[str, str]:
-    """The changed keys that the echo of the next iteration, if it gives one, leaves out."""
+    """The changed keys that the echo of the next iteration leaves out; none without an echo."""
     return {
         key: f"{key}: changed to {follower.values[key]:g}, and not confirmed by the echo of "
         f"iteration {follower.number}, {_LEFT_OUT}"
@@ -313,7 +319,7 @@ def _report(lane: LaneWindow, checks: list[DeltaCheck], strict: bool) -> DeltaRe
 
 
 def _why_nothing(history: History) -> str:
-    """Why there is no ratio: said in the words of what was asked for."""
+    """Why there is no ratio."""
     proposed = sum(bool(item.decision and item.decision.outcomes) for item in history.iterations)
     if history.dry_run:
         return f"dry run: proposed in {proposed} iterations, applied in none"
@@ -325,7 +331,7 @@ def _why_nothing(history: History) -> str:
 
 
 def _failures(history: History, checks: Sequence[DeltaCheck]) -> tuple[str, ...]:
-    """A line for each; a key that is echoed wrongly, or left out, again and again has one."""
+    """One line for each problem, but only one for each key whose echo is wrong or left out."""
     lines = [_failure(check, text) for check in checks for text in check.problems]
     lines += echo_lines(history.iterations)
     left_out: dict[str, list[str]] = {}
@@ -378,5 +384,13 @@ def _verdict(
 
 def _withheld_ratio(lane: LaneWindow) -> float | None:
     decisions = [item.decision for item in lane.measured if item.decision is not None]
-    wanting = [d for d in decisions if d.requested.withheld or d.requested.proposals or d.outcomes]
-    return sum(bool(d.requested.withheld) for d in wanting) / len(wanting) if wanting else None
+    requesting = [
+        decision
+        for decision in decisions
+        if decision.requested.withheld or decision.requested.proposals or decision.outcomes
+    ]
+    return (
+        sum(bool(decision.requested.withheld) for decision in requesting) / len(requesting)
+        if requesting
+        else None
+    )

@@ -1,4 +1,4 @@
-"""Criteria of a run as a course: a KPI that drifts, a throughput that is lost, a stale report."""
+"""Criteria on the trend over a run: a KPI that drifts, a throughput loss, a stale report."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from pytest_soak.statistics import (
 
 _VERDICTS = {Alarm.NONE: Verdict.PASS, Alarm.WARN: Verdict.WARN, Alarm.FAIL: Verdict.FAIL}
 _STALE_FROM = 9
-"""So many measured iterations in a row with all KPIs bitwise equal are a stale report."""
+"""From this many measured iterations in a row with all KPIs bitwise equal, the report is stale."""
 _HOURS = 3600.0
 
 
 def drift_criteria(lane: LaneWindow) -> tuple[CriterionResult, ...]:
-    """``drift:KPI`` for every KPI that the profile has tested, then the throughput.
+    """``drift:KPI`` for every KPI in ``gate.drift`` of the profile, then for the throughput.
 
-    What raises is INCONCLUSIVE for its own KPI, and takes nothing from the others.
+    If the test of a KPI raises, this KPI is INCONCLUSIVE, and the others are judged all the same.
     """
     results = {
         kpi: judged(
@@ -38,20 +38,21 @@ def drift_criteria(lane: LaneWindow) -> tuple[CriterionResult, ...]:
         for kpi, limits in lane.limits.drift.items()
     }
     throughput, drift_limits = lane.limits.throughput, lane.limits.drift
-    # A limit of its own replaces the test for loss. A budget does not: the worse of both counts.
+    # A drift test against a limit replaces the test for loss. A test against a budget does not:
+    # then the worse result of both counts.
     if throughput is not None and (
         throughput not in drift_limits or drift_limits[throughput].budget is not None
     ):
         test = partial(_throughput_criterion, lane, throughput)
         lost = judged(lane.history.lane.id, f"drift:{throughput}", test)
-        found = results.get(throughput, lost)
-        results[throughput] = max(found, lost, key=lambda item: item.verdict.severity)
+        kpi_result = results.get(throughput, lost)
+        results[throughput] = max(kpi_result, lost, key=lambda item: item.verdict.severity)
     return tuple(results.values())
 
 
 @dataclass(frozen=True, slots=True)
-class _Course:
-    """How one KPI moved over the run, and what it is held against."""
+class _KpiDrift:
+    """The drift of one KPI over the run, and the limit that it is compared with."""
 
     kpi: str
     limit: Comparison | None
@@ -62,7 +63,7 @@ def _drift_criterion(lane: LaneWindow, kpi: str, limits: DriftLimits) -> Criteri
     comparison = _limit_of(lane, kpi, limits)
     if comparison is None:
         return _not_applicable(lane, kpi, "it has no data")
-    course = drift(
+    result = drift(
         lane.judged_series(kpi),
         limit=comparison.limit,
         upper=comparison.upper,
@@ -70,20 +71,20 @@ def _drift_criterion(lane: LaneWindow, kpi: str, limits: DriftLimits) -> Criteri
         last_change=lane.last_change,
         alpha=limits.alpha,
     )
-    return _result(lane, _Course(kpi, comparison, course))
+    return _result(lane, _KpiDrift(kpi, comparison, result))
 
 
 def _throughput_criterion(lane: LaneWindow, kpi: str) -> CriterionResult:
-    course = throughput_drift(
+    result = throughput_drift(
         lane.judged_series(kpi), window=lane.limits.window, last_change=lane.last_change
     )
-    return _result(lane, _Course(kpi, None, course))
+    return _result(lane, _KpiDrift(kpi, None, result))
 
 
 def _limit_of(lane: LaneWindow, kpi: str, limits: DriftLimits) -> Comparison | None:
-    """The KPI's own limit or that of its budget, the tighter one; None without either.
+    """The limit of the KPI or of its budget, whichever is tighter; None without either.
 
-    A budget without data has no limit.
+    A budget gives no limit without data.
     """
     own = lane.comparison(kpi)
     start = first_quarter_figure(lane.judged_series(kpi))
@@ -110,28 +111,28 @@ def _not_applicable(lane: LaneWindow, kpi: str, why: str) -> CriterionResult:
     )
 
 
-def _result(lane: LaneWindow, course: _Course) -> CriterionResult:
-    worst = course.drift.worst
+def _result(lane: LaneWindow, kpi_drift: _KpiDrift) -> CriterionResult:
+    worst = kpi_drift.drift.worst
     if worst is None:
-        known = len(lane.judged_series(course.kpi).present)
-        return _not_applicable(lane, course.kpi, f"{known} values, 24 are needed")
+        count = len(lane.judged_series(kpi_drift.kpi).present)
+        return _not_applicable(lane, kpi_drift.kpi, f"{count} values, 24 are needed")
     return CriterionResult(
-        f"drift:{course.kpi}",
-        _VERDICTS[course.drift.alarm],
+        f"drift:{kpi_drift.kpi}",
+        _VERDICTS[kpi_drift.drift.alarm],
         worst.slope.slope,
         "",
         None,
         worst.slope.n,
         worst.slope.n_eff,
         worst.slope.phi,
-        f"drift:{course.kpi}: {drift_text(lane, course.kpi, course.limit, worst)}",
+        f"drift:{kpi_drift.kpi}: {drift_text(lane, kpi_drift.kpi, kpi_drift.limit, worst)}",
         lane.history.lane.id,
         *_bounds(worst),
     )
 
 
 def _bounds(stretch: Stretch) -> tuple[float, float] | tuple[None, None]:
-    """Of its slope; none are shown that rest on fewer than two independent values."""
+    """The bounds of the slope; None with fewer than two independent values."""
     slope = stretch.slope
     if slope.n_eff < 2.0:
         return None, None
@@ -154,7 +155,7 @@ def drift_text(lane: LaneWindow, kpi: str, limit: Comparison | None, stretch: St
         low, high = sorted((abs(low), abs(high)))
         text += f" ({figure(low)} to {figure(high)})"
     if limit is not None and stretch.remaining is not None:
-        # A line that is beyond the limit already, or is so within the iteration, crosses it now.
+        # A line that is beyond the limit already, or within half an iteration, crosses it now.
         ahead = round(stretch.remaining)
         when = f"in about {ahead} iterations" if ahead else "now"
         text += f", crosses {limit.limit:g} {when}"
@@ -167,11 +168,11 @@ def drift_text(lane: LaneWindow, kpi: str, limit: Comparison | None, stretch: St
 
 
 def stale_criterion(lane: LaneWindow) -> CriterionResult | None:
-    """WARN where every KPI of the report stays bitwise equal; None where fewer than two are read.
+    """WARN if every KPI of the report stays bitwise equal; None if fewer than two KPIs are read.
 
-    A target that reports an old figure again and again has a perfect interval.
+    A target that repeats an old report would otherwise look like one without any noise.
     """
-    longest, since = _longest_standstill(lane.measured)
+    longest, since = _longest_repetition(lane.measured)
     if longest < 0:
         return None
     text = "stale: the KPIs move from iteration to iteration"
@@ -192,8 +193,11 @@ def stale_criterion(lane: LaneWindow) -> CriterionResult | None:
     )
 
 
-def _longest_standstill(iterations: Sequence[Iteration]) -> tuple[int, int]:
-    """The most iterations in a row with equal KPIs, and the first of them; -1 for too few KPIs."""
+def _longest_repetition(iterations: Sequence[Iteration]) -> tuple[int, int]:
+    """The largest number of iterations in a row with equal KPIs, and the first of these iterations.
+
+    The number is -1 if there are too few KPIs.
+    """
     longest, since, run, first = -1, 0, 0, 0
     before: tuple[tuple[str, float], ...] = ()
     for item in iterations:

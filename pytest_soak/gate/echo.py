@@ -1,4 +1,4 @@
-"""What a target echoed, against what was in force, for people."""
+"""Texts on differences between the values that a target echoed and the values in force."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pytest_soak.loop.model import Iteration
 
 
 def echo_text(iteration: Iteration) -> str:
-    """``base_spread_bps 0.515 in force, 0.5 echoed; …`` of one iteration; empty without any."""
+    """``base_spread_bps 0.515 in force, 0.5 echoed; …`` of one iteration; empty if none differs."""
     return "; ".join(
         f"{key} {iteration.values[key]:g} in force, {echoed} echoed"
         for key, echoed in iteration.echo_mismatch.items()
@@ -16,7 +16,7 @@ def echo_text(iteration: Iteration) -> str:
 
 
 def echo_lines(iterations: Sequence[Iteration]) -> list[str]:
-    """A line a key, with its first and its last iteration and how many there were."""
+    """One line for each key, with its first and last iteration and the number of iterations."""
     by_key: dict[str, list[Iteration]] = {}
     for iteration in iterations:
         for key in iteration.echo_mismatch:

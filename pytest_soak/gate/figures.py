@@ -1,4 +1,4 @@
-"""The figures of a KPI over a stretch of iterations, and how a figure is written."""
+"""The figures of a KPI over several iterations, and the text form of a figure."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pytest_soak.profile.model import Comparison
 
 
 def series_of(iterations: Sequence[Iteration], kpi: str) -> list[float | None]:
-    """The KPI's evidence, one item an iteration; None is NODATA (a placeholder is, too)."""
+    """The usable values of the KPI, one per iteration; None for NODATA and for a placeholder."""
     readings = [iteration.readings.get(kpi) for iteration in iterations]
     return [None if reading is None else reading.usable for reading in readings]
 
 
 def mean_of(iterations: Sequence[Iteration], kpi: str) -> float | None:
-    """The KPI over these iterations, None without any data (``loop.pooling.figure_of``)."""
+    """The KPI over these iterations; None without any data (``loop.pooling.figure_of``)."""
     return figure_of(iteration.readings.get(kpi) for iteration in iterations)
 
 
 def figure(value: float | None) -> str:
-    """A number for people: three decimals in the usual range, an exponent far outside of it."""
+    """A number as a text: three decimals in the usual range, an exponent far outside of it."""
     if value is None:
         return "-"
     if not math.isfinite(value):
@@ -36,7 +36,7 @@ def figure(value: float | None) -> str:
 
 
 def figure_by(value: float | None, limit: Comparison) -> str:
-    """A figure in as many digits as show on which side of its limit it is: 340.04, not 340.0."""
+    """A figure with enough digits to show on which side of its limit it is: 340.04, not 340.0."""
     if value is None:
         return "-"
     text = figure(value)
@@ -49,5 +49,5 @@ def figure_by(value: float | None, limit: Comparison) -> str:
 
 
 def with_unit(unit: str) -> str:
-    """`` ms``: a unit behind its figure; shares and plain numbers have none."""
+    """`` ms``: the unit after a figure; empty for ratios and plain numbers."""
     return "" if unit in ("1", "share", "") else f" {unit}"

@@ -1,7 +1,7 @@
-"""The gate: every criterion of every lane, and what they say together.
+"""The gate: every criterion of every lane, and the verdict of them together.
 
-It is judged once, at the end: tested again after every iteration, almost anything passes sooner
-or later.
+The gate is judged once, at the end. A test that is repeated after every iteration passes almost any
+run sooner or later.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from pytest_soak.protocol import Lane
 
 @dataclass(frozen=True, slots=True)
 class LaneJudgement:
+    """The verdict of one lane, with its criteria and the data they are based on."""
+
     lane_id: str
     verdict: Verdict
     criteria: tuple[CriterionResult, ...]
@@ -41,18 +43,18 @@ class LaneJudgement:
     freeze_ready: bool
     """The parameters may be frozen as they are: every gated KPI is certain to be inside its limit,
     none drifts towards it, enough iterations pass, the deltas are verified, the run is complete,
-    its reports move, no check failed, nothing is INCONCLUSIVE, and no scenario, nor what it left
-    behind, reaches into the window."""
+    its reports are not stale, no check failed, nothing is INCONCLUSIVE, and no scenario or its
+    recovery reaches into the window."""
     window: LaneWindow
-    """What was judged: the lane's iterations, and its KPIs over the gate's window."""
+    """The iterations that were judged, and the KPIs over the gate's window."""
     recoveries: tuple[Recovery, ...]
-    """What became of its scheduled scenarios."""
+    """The recovery from each scheduled scenario."""
     mock: bool
     """The mock limits were used."""
 
     @property
     def weakened(self) -> tuple[str, ...]:
-        """In what its gate is weaker than the shipped one."""
+        """The limits that are weaker than those of the shipped gate, as texts."""
         return weakened(self.window.limits)
 
     @property
@@ -70,12 +72,14 @@ class LaneJudgement:
 
     @property
     def means(self) -> dict[str, float | None]:
-        """KPI to its figure over the window, None without data."""
+        """KPI to its figure over the window; None without data."""
         return {name: window.figure for name, window in self.windows.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class RunJudgement:
+    """The verdict of a run, with the judgements of its lanes."""
+
     verdict: Verdict
     lanes: tuple[LaneJudgement, ...]
 
@@ -90,22 +94,22 @@ def judge_lane(
 ) -> LaneJudgement:
     """Judge a lane by its profile's gate.
 
-    ``mock`` chooses the limits, None those of the run; ``strict`` allows no relaxed delta limit;
-    ``reference`` is the noise of a tuner-off run; ``extra`` are criteria judged elsewhere. What
-    raises while it is judged is INCONCLUSIVE with its text, never PASS.
+    ``mock`` chooses the mock limits (None: as the run was made); ``strict`` allows no relaxed delta
+    limit; ``reference`` is the noise of a tuner-off run; ``extra`` are further criteria, judged by
+    the caller. A criterion that raises is INCONCLUSIVE with the text of its error, never PASS.
 
-    A sweep explores: that a point of it is beyond a limit is what it was run to find out. Its KPI
-    criteria and pass count are judged and shown, and bind under ``strict`` only.
+    A sweep explores parameters, so some of its points are expected to be outside a limit. Its KPI
+    criteria and pass count are judged and shown, but count for the verdict under ``strict`` only.
     """
     mock = history.mock if mock is None else mock
-    lane, found, scenarios = _with_scenarios(LaneWindow(history, reference, mock))
-    delta = _verified(lane, strict)
+    lane, occurrences, scenarios = _with_scenarios(LaneWindow(history, reference, mock))
+    delta = _delta_report(lane, strict)
     limits = lane.limits
     kpis = tuple(
         _judged(lane, item.kpi, partial(kpi_criterion, lane, item)) for item in limits.criteria
     )
-    drifts = _several(lane, "drift", lambda: drift_criteria(lane))
-    stale = _several(lane, "stale", lambda: _if_any(stale_criterion(lane)))
+    drifts = _criteria_of(lane, "drift", lambda: drift_criteria(lane))
+    stale = _criteria_of(lane, "stale", lambda: _as_tuple(stale_criterion(lane)))
     pass_count = f"pass_count_last{limits.window}"
     criteria = (
         *kpis,
@@ -116,7 +120,7 @@ def judge_lane(
         *stale,
         *drifts,
         *scenarios,
-        *(_from_elsewhere(lane, result) for result in extra),
+        *(_external_criterion(lane, result) for result in extra),
     )
     if explores(history.lane, strict):
         shown = {item.kpi for item in limits.criteria} | {pass_count, "stale"}
@@ -128,15 +132,15 @@ def judge_lane(
         criteria=criteria,
         delta=delta,
         pass_count=lane.pass_count,
-        freeze_ready=_freeze_ready(lane, criteria, found),
+        freeze_ready=_freeze_ready(lane, criteria, occurrences),
         window=lane,
-        recoveries=found,
+        recoveries=occurrences,
         mock=mock,
     )
 
 
 def _freeze_ready(
-    lane: LaneWindow, criteria: Sequence[CriterionResult], found: Sequence[Recovery]
+    lane: LaneWindow, criteria: Sequence[CriterionResult], occurrences: Sequence[Recovery]
 ) -> bool:
     """Whether the parameters may be frozen as they are at the end of the run."""
     verdicts = {item.name: item.verdict for item in criteria}
@@ -152,8 +156,8 @@ def _freeze_ready(
         is_certain(item.mock if lane.mock else item.production, lane.kpi(item.kpi))
         for item in lane.limits.criteria
     ]
-    hurt = {number for item in found for number in item.hurt}
-    hurt |= {item.number for item in lane.measured} - {item.number for item in lane.calm}
+    hurt = {number for item in occurrences for number in item.hurt}
+    hurt |= {item.number for item in lane.measured} - {item.number for item in lane.undisturbed}
     first = lane.long[0].number if lane.long else 0
     return (
         all(certain)
@@ -164,7 +168,7 @@ def _freeze_ready(
 
 
 def weakened(limits: GateLimits) -> tuple[str, ...]:
-    """What a profile made weaker than the shipped rules, for the verdict line."""
+    """The limits of a profile that are weaker than the shipped ones, for the verdict line."""
     delta, window = limits.delta, limits.window
     needed, ready = delta.needed, limits.freeze_ready_pass_count
     rules = (
@@ -198,12 +202,12 @@ def weakened(limits: GateLimits) -> tuple[str, ...]:
 
 
 def explores(lane: Lane, strict: bool) -> bool:
-    """Whether the KPI criteria of a lane are shown without binding."""
+    """Whether the KPI criteria of a lane are shown but do not count for the verdict."""
     return bool(lane.sweep) and not strict
 
 
 def judge_run(judgements: Sequence[LaneJudgement]) -> RunJudgement:
-    """The worst verdict of the lanes; a run without one has proved nothing and FAILs."""
+    """The worst verdict of the lanes. A run without any lane FAILs, since nothing was measured."""
     verdict = worst_of([lane.verdict for lane in judgements], default=Verdict.PASS)
     return RunJudgement(verdict if judgements else Verdict.FAIL, tuple(judgements))
 
@@ -214,8 +218,8 @@ def exit_code(run: RunJudgement, strict: bool = False) -> int:
     return 1 if failing else 0
 
 
-def _from_elsewhere(lane: LaneWindow, result: CriterionResult) -> CriterionResult:
-    """A criterion of the user's: its value may be any number there is, or none at all."""
+def _external_criterion(lane: LaneWindow, result: CriterionResult) -> CriterionResult:
+    """A criterion of the user, checked: its value may have any type."""
     value = result.value
     return _judged(
         lane,
@@ -233,7 +237,7 @@ def _judged(lane: LaneWindow, name: str, judge: Callable[[], CriterionResult]) -
     return judged(lane.history.lane.id, name, judge)
 
 
-def _several(
+def _criteria_of(
     lane: LaneWindow, name: str, judge: Callable[[], tuple[CriterionResult, ...]]
 ) -> tuple[CriterionResult, ...]:
     try:
@@ -242,22 +246,26 @@ def _several(
         return (unjudged(lane.history.lane.id, name, error),)
 
 
-def _if_any(result: CriterionResult | None) -> tuple[CriterionResult, ...]:
+def _as_tuple(result: CriterionResult | None) -> tuple[CriterionResult, ...]:
     return () if result is None else (result,)
 
 
 def _with_scenarios(
     lane: LaneWindow,
 ) -> tuple[LaneWindow, tuple[Recovery, ...], tuple[CriterionResult, ...]]:
-    """The lane without what its scenarios exclude, and what became of them."""
+    """The lane without the iterations that scenarios exclude, their recoveries and criteria."""
     try:
-        found = recoveries(lane, lane.mock)
-        return lane.without(excluded_by(found)), found, scenario_criteria(lane, found)
+        occurrences = recoveries(lane, lane.mock)
+        return (
+            lane.without(excluded_by(occurrences)),
+            occurrences,
+            scenario_criteria(lane, occurrences),
+        )
     except Exception as error:
         return lane, (), (unjudged(lane.history.lane.id, "scenarios", error),)
 
 
-def _verified(lane: LaneWindow, strict: bool) -> DeltaReport:
+def _delta_report(lane: LaneWindow, strict: bool) -> DeltaReport:
     try:
         return verify_deltas(lane, strict)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""A gated KPI: its figure decides FAIL, certainty decides PASS or WARN (docs/gate.md)."""
+"""A gated KPI: its figure decides on FAIL, its bounds between PASS and WARN (docs/gate.md)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pytest_soak.statistics import (
 )
 
 FEWEST_VALUES = 6
-"""Below so many values nothing is judged but what FAILs."""
+"""With fewer values a KPI can only FAIL or be INCONCLUSIVE."""
 _MOST_MORE = 1_000
-"""A figure that takes more further iterations than this to pass is too near to its limit."""
+"""If a PASS needs more further iterations than this, the figure is too near to its limit."""
 _MANY_OUTSIDE = 3
-"""From so many last values outside the limit on, it is not chance near the limit."""
+"""This many last values outside the limit are more than chance."""
 
 
 def kpi_criterion(lane: LaneWindow, criterion: Criterion) -> CriterionResult:
@@ -74,20 +74,20 @@ def _verdict(
         return Verdict.INCONCLUSIVE, [f"{len(lane.judged)} judged, {limits.window} are needed"]
     if bounds.n < FEWEST_VALUES:
         return Verdict.INCONCLUSIVE, [f"{bounds.n} with data, {FEWEST_VALUES} are needed{because}"]
-    doubts = [*_across(lane, comparison, window), *_other_doubts(lane, window)]
+    doubts = [*_limit_doubts(lane, comparison, window), *_other_doubts(lane, window)]
     verdict = Verdict.WARN if doubts else Verdict.PASS
     return verdict, [*_certainty(limits, window, comparison), *doubts]
 
 
 def _is_marginal(comparison: Comparison, window: KpiWindow) -> bool:
-    """The figure is outside, and the bound away from the limit is inside."""
+    """Whether the figure is outside the limit, but the bound away from the limit is inside."""
     value, other = window.figure, window.bounds.other
     outside = value is not None and not comparison.holds(value)
     return outside and other is not None and comparison.holds(other)
 
 
 def _certainty(limits: GateLimits, window: KpiWindow, comparison: Comparison) -> list[str]:
-    """Which bound decides and its value, with what it rests on."""
+    """The bound that decides, its value, and the data that it is based on."""
     bounds, deciding = window.bounds, window.deciding
     if deciding is None:
         return []
@@ -96,13 +96,13 @@ def _certainty(limits: GateLimits, window: KpiWindow, comparison: Comparison) ->
     text = "too few independent values for a bound"
     if window.towards is not None:
         text = f"{100.0 * confidence:.6g}% {kind} bound {figure_by(window.towards, comparison)}"
-    rests = [f"n {bounds.n}"]
+    basis = [f"n {bounds.n}"]
     if bounds.n_eff is not None and bounds.printable:
-        rests.append(f"n_eff {bounds.n_eff:.1f}")
+        basis.append(f"n_eff {bounds.n_eff:.1f}")
     if bounds.phi is not None:
-        rests.append(f"φ {bounds.phi:.2f}")
+        basis.append(f"φ {bounds.phi:.2f}")
     level = ["not one level, so the last iterations alone count"] if bounds.fallback else []
-    return [f"{text} ({', '.join(rests)})", *level]
+    return [f"{text} ({', '.join(basis)})", *level]
 
 
 def is_certain(comparison: Comparison, window: KpiWindow) -> bool:
@@ -111,31 +111,31 @@ def is_certain(comparison: Comparison, window: KpiWindow) -> bool:
     return deciding is not None and comparison.holds(deciding)
 
 
-def _across(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> list[str]:
-    """That neither bound is inside the limit, and what would make it a PASS."""
+def _limit_doubts(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> list[str]:
+    """The text for a KPI of which neither bound is inside the limit, with what a PASS needs."""
     if is_certain(comparison, window):
         return []
     problem = _no_level(lane, comparison, window)
     if problem:
-        return [f"{problem}: a PASS takes a level that holds, running on will not settle it"]
+        return [f"{problem}: a PASS needs a steady level, a longer run will not change it"]
     text = "the limit is within its noise" if window.deciding is not None else "it has no bound"
-    return [f"{text}: a PASS takes {_remedy(lane, comparison, window)}"]
+    return [f"{text}: a PASS needs {_remedy(lane, comparison, window)}"]
 
 
 def _no_level(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
-    """Why more iterations would show no steady level; empty where they may."""
+    """Why more iterations would not show a steady level; empty if they may."""
     outside = 0
-    for value in reversed(lane.judged_series(window.kpi).known):
+    for value in reversed(lane.judged_series(window.kpi).present_values):
         if comparison.holds(value):
             break
         outside += 1
     phi = window.bounds.phi
     wanders = phi is not None and phi >= PHI_MAX
-    said = [f"it wanders (φ {phi:.2f})"] if wanders else []
+    reasons = [f"it wanders (φ {phi:.2f})"] if wanders else []
     if outside >= _MANY_OUTSIDE or (wanders and outside):
         last = f"{outside} values are" if outside > 1 else "value is"
-        said.append(f"its last {last} outside the limit")
-    return " and ".join(said)
+        reasons.append(f"its last {last} outside the limit")
+    return " and ".join(reasons)
 
 
 def _other_doubts(lane: LaneWindow, window: KpiWindow) -> list[str]:
@@ -144,27 +144,30 @@ def _other_doubts(lane: LaneWindow, window: KpiWindow) -> list[str]:
     doubts = []
     if window.weak:
         doubts.append(
-            "a weekly rollup is no evidence on one iteration: a PASS takes fills in the report"
+            "a weekly rollup does not show one iteration: a PASS needs fills in the report"
         )
     if lane.noise(window.kpi) is None:
-        measured, known = len(lane.measured), lane.known(window.kpi)
+        measured, with_data = len(lane.measured), lane.count_with_data(window.kpi)
         enough = (1.0 - limits.no_data_ratio) * limits.pass_from
         if measured < limits.pass_from:
             more = limits.pass_from - measured
             doubts.append(
-                f"{measured} measured: a PASS takes {limits.pass_from} ({more} more), or a "
+                f"{measured} measured: a PASS needs {limits.pass_from} ({more} more), or a "
                 "reference (--soak-reference)"
             )
-        elif known < enough:
-            doubts.append(f"{known} with data, too few to know its noise: a PASS takes {enough:g}")
+        elif with_data < enough:
+            doubts.append(
+                f"{with_data} with data, too few to estimate its noise: a PASS needs {enough:g}"
+            )
     return doubts
 
 
 def _remedy(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
-    """What would carry a bound inside the limit, if the figure and its noise stay as they are.
+    """What would move a bound inside the limit, if the figure and its noise stay as they are.
 
-    Both bounds shrink with the window: the estimated one by ``q / √n_eff``, the worst-case one by
-    its factor; all else in them (spread, skewness, weights) is of the noise.
+    The distance of both bounds from the figure shrinks with the window: that of the estimated bound
+    by ``q / √n_eff``, that of the worst-case bound by its factor. All other terms (spread,
+    skewness, weights) are properties of the noise.
     """
     value, bounds = window.figure, window.bounds
     phi, n = bounds.phi, len(lane.judged)
@@ -191,14 +194,14 @@ def _remedy(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
 
     total = _first(passes, n + 1, n + _MOST_MORE)
     if total is None:
-        return "a figure farther from the limit, running on will not settle it"
+        return "a figure farther from the limit, a longer run will not change it"
     reference = "" if lane.noise(window.kpi) is not None else ", or a reference (--soak-reference)"
     more = total - n
     return f"about {more} more iteration{'s' * (more != 1)}{reference}"
 
 
 def _first(passes: Callable[[int], bool], low: int, high: int) -> int | None:
-    """The smallest number from ``low`` to ``high`` for which it holds, of those that follow it."""
+    """The smallest number from ``low`` to ``high`` that passes, if all larger ones pass too."""
     if not passes(high):
         return None
     while low < high:

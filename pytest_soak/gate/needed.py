@@ -11,11 +11,11 @@ from pytest_soak.profile.model import Needed, Rule
 
 
 def proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
-    """Of the iterations that ask for the rule: the ratio in which it proposed or gave a reason.
+    """Of the iterations that need the rule: the ratio in which it proposed or had a reason not to.
 
-    They ask for it where its own conditions hold over its evidence. It has given a reason where
-    one of its keys is withheld, where it waits (dwell, hysteresis), and where its
-    parameters are already at the values that it would set.
+    An iteration needs the rule if its conditions hold over its evidence. The rule has a reason if
+    one of its keys is withheld, if it waits (dwell, hysteresis), or if its parameters already have
+    the values that it would set.
     """
     history = lane.history
     rule = next((rule for rule in history.profile.rules if rule.name == needed.rule), None)
@@ -24,17 +24,19 @@ def proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
     readings = [item.readings for item in history.iterations]
     counts = {c.kpi: c.share_of_first[1] for c in rule.when if c.share_of_first is not None}
     firsts = first_means(rule.when, readings)
-    answered = []
+    answers = []
     for place, iteration in enumerate(history.iterations, start=1):
         decision = iteration.decision
-        known = {kpi: mean for kpi, mean in firsts.items() if counts[kpi] <= place}
+        available = {kpi: mean for kpi, mean in firsts.items() if counts[kpi] <= place}
         recent = readings[max(0, place - rule.evidence.over) : place]
-        if decision is not None and in_need(rule, recent, known):
-            answered.append(_answered(history, rule, iteration, decision))
-    return sum(answered) / len(answered) if answered else None
+        if decision is not None and in_need(rule, recent, available):
+            answers.append(_proposed_or_explained(history, rule, iteration, decision))
+    return sum(answers) / len(answers) if answers else None
 
 
-def _answered(history: History, rule: Rule, iteration: Iteration, decision: Decision) -> bool:
+def _proposed_or_explained(
+    history: History, rule: Rule, iteration: Iteration, decision: Decision
+) -> bool:
     requested = decision.requested
     rules = {item.rule for item in requested.proposals} | {o.rule for o in decision.outcomes}
     proposed = rule.name in rules.union(requested.rules) or decision.panic is not None

@@ -1,4 +1,4 @@
-"""The noise of KPIs at constant parameters, as a tuner-off run (the A/A run) shows it."""
+"""The noise of KPIs at constant parameters, from a tuner-off run (the A/A run)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ __all__ = ["KpiNoise", "Reference"]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A KPI's own φ replaces the run's, and the larger of both standard deviations counts."""
+    """KPI to its noise. This φ replaces that of the run to be judged; of both standard deviations
+    the larger one counts."""
 
     kpis: Mapping[str, KpiNoise]

@@ -1,13 +1,13 @@
-"""Scenarios in the gate: whether they fired, what they leave out of it, and how long they hurt.
+"""Scenarios in the gate: whether they fired, which iterations they exclude, and the recovery.
 
-An iteration is *disturbed* when its report shows a scenario fired, and *back* when every gated KPI
-has data and is inside its limit or inside its band: no worse than the one-sided 99 % prediction
-bound for one more iteration after those before the scenario (the last ``gate.window`` undisturbed
-ones, four at least). The band is there for the noise of one iteration: a limit is meant for the
-mean of eight.
+An iteration is *disturbed* if its report shows that a scenario fired. It is *recovered* if every
+gated KPI has data and is inside its limit or inside its band. The band ends at the one-sided 99 %
+prediction bound for one more iteration, from the last ``gate.window`` undisturbed iterations before
+the scenario (four at least). It allows for the noise of one iteration, since a limit is meant for
+the mean of eight.
 
-A scenario is over once an iteration and the one after it are back. Counting begins with the last
-iteration that it reached into (0: it never carried anything out), and passes over those in
+The recovery is complete when two iterations in a row are recovered. The count begins with the last
+iteration that the scenario reached into (0: no KPI ever left its limit) and skips iterations in
 which another scenario ran.
 """
 
@@ -27,28 +27,29 @@ from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.statistics import standard_deviation, student_t_quantile
 
 STAYS = 2
-"""So many iterations in a row must be back."""
+"""This many iterations in a row must be recovered."""
 _BAND_CONFIDENCE = 0.99
 _FEWEST_FOR_BAND = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What became of one scheduled scenario."""
+    """The recovery from one scheduled scenario."""
 
     scheduled: Scheduled
     fired: tuple[Fired, ...]
     took: int | None
-    """Iterations until all was back; None: it was not, as far as the run went."""
+    """Iterations until the recovery was complete; None if it was not complete in this run."""
     looked: int
-    """How many undisturbed iterations after it there were to look at."""
+    """The number of undisturbed iterations after the scenario."""
     open: bool
-    """Within ``recovers_within`` it might yet have come back, had the run gone on."""
+    """The run ended too early to show whether it recovers within ``recovers_within``."""
     outside: tuple[str, ...]
-    """One text a KPI: of the first iteration that it carried out, or, where it is not back, of
-    the last."""
+    """One text for each KPI that is not recovered: in the first such iteration, or, if the recovery
+    is not complete, in the last one."""
     hurt: tuple[int, ...]
-    """Its iterations, and those after it until all was back (at most ``recovers_within``)."""
+    """The iterations of the scenario, and those after it until the recovery was complete (at most
+    ``recovers_within``)."""
 
 
 def recoveries(lane: LaneWindow, mock: bool) -> tuple[Recovery, ...]:
@@ -56,36 +57,40 @@ def recoveries(lane: LaneWindow, mock: bool) -> tuple[Recovery, ...]:
     return tuple(_recovery(lane, item, mock) for item in lane.history.scenarios)
 
 
-def excluded_by(found: Sequence[Recovery]) -> dict[int, str]:
-    """Iteration to the scenario for whose sake the gate's windows leave it out."""
+def excluded_by(occurrences: Sequence[Recovery]) -> dict[int, str]:
+    """Iteration that the gate's windows leave out to the scenario that is the cause."""
     return {
-        number: one.scheduled.name
-        for one in found
-        if one.scheduled.gate == "exclude"
-        for number in one.hurt
+        number: recovery.scheduled.name
+        for recovery in occurrences
+        if recovery.scheduled.gate == "exclude"
+        for number in recovery.hurt
     }
 
 
-def scenario_criteria(lane: LaneWindow, found: Sequence[Recovery]) -> tuple[CriterionResult, ...]:
-    """``scenario:NAME`` for every one that was scheduled, ``recovers_within:NAME`` if demanded."""
+def scenario_criteria(
+    lane: LaneWindow, occurrences: Sequence[Recovery]
+) -> tuple[CriterionResult, ...]:
+    """``scenario:NAME`` for every scheduled scenario, ``recovers_within:NAME`` if required."""
     results = []
-    for name in dict.fromkeys(one.scheduled.name for one in found):
-        mine = [one for one in found if one.scheduled.name == name]
-        results.append(_fired_criterion(lane, name, mine))
-        if mine[0].scheduled.recovers_within is not None:
-            results.append(_recovery_criterion(lane, name, mine))
+    for name in dict.fromkeys(recovery.scheduled.name for recovery in occurrences):
+        same_name = [recovery for recovery in occurrences if recovery.scheduled.name == name]
+        results.append(_fired_criterion(lane, name, same_name))
+        if same_name[0].scheduled.recovers_within is not None:
+            results.append(_recovery_criterion(lane, name, same_name))
     return tuple(results)
 
 
-def _fired_criterion(lane: LaneWindow, name: str, mine: Sequence[Recovery]) -> CriterionResult:
-    missing = [one.scheduled.at for one in mine if not one.fired]
-    fired = len(mine) - len(missing)
+def _fired_criterion(
+    lane: LaneWindow, name: str, occurrences: Sequence[Recovery]
+) -> CriterionResult:
+    missing = [recovery.scheduled.at for recovery in occurrences if not recovery.fired]
+    fired = len(occurrences) - len(missing)
     where = "; ".join(
-        f"iteration {each.iteration}, {each.started_s:.1f} to {each.ended_s:.1f} s"
-        for one in mine
-        for each in one.fired
+        f"iteration {firing.iteration}, {firing.started_s:.1f} to {firing.ended_s:.1f} s"
+        for recovery in occurrences
+        for firing in recovery.fired
     )
-    text = f"scenario:{name}: fired {fired} of {len(mine)} times"
+    text = f"scenario:{name}: fired {fired} of {len(occurrences)} times"
     text += f": {where}" if where else ""
     if missing:
         numbers = ", ".join(map(str, missing))
@@ -94,46 +99,49 @@ def _fired_criterion(lane: LaneWindow, name: str, mine: Sequence[Recovery]) -> C
         f"scenario:{name}",
         Verdict.FAIL if missing else Verdict.PASS,
         float(fired),
-        f">= {len(mine)}",
+        f">= {len(occurrences)}",
         float(-len(missing)),
-        len(mine),
+        len(occurrences),
         reason=text,
         lane=lane.history.lane.id,
     )
 
 
-def _recovery_criterion(lane: LaneWindow, name: str, mine: Sequence[Recovery]) -> CriterionResult:
-    within = mine[0].scheduled.recovers_within or 0
-    late = [one for one in mine if one.took is None or one.took > within]
+def _recovery_criterion(
+    lane: LaneWindow, name: str, occurrences: Sequence[Recovery]
+) -> CriterionResult:
+    within = occurrences[0].scheduled.recovers_within or 0
+    late = [recovery for recovery in occurrences if recovery.took is None or recovery.took > within]
     verdict = Verdict.PASS
-    if any(one.fired and not one.open for one in late):
+    if any(recovery.fired and not recovery.open for recovery in late):
         verdict = Verdict.FAIL
     elif late:
         verdict = Verdict.INCONCLUSIVE
-    took = [one.took for one in mine if one.took is not None]
-    worst = float(max(took)) if len(took) == len(mine) else None
+    took = [recovery.took for recovery in occurrences if recovery.took is not None]
+    worst = float(max(took)) if len(took) == len(occurrences) else None
+    texts = "; ".join(map(recovery_text, occurrences))
     return CriterionResult(
         f"recovers_within:{name}",
         verdict,
         worst,
         f"<= {within}",
         None if worst is None else within - worst,
-        len(mine),
-        reason=f"recovers_within:{name}: {'; '.join(map(told, mine))}, limit <= {within}",
+        len(occurrences),
+        reason=f"recovers_within:{name}: {texts}, limit <= {within}",
         lane=lane.history.lane.id,
     )
 
 
-def told(one: Recovery) -> str:
-    """How one occurrence went, for people."""
-    at = f"iteration {one.scheduled.at}"
-    if not one.fired:
+def recovery_text(recovery: Recovery) -> str:
+    """One line on one occurrence of a scenario: whether it fired, and the recovery."""
+    at = f"iteration {recovery.scheduled.at}"
+    if not recovery.fired:
         return f"{at}: it did not fire"
-    why = f" ({', '.join(one.outside)})" if one.outside else ""
-    if one.took is not None:
-        return f"{at}: back after {one.took} iteration{'s' * (one.took != 1)}{why}"
-    plural = "s" * (one.looked != 1)
-    return f"{at}: not back in {one.looked} undisturbed iteration{plural} after it{why}"
+    why = f" ({', '.join(recovery.outside)})" if recovery.outside else ""
+    if recovery.took is not None:
+        return f"{at}: recovered after {recovery.took} iteration{'s' * (recovery.took != 1)}{why}"
+    plural = "s" * (recovery.looked != 1)
+    return f"{at}: not recovered in {recovery.looked} undisturbed iteration{plural} after it{why}"
 
 
 def _recovery(lane: LaneWindow, scheduled: Scheduled, mock: bool) -> Recovery:
@@ -141,7 +149,7 @@ def _recovery(lane: LaneWindow, scheduled: Scheduled, mock: bool) -> Recovery:
     if not fired:
         return Recovery(scheduled, (), None, 0, False, (), ())
     first, last = scheduled.at, fired[-1].iteration
-    before, after = lane.calm_before(first), lane.calm_after(last)
+    before, after = lane.undisturbed_before(first), lane.undisturbed_after(last)
     limits = [
         (criterion.kpi, criterion.mock if mock else criterion.production)
         for criterion in lane.limits.criteria
@@ -170,7 +178,7 @@ def _recovery(lane: LaneWindow, scheduled: Scheduled, mock: bool) -> Recovery:
 
 
 def _bound(before: Sequence[Iteration], kpi: str, limit: Comparison) -> float | None:
-    """The worst figure that one more undisturbed iteration would still show; None: not known."""
+    """The end of the KPI's band towards its limit; None if it cannot be computed."""
     values = [value for value in series_of(before, kpi) if value is not None]
     n = len(values)
     if n < _FEWEST_FOR_BAND:
@@ -186,18 +194,18 @@ def _outside(
     limits: Sequence[tuple[str, Comparison]],
     bounds: dict[str, float | None],
 ) -> tuple[str, ...]:
-    """Why the iteration is not back, one text for each KPI; empty when it is."""
-    found = []
+    """Why the iteration is not recovered, one text for each KPI; empty if it is."""
+    texts = []
     for kpi, limit in limits:
         value = series_of([item], kpi)[0]
         bound = bounds[kpi]
         if value is None:
-            found.append(f"iteration {item.number}: {kpi} without data")
+            texts.append(f"iteration {item.number}: {kpi} without data")
             continue
         inside = bound is not None and (
             value >= bound if limit.op.startswith(">") else value <= bound
         )
         if not (limit.holds(value) or inside):
             band = "" if bound is None else f", band {limit.op[0]}= {figure(bound)}"
-            found.append(f"iteration {item.number}: {kpi} {figure(value)}, limit {limit}{band}")
-    return tuple(found)
+            texts.append(f"iteration {item.number}: {kpi} {figure(value)}, limit {limit}{band}")
+    return tuple(texts)

@@ -1,4 +1,4 @@
-"""One line of the gate: what a criterion says."""
+"""The result of one criterion of the gate."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pytest_soak.loop.model import Verdict
 
 @dataclass(frozen=True, slots=True)
 class CriterionResult:
-    """One line of the gate. ``reason`` says it all for people: criterion, value, limit, why."""
+    """The result of one criterion. ``reason`` is a text with criterion, value, limit and cause."""
 
     name: str
     verdict: Verdict
     value: float | None = None
     limit: str = ""
     margin: float | None = None
-    """Distance to the limit in the criterion's own unit, positive on the right side."""
+    """Distance to the limit in the criterion's own unit, positive inside the limit."""
     n: int = 0
-    """How many values of the run it rests on."""
+    """The number of values of the run that it is based on."""
     n_eff: float | None = None
-    """How many independent ones the window is worth."""
+    """The effective number of independent values in the window."""
     phi: float | None = None
     reason: str = ""
     lane: str = ""
@@ -29,15 +29,15 @@ class CriterionResult:
     """One-sided lower bound of the value."""
     high: float | None = None
     applicable: bool = True
-    """False: there was nothing to judge; it counts as PASS and is shown as n/a."""
+    """False if there was nothing to judge: it counts as PASS and is shown as n/a."""
     binding: bool = True
-    """False: shown, but without a say in the verdict (the KPIs of a sweep)."""
+    """False if it is shown but does not count for the verdict (the KPIs of a sweep)."""
     marginal: bool = False
-    """A FAIL by less than its noise."""
+    """It is a FAIL by less than its noise."""
 
 
 def judged(lane_id: str, name: str, judge: Callable[[], CriterionResult]) -> CriterionResult:
-    """What ``judge`` answers; INCONCLUSIVE with the error's text where it raises."""
+    """The result of ``judge``; INCONCLUSIVE with the error's text if it raises."""
     try:
         return judge()
     except Exception as error:

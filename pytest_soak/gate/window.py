@@ -1,7 +1,7 @@
-"""A lane as the gate looks at it: which iterations count, and each KPI over them, made once.
+"""A lane in the gate: the iterations that count, and each KPI over them, computed once.
 
-Criteria, delta quality, recovery, sweep and reports take the window that is made here, so that
-they cannot slice a run in different ways.
+Criteria, delta quality, recovery, sweep and reports all use the windows of this module, so that
+they cannot select different iterations.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pytest_soak.statistics import Bounds, KpiSeries, clipped, judge_bounds
 
 @dataclass(frozen=True, slots=True)
 class KpiWindow:
-    """What a gated or ungated KPI did over the window that it is judged by."""
+    """A gated or ungated KPI over the window that it is judged by."""
 
     kpi: str
     upper: bool
     """Larger is worse: the limit is an upper one, or, without a limit, the KPI should fall."""
     bounds: Bounds
     why: str
-    """Why the last iteration without data has none; empty where all have some."""
+    """Why the last iteration without data has none; empty if all have data."""
     weak: bool
-    """A reading in it is no evidence on one iteration."""
+    """A reading in it is not from its iteration alone (a weekly rollup)."""
     range: tuple[float | None, float | None]
-    """Of the KPI: bounds are shown within it."""
+    """The range of the KPI; bounds are shown within it."""
 
     @property
     def figure(self) -> float | None:
@@ -45,17 +45,17 @@ class KpiWindow:
 
     @property
     def low(self) -> float | None:
-        """As it is shown: within the range of the KPI; None where it rests on too few values."""
+        """The lower bound as it is shown, within the range of the KPI; None with too few values."""
         return self._away if self.upper else self.towards
 
     @property
     def high(self) -> float | None:
-        """As it is shown: within the range of the KPI; None where it rests on too few values."""
+        """The upper bound as it is shown, within the range of the KPI; None with too few values."""
         return self.towards if self.upper else self._away
 
     @property
     def towards(self) -> float | None:
-        """The deciding bound as it is shown: the estimated one only where it may be."""
+        """The deciding bound as it is shown; None if it is the estimated one of too few values."""
         worst_case = self.deciding == self.bounds.worst_case
         return self._shown(self.deciding) if self.bounds.printable or worst_case else None
 
@@ -69,14 +69,14 @@ class KpiWindow:
 
 @dataclass(frozen=True)
 class LaneWindow:
-    """The iterations of one lane by their part in the judgement."""
+    """The iterations of one lane, by how the gate uses them."""
 
     history: History
     reference: Reference | None = None
     mock: bool = False
     """The mock limits are used, not those of production."""
     excluded: Mapping[int, str] = field(default_factory=dict)
-    """Iterations that are measured and not judged, and the scenario that they are left out for."""
+    """Iteration that is measured but not judged to the scenario that is the cause."""
 
     @property
     def limits(self) -> GateLimits:
@@ -90,45 +90,49 @@ class LaneWindow:
 
     @cached_property
     def measured(self) -> tuple[Iteration, ...]:
-        """Those that were observed *and* decided on: one that a crash cut short is not."""
+        """The iterations that have an observation *and* a decision; one that a crash ended has
+        none."""
         return tuple(item for item in self.history.iterations if item.decision is not None)
 
     @cached_property
     def judged(self) -> tuple[Iteration, ...]:
-        """The measured ones without those that are left out."""
+        """The measured iterations that are not excluded."""
         return tuple(item for item in self.measured if item.number not in self.excluded)
 
     @cached_property
     def last(self) -> tuple[Iteration, ...]:
-        """The last ``gate.window`` judged ones."""
+        """The last ``gate.window`` judged iterations."""
         return self.judged[-self.limits.window :]
 
     @cached_property
     def long(self) -> tuple[Iteration, ...]:
-        """The window of the KPIs: the last third of the judged ones, ``gate.window`` at least."""
+        """The window of the KPIs: the last third of the judged iterations, at least
+        ``gate.window``."""
         return self.judged[-max(self.limits.window, len(self.judged) // 3) :]
 
     @cached_property
-    def calm(self) -> tuple[Iteration, ...]:
-        """The measured ones in which no scenario ran."""
+    def undisturbed(self) -> tuple[Iteration, ...]:
+        """The measured iterations in which no scenario ran."""
         return tuple(item for item in self.measured if not fired_in(item))
 
-    def calm_before(self, number: int) -> tuple[Iteration, ...]:
-        """Up to ``gate.window`` undisturbed ones just before iteration ``number``."""
-        return tuple(item for item in self.calm if item.number < number)[-self.limits.window :]
+    def undisturbed_before(self, number: int) -> tuple[Iteration, ...]:
+        """Up to ``gate.window`` undisturbed iterations just before iteration ``number``."""
+        return tuple(item for item in self.undisturbed if item.number < number)[
+            -self.limits.window :
+        ]
 
-    def calm_after(self, number: int) -> tuple[Iteration, ...]:
-        """The undisturbed ones after iteration ``number``."""
-        return tuple(item for item in self.calm if item.number > number)
+    def undisturbed_after(self, number: int) -> tuple[Iteration, ...]:
+        """The undisturbed iterations after iteration ``number``."""
+        return tuple(item for item in self.undisturbed if item.number > number)
 
-    def calm_just_after(self, number: int) -> tuple[Iteration, ...]:
-        """Up to ``gate.window`` of these."""
-        return self.calm_after(number)[: self.limits.window]
+    def undisturbed_just_after(self, number: int) -> tuple[Iteration, ...]:
+        """Up to ``gate.window`` undisturbed iterations just after iteration ``number``."""
+        return self.undisturbed_after(number)[: self.limits.window]
 
     # -- KPIs ------------------------------------------------------------------------------------
 
     def series(self, kpi: str) -> list[float | None]:
-        """A value for every measured iteration; one that is left out is a gap, as no data is."""
+        """One value for every measured iteration; None without data and for an excluded one."""
         values = series_of(self.measured, kpi)
         if not self.excluded:
             return values
@@ -136,7 +140,7 @@ class LaneWindow:
         return [None if item.number in self.excluded else value for item, value in pairs]
 
     def judged_series(self, kpi: str) -> KpiSeries:
-        """The KPI over the judged iterations, with the sums of a ratio where they are known."""
+        """The KPI over the judged iterations, with the sums of a ratio if they are known."""
         if kpi not in self._series:
             self._series[kpi] = _series_of(self.judged, kpi)
         return self._series[kpi]
@@ -145,13 +149,13 @@ class LaneWindow:
     def _series(self) -> dict[str, KpiSeries]:
         return {}
 
-    def known(self, kpi: str) -> int:
-        """How many measured iterations have data, those that are left out included."""
+    def count_with_data(self, kpi: str) -> int:
+        """The number of measured iterations with data, including excluded ones."""
         return sum(value is not None for value in series_of(self.measured, kpi))
 
     @property
     def last_change(self) -> int | None:
-        """The last iteration before the last applied change, or panic, took effect."""
+        """The iteration after which the last change or panic revert was applied; None without."""
         changing = [
             item.number
             for item in self.measured
@@ -160,21 +164,21 @@ class LaneWindow:
         return changing[-1] if changing else None
 
     def comparison(self, kpi: str) -> Comparison | None:
-        """The limit that the gate holds the KPI against; None for one that is not gated."""
+        """The limit of the KPI in the gate; None for a KPI that is not gated."""
         for criterion in self.limits.criteria:
             if criterion.kpi == kpi:
                 return criterion.mock if self.mock else criterion.production
         return None
 
     def noise(self, kpi: str) -> KpiNoise | None:
-        """What the reference says of the KPI; None without."""
+        """The noise of the KPI in the reference; None without one."""
         return self.reference.kpis.get(kpi) if self.reference is not None else None
 
     def kpi(self, name: str) -> KpiWindow:
-        """The KPI over the window, made at the first call."""
-        if name not in self._made:
-            self._made[name] = self._kpi(name)
-        return self._made[name]
+        """The KPI over the window, computed at the first call."""
+        if name not in self._kpi_windows:
+            self._kpi_windows[name] = self._kpi(name)
+        return self._kpi_windows[name]
 
     @property
     def kpis(self) -> Mapping[str, KpiWindow]:
@@ -182,7 +186,7 @@ class LaneWindow:
         return {name: self.kpi(name) for name in self.history.profile.kpis}
 
     @cached_property
-    def _made(self) -> dict[str, KpiWindow]:
+    def _kpi_windows(self) -> dict[str, KpiWindow]:
         return {}
 
     def _kpi(self, name: str) -> KpiWindow:
@@ -211,18 +215,18 @@ class LaneWindow:
 
     @property
     def not_passing(self) -> tuple[Iteration, ...]:
-        """Those of the window that are neither PASS nor WARN."""
+        """The iterations of the window that are neither PASS nor WARN."""
         passing = (Verdict.PASS, Verdict.WARN)
         return tuple(item for item in self.last if item.verdict not in passing)
 
     @property
     def pass_count(self) -> int:
-        """PASS and WARN iterations of the window."""
+        """The number of PASS and WARN iterations of the window."""
         return len(self.last) - len(self.not_passing)
 
     @property
     def left_out(self) -> str:
-        """The end of a reason that names what the window leaves out; empty for nothing."""
+        """The end of a reason: the excluded iterations; empty if there are none."""
         if not self.excluded:
             return ""
         numbers: dict[str, list[str]] = {}
@@ -237,29 +241,29 @@ class LaneWindow:
 def _series_of(iterations: Sequence[Iteration], kpi: str) -> KpiSeries:
     readings = [item.readings.get(kpi) for item in iterations]
     sources = [item.source for item in readings if item is not None and item.usable is not None]
-    # Sums of different kinds do not add up: those of another source than the last count as none.
+    # Sums of different sources cannot be added, so only those of the last source are used.
     source = sources[-1] if sources else None
     same = [item if item is not None and item.source == source else None for item in readings]
     below = tuple(None if item is None else item.denominator for item in same)
     above = tuple(None if item is None else item.numerator for item in same)
-    known = any(value is not None for value in below)
+    has_sums = any(value is not None for value in below)
     return KpiSeries(
         tuple(item.number for item in iterations),
         tuple(None if item is None else item.usable for item in readings),
-        below if known else None,
-        above if known else None,
+        below if has_sums else None,
+        above if has_sums else None,
     )
 
 
 def _why(iterations: Sequence[Iteration], kpi: str) -> str:
-    """Why the last of these iterations without data has none."""
+    """Why the last iteration without data has none."""
     for item in reversed(iterations):
         reading = item.readings.get(kpi)
         if reading is None or reading.usable is None:
             return reading.why if reading is not None else ""
-    # Measured in each of them, and there was nothing to take a share of.
-    said = [reading.why for item in iterations if (reading := item.readings.get(kpi))]
-    return said[-1] if said else ""
+    # Each iteration has data, but all ratios are 0 to 0, so the window has no ratio.
+    reasons = [reading.why for item in iterations if (reading := item.readings.get(kpi))]
+    return reasons[-1] if reasons else ""
 
 
 def _is_weak(iterations: Sequence[Iteration], kpi: str) -> bool:

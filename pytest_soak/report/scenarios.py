@@ -1,4 +1,4 @@
-"""The audit's section on scenarios: what fired, what it did to the KPIs, how long it took."""
+"""The audit's section on scenarios: what fired, the KPIs around it, and how long recovery took."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Any
 from pytest_soak.canonical import number
 from pytest_soak.gate.figures import figure, mean_of
 from pytest_soak.gate.judge import LaneJudgement
-from pytest_soak.gate.recovery import Recovery, told
+from pytest_soak.gate.recovery import Recovery, recovery_text
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Iteration
 from pytest_soak.report.markdown import cell
 
 
 def scenario_lines(lane: LaneJudgement) -> list[str]:
-    """Markdown lines, none for a lane in which nothing was scheduled."""
+    """Markdown lines; none for a lane without a scheduled scenario."""
     lines: list[str] = []
     for item in lane.recoveries:
         lines += _occurrence(lane.window, item)
     return lines
 
 
-def _occurrence(window: LaneWindow, one: Recovery) -> list[str]:
-    planned = one.scheduled
+def _occurrence(window: LaneWindow, recovery: Recovery) -> list[str]:
+    planned = recovery.scheduled
     lines = [
         f"#### {planned.name}, iteration {planned.at}",
         "",
         f"Scheduled: after {planned.after_s:g} s, for {planned.for_s:g} s, strength "
         f"{planned.strength:g}, gate: {planned.gate}.",
     ]
-    for fired in one.fired:
+    for fired in recovery.fired:
         lines.append(
             f"Fired in iteration {fired.iteration}, {fired.started_s:.1f} to {fired.ended_s:.1f} s"
             f"{_measured(fired.measured)}."
         )
-    if not one.fired:
+    if not recovery.fired:
         return [*lines, "**It did not fire.**", ""]
-    lines.append(f"Recovery: {cell(told(one))}.")
-    return [*lines, "", *_table(window, one), ""]
+    lines.append(f"Recovery: {cell(recovery_text(recovery))}.")
+    return [*lines, "", *_table(window, recovery), ""]
 
 
 def _measured(measured: Mapping[str, Any]) -> str:
@@ -50,11 +50,11 @@ def _measured(measured: Mapping[str, Any]) -> str:
     return f": {', '.join(shown)}" if shown else ""
 
 
-def _table(window: LaneWindow, one: Recovery) -> list[str]:
-    numbers = {fired.iteration for fired in one.fired}
+def _table(window: LaneWindow, recovery: Recovery) -> list[str]:
+    numbers = {fired.iteration for fired in recovery.fired}
     during = tuple(item for item in window.measured if item.number in numbers)
-    before = window.calm_before(min(numbers))
-    after = window.calm_just_after(max(numbers))
+    before = window.undisturbed_before(min(numbers))
+    after = window.undisturbed_just_after(max(numbers))
     rows = [
         f"| {cell(kpi)} | {' | '.join(figures)} |"
         for kpi in window.history.profile.kpis

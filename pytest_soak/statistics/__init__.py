@@ -1,4 +1,4 @@
-"""How certain the figure of a noisy, autocorrelated KPI is, and whether the KPI drifts.
+"""The uncertainty of the figure of a noisy, autocorrelated KPI, and whether the KPI drifts.
 
 Plain Python, pure functions. ``docs/gate.md`` has the formulas and their measured error rates;
 ``benchmarks/gate_calibration.py`` measures them.

@@ -1,10 +1,10 @@
 """The figure of a KPI over its window, and the two bounds that decide between PASS and WARN.
 
-The *estimated bound* takes the noise of the run: its standard deviation, autocorrelation and
-skewness, from the residuals of all judged values around their line. The *worst-case bound* takes
-the window alone, and assumes that its iterations are as alike as φ = .8 makes them. A KPI whose
-figure is inside its limit PASSes where either bound is inside too, and is WARN otherwise.
-``docs/gate.md`` has both in words and the measured error rates.
+The *estimated bound* uses the noise of the run: its standard deviation, autocorrelation and
+skewness, from the residuals of all judged values around their line. The *worst-case bound* uses the
+window alone and assumes an autocorrelation of φ = .8. A KPI whose figure is inside its limit is
+PASS if either bound is inside too, and WARN otherwise. ``docs/gate.md`` describes both, with their
+measured error rates.
 
 In the formulas: x₁…x_n the values of all judged iterations, e their residuals from the
 least-squares line, w the values in the window, m its figure, ``n_eff(n, φ)`` the effective size.
@@ -26,71 +26,72 @@ from pytest_soak.statistics.worst_case import FEWEST, worst_case_factor
 LEVEL_ALPHA = 0.05
 """At this level a slope over the last two thirds shows that the window is not one level."""
 SHORT = 24
-"""Runs of at most so many values are too short to look for a slope in their last two thirds."""
+"""Runs of at most this many values are too short to test the slope of their last two thirds."""
 BLOCKS_FROM = 72
-"""From so many values on the variance of block means counts too."""
+"""With at least this many values the variance of block means is used too."""
 BLOCKS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Of one KPI in a run at constant parameters (an A/A reference)."""
+    """The noise of one KPI in a run at constant parameters (an A/A reference)."""
 
     phi: float
     """Lag-1 autocorrelation, within [0, .95]."""
     sd: float
-    """Of one iteration, in the KPI's unit."""
+    """Standard deviation of one iteration, in the KPI's unit."""
     n: int
-    """Values that it was measured from."""
+    """The number of values that it was measured from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The figure of a KPI and its bounds towards the limit, in the KPI's unit.
 
-    A bound is None where there is none: too few values, or infinite.
+    A bound is None if there are too few values, or if it is infinite.
     """
 
     figure: float | None
-    """Of the window in use; None without data."""
+    """The figure of the window in use; None without data."""
     iterations: int
-    """Judged iterations of the window in use."""
+    """The number of judged iterations of the window in use."""
     values: int
-    """Those of them with a value."""
+    """The number of values in the window in use."""
     long_iterations: int
-    """Judged iterations of the long window: the last third, ``gate.window`` at least."""
+    """The number of judged iterations of the long window: the last third, at least
+    ``gate.window``."""
     no_data: int
-    """Those of the long window without a value."""
+    """The number of iterations of the long window without a value."""
     n: int
-    """Values of all judged iterations."""
+    """The number of values of all judged iterations."""
     estimated: float | None = None
     other: float | None = None
-    """The estimated bound away from the limit. Where the figure is outside the limit and this
-    bound is inside, the figure is outside by less than its noise."""
+    """The estimated bound away from the limit. If the figure is outside the limit and this bound is
+    inside, the figure is outside by less than its noise."""
     worst_case: float | None = None
     n_eff: float | None = None
-    """How many independent values the values of the window in use are worth."""
+    """The effective number of independent values in the window in use."""
     phi: float | None = None
     sd: float | None = None
-    """Of one iteration, as the estimated bound uses it."""
+    """Standard deviation of one iteration, as the estimated bound uses it."""
     fallback: bool = False
-    """The last two thirds rise or fall, so the last ``gate.window`` iterations alone are judged."""
+    """The last two thirds rise or fall, so only the last ``gate.window`` iterations are judged."""
     worsens: bool = False
     """The last two thirds drift towards the limit."""
 
     @property
     def printable(self) -> bool:
-        """The estimated bound rests on two independent values at least; else it is not shown."""
+        """Whether the estimated bound has at least two independent values; else it is not shown."""
         return self.estimated is not None and self.n_eff is not None and self.n_eff >= 2.0
 
     def best(self, upper: bool) -> float | None:
-        """The bound that is farther from the limit, the one that decides."""
+        """The bound that is farther on the good side of the limit: it decides."""
         bounds = [b for b in (self.estimated, self.worst_case) if b is not None]
         return (min if upper else max)(bounds, default=None)
 
 
 def clipped(bound: float, low: float | None, high: float | None) -> float:
-    """A bound as it is shown: not beyond the KPI's range."""
+    """A bound as it is shown, limited to the KPI's range."""
     if low is not None and bound < low:
         return low
     return high if high is not None and bound > high else bound
@@ -107,9 +108,9 @@ def judge_bounds(
     """Figure and bounds of a KPI over its judged iterations.
 
     ``upper``: the limit is an upper one (``<``, ``<=``), larger is worse. ``window`` is
-    ``gate.window``: the window is the last third of the iterations, ``window`` at least.
-    ``reference`` replaces φ, and its standard deviation counts where it is the larger one. There
-    are no bounds for fewer than ``window`` iterations or 6 values. Never raises for finite data.
+    ``gate.window``: the window is the last third of the iterations, at least ``window``.
+    ``reference`` replaces φ, and its standard deviation is used if it is the larger one. There are
+    no bounds for fewer than ``window`` iterations or 6 values. Never raises for finite data.
     """
     length = max(window, len(series) // 3)
     part = series.last(length)
@@ -125,13 +126,13 @@ def judge_bounds(
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    """A KPI's series with its fitted line, and what it is judged by."""
+    """A KPI's series with its fitted line, and the settings of its bounds."""
 
     series: KpiSeries
     whole: Fit
     window: int
     sign: float
-    """1 for an upper limit, -1 for a lower one: times a distance, it points to the worse side."""
+    """1 for an upper limit, -1 for a lower one: the sign of the worse direction."""
     confidence: float
     reference: Noise | None
 
@@ -162,7 +163,7 @@ class _Judge:
         return self._fallback(bounds, short) if rises or falls else self._estimated(bounds, part)
 
     def _last_two_thirds(self) -> Fit | None:
-        """The line of the last two thirds; of all where these are few."""
+        """The line of the last two thirds; of all values if these are few."""
         if self.whole.n <= SHORT:
             return self.whole
         return fit(self.series.last(len(self.series) - len(self.series) // 3))
@@ -175,10 +176,10 @@ class _Judge:
         where its tail points to the limit (Johnson 1978). Weights count by Kish's size K.
         """
         n, w = self.whole.n, len(part.present)
-        known = effective_size(n if self.reference is None else self.reference.n, self.phi)
-        variance = self.whole.squares / n / max(1.0 - 2.0 / known, 0.2)
+        n_eff_run = effective_size(n if self.reference is None else self.reference.n, self.phi)
+        variance = self.whole.squares / n / max(1.0 - 2.0 / n_eff_run, 0.2)
         sd = max(math.sqrt(variance), self.reference_sd)
-        df = max(known - 2.0, 0.3)
+        df = max(n_eff_run - 2.0, 0.3)
         n_eff = effective_size(w, self.phi)
         kish = part.kish()
         if kish is not None:
@@ -201,7 +202,7 @@ class _Judge:
         )
 
     def _fallback(self, bounds: Bounds, short: KpiSeries) -> Bounds:
-        """The last ``gate.window`` iterations alone, without any estimate of a level.
+        """The bounds of the last ``gate.window`` iterations alone, which may have no steady level.
 
         ``m + t(confidence, max(n_eff - 1, .02)) · s / √n_eff``, s the larger of their standard
         deviation and that of the whole run's residuals. Without 6 values there is no such bound,
@@ -213,7 +214,7 @@ class _Judge:
         n_eff = effective_size(w, self.phi)
         kish = short.kish()
         n_eff = n_eff if kish is None else min(n_eff, kish)
-        own, exponent = spread_of(short.known)
+        own, exponent = spread_of(short.present_values)
         sd = max(
             unscale(own, exponent - self.whole.exponent) or 0.0,
             math.sqrt(self.whole.squares / (self.whole.n - 2)),
@@ -236,13 +237,13 @@ class _Judge:
         """``m + c(w) · s · (1 + g′)``, s the window's standard deviation.
 
         g′ is the skewness of the last two thirds around their line, where its tail points to the
-        limit. A ratio of sums or weights: ``c(w) √(w/K)``. A window without any spread in a run
-        with noise has no such bound.
+        limit. For a ratio of sums or for weights: ``c(w) √(w/K)``. A window without any spread in a
+        run with noise has no such bound.
         """
         figure, w = part.figure(), len(part.present)
         if figure is None or w < FEWEST:
             return None
-        own, exponent = spread_of(part.known)
+        own, exponent = spread_of(part.present_values)
         if own == 0.0:
             return figure if self.whole.squares == 0.0 else None
         skew = 0.0 if recent is None else max(0.0, self.sign * skewness(recent.residuals))
@@ -254,12 +255,12 @@ class _Judge:
         return None if reach is None else _finite(figure + self.sign * reach)
 
     def _beyond(self, figure: float | None, distance: float) -> float | None:
-        """The figure moved by a scaled distance towards the worse side; None if infinite."""
+        """The figure moved by a scaled distance in the worse direction; None if infinite."""
         size = unscale(distance, self.whole.exponent)
         return None if size is None or figure is None else _finite(figure + self.sign * size)
 
     def _larger(self, bound: float | None, another: float | None) -> float | None:
-        """The bound that is nearer to the limit or farther beyond it; None is infinite."""
+        """The bound that is farther in the worse direction; None stands for infinite."""
         if bound is None or another is None:
             return None
         return max(bound, another) if self.sign > 0.0 else min(bound, another)

@@ -1,9 +1,9 @@
-"""Whether a KPI drifts towards its limit, and how many iterations are left until it is there.
+"""Whether a KPI drifts towards its limit, and in how many iterations it reaches the limit.
 
-Three stretches of the judged iterations are looked at: the whole run, its last half, and what
-follows the last applied change. A slope in the bad direction that is proved (``slope.py``) is
-carried on: where it reaches the limit soon, beside the length of the stretch, it is an alarm.
-``docs/gate.md`` has the rules and how often they are wrong.
+Three stretches of the judged iterations are tested: the whole run, its last half, and the
+iterations after the last applied change. A significant slope in the bad direction (``slope.py``) is
+extrapolated: if it reaches the limit soon, compared with the length of the stretch, it is an alarm.
+``docs/gate.md`` has the rules and their error rates.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ ALPHA = 0.05
 """Level of a WARN; a FAIL, and every alarm of the last half, needs a fifth of it."""
 SURER = 5.0
 FEWEST = 24
-"""No stretch of fewer values."""
+"""A stretch needs at least this many values."""
 HALF_FROM = 36
-"""The last half is looked at from so many values on."""
+"""The last half is tested if the run has at least this many values."""
 
 
 class Alarm(IntEnum):
-    """How bad a drift is; the larger one is the worse."""
+    """The severity of a drift; a larger value is worse."""
 
     NONE = 0
     WARN = 1
@@ -46,28 +46,28 @@ class Stretch:
     """Number of its last iteration."""
     slope: Slope
     alpha: float
-    """The level of its WARN."""
+    """The significance level of its WARN."""
     proved: bool
-    """The slope is in the bad direction, at ``alpha``."""
+    """The slope is in the bad direction, significant at ``alpha``."""
     surely: bool
-    """The same at a fifth of the KPI's own level."""
+    """The slope is in the bad direction, significant at a fifth of the KPI's own level."""
     remaining: float | None
-    """Iterations after the end of the run until the line reaches the limit, 0 if it has; None
-    without a slope in the bad direction or without a limit."""
+    """Iterations after the end of the run until the line reaches the limit, 0 if it is there
+    already; None without a slope in the bad direction or without a limit."""
     first_figure: float | None
     """Figure of the first quarter of its values."""
     last_figure: float | None
-    """Figure of the last third of its values, ``gate.window`` at least."""
+    """Figure of the last third of its values, at least ``gate.window``."""
     alarm: Alarm
 
     @property
     def length(self) -> int:
-        """Iterations from its first to its last."""
+        """The number of iterations from its first to its last."""
         return self.last - self.first + 1
 
     @property
     def lost(self) -> float | None:
-        """How much of its first figure the last figure has lost, as a ratio; negative: gained.
+        """The loss from the first to the last figure, as a ratio of the first; negative for a gain.
 
         None unless the first figure is positive.
         """
@@ -78,7 +78,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Every stretch that was long enough; none: nothing could be tested."""
+    """Every stretch that was long enough to be tested; there may be none."""
 
     stretches: tuple[Stretch, ...]
 
@@ -88,7 +88,7 @@ class Drift:
 
     @property
     def worst(self) -> Stretch | None:
-        """The stretch with the worst alarm, among equals the one that reaches the limit first."""
+        """The stretch with the worst alarm; of equal ones that which reaches the limit first."""
         return min(
             self.stretches,
             key=lambda item: (
@@ -101,7 +101,7 @@ class Drift:
 
     @property
     def wanders(self) -> bool:
-        """In at least one stretch φ is too high for any proof."""
+        """Whether φ of at least one stretch is too high for any significant slope."""
         return any(stretch.slope.wanders for stretch in self.stretches)
 
 
@@ -119,9 +119,10 @@ def drift(
     ``last_change`` is the number of the last iteration before the last applied change took effect,
     None without a change; ``window`` is ``gate.window``.
 
-    WARN: a stretch's slope is proved at ``alpha`` and reaches the limit within the stretch's own
-    length after the end of the run. FAIL: it is proved at a fifth of ``alpha`` and reaches it
-    within half of that length. The last half takes a fifth of ``alpha`` and warns only.
+    WARN: a stretch's slope is significant at ``alpha`` and reaches the limit within the stretch's
+    own length after the end of the run. FAIL: it is significant at a fifth of ``alpha`` and reaches
+    the limit within half of that length. The last half is tested at a fifth of ``alpha`` and can
+    only WARN.
     """
     return Drift(
         tuple(
@@ -139,10 +140,10 @@ def throughput_drift(
     alpha: float = ALPHA,
     most_lost: float = 0.5,
 ) -> Drift:
-    """WARN where a throughput falls, proved at a fifth of ``alpha``, and has lost too much.
+    """WARN if a throughput falls, significantly at a fifth of ``alpha``, and has lost too much.
 
-    A throughput has no limit. A stretch lost too much where the figure of its last third
-    (``window`` values at least) is below that of its first quarter by over ``most_lost`` of it.
+    A throughput has no limit. A stretch has lost too much if the figure of its last third (at least
+    ``window`` values) is below that of its first quarter by more than ``most_lost`` of it.
     """
     return Drift(
         tuple(
@@ -153,13 +154,13 @@ def throughput_drift(
 
 
 def first_quarter_figure(series: KpiSeries) -> float | None:
-    """The figure of the first quarter of the values: what a drift budget is added to."""
+    """The figure of the first quarter of the values; a drift budget is added to it."""
     return series.first_values(max(1, len(series.present) // 4)).figure()
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A stretch before its slope is known, and at which levels it is tested."""
+    """A stretch before its slope is computed, and the levels at which it is tested."""
 
     name: str
     series: KpiSeries
@@ -187,7 +188,7 @@ def _parts(series: KpiSeries, last_change: int | None, alpha: float) -> Iterator
 
 
 def _stretch(part: _Part, limit: float | None, upper: bool, window: int) -> Stretch:
-    """A stretch without an alarm yet."""
+    """The stretch with its slope, its alarm not set yet."""
     series = part.series
     slope = slope_of(fit(series))
     assert slope is not None  # a stretch has 24 values

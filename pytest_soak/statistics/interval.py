@@ -1,4 +1,4 @@
-"""The mean of a short window with Student-t bounds, its φ given: for reports and sweeps.
+"""The mean of a short window with Student-t bounds, for a given φ: for reports and sweeps.
 
 ``mean ± t(confidence, n_eff - 1) · σ / sqrt(n_eff)``, each side a one-sided bound.
 """
@@ -23,7 +23,7 @@ class Interval:
     high: float
     """With the given confidence the true mean is below it."""
     sd: float
-    """Of one figure."""
+    """Standard deviation of one figure."""
     n: int
     n_eff: float
     phi: float
@@ -39,8 +39,8 @@ def mean_interval(
 ) -> Interval:
     """The mean of ``values`` with its one-sided bounds at ``confidence``.
 
-    ``center`` replaces the mean where the window's figure is not the mean of its figures (a ratio
-    of sums); ``sd_floor`` is the standard deviation of a reference run: the larger one counts.
+    ``center`` replaces the mean if the window's figure is not the mean of its figures (a ratio of
+    sums). ``sd_floor`` is the standard deviation of a reference run; the larger one is used.
     A single value has infinite bounds. Raises ValueError for no values.
     """
     n = len(values)

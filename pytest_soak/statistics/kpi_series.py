@@ -11,13 +11,13 @@ from operator import lt, mul
 
 @dataclass(frozen=True, slots=True)
 class KpiSeries:
-    """One KPI over the judged iterations, in order: one item an iteration in every tuple.
+    """One KPI over the judged iterations, in order: one item per iteration in every tuple.
 
     ``numbers``: rising iteration numbers; a number that is missing (an excluded iteration) is a
     gap. ``values``: in the KPI's unit, None without data; a value that is not finite counts as
     None. ``weights``: the denominators of a ratio of sums, or weights; None for a plain mean.
-    ``numerators``: where a figure is a ratio of sums; the weights are then the denominators.
-    Raises ValueError where the lengths differ or the numbers do not rise.
+    ``numerators``: present if a figure is a ratio of sums; the weights are then the denominators.
+    Raises ValueError if the lengths differ or the numbers do not rise.
     """
 
     numbers: tuple[int, ...]
@@ -41,7 +41,7 @@ class KpiSeries:
         object.__setattr__(self, "present", given)
 
     def __len__(self) -> int:
-        """How many iterations, those without data included."""
+        """The number of iterations, including those without data."""
         return len(self.numbers)
 
     def last(self, count: int) -> KpiSeries:
@@ -57,13 +57,13 @@ class KpiSeries:
         return self._slice(bisect_right(self.numbers, number), len(self.numbers))
 
     def last_values(self, count: int) -> KpiSeries:
-        """The iterations from the one that has the last but ``count - 1`` value."""
+        """The shortest end of the series that has ``count`` values, at most all."""
         if count >= len(self.present):
             return self
         return self.last(len(self) - self.present[-count]) if count > 0 else self.last(0)
 
     def first_values(self, count: int) -> KpiSeries:
-        """The iterations up to the one that has the ``count``-th value."""
+        """The shortest beginning of the series that has ``count`` values, at most all."""
         if count >= len(self.present):
             return self
         return self.first(self.present[count - 1] + 1) if count > 0 else self.first(0)
@@ -71,10 +71,10 @@ class KpiSeries:
     def figure(self) -> float | None:
         """Ratio of sums, weighted mean, or mean of the values; None without data.
 
-        Weights and numerators count only where every iteration with a value has them: else the
-        figure is the mean. None as well where the weights sum to 0 or the ratio is beyond floats.
+        Weights and numerators are used only if every iteration with a value has them; else the
+        figure is the mean. None too if the weights sum to 0 or the ratio is too large for a float.
         """
-        values = self.known
+        values = self.present_values
         if not values:
             return None
         weights = self._complete(self.weights)
@@ -87,9 +87,9 @@ class KpiSeries:
         return _ratio(list(map(mul, values, scaled)), scaled)
 
     def kish(self) -> float | None:
-        """``(Σ u)² / Σ u²`` of the weights: how many equal weights do as much (Kish 1965).
+        """Kish's effective size ``(Σ u)² / Σ u²`` of the weights (Kish 1965).
 
-        None where the figure is a plain mean.
+        None if the figure is a plain mean.
         """
         weights = self._complete(self.weights)
         if not weights:
@@ -99,12 +99,12 @@ class KpiSeries:
         return math.fsum(scaled) ** 2 / squares if squares > 0.0 else None
 
     @property
-    def known(self) -> list[float]:
+    def present_values(self) -> list[float]:
         """The values of the iterations that have one."""
         return self._entries(self.values, self.present)
 
     def _complete(self, column: tuple[float | None, ...] | None) -> list[float] | None:
-        """The entries of the iterations with a value; None where any of them has no entry."""
+        """The entries of the iterations with a value; None if any of them has no entry."""
         if column is None:
             return None
         entries = self._entries(column, self.present)
@@ -113,7 +113,7 @@ class KpiSeries:
 
     @staticmethod
     def _entries(column: tuple[float | None, ...], positions: tuple[int, ...]) -> list[float]:
-        """The entries at these positions, those that are None left out."""
+        """The entries at these positions, without those that are None."""
         picked = column if len(positions) == len(column) else [column[i] for i in positions]
         return [entry for entry in picked if entry is not None]
 
@@ -129,7 +129,7 @@ class KpiSeries:
 def scale(values: Sequence[float]) -> tuple[list[float], int]:
     """Values times ``2^-exponent``, the largest of them from .5 to below 1 in size.
 
-    A power of 2 moves no digit, and no square or cube of the result leaves the floats.
+    A power of 2 changes no digit, and squares and cubes of the result do not overflow.
     """
     largest = max(map(abs, values), default=0.0)
     exponent = math.frexp(largest)[1]
@@ -140,7 +140,7 @@ def scale(values: Sequence[float]) -> tuple[list[float], int]:
 
 
 def unscale(value: float, exponent: int) -> float | None:
-    """``value · 2^exponent``; None where that is no finite number."""
+    """``value · 2^exponent``; None if that is not a finite number."""
     try:
         result = math.ldexp(value, exponent)
     except OverflowError:
@@ -149,7 +149,7 @@ def unscale(value: float, exponent: int) -> float | None:
 
 
 def _ratio(above: Sequence[float], below: Sequence[float]) -> float | None:
-    """The ratio of two sums, None where it is not finite."""
+    """The ratio of two sums; None if it is not finite."""
     above_scaled, above_exponent = scale(above)
     below_scaled, below_exponent = scale(below)
     whole = math.fsum(below_scaled)

@@ -16,7 +16,7 @@ class Fit:
     """At least two points ``(t, value)`` and their least-squares line.
 
     ``t`` counts iterations; value, slope and residuals are in the KPI's unit times ``2^-exponent``.
-    Residuals and slopes that are rounding errors beside the largest value are 0.
+    Residuals and slopes that are rounding errors of the largest value are 0.
     """
 
     exponent: int
@@ -43,7 +43,7 @@ def fit(series: KpiSeries) -> Fit | None:
         return None
     start = series.numbers[present[0]]
     times = tuple([float(series.numbers[i] - start) for i in present])
-    values, exponent = scale(series.known)
+    values, exponent = scale(series.present_values)
     line = least_squares(times, values)
     n = len(times)
     largest = max(map(abs, values))
@@ -58,7 +58,7 @@ def fit(series: KpiSeries) -> Fit | None:
 
 
 def skewness(residuals: Sequence[float]) -> float:
-    """``m₃ / m₂^1.5`` of residuals (their mean is 0); 0 where all are 0."""
+    """``m₃ / m₂^1.5`` of residuals (their mean is 0); 0 if all are 0."""
     largest = max(map(abs, residuals), default=0.0)
     if largest == 0.0:
         return 0.0
@@ -72,7 +72,7 @@ def skewness(residuals: Sequence[float]) -> float:
 def spread_of(values: Sequence[float]) -> tuple[float, int]:
     """The standard deviation (ddof 1) of values as a number times ``2^exponent``.
 
-    0 for fewer than two values, and where it is a rounding error beside the largest value.
+    0 for fewer than two values, and if it is a rounding error of the largest value.
     """
     n = len(values)
     scaled, exponent = scale(values)

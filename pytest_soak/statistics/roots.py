@@ -8,7 +8,7 @@ from collections.abc import Callable
 def root_of(
     function: Callable[[float], float], low: float, high: float, *, accuracy: float = 1e-15
 ) -> float:
-    """Where a monotonic function is 0 between ``low`` and ``high``, at which its signs differ.
+    """The root of a monotonic function whose signs differ at ``low`` and ``high``.
 
     Regula falsi with the Illinois rule (Dowell and Jarratt 1971): about ten calls of the function.
     Stops when the root moves by less than ``accuracy`` of its size.

@@ -1,4 +1,4 @@
-"""The building blocks: standard deviation, least-squares line, φ and the effective size."""
+"""Basic functions: standard deviation, least-squares line, φ and the effective size."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from operator import mul
 
 PHI_MAX = 0.95
-"""Upper clip of φ: beyond it one window says next to nothing anyway."""
+"""Upper limit of φ: with a larger φ one window has almost no information."""
 
 ROUNDING = 1e-12
-"""Relative size of residuals that are rounding, not noise."""
+"""Relative size of residuals that are rounding errors, not noise."""
 
 _FEWEST_FOR_PHI = 6
 
 
 def standard_deviation(values: Sequence[float]) -> float:
-    """With ``n - 1`` in the denominator; 0 for fewer than two values."""
+    """Standard deviation with ``n - 1`` in the denominator; 0 for fewer than two values."""
     n = len(values)
     if n < 2:
         return 0.0
@@ -26,13 +26,12 @@ def standard_deviation(values: Sequence[float]) -> float:
 
 
 def effective_size(n: int, phi: float) -> float:
-    """How many independent figures tell as much about a mean as ``n`` figures of an AR(1) series.
+    """How many independent figures have as much information on a mean as ``n`` of an AR(1) series.
 
     ``n / (1 + 2 Σ_{k=1}^{n-1} (1 - k/n) φ^k) = σ² / Var(mean)``, exact for finite ``n`` (Bayley and
-    Hammersley 1946), not the asymptotic ``n (1 - φ) / (1 + φ)``, which at n = 8 and φ = .7 says 1.4
-    where 2.1 is true. The sum has the closed form ``φ (n (1 - φ) - (1 - φ^n)) / (n (1 - φ)²)``.
-    Raises ValueError for n below 1 and for φ outside of [0, 1); a φ that
-    is not a number gives a size that is none.
+    Hammersley 1946), not the asymptotic ``n (1 - φ) / (1 + φ)``, which is 1.4 for n = 8 and φ = .7
+    instead of 2.1. The sum has the closed form ``φ (n (1 - φ) - (1 - φ^n)) / (n (1 - φ)²)``.
+    Raises ValueError for n below 1 and for φ outside [0, 1); a φ of NaN gives NaN.
     """
     if n < 1:
         raise ValueError(f"n is at least 1, not {n}")
@@ -46,9 +45,9 @@ def effective_size(n: int, phi: float) -> float:
 def ar1_coefficient(series: Sequence[float | None]) -> float:
     """φ of an AR(1) series, from its linearly detrended figures, within [0, ``PHI_MAX``].
 
-    ``series`` has one figure an iteration, None where there is none: only neighbours that both
-    have a figure are compared. With fewer than 6 figures nothing is known, and the worst is
-    assumed. ``lag_one`` has the estimate.
+    ``series`` has one figure per iteration, None without data; only neighbours that both have a
+    figure are compared. With fewer than 6 figures φ cannot be estimated and is ``PHI_MAX``.
+    ``lag_one`` has the estimate.
     """
     points = [(float(t), value) for t, value in enumerate(series) if value is not None]
     if len(points) < _FEWEST_FOR_PHI:
@@ -63,10 +62,10 @@ def lag_one(times: Sequence[float], residuals: Sequence[float], largest: float) 
     The estimate is Burg's (1967), ``2 Σ e(t) e(t-1) / Σ (e(t)² + e(t-1)²)`` over neighbours in
     time, which cannot leave [-1, 1] and does not depend on the direction of time. It is corrected
     for the bias of an AR(1) estimate around a fitted line, ``E φ̂ = φ - (2 + 4 φ) / n`` (Kang,
-    Shaman and Stine 1988). A negative φ counts as 0: it would make the gate surer than
-    independence does. ``largest`` is the largest size of a figure: residuals that are rounding
-    errors beside it have no noise that could be correlated, and φ is 0. With fewer than 6
-    residuals or without any neighbours the worst is assumed.
+    Shaman and Stine 1988). A negative φ counts as 0: it would make the bounds narrower than for
+    independent values. ``largest`` is the largest size of a figure: residuals that are rounding
+    errors of it are not noise, and φ is 0. With fewer than 6 residuals or without any neighbours φ
+    is ``PHI_MAX``.
     """
     n = len(residuals)
     if n < _FEWEST_FOR_PHI:

@@ -1,11 +1,11 @@
-"""Whether a stretch of iterations rises or falls, its autocorrelation counted.
+"""Whether a stretch of iterations rises or falls, with its autocorrelation taken into account.
 
 The least-squares slope ``b`` of ``n`` values with noise of standard deviation σ and lag-1
 autocorrelation φ has the variance ``σ² I / Στ²`` with ``τ = t - mean t`` and
 ``I = 1 + 2 Σ_k φ^k Σ_t τ_t τ_{t+k} / Στ²`` over the values present. σ² is estimated by
 ``s² = Σ e² / (n - 2)`` times ``c = max(n_eff, 2.5) / max(n_eff - 2, .5) · (n - 2) / n``, since the
 residuals of correlated values are smaller than their noise; ``n_eff - 2`` (.3 at least) degrees
-of freedom. Ordinary least squares proves a slope in 29 % of level stretches with φ = .8.
+of freedom. Ordinary least squares finds a slope in 29 % of the stretches without one at φ = .8.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from pytest_soak.statistics.series import PHI_MAX, effective_size
 from pytest_soak.statistics.student import student_t_quantile
 
 FEWEST = 12
-"""No test for a stretch of fewer values."""
+"""A test needs at least this many values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """The slope of a stretch, in the KPI's unit an iteration, and how sure it is."""
+    """The slope of a stretch, in the KPI's unit per iteration, and its uncertainty."""
 
     slope: float
     error: float
     """Standard error of the slope."""
     df: float
     n: int
-    """Values."""
+    """The number of values."""
     n_eff: float
     phi: float
 
     @property
     def wanders(self) -> bool:
-        """φ is at its upper clip: a random walk looks the same, and nothing is proved."""
+        """φ is at its upper limit: it may be a random walk, so no slope is significant."""
         return self.phi >= PHI_MAX
 
     def low(self, alpha: float) -> float:
@@ -50,11 +50,11 @@ class Slope:
         return self.slope + self._reach(alpha)
 
     def rises(self, alpha: float) -> bool:
-        """It is proved at ``alpha``, one-sided, that the stretch rises."""
+        """Whether the stretch rises, significantly at ``alpha``, one-sided."""
         return not self.wanders and self.slope > 0.0 and self.low(alpha) > 0.0
 
     def falls(self, alpha: float) -> bool:
-        """It is proved at ``alpha``, one-sided, that the stretch falls."""
+        """Whether the stretch falls, significantly at ``alpha``, one-sided."""
         return not self.wanders and self.slope < 0.0 and self.high(alpha) < 0.0
 
     def _reach(self, alpha: float) -> float:
@@ -64,12 +64,12 @@ class Slope:
 
 
 def slope_test(numbers: Sequence[int], values: Sequence[float | None]) -> Slope | None:
-    """The slope of a KPI over iteration numbers; None for fewer than 12 values."""
+    """The slope of a KPI over its iteration numbers; None for fewer than 12 values."""
     return slope_of(fit(KpiSeries(tuple(numbers), tuple(values))))
 
 
 def slope_of(line: Fit | None) -> Slope | None:
-    """``slope_test`` of a line that is fitted already."""
+    """As :func:`slope_test`, for a line that is fitted already."""
     if line is None or line.n < FEWEST:
         return None
     n = line.n
@@ -88,7 +88,7 @@ def slope_of(line: Fit | None) -> Slope | None:
 
 
 def _in_unit(value: float, exponent: int) -> float:
-    """Infinite only where the KPI's largest value is close to the largest float."""
+    """``value · 2^exponent``; infinite only if the KPI's values are close to the largest float."""
     size = unscale(value, exponent)
     return math.copysign(math.inf, value) if size is None else size
 

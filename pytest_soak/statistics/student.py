@@ -16,7 +16,7 @@ def student_t_quantile(p: float, df: float) -> float:
     """The ``p`` quantile of Student's t with ``df`` degrees of freedom, which need not be whole.
 
     From ``P(T > t) = ½ I_x(df/2, ½)`` with ``x = df / (df + t²)`` (Abramowitz and Stegun 26.7.1),
-    solved for ``log x``. Infinite where it is beyond the floats (df below about 0.01).
+    solved for ``log x``. Infinite if it is too large for a float (df below about 0.01).
     Raises ValueError unless 0 < p < 1 and df > 0.
     """
     if not 0.0 < p < 1.0:
@@ -50,7 +50,7 @@ def _upper_quantile(p: float, df: float) -> float:
 def _incomplete_beta(a: float, b: float, log_x: float) -> float:
     """Regularised incomplete beta ``I_x(a, b)``, with x given as its logarithm.
 
-    The logarithm keeps x apart from 0 (few degrees of freedom) and ``1 - x`` apart from 0 (many).
+    The logarithm keeps x above 0 (with few degrees of freedom) and ``1 - x`` above 0 (with many).
     """
     rest = -math.expm1(log_x)
     if rest <= 0.0:

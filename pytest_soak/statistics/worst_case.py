@@ -1,8 +1,8 @@
-"""How far a window's mean may be from the truth when φ is as high as .8: the worst-case factor.
+"""The worst-case factor: how far a window's mean may be from the true mean if φ is .8.
 
 With few iterations φ cannot be estimated well. The worst-case bound of the gate therefore assumes
-φ = .8, and takes how far the mean of ``w`` iterations can be from the true mean, in standard
-deviations of the same ``w`` values.
+φ = .8. The factor is the distance that the mean of ``w`` iterations may have from the true mean, in
+standard deviations of the same ``w`` values.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pytest_soak.statistics.roots import root_of
 WORST_PHI = 0.8
 """Lag-1 autocorrelation that the bound assumes."""
 LEAST_PROBABILITY = 0.98
-"""A bound without an estimate of φ is at least so sure, whatever the gate's confidence."""
+"""The confidence of a bound without an estimate of φ is at least this, whatever the gate's is."""
 FEWEST = 6
-"""No bound for a window of fewer values."""
+"""A window needs at least this many values for a bound."""
 
 _STEP = 0.125
-"""Of the trapezoid rule; halving it moves the probability by less than 1e-12."""
+"""Step of the trapezoid rule; half of it changes the probability by less than 1e-12."""
 _NEGLIGIBLE = 1e-18
 
 

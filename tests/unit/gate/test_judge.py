@@ -100,7 +100,7 @@ def test_a_bound_across_the_limit_warns_and_one_beyond_it_passes() -> None:
     assert near.verdict is Verdict.WARN
     assert near.low is not None
     assert near.low < 2.7
-    assert "the limit is within its noise: a PASS takes about" in near.reason
+    assert "the limit is within its noise: a PASS needs about" in near.reason
     assert "more iterations, or a reference" in near.reason
     far = line(judge_lane(make_history(kpis={"net_bps": noisy(4.5, 0.35)})), "net_bps")
     assert far.verdict is Verdict.PASS
@@ -121,7 +121,7 @@ def test_below_24_iterations_a_kpi_is_at_best_warn_without_a_reference() -> None
     short = make_history(23)
     assert {line(judge_lane(short), kpi).verdict for kpi in KPIS} == {Verdict.WARN}
     assert (
-        "23 measured: a PASS takes 24 (1 more), or a reference"
+        "23 measured: a PASS needs 24 (1 more), or a reference"
         in line(judge_lane(short), "net_bps").reason
     )
     reference = Reference({"net_bps": KpiNoise(0.2, 0.01, 72)})

@@ -64,7 +64,7 @@ def test_figure_and_limit_are_told_apart() -> None:
 def test_a_warn_says_how_many_iterations_a_pass_takes() -> None:
     near = p95([331.0 + e for e in noise(11, 24, 18.0)])
     assert near.verdict is Verdict.WARN
-    assert "a PASS takes about" in near.reason
+    assert "a PASS needs about" in near.reason
     assert "or a reference (--soak-reference)" in near.reason
     hopeless = p95([339.999 + e for e in noise(13, 24, 1e-5)] + [339.99999] * 8)
     assert "nan" not in hopeless.reason
@@ -198,7 +198,7 @@ def test_no_number_of_more_than_1000_iterations_is_advised() -> None:
             found = re.search(r"takes about ([0-9]+) more iteration", result.reason)
             assert found is None or int(found[1]) <= 1000
     near = [339.9 + 15.0 * (-1) ** i for i in range(24)]
-    assert "running on will not settle it" in p95(near).reason
+    assert "a longer run will not change it" in p95(near).reason
 
 
 @pytest.mark.parametrize(

@@ -245,7 +245,7 @@ def test_the_audit_tells_before_during_and_after() -> None:
     assert "### Scenarios" in text
     assert "#### crash, iteration 15" in text
     assert "Fired in iteration 15, 10.0 to 70.0 s: strength 200.0." in text
-    assert "back after 2 iterations (iteration 15: p95_latency_ms 500.0, limit <= 340" in text
+    assert "recovered after 2 iterations (iteration 15: p95_latency_ms 500.0, limit <= 340" in text
     assert "| mean of | 8 before | 1 during | 8 after |" in text
     row = next(line for line in text.splitlines() if line.startswith("| p95_latency_ms | 310."))
     assert "| 500.0 |" in row

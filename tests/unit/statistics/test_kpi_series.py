@@ -17,7 +17,7 @@ KPI = KpiSeries(
 def test_parts_keep_every_column() -> None:
     assert len(KPI) == 5
     assert KPI.present == (0, 2, 4)
-    assert KPI.known == [0.5, 0.25, 1.0]
+    assert KPI.present_values == [0.5, 0.25, 1.0]
     assert KPI.last(3) == KpiSeries(
         (5, 6, 9), (0.25, math.inf, 1.0), (8.0, 9.0, 10.0), (2.0, 9.0, 10.0)
     )

@@ -103,7 +103,7 @@ def test_throughput_alarms_are_those_of_the_product(n: int) -> None:
 def test_the_earlier_rule_is_the_mean_interval_of_the_last_eight(n: int) -> None:
     runs = batch(n, False)
     values, _ = arrays(runs)
-    figure, bound = replica.todays_bound(values)
+    figure, bound = replica.earlier_bound(values)
     for i, kpi in enumerate(runs):
-        interval = mean_interval(kpi.last(8).known, ar1_coefficient(kpi.values))
+        interval = mean_interval(kpi.last(8).present_values, ar1_coefficient(kpi.values))
         assert (figure[i], bound[i]) == pytest.approx((interval.mean, interval.high), rel=1e-9)
