@@ -1,4 +1,4 @@
-"""A pytest plugin of ``run.py``: the package under test is the copy, or nothing is tested."""
+"""A pytest plugin of ``run.py``: an error if the imported package is not the copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mutant: one wrong line, the tests that must die of it, and of what."""
+"""A mutant: one wrong line, the tests that must fail with it, and the reason of their failure."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ UNIT = "tests/unit/loop"
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change of the product that must not go unseen."""
+    """One wrong change of the product that the tests must find."""
 
     name: str
     file: str
-    """Below ``pytest_soak``."""
+    """The path below ``pytest_soak``."""
     old: str
-    """It is there exactly once."""
+    """The text to replace; it occurs exactly once."""
     new: str
     tests: tuple[str, ...]
-    """Each of them must fail."""
+    """Each of these must fail."""
     reason: str
-    """A pattern of what they say when they do."""
+    """A regular expression that matches their error messages."""
 
 
-def said(guard: str) -> str:
-    """The oracle and the product differ on this guard; others may follow from it."""
+def oracle_differs_on(guard: str) -> str:
+    """The reason that the oracle and the product differ on this guard, and maybe on others too."""
     return rf"oracle.*(?P<shown>\[([a-z_]+ )*{guard}( [a-z_]+)*\])"
 
 
 NOT_JSON = "not JSON compliant"
-"""What the journal says of a NaN that came so far."""
+"""The error of the journal for a NaN."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.mutants.mutant import GUARDS, NOT_JSON, UNIT, Mutant, said
+from tests.mutants.mutant import GUARDS, NOT_JSON, UNIT, Mutant, oracle_differs_on
 
 
 def disabled(guard: str) -> Mutant:
-    reason = said(guard)
+    reason = oracle_differs_on(guard)
     return Mutant(
         f"{guard} disabled",
         "loop/guards.py",
@@ -32,7 +32,7 @@ OFF_BY_ONE = (
         "deciding(state) > state.iterations - state",
         "deciding(state) >= state.iterations - state",
         (GUARDS, f"{UNIT}/test_guards.py::test_nothing_moves_on_the_last_iteration"),
-        said("late"),
+        oracle_differs_on("late"),
     ),
     Mutant(
         "freeze one short",
@@ -40,7 +40,7 @@ OFF_BY_ONE = (
         "deciding(state) <= state.frozen_until",
         "deciding(state) < state.frozen_until",
         (GUARDS,),
-        said("freeze"),
+        oracle_differs_on("freeze"),
     ),
     Mutant(
         "cooldown one short",
@@ -48,7 +48,7 @@ OFF_BY_ONE = (
         "deciding(state) <= state.cooldown_until",
         "deciding(state) < state.cooldown_until",
         (GUARDS,),
-        said("cooldown"),
+        oracle_differs_on("cooldown"),
     ),
     Mutant(
         "cooldown one long",
@@ -56,7 +56,7 @@ OFF_BY_ONE = (
         "deciding(state) <= state.cooldown_until",
         "0 < deciding(state) - 1 <= state.cooldown_until",
         (GUARDS,),
-        said("cooldown"),
+        oracle_differs_on("cooldown"),
     ),
     Mutant(
         "panic one early",
@@ -64,7 +64,7 @@ OFF_BY_ONE = (
         "if state.fail_streak + 1 < guard.after",
         "if state.fail_streak + 2 < guard.after",
         (GUARDS,),
-        said("panic"),
+        oracle_differs_on("panic"),
     ),
     Mutant(
         "panic one late",
@@ -72,7 +72,7 @@ OFF_BY_ONE = (
         "if state.fail_streak + 1 < guard.after",
         "if state.fail_streak < guard.after",
         (GUARDS,),
-        said("panic"),
+        oracle_differs_on("panic"),
     ),
     Mutant(
         "pause one short",
@@ -80,7 +80,7 @@ OFF_BY_ONE = (
         "deciding(state) <= state.paused_until",
         "deciding(state) < state.paused_until",
         (GUARDS,),
-        said("panic"),
+        oracle_differs_on("panic"),
     ),
     Mutant(
         "pin one short",
@@ -96,7 +96,7 @@ OFF_BY_ONE = (
         "(now + 1 - move.iteration) * interval_s < window]",
         "(now + 1 - move.iteration) * interval_s <= window]",
         (GUARDS, f"{UNIT}/test_guards.py::test_the_hour_is_half_open"),
-        said("(velocity|move)"),
+        oracle_differs_on("(velocity|move)"),
     ),
     Mutant(
         "A-B-A forgotten one early",
@@ -112,7 +112,7 @@ OFF_BY_ONE = (
         '"<=": operator.le',
         '"<=": operator.lt',
         (GUARDS,),
-        said("freeze"),
+        oracle_differs_on("freeze"),
     ),
 )
 
@@ -131,7 +131,7 @@ MEASURES = (
         "if outcome.rule not in UNCHARGED_RULES and interval_s < window",
         "if interval_s < window",
         (GUARDS,),
-        said("(velocity|move)"),
+        oracle_differs_on("(velocity|move)"),
     ),
     Mutant(
         "PANIC charged",
@@ -144,7 +144,7 @@ MEASURES = (
         "        ),\n"
         "        changes=",
         (GUARDS,),
-        said("(velocity|move)"),
+        oracle_differs_on("(velocity|move)"),
     ),
     Mutant(
         "ROLLBACK may be claimed",
@@ -160,7 +160,7 @@ MEASURES = (
         "SLACK = 1e-9",
         "SLACK = 1e-6",
         (GUARDS,),
-        said("(velocity|bounds|oscillation|no_op|move)"),
+        oracle_differs_on("(velocity|bounds|oscillation|no_op|move)"),
     ),
     Mutant(
         "no least share of a cut move",
@@ -184,7 +184,7 @@ MEASURES = (
         "sum(abs(outcome.applied) / profile",
         "sum(abs(outcome.proposed) / profile",
         (GUARDS,),
-        said("cooldown"),
+        oracle_differs_on("cooldown"),
     ),
     Mutant(
         "no_op decided by ==",
@@ -192,7 +192,7 @@ MEASURES = (
         "return not abs(after - before) <= SLACK * parameter.span",
         "return not after == before",
         (GUARDS,),
-        said("no_op"),
+        oracle_differs_on("no_op"),
     ),
     Mutant(
         "oscillation decided by ==",
@@ -200,7 +200,7 @@ MEASURES = (
         "abs(end - value) <= SLACK * move.parameter.span for end",
         "end == value for end",
         (GUARDS,),
-        said("oscillation"),
+        oracle_differs_on("oscillation"),
     ),
     Mutant(
         "a proposer takes the name of a rule",
@@ -208,7 +208,7 @@ MEASURES = (
         "        reserved.update(rule.name for rule in profile.rules)\n",
         "        pass\n",
         (GUARDS,),
-        said("oscillation"),
+        oracle_differs_on("oscillation"),
     ),
 )
 
@@ -219,7 +219,7 @@ STREAKS = (
         "        return replace(state, stable_streak=0)\n",
         "        return state\n",
         (GUARDS,),
-        said("freeze"),
+        oracle_differs_on("freeze"),
     ),
     Mutant(
         "streak goes on in the freeze",
@@ -227,7 +227,7 @@ STREAKS = (
         "decision.iteration <= state.frozen_until or not",
         "not",
         (GUARDS,),
-        said("freeze"),
+        oracle_differs_on("freeze"),
     ),
     Mutant(
         "INCONCLUSIVE resets the FAILs",
@@ -235,7 +235,7 @@ STREAKS = (
         "elif decision.verdict is not Verdict.INCONCLUSIVE:",
         "else:",
         (GUARDS,),
-        said("panic"),
+        oracle_differs_on("panic"),
     ),
     Mutant(
         "panic leaves the freeze",
@@ -243,7 +243,7 @@ STREAKS = (
         "        frozen_until=0,\n",
         "",
         (GUARDS,),
-        said("freeze"),
+        oracle_differs_on("freeze"),
     ),
     Mutant(
         "panic leaves the cooldown",
@@ -263,7 +263,7 @@ PANIC = tuple(
         "if state.fail_streak + 1 < guard.after",
         f"if {blocked} or state.fail_streak + 1 < guard.after",
         (GUARDS,),
-        said("panic"),
+        oracle_differs_on("panic"),
     )
     for guard, blocked in (
         ("cooldown", "is_cooling(state)"),

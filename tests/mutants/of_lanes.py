@@ -1,8 +1,8 @@
-"""Mutants of all around the guards: order, numbers, hashes, operators, effects, files."""
+"""Mutants outside the guards: order, numbers, hashes, operators, effects, files."""
 
 from __future__ import annotations
 
-from tests.mutants.mutant import GUARDS, LANE, NOT_JSON, UNIT, Mutant, said
+from tests.mutants.mutant import GUARDS, LANE, NOT_JSON, UNIT, Mutant, oracle_differs_on
 
 EDITS = "tests/sessions/test_guards_edits.py"
 
@@ -18,15 +18,15 @@ ORDER = (
     Mutant(
         "the last of several proposals",
         "loop/guards.py",
-        "return max(same_key, key=lambda proposal: sign * proposal.delta)",
-        "return same_key[-1]",
+        "return max(group, key=lambda proposal: sign * proposal.delta)",
+        "return group[-1]",
         (f"{UNIT}/test_guards.py::test_two_proposals_for_one_key_count_as_the_safest",),
         r"0\.3, 'B'\) != ",
     ),
     Mutant(
         "the order of proposals matters",
         "loop/guards.py",
-        "tuple(sorted(plain, key=lambda one: (one.key, one.rule, str(one.delta), one.kpis)))",
+        "tuple(sorted(plain, key=sort_key))",
         "tuple(plain)",
         (f"{UNIT}/test_decide.py::test_proposals_are_journaled_sorted_whatever_their_order",),
         r"\['requested'\]",
@@ -37,13 +37,13 @@ ORDER = (
         "compute_json_hash([old_hash, sorted(",
         "compute_json_hash([sorted(",
         (GUARDS,),
-        said("duplicate"),
+        oracle_differs_on("duplicate"),
     ),
 )
 
 NUMBERS = (
     Mutant(
-        "NaN of a target let through",
+        "NaN of a target is used",
         "canonical.py",
         "return value if math.isfinite(value) else None",
         "return value",
@@ -51,15 +51,15 @@ NUMBERS = (
         "nan is None",
     ),
     Mutant(
-        "NaN of a proposer let through",
+        "NaN of a proposer is used",
         "loop/guards.py",
-        "    if not math.isfinite(ask.delta):\n"
+        "    if not math.isfinite(move.delta):\n"
         '        return Objection("the delta is no finite number")\n'
-        "    if not math.isfinite(ask.landing):\n"
+        "    if not math.isfinite(move.target):\n"
         '        return Objection("the value would be no finite number")\n',
         "",
         (GUARDS,),
-        f"{said('invalid')}|{NOT_JSON}",
+        f"{oracle_differs_on('invalid')}|{NOT_JSON}",
     ),
     Mutant(
         "a value on its bound refused",
@@ -70,7 +70,7 @@ NUMBERS = (
         "ParameterError: .* is outside",
     ),
     Mutant(
-        "a start value outside taken",
+        "a start value outside is accepted",
         "profile/parameters.py",
         "if not parameter.minimum - slack <= new <= parameter.maximum + slack:",
         "if math.isnan(slack):",
@@ -78,7 +78,7 @@ NUMBERS = (
         "DID NOT RAISE .*ProfileError",
     ),
     Mutant(
-        "an edit outside taken",
+        "an edit outside is accepted",
         "loop/entries.py",
         "math.isfinite(value) and parameter.minimum <= value <= parameter.maximum",
         "math.isfinite(value)",
@@ -123,7 +123,7 @@ OPERATORS = (
         "**dict.fromkeys(keys, last)} if length != 0",
         "}\n        if length != 0",
         (GUARDS,),
-        said("pin"),
+        oracle_differs_on("pin"),
     ),
     Mutant(
         "pin dropped by panic",
@@ -139,32 +139,32 @@ OPERATORS = (
         "        if guard.values[key] != state.values[key]\n",
         "        if guard.values[key] != state.values[key] and not is_pinned(state, key)\n",
         (GUARDS,),
-        said("panic"),
+        oracle_differs_on("panic"),
     ),
     Mutant(
         "an edit not noticed",
-        "session/runner.py",
+        "lane/runner.py",
         "        if state_hash == self.state.state_hash:\n            return False\n",
         "        if state_hash:\n            return False\n",
         (LANE,),
         "I6|not noticed|a decision was lost|DID NOT RAISE",
     ),
     Mutant(
-        "an edit leaves the way back",
+        "an edit does not end the oscillation memory",
         "loop/fold.py",
         'for key, past in state.before.items() if key not in entry["keys"]}',
         "for key, past in state.before.items()}",
         (GUARDS,),
-        said("oscillation"),
+        oracle_differs_on("oscillation"),
     ),
 )
 
 EFFECTS = (
     Mutant(
-        "attribution told twice",
+        "attribution reported twice",
         "loop/completed.py",
-        "        if (change.iteration, change.rule) not in told\n",
-        "        if (change.iteration, change.rule) not in told or change.due == state.done + 1\n",
+        "        if (change.iteration, change.rule) not in reported\n",
+        "        if (change.iteration, change.rule) not in reported or change.due == state.done + 1\n",
         (GUARDS,),
         r"oracle.*(?P<shown>\[told\])",
     ),
@@ -179,7 +179,7 @@ EFFECTS = (
     Mutant(
         "rolled back twice",
         "loop/rollback.py",
-        "recently = back is not None and now - back.iteration < guard.once_in",
+        "recently = last_rollback is not None and now - last_rollback.iteration < guard.once_in",
         "recently = False",
         (GUARDS,),
         r"oracle.*(?P<shown>\[once_in\])",
@@ -187,23 +187,23 @@ EFFECTS = (
     Mutant(
         "rolled back once more",
         "loop/rollback.py",
-        "now - back.iteration < guard.once_in\n            if not",
-        "now - back.iteration < guard.once_in - 1\n            if not",
+        "now - last_rollback.iteration < guard.once_in\n            if not",
+        "now - last_rollback.iteration < guard.once_in - 1\n            if not",
         (f"{UNIT}/test_rollback.py::test_a_key_is_taken_back_once_in_24_iterations",),
         r"\[24, 47\] == \[24\]",
     ),
     Mutant(
-        "owed for ever",
+        "pending for ever",
         "loop/rollback.py",
-        "in state.pending.items() if now - one.since < guard.once_in}",
-        "in state.pending.items()}",
+        "        if now - rollback.since < guard.once_in\n",
+        "",
         (f"{UNIT}/test_rollback.py::test_what_is_owed_for_24_iterations_is_owed_no_more",),
         "Owed",
     ),
     Mutant(
-        "the trend not asked",
+        "the trend is ignored",
         "loop/attribution.py",
-        "((moved, of_before), (unforetold, of_line))",
+        "((moved, of_before), (beyond_trend, of_line))",
         "((moved, of_before),)",
         (
             f"{UNIT}/test_attribution.py"
@@ -214,13 +214,13 @@ EFFECTS = (
     Mutant(
         "worse is always down",
         "loop/attribution.py",
-        '-1.0 if direction == "up" else 1.0)',
-        "-1.0)",
+        '-1.0 if direction == "up" else 1.0',
+        "-1.0",
         (f"{UNIT}/test_rollback.py::test_worse_is_up_for_a_kpi_that_should_be_low",),
         r"0\.[56] == 0\.[56]",
     ),
     Mutant(
-        "noise taken for white",
+        "noise is treated as white",
         "loop/attribution.py",
         "        phi,\n        sd=",
         "        0.0,\n        sd=",
@@ -230,7 +230,7 @@ EFFECTS = (
     Mutant(
         "blamed for what jumped before it",
         "loop/attribution.py",
-        "    if _was_moving(figures, worse, guard.confidence):\n        return False\n",
+        "    if _was_off_trend(figures, worse, guard.confidence):\n        return False\n",
         "",
         (
             f"{UNIT}/test_attribution.py::test_a_latency_that_jumps_takes_its_rule_along_and_is_not_its_fault",
@@ -238,7 +238,7 @@ EFFECTS = (
         "blamed for a jump",
     ),
     Mutant(
-        "rest after what was no remedy",
+        "suspended after a rollback that did not help",
         "loop/rollback.py",
         "suspends=remedied",
         "suspends=True",
@@ -246,7 +246,7 @@ EFFECTS = (
         r"28, True\) == .*28, False",
     ),
     Mutant(
-        "a rest ends before oscillation forgets",
+        "a suspension ends before oscillation forgets",
         "loop/rollback.py",
         "guards.oscillation.forget_after + 1",
         "guards.oscillation.forget_after",
@@ -255,8 +255,8 @@ EFFECTS = (
     ),
     Mutant(
         "an edit overwritten during the sync",
-        "session/runner.py",
-        "        if not self._runtime.holds(intent.old_hash):\n",
+        "lane/runner.py",
+        "        if not self._files.holds(intent.old_hash):\n",
         "        if False:\n",
         (f"{EDITS}::test_an_edit_between_the_decision_and_its_file_is_not_overwritten",),
         "expected 1, got 0",
@@ -264,7 +264,7 @@ EFFECTS = (
     Mutant(
         "rolled back blindly",
         "loop/rollback.py",
-        "if reason := _nodata(state, one):",
+        "if reason := _nodata(state, rollback):",
         'if reason := "":',
         (f"{UNIT}/test_rollback.py::test_it_waits_for_the_kpi_that_it_rests_on",),
         "nodata",
@@ -282,15 +282,15 @@ EFFECTS = (
 FILES = (
     Mutant(
         "an edit overwritten by a slow proposer",
-        "session/runner.py",
+        "lane/runner.py",
         "                if not self._take_edits():\n",
         "                if True:\n",
         (f"{EDITS}::test_an_edit_while_the_proposer_thinks_is_not_overwritten",),
         "EDITED base_spread_bps",
     ),
     Mutant(
-        "what a stop left old taken for an edit",
-        "session/runtime.py",
+        "an unfinished write counts as an edit",
+        "lane/runtime.py",
         "intent.values[key] if value == before[key] else value for",
         "value for",
         (f"{EDITS}::test_only_what_was_edited_over_a_half_done_decision_is_pinned",),
@@ -308,9 +308,9 @@ FILES = (
     ),
     Mutant(
         "intent after the file",
-        "session/runner.py",
+        "lane/runner.py",
         "            self._append(*lines)\n            if self.state.intent is not None:\n",
-        "            self._runtime.write(decided.decision.values)\n"
+        "            self._files.write(decided.decision.values)\n"
         "            self._append(*lines)\n            if self.state.intent is not None:\n",
         (LANE,),
         "I6: the file has a hash that the journal does not know|I13",
@@ -325,7 +325,7 @@ FILES = (
     ),
     Mutant(
         "resume leaves an intent",
-        "session/runner.py",
+        "lane/runner.py",
         "            self._complete_intent()\n",
         "",
         (LANE,),
@@ -333,7 +333,7 @@ FILES = (
     ),
     Mutant(
         "the target not restored",
-        "session/driver.py",
+        "lane/driver.py",
         "            target.restore(state)\n",
         "            pass\n",
         (LANE,),
@@ -341,10 +341,10 @@ FILES = (
     ),
     Mutant(
         "a clock in the journal",
-        "session/runner.py",
-        "        lines.append(entries.decision_entry(decision))\n",
+        "lane/runner.py",
+        "        lines.append(core.decided(decision))\n",
         '        decision = replace(decision, note=f"{time.monotonic()}")\n'
-        "        lines.append(entries.decision_entry(decision))\n",
+        "        lines.append(core.decided(decision))\n",
         (LANE,),
         "I13",
     ),

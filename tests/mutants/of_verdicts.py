@@ -1,4 +1,4 @@
-"""Mutants of the silent green: what is not known counts as good, a FAIL gets lost."""
+"""Mutants that hide a failure: missing data counts as good, or a FAIL is lost."""
 
 from __future__ import annotations
 

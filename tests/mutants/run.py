@@ -2,10 +2,10 @@
 
     python -m tests.mutants.run              all of them, two at a time
     python -m tests.mutants.run pin NaN      those whose name has one of the words
-    python -m tests.mutants.run --readme     and the table goes into the README beside this file
+    python -m tests.mutants.run --readme     and write the table into the README beside this file
 
-A mutant is killed when every test that is named for it fails, and the reason that it must fail for
-is in what they say. Exit 1: a survivor, a wrong reason, or a mutant that no longer applies.
+A mutant is killed if each of its tests fails, and the error messages have the reason of the
+mutant. Exit code 1: a survivor, a wrong reason, or a mutant that no longer applies.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ ROOT = Path(__file__).resolve().parents[2]
 README = Path(__file__).with_name("README.md")
 COPIED = ("pytest_soak", "profiles", "tests", "conftest.py", "pyproject.toml")
 LONGEST_S = 300.0
-"""For one mutant."""
+"""Time limit for one mutant, in seconds."""
 LONGEST_WHOLE_S = 1800.0
-"""For all the tests, unmutated."""
+"""Time limit for all the tests without a mutant, in seconds."""
 MARK = "```"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one mutant; ``fault`` is empty for one that was killed as it must be."""
+    """The result of one mutant; ``fault`` is empty if it was killed for the right reason."""
 
     mutant: Mutant
     seconds: float
@@ -50,7 +50,7 @@ class Result:
 
 
 def copy_to(folder: Path) -> Path:
-    """The package and its tests in ``folder``, checked to be what is imported there."""
+    """A copy of the package and its tests in ``folder``, checked to be the one that is imported."""
     folder.mkdir()
     skipped = shutil.ignore_patterns("__pycache__", ".*")
     for name in COPIED:
@@ -59,10 +59,10 @@ def copy_to(folder: Path) -> Path:
             shutil.copytree(source, folder / name, ignore=skipped)
         else:
             shutil.copy(source, folder / name)
-    asked = "import pytest_soak; print(pytest_soak.__file__)"
-    said = run([sys.executable, "-c", asked], folder).stdout.strip()
-    if not Path(said).resolve().is_relative_to(folder.resolve()):
-        raise SystemExit(f"{said} is imported, not the copy in {folder}")
+    program = "import pytest_soak; print(pytest_soak.__file__)"
+    imported = run([sys.executable, "-c", program], folder).stdout.strip()
+    if not Path(imported).resolve().is_relative_to(folder.resolve()):
+        raise SystemExit(f"{imported} is imported, not the copy in {folder}")
     return folder
 
 
@@ -84,7 +84,7 @@ def run(
 def pytest_in(
     folder: Path, tests: Sequence[str], *, mutated: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """The tests in the copy; the machines end at their first failure if it is ``mutated``."""
+    """Run the tests in the copy; if it is ``mutated``, the machines end at the first failure."""
     machines = mutated and any(test.startswith("tests/properties") for test in tests)
     return run(
         [
@@ -100,14 +100,14 @@ def pytest_in(
 
 
 def applied(mutant: Mutant, text: str) -> str:
-    """The mutated source. Raises ValueError for one that does not apply."""
+    """The mutated source. Raises ValueError if the mutant does not apply."""
     if text.count(mutant.old) != 1:
-        raise ValueError(f"its text is there {text.count(mutant.old)} times, not once")
+        raise ValueError(f"its text occurs {text.count(mutant.old)} times, not once")
     return text.replace(mutant.old, mutant.new)
 
 
 def judged(mutant: Mutant, folder: Path) -> Result:
-    """One mutant in a copy of its own, which is whole again afterwards."""
+    """Run the tests of one mutant in this copy, and restore the copy afterwards."""
     began, path = time.monotonic(), folder / "pytest_soak" / mutant.file
     text = path.read_text("utf-8")
     compiled = Path(importlib.util.cache_from_source(str(path)))
@@ -127,19 +127,19 @@ def judged(mutant: Mutant, folder: Path) -> Result:
 
 
 def verdict(mutant: Mutant, done: subprocess.CompletedProcess[str]) -> tuple[str, str]:
-    """The fault, and what the reason matched."""
+    """The fault, and the text that matched the reason."""
     if done.returncode not in (0, 1):
         return f"EXIT {done.returncode}: {' '.join((done.stdout + done.stderr).split())[-300:]}", ""
     failed = re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
-    alive = [test for test in mutant.tests if not any(each.startswith(test) for each in failed)]
+    alive = [test for test in mutant.tests if not any(line.startswith(test) for line in failed)]
     if alive:
         return f"SURVIVED {', '.join(map(short, alive))}", ""
-    said = "\n".join(re.findall(r"^E .*", done.stdout, re.MULTILINE))
-    found = re.search(mutant.reason, said)
-    if found is None:
-        return f"WRONG REASON: {' '.join(said.split())[:300]}", ""
-    shown = found.groupdict().get("shown")
-    return "", f"oracle: {shown}" if shown else " ".join(found[0].split())
+    errors = "\n".join(re.findall(r"^E .*", done.stdout, re.MULTILINE))
+    match = re.search(mutant.reason, errors)
+    if match is None:
+        return f"WRONG REASON: {' '.join(errors.split())[:300]}", ""
+    shown = match.groupdict().get("shown")
+    return "", f"oracle: {shown}" if shown else " ".join(match[0].split())
 
 
 def short(test: str) -> str:
@@ -154,14 +154,16 @@ MACHINES = {
 
 
 def table(results: Sequence[Result]) -> list[str]:
-    """Aligned, within 100 columns where names allow."""
+    """Aligned lines, within 100 columns if the names are short enough."""
     rows = [("mutant", "killed by", "s", "for the reason")]
-    for one in results:
-        tests = [clipped(short(test), 32) for test in one.mutant.tests]
-        rows.append((one.mutant.name, tests[0], f"{one.seconds:.1f}", clipped(one.matched, 20)))
+    for result in results:
+        tests = [clipped(short(test), 32) for test in result.mutant.tests]
+        rows.append(
+            (result.mutant.name, tests[0], f"{result.seconds:.1f}", clipped(result.matched, 20))
+        )
         rows += [("", more, "", "") for more in tests[1:]]
-        if one.fault:
-            rows.append(("", f"  {one.fault}", "", ""))
+        if result.fault:
+            rows.append(("", f"  {result.fault}", "", ""))
     plain = [row for row in rows if not row[1].startswith("  ")]
     widths = [max(len(row[column]) for row in plain) for column in range(4)]
     return [
@@ -181,9 +183,9 @@ def main() -> int:
     parser.add_argument("--readme", action="store_true", help="write the table into README.md")
     options = parser.parse_args()
     chosen = [
-        one
-        for one in MUTANTS
-        if not options.words or any(word in one.name for word in options.words)
+        mutant
+        for mutant in MUTANTS
+        if not options.words or any(word in mutant.name for word in options.words)
     ]
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
@@ -191,7 +193,7 @@ def main() -> int:
         for number in range(options.jobs):
             copies.put(copy_to(Path(temporary) / f"copy{number}"))
 
-        def one(mutant: Mutant) -> Result:
+        def judge_in_a_copy(mutant: Mutant) -> Result:
             folder = copies.get()
             try:
                 result = judged(mutant, folder)
@@ -203,14 +205,14 @@ def main() -> int:
         def whole() -> subprocess.CompletedProcess[str]:
             folder = copies.get()
             try:
-                tests = sorted({test for each in chosen for test in each.tests})
+                tests = sorted({test for mutant in chosen for test in mutant.tests})
                 return pytest_in(folder, tests, mutated=False)
             finally:
                 copies.put(folder)
 
         with ThreadPoolExecutor(options.jobs) as pool:
             unmutated = pool.submit(whole)
-            results = list(pool.map(one, chosen))
+            results = list(pool.map(judge_in_a_copy, chosen))
             green = unmutated.result()
     faults = [result for result in results if result.fault]
     if green.returncode != 0:
