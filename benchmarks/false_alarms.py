@@ -1,15 +1,15 @@
-"""Does the tuner leave a healthy system alone? The A/A table: false actions, panics, drift.
+"""Does the tuner keep still on a healthy system? The A/A table: false actions, panics, drift.
 
     python benchmarks/false_alarms.py [--seeds 200] [--profile steady]
     python benchmarks/false_alarms.py --noise
 
-The true KPIs do not depend on the parameters and lie inside every limit that the profile names
-for them, by one standard deviation of one iteration; noise is AR(1), and independent between KPIs.
-So every action is a false one. Each row is --seeds lanes of 72 iterations of 300 s, driven through
-the same decide and fold as a session. For contrast the same lanes with a naive tuner (every rule
-acts on one observation, as often as it likes) and with a raw panic (the gate's limits as FAIL).
-Exit status 1 when an aim is not met. docs/tuning.md explains the columns; --noise prints the
-standard deviations of the mock market that are used.
+The true KPIs do not depend on the parameters. They lie inside every limit of the profile by one
+standard deviation of one iteration; noise is AR(1), and independent between KPIs. So every action
+is false. Each row is --seeds lanes of 72 iterations of 300 s, driven through the same decide and
+fold as a session. For contrast the same lanes run with a naive tuner (every rule acts on a single
+observation, without a pause) and with a raw panic (the gate's limits as FAIL). Exit status 1 if an
+aim is not met. docs/tuning.md explains the columns; --noise prints the standard deviations of the
+mock market that are used.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from benchmarks.synthetic import (
     lane_steps,
     quantile,
 )
-from benchmarks.tables import judged, options_of
+from benchmarks.tables import exit_code_of, options_of
 from pytest_soak.profile.build import build
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
@@ -50,7 +50,7 @@ from pytest_soak.store.sources import read_source
 ITERATIONS = 72
 PHIS = (0.0, 0.3, 0.6, 0.8)
 LATENCIES = (None, 320.0, 322.0)
-"""True p95 latencies, ms: inside every limit, that of SPEC §9, inside the gate's limit."""
+"""True p95 latencies, ms: None is inside every limit; the others are inside the gate's limit."""
 SICK_LATENCIES, SICK_PHIS = (345.0, 355.0, 370.0, 405.0), (0.3, 0.6)
 CONTRAST_SEEDS = 25
 PANIC_RUNS = 20_000
@@ -69,7 +69,7 @@ def target_of(profile: Profile, p95: float | None = None) -> Plant:
 
 
 def naive(profile: Profile) -> Profile:
-    """The same rules without what keeps them from noise: one observation is enough, always."""
+    """The same rules without their protection against noise: one observation is always enough."""
     document = _copy(profile)
     for rule in document["rules"].values():
         for protection in ("evidence", "hysteresis", "dwell"):
@@ -78,12 +78,12 @@ def naive(profile: Profile) -> Profile:
 
 
 def raw_panic(profile: Profile) -> Profile:
-    """The same profile, but an iteration that misses a limit of the gate is a FAIL."""
+    """The same profile, but an iteration beyond a limit of the gate is a FAIL."""
     document = _copy(profile)
     opposite = {">": "<=", "<": ">=", ">=": "<", "<=": ">"}
-    limits = {one.kpi: one.production for one in profile.gate.criteria}
-    missed = {kpi: f"{opposite[one.op]} {one.limit!r}" for kpi, one in limits.items()}
-    document["verdict"] = {"fail": missed}
+    limits = {criterion.kpi: criterion.production for criterion in profile.gate.criteria}
+    fail = {kpi: f"{opposite[limit.op]} {limit.limit!r}" for kpi, limit in limits.items()}
+    document["verdict"] = {"fail": fail}
     return build(document)
 
 
@@ -105,7 +105,7 @@ def profile_of(reference: str, tuner: Tuner) -> Profile:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the tables: lanes that differ in their seed only."""
+    """One line of the tables: lanes that differ only in their seed."""
 
     profile: str
     tuner: Tuner
@@ -114,21 +114,21 @@ class Row:
 
     @property
     def plant(self) -> Plant:
-        # Healthy is what the profile itself calls so, not what was made of it.
+        # Healthy by the limits of the unchanged profile, also for the other tuners.
         return target_of(profile_of(self.profile, "profile"), self.p95)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What happened in one lane, all of it needless."""
+    """The actions in one lane; all of them are false."""
 
     rules: Counter[str]
     """Rule to the number of iterations in which it fired."""
     panics: int
     drift: Mapping[str, float]
     """Parameter to its largest distance from the start, as a share of its range."""
-    told: Counter[str]
-    """Attributions by verdict."""
+    attributions: Counter[str]
+    """Number of attributions by verdict."""
     rollbacks: int
 
     @property
@@ -144,25 +144,27 @@ def run_of(row: Row, seed: int, iterations: int = ITERATIONS) -> Run:
     profile = profile_of(row.profile, row.tuner)
     target = SyntheticTarget(row.plant, profile, row.phi, seed)
     rules: Counter[str] = Counter()
-    told: Counter[str] = Counter()
+    attributions: Counter[str] = Counter()
     drift = dict.fromkeys(profile.parameters, 0.0)
     panics = rollbacks = 0
     for step in lane_steps(profile, target, iterations):
         decision = step.decision
         rules.update(rule for rule in decision.requested.rules if rule != "ROLLBACK")
-        told.update(one.verdict for one in decision.attributed)
+        attributions.update(item.verdict for item in decision.attributed)
         panics += decision.panic is not None
-        rollbacks += any(one.rule == "ROLLBACK" and one.applied for one in decision.outcomes)
+        rollbacks += any(
+            outcome.rule == "ROLLBACK" and outcome.applied for outcome in decision.outcomes
+        )
         for key, parameter in profile.parameters.items():
             away = abs(decision.values[key] - parameter.start) / parameter.span
             drift[key] = max(drift[key], away)
-    return Run(rules, panics, drift, told, rollbacks)
+    return Run(rules, panics, drift, attributions, rollbacks)
 
 
 def panic_share(profile: Profile, plant: Plant, phi: float, runs: int, seed: int = 1) -> float:
-    """Share of ``runs`` in which the profile's FAIL limits make a panic, from the verdict alone.
+    """Share of ``runs`` in which the profile's FAIL limits cause a panic, from the verdict alone.
 
-    Nothing that the tuner does changes this target, so there is no need to drive lanes for it.
+    The tuner cannot change this target, so no lanes are driven.
     """
     guard = profile.guards.panic
     if guard is None:
@@ -176,16 +178,16 @@ def panic_share(profile: Profile, plant: Plant, phi: float, runs: int, seed: int
         for comparison in condition.comparisons:
             holds &= np.asarray(comparison.holds(values))
         failed |= holds
-    row, panicked = np.zeros(runs, dtype=int), np.zeros(runs, dtype=bool)
+    streak, panicked = np.zeros(runs, dtype=int), np.zeros(runs, dtype=bool)
     for at in range(ITERATIONS):
-        row += 1
-        row *= failed[:, at]
-        panicked |= row >= guard.after
+        streak += 1
+        streak *= failed[:, at]
+        panicked |= streak >= guard.after
     return float(panicked.mean())
 
 
 def noise(rng: np.random.Generator, phi: float, runs: int) -> Floats:
-    """Stationary AR(1) series of mean 0 and standard deviation 1, one a row."""
+    """Stationary AR(1) series of mean 0 and standard deviation 1, one per row."""
     series = rng.standard_normal((runs, ITERATIONS))
     series[:, 1:] *= (1.0 - phi * phi) ** 0.5
     for at in range(1, ITERATIONS):
@@ -195,12 +197,12 @@ def noise(rng: np.random.Generator, phi: float, runs: int) -> Floats:
 
 @dataclass(frozen=True)
 class Summary:
-    """One row of both tables, over its runs."""
+    """The runs of one row of both tables."""
 
     row: Row
     runs: tuple[Run, ...]
     panic: float
-    """Share of the runs of the verdict alone."""
+    """Share of the runs with a panic, from the verdict alone."""
 
     @property
     def latency(self) -> float:
@@ -208,7 +210,7 @@ class Summary:
 
     @property
     def drifts(self) -> list[float]:
-        """Of each run, that of the parameter that drifted farthest."""
+        """The largest drift of a parameter, for each run."""
         return [run.drift[run.farthest] for run in self.runs]
 
     def per_run(self, count: Callable[[Run], float]) -> float:
@@ -235,10 +237,10 @@ def actions_table(summaries: Sequence[Summary], profile: Profile) -> Iterator[st
     yield f"{'tuner':<10}{'p95':>5}{'φ':>5} | {'LATENCY':>8}{'>1':>6} |" + "".join(
         f"{name:>{widths[name]}}" for name in groups
     )
-    for one in summaries:
-        more = one.per_run(lambda run: float(run.latency > 1))
-        cells = "".join(f"{one.group(name):>{widths[name]}.2f}" for name in groups)
-        yield f"{_label(one.row)} | {one.latency:>8.2f}{more:>6.0%} |{cells}"
+    for summary in summaries:
+        more = summary.per_run(lambda run: float(run.latency > 1))
+        cells = "".join(f"{summary.group(name):>{widths[name]}.2f}" for name in groups)
+        yield f"{_label(summary.row)} | {summary.latency:>8.2f}{more:>6.0%} |{cells}"
 
 
 def _names(profile: Profile) -> list[str]:
@@ -250,42 +252,43 @@ def harm_table(summaries: Sequence[Summary]) -> Iterator[str]:
         f"{'tuner':<10}{'p95':>5}{'φ':>5} |{'panic':>7}{'lanes':>7} |{'drift':>6}{'95 %':>6}"
         f"{'worst':>6} {'most often':<21} |{'helped':>7}{'hurt':>5}{'ROLLB.':>7}"
     )
-    for one in summaries:
-        drifts = one.drifts
-        key, _ = Counter(run.farthest for run in one.runs).most_common(1)[0]
-        lanes = one.per_run(lambda run: float(run.panics > 0))
-        told = sum((run.told for run in one.runs), Counter[str]())
-        helped, hurt = (told[word] / max(1, told.total()) for word in ("helped", "hurt"))
+    for summary in summaries:
+        drifts = summary.drifts
+        key, _ = Counter(run.farthest for run in summary.runs).most_common(1)[0]
+        lanes = summary.per_run(lambda run: float(run.panics > 0))
+        counts = sum((run.attributions for run in summary.runs), Counter[str]())
+        helped, hurt = (counts[word] / max(1, counts.total()) for word in ("helped", "hurt"))
         yield (
-            f"{_label(one.row)} |{one.panic:>7.2%}{lanes:>7.1%} |{statistics.fmean(drifts):>6.1%}"
+            f"{_label(summary.row)} |{summary.panic:>7.2%}{lanes:>7.1%} |"
+            f"{statistics.fmean(drifts):>6.1%}"
             f"{quantile(drifts, 0.95):>6.1%}{max(drifts):>6.1%} {key:<21} |"
-            f"{helped:>7.0%}{hurt:>5.0%}{one.per_run(lambda run: run.rollbacks):>7.2f}"
+            f"{helped:>7.0%}{hurt:>5.0%}{summary.per_run(lambda run: run.rollbacks):>7.2f}"
         )
 
 
 def aims(summaries: Sequence[Summary]) -> Iterator[tuple[bool, str]]:
-    """What the profile's own tuner is held to."""
-    own = [one for one in summaries if one.row.tuner == "profile"]
-    for p95 in dict.fromkeys(one.row.p95 for one in own):
-        rows = [one for one in own if one.row.p95 == p95]
-        most = max(one.latency for one in rows)
+    """The aims of the profile's own tuner: met or not, with a text."""
+    own = [summary for summary in summaries if summary.row.tuner == "profile"]
+    for p95 in dict.fromkeys(summary.row.p95 for summary in own):
+        rows = [summary for summary in own if summary.row.p95 == p95]
+        most = max(summary.latency for summary in rows)
         true = rows[0].row.plant.signals["p95_latency_ms"].healthy
         yield (
             most <= LATENCY_AIM,
             f"LATENCY_* at most {LATENCY_AIM:g} in 72 iterations, p95 {true:.0f}: {most:.2f}",
         )
-    panic = max(one.panic for one in own)
+    panic = max(summary.panic for summary in own)
     yield panic < PANIC_AIM, f"panics in less than {PANIC_AIM:.0%} of the runs: {panic:.2%}"
-    drift = max(statistics.fmean(one.drifts) for one in own)
-    late, worst = (max(quantile(one.drifts, share) for one in own) for share in (0.95, 1.0))
+    drift = max(statistics.fmean(summary.drifts) for summary in own)
+    tail, worst = (max(quantile(summary.drifts, share) for summary in own) for share in (0.95, 1.0))
     yield (
         drift <= DRIFT_AIM,
         f"drift at most {DRIFT_AIM:.0%} of a range, mean over runs: {drift:.1%}"
-        f" (95 % of the runs: {late:.1%}, worst: {worst:.1%})",
+        f" (95 % of the runs: {tail:.1%}, worst: {worst:.1%})",
     )
 
 
-def _still(seed: int) -> dict[str, list[float]]:
+def _untuned(seed: int) -> dict[str, list[float]]:
     """KPIs of one tuner-off lane of the mock market."""
     profile = profile_of("steady", "profile")
     series: dict[str, list[float]] = {}
@@ -303,7 +306,7 @@ def _still(seed: int) -> dict[str, list[float]]:
 
 
 def print_noise(pool: ProcessPoolExecutor) -> None:
-    lanes = list(pool.map(_still, range(1, 21)))
+    lanes = list(pool.map(_untuned, range(1, 21)))
     print("one iteration of the mock market, tuner off: mean and sd within a lane, 20 seeds of 72")
     for kpi in lanes[0]:
         mean = statistics.fmean(statistics.fmean(lane[kpi]) for lane in lanes)
@@ -312,7 +315,7 @@ def print_noise(pool: ProcessPoolExecutor) -> None:
 
 
 def first_answer(row: Row, seed: int) -> float:
-    """The iteration after which LATENCY_HARD or LATENCY_BUFFER first acts; infinite for never."""
+    """The iteration after which LATENCY_HARD or LATENCY_BUFFER first acts; infinite if never."""
     profile = profile_of(row.profile, row.tuner)
     target = SyntheticTarget(row.plant, profile, row.phi, seed)
     for number, step in enumerate(lane_steps(profile, target, ITERATIONS), 1):
@@ -322,19 +325,19 @@ def first_answer(row: Row, seed: int) -> float:
 
 
 def answers_table(reference: str, seeds: Sequence[int], pool: ProcessPoolExecutor) -> Iterator[str]:
-    """A tuner that never acts raises no false alarm, either: how soon it answers a true one."""
+    """How soon the tuner acts on a true fault; without this table, a dead tuner would look best."""
     yield f"{'true p95':<10}" + "".join(f"{f'φ {phi:g}':>14}" for phi in SICK_PHIS)
     for p95 in SICK_LATENCIES:
         rows = [Row(reference, "profile", p95, phi) for phi in SICK_PHIS]
         cells = []
         for row in rows:
-            found = list(pool.map(first_answer, [row] * len(seeds), seeds, chunksize=5))
-            cells.append(f"{quantile(found, 0.5):.0f} (95 %: {quantile(found, 0.95):.0f})")
+            firsts = list(pool.map(first_answer, [row] * len(seeds), seeds, chunksize=5))
+            cells.append(f"{quantile(firsts, 0.5):.0f} (95 %: {quantile(firsts, 0.95):.0f})")
         yield f"{p95:<10.0f}" + "".join(f"{cell:>14}" for cell in cells)
 
 
 def jobs_of(rows: Sequence[Row], counts: Sequence[int], first: int) -> list[tuple[Row, int]]:
-    """Every row with each of its seeds, which begin at ``first`` in all rows."""
+    """Every row with each of its seeds; in all rows the seeds begin at ``first``."""
     return [
         (row, seed)
         for row, count in zip(rows, counts, strict=True)
@@ -350,11 +353,11 @@ def summaries_of(
     rows += [Row(reference, tuner, None, phi) for tuner in others for phi in PHIS]
     counts = [seeds if row.tuner == "profile" else min(seeds, CONTRAST_SEEDS) for row in rows]
     jobs = jobs_of(rows, counts, first)
-    found = iter(list(pool.map(run_of, *zip(*jobs, strict=True), chunksize=10)))
+    runs = iter(list(pool.map(run_of, *zip(*jobs, strict=True), chunksize=10)))
     return [
         Summary(
             row,
-            tuple(next(found) for _ in range(count)),
+            tuple(next(runs) for _ in range(count)),
             panic_share(profile_of(reference, row.tuner), row.plant, row.phi, PANIC_RUNS, first),
         )
         for row, count in zip(rows, counts, strict=True)
@@ -385,7 +388,7 @@ def main() -> int:
     print(f"\nIterations until LATENCY_HARD or LATENCY_BUFFER acts, median of {len(some)} runs")
     print("\n".join(answers))
     print()
-    return judged(aims(summaries))
+    return exit_code_of(aims(summaries))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What the mock market and the tuner reach: the table of figures over seeds, tuner on and off.
+"""KPIs of the mock market over seeds, with the tuner on and off.
 
     python benchmarks/figures.py [--seeds 20] [--iterations 72] [--profile steady]
 
-Every seed is one lane, driven through the same decide and fold as a session, without a disk. Each
+Every seed is one lane, driven in memory through the same decide and fold as a session. Each
 cell is the mean over seeds with its standard deviation: of the first 4 iterations, of the 8 that
 end at iteration 24, of the last 8. ``noise`` is the standard deviation of one iteration within a
 tuner-off lane, pooled over seeds.
@@ -52,7 +52,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one lane: KPI to its figure at the start, after 24, at the end, and all iterations."""
+    """Of one lane: figures of each KPI at the start, after 24 iterations and at the end."""
 
     kpis: dict[str, tuple[float, float, float]]
     series: dict[str, list[float]]
@@ -70,8 +70,8 @@ def figures_of(job: Job) -> Figures:
     windows = (items[:4], items[max(0, min(24, len(items)) - WINDOW) : 24], items[-WINDOW:])
     kpis, series = {}, {}
     for name, *_ in KPIS:
-        found = [window_figure([item.readings[name] for item in window]) for window in windows]
-        kpis[name] = tuple(float("nan") if value is None else value for value in found)
+        means = [window_figure([item.readings[name] for item in window]) for window in windows]
+        kpis[name] = tuple(float("nan") if value is None else value for value in means)
         series[name] = [value for item in items if (value := item.readings[name].value) is not None]
     rules: dict[str, int] = {}
     for item in items:
@@ -92,19 +92,16 @@ def table(title: str, lanes: Sequence[Figures], iterations: int) -> None:
     print(f"\n{title}, mean over {len(lanes)} seeds (sd over seeds)")
     middle = "the 8 to 24"
     last = f"the 8 to {iterations}"
-    print(f"{'figure':<20} {'first 4':>18} {middle:>18} {last:>18}   asked: start, 24, 72")
+    print(f"{'figure':<20} {'first 4':>18} {middle:>18} {last:>18}   required: start, 24, 72")
 
     def cell(values: Sequence[float]) -> str:
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         return f"{statistics.mean(values):9.3f} ({spread:6.3f})"
 
-    for name, *asked in KPIS:
+    for name, *required in KPIS:
         cells = [cell([lane.kpis[name][i] for lane in lanes]) for i in range(3)]
-        print(
-            f"{name:<20} {' '.join(f'{text:>18}' for text in cells)}   {', '.join(asked)}".rstrip(
-                ", "
-            )
-        )
+        line = f"{name:<20} {' '.join(f'{text:>18}' for text in cells)}   {', '.join(required)}"
+        print(line.rstrip(", "))
     shares = [
         cell([lane.kpis["fills_per_hour"][i] / lane.kpis["fills_per_hour"][0] for lane in lanes])
         for i in range(3)
@@ -120,7 +117,7 @@ def table(title: str, lanes: Sequence[Figures], iterations: int) -> None:
     counts = ", ".join(
         f"{rule} {statistics.mean(lane.rules.get(rule, 0) for lane in lanes):.1f}" for rule in rules
     )
-    print(f"rules fired a lane   {counts or 'none'}")
+    print(f"rules fired per lane  {counts or 'none'}")
     ends = {key: statistics.mean(lane.ends[key] for lane in lanes) for key in lanes[0].ends}
     print("parameters at end    " + ", ".join(f"{key} {value:.3g}" for key, value in ends.items()))
 
@@ -145,7 +142,7 @@ def main() -> None:
         )
     table("tuner on", tuned, options.iterations)
     table("tuner off", still, options.iterations)
-    print("\nnoise of one iteration, tuner off (sd within a lane, pooled; largest asked)")
+    print("\nnoise of one iteration, tuner off (sd within a lane, pooled; largest allowed)")
     for name, largest in NOISE.items():
         pooled = statistics.mean(statistics.variance(lane.series[name]) for lane in still) ** 0.5
         print(f"{name:<20} {pooled:8.3f}   <= {largest:g}")

@@ -1,11 +1,11 @@
-"""What the gate's verdicts are worth: every error rate and power of docs/gate.md, simulated.
+"""How reliable the gate's verdicts are: each error rate and power of docs/gate.md, simulated.
 
-    python benchmarks/gate_calibration.py            all tables, 10,000 runs a cell
-    python benchmarks/gate_calibration.py --quick    the promises alone, 2,000 runs a cell
+    python benchmarks/gate_calibration.py            all tables, 10,000 runs per cell
+    python benchmarks/gate_calibration.py --quick    only the promises, 2,000 runs per cell
 
-The runs are judged by ``benchmarks/calibration/replica.py``, the product's functions in numpy;
-first of all, 750 runs are judged by both. A promise is broken where a cell is on its wrong side by
-more than 3 Monte-Carlo errors; the exit status is then 1, and the row is named. Seeds are fixed.
+The runs are judged by ``benchmarks/calibration/replica.py``, the product's functions in numpy; to
+compare them, 750 runs are judged by both first. A promise is broken if a cell is on its wrong side
+by more than 3 Monte-Carlo errors; then the exit status is 1, and the row is named. Seeds are fixed.
 
 Shares are in percent; "sd" is the standard deviation of one iteration; the limit is an upper one.
 """
@@ -26,12 +26,12 @@ from benchmarks.calibration import bound_tables, drift_tables, noise, replica
 from pytest_soak.statistics import KpiSeries, drift, judge_bounds
 
 COMPARED = 25
-"""Runs of a cell that are judged by the product too."""
+"""Runs per cell that the product judges too."""
 TOLERANCE = 1e-9
 
 
 def difference() -> tuple[int, float]:
-    """How many runs were judged twice, and the largest relative difference of any figure."""
+    """The number of runs judged twice, and the largest relative difference of a figure."""
     compared, largest = 0, 0.0
     for course, draw in noise.COURSES.items():
         for n in (24, 72, 100):
@@ -71,14 +71,14 @@ def _difference(values: noise.Floats, weights: noise.Floats | None) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="the promises alone")
-    parser.add_argument("--runs", type=int, help="runs a cell")
+    parser.add_argument("--quick", action="store_true", help="only the promises")
+    parser.add_argument("--runs", type=int, help="runs per cell")
     options = parser.parse_args()
     runs = options.runs or (2_000 if options.quick else 10_000)
     started = time.process_time()
     compared, largest = difference()
     print(f"{compared} runs judged by the product and by its replica: {largest:.0e} apart")
-    print(f"{runs} runs a cell\n", flush=True)
+    print(f"{runs} runs per cell\n", flush=True)
     if not options.quick:
         for module in (bound_tables, drift_tables):
             for table in module.tables(runs):

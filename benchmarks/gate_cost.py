@@ -1,9 +1,9 @@
-"""What judging costs: a lane of 5,000 iterations of the mock's shape, as CPU seconds.
+"""The cost of judging a lane of 5,000 iterations like those of the mock market, in CPU seconds.
 
     python benchmarks/gate_cost.py [--iterations 5000]
 
-``judge`` is all criteria of one lane, ``read`` is the fold of its journal that comes before it.
-Exit 1 where judging takes more than 1 CPU second.
+``judge`` is all criteria of one lane; ``read`` is the fold of its journal, which comes first. Exit
+status 1 if judging takes more than 1 CPU second.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""Does the tuner help a sick system, and does it stop when the system is well? The recovery table.
+"""Does the tuner help a faulty system, and does it stop once the system is well? Recovery table.
 
     python benchmarks/recovery.py [--seeds 100] [--profile steady]
     python benchmarks/recovery.py --curves
 
-A healthy synthetic target falls sick at iteration 13. What the parameters do to it is what they do
-to the mock market (``MEASURED``); lanes are driven through the same decide and fold as a session.
-Exit status 1 when an aim is not met. docs/tuning.md explains the columns. ``--curves`` measures the
-mock market again, and holds the sum of the curves against it where several parameters have moved.
+A healthy synthetic target has a fault from iteration 13 on. Its parameters have the effects that
+they have in the mock market (``MEASURED``); lanes are driven through the same decide and fold as a
+session. Exit status 1 if an aim is not met. docs/tuning.md explains the columns. ``--curves``
+measures the mock market again, and compares it with the sum of the curves where several parameters
+have moved.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from benchmarks.synthetic import (
     lane_steps,
     quantile,
 )
-from benchmarks.tables import judged, options_of
+from benchmarks.tables import exit_code_of, options_of
 from pytest_soak.loop.kpis import read_kpis
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
@@ -47,9 +48,9 @@ from pytest_soak.store.sources import read_source
 AT = 13
 """First iteration of the fault."""
 WITHIN = 72
-"""Back by this iteration, or not back."""
+"""A KPI that is not back by this iteration counts as not back."""
 STAYS = 8
-"""Back means: inside for so many iterations in a row, the window of the gate."""
+"""Back means: inside its limit for this many iterations in a row, the window of the gate."""
 AFTER = 24
 """Iterations after the recovery in which reversals are counted."""
 ITERATIONS = WITHIN + AFTER
@@ -71,35 +72,36 @@ JOINT: Mapping[str, Values] = {
     },
     "LATENCY_HARD, 4 times": {"concurrency_limit": 1.04, "tail_age_ms": 900.0},
 }  # fmt: skip
-"""Where several parameters have moved: the sum of the curves against the market itself."""
+"""Values of several parameters at once, to compare the sum of the curves with the market."""
 
 
 @dataclass(frozen=True)
 class Sick:
-    """A fault, and the limit inside which the KPI is well again."""
+    """A fault, and the limit within which the KPI is well again."""
 
     name: str
     fault: Fault
     limit: float
     worse: int
-    """1 if more is worse, -1 if less is."""
+    """1 if a higher value is worse, -1 if a lower one is."""
 
     def inside(self, truth: Values) -> bool:
         return self.worse * truth[self.fault.kpi] <= self.worse * self.limit
 
 
 def plant_of(profile: Profile) -> Plant:
-    """The target before it falls sick: every KPI one standard deviation inside its limit."""
+    """The target before the fault: every KPI one standard deviation inside its limit."""
     signals = healthy(profile)
-    # Parameters move this one, too, and at its limit every wider quote would be a second fault.
+    # Parameters move this KPI too; at its limit, every wider quote would be a second fault.
     signals["min_interval_ratio"] = Signal(0.088, 0.007, 0.0, 1.0)
-    start = {key: one.start for key, one in profile.parameters.items()}
+    start = {key: parameter.start for key, parameter in profile.parameters.items()}
     return Plant(signals, curves(), start=start)
 
 
 def faults(profile: Profile) -> dict[str, Sick]:
-    """The four faults. Well again is what the gate asks, or else the verdict."""
-    signals, gate = healthy(profile), {one.kpi: one.production for one in profile.gate.criteria}
+    """The four faults, each with the limit of the gate, or else that of the verdict."""
+    signals = healthy(profile)
+    gate = {criterion.kpi: criterion.production for criterion in profile.gate.criteria}
     maker, risk = signals["maker_taker_ratio"].healthy, signals["risk_ratio"].healthy
     adverse = next(
         comparison.limit
@@ -116,11 +118,11 @@ def faults(profile: Profile) -> dict[str, Sick]:
         Sick("maker to .60", Fault("maker_taker_ratio", AT, add=0.60 - maker), share, -1),
         Sick("risk to .55", Fault("risk_ratio", AT, add=0.55 - risk), blocks, 1),
     )
-    return {one.name: one for one in sick}
+    return {item.name: item for item in sick}
 
 
 def within_reach(plant: Plant, sick: Sick) -> bool:
-    """Whether any values of the parameters would bring the KPI back inside."""
+    """Whether some values of the parameters bring the KPI back inside its limit."""
     best = dict(plant.start)
     for curve in plant.curves:
         if curve.kpi == sick.fault.kpi and not curve.times:
@@ -137,9 +139,9 @@ def profile_of(reference: str) -> Profile:
 @dataclass(frozen=True)
 class Run:
     back: int | None
-    """Iterations from the fault until the truth is inside to stay; None: not by ``WITHIN``."""
+    """Iterations from the fault until the truth stays inside; None: not by ``WITHIN``."""
     reversals: Mapping[str, int]
-    """By parameter, in the iterations after that; empty if never back."""
+    """Number by parameter, in the iterations after the recovery; empty without one."""
     end: Values
     """The truth at iteration ``WITHIN``."""
     panics: int
@@ -162,32 +164,34 @@ def run_of(reference: str, fault: str, phi: float, seed: int) -> Run:
         end=truths[WITHIN - 1],
         panics=sum(step.decision.panic is not None for step in steps[AT - 1 :]),
         rollbacks=sum(
-            any(one.rule == "ROLLBACK" and one.applied for one in step.decision.outcomes)
+            any(
+                outcome.rule == "ROLLBACK" and outcome.applied for outcome in step.decision.outcomes
+            )
             for step in steps[AT - 1 :]
         ),
     )
 
 
 def recovered(inside: Sequence[bool]) -> int | None:
-    """The first iteration of a stay inside, from the fault to ``WITHIN``; None for none."""
+    """The first iteration, up to ``WITHIN``, from which the KPI stays inside; None: never."""
     starts = range(AT, WITHIN + 1)
     return next((at for at in starts if all(inside[at - 1 : at - 1 + STAYS])), None)
 
 
 def moves_of(steps: Sequence[Step], key: str) -> list[float]:
-    """What each decision changed, whoever asked for it."""
+    """The change of ``key`` by each decision, whatever its cause."""
     return [step.decision.values[key] - step.values[key] for step in steps]
 
 
 def reversals(moves: Sequence[float], back: int) -> int:
     """How often a parameter turns round in the decisions of ``back`` … ``back + AFTER - 1``.
 
-    ``moves`` begins with iteration 1; 0 is no move. The last move between fault and recovery counts
-    as the direction that it comes from.
+    ``moves`` begins with iteration 1; 0 is no move. The first direction is that of the last move
+    between fault and recovery.
     """
-    came = [move for move in moves[AT - 1 : back - 1] if move][-1:]
+    earlier = [move for move in moves[AT - 1 : back - 1] if move][-1:]
     after = [move for move in moves[back - 1 : back - 1 + AFTER] if move]
-    return sum((one > 0) != (two > 0) for one, two in pairwise([*came, *after]))
+    return sum((a > 0) != (b > 0) for a, b in pairwise([*earlier, *after]))
 
 
 @dataclass(frozen=True)
@@ -206,13 +210,13 @@ class Summary:
 
     @property
     def most(self) -> tuple[int, str]:
-        """The most reversals of one parameter in one run, and which."""
-        found = [(n, key) for run in self.runs for key, n in run.reversals.items()]
-        return max(found, default=(0, ""))
+        """The most reversals of a parameter in one run, and that parameter."""
+        counts = [(n, key) for run in self.runs for key, n in run.reversals.items()]
+        return max(counts, default=(0, ""))
 
     @property
     def hunting(self) -> float:
-        """Share of the runs in which a parameter turns round more often than it may."""
+        """Share of the runs in which a parameter turns round more often than the aim."""
         return statistics.fmean(
             any(n > REVERSALS_AIM for n in run.reversals.values()) for run in self.runs
         )
@@ -223,35 +227,35 @@ def rows(summaries: Sequence[Summary]) -> Iterator[str]:
         f"{'fault':<13}{'φ':>4} |{'back':>5}{'median':>7}{'95 %':>6}{'untuned':>8} |{'KPI':>6}"
         f"{'untuned':>8}{'net':>5} |{'turns':>6}{'runs':>6} |{'panic':>6}{'ROLLB.':>7}"
     )
-    for one in summaries:
-        times = [math.inf if run.back is None else run.back for run in one.runs]
+    for row in summaries:
+        times = [math.inf if run.back is None else run.back for run in row.runs]
         cells = [quantile(times, share) for share in (0.5, 0.95)]
-        median, late = ("never" if math.isinf(cell) else f"{cell:.0f}" for cell in cells)
-        kpi = one.sick.fault.kpi
+        median, tail = ("never" if math.isinf(cell) else f"{cell:.0f}" for cell in cells)
+        kpi = row.sick.fault.kpi
         digits = 0 if kpi == "p95_latency_ms" else 2
         tuned, net = (
-            statistics.fmean(run.end[name] for run in one.runs) for name in (kpi, "net_bps")
+            statistics.fmean(run.end[name] for run in row.runs) for name in (kpi, "net_bps")
         )
-        untuned = "back" if one.sick.inside(one.untuned) else "never"
-        turns, _ = one.most
+        untuned = "back" if row.sick.inside(row.untuned) else "never"
+        turns, _ = row.most
         yield (
-            f"{one.fault:<13}{one.phi:>4.1f} |{one.back:>5.0%}{median:>7}{late:>6}{untuned:>8} |"
-            f"{tuned:>6.{digits}f}{one.untuned[kpi]:>8.{digits}f}{net:>5.1f} |"
-            f"{turns:>6}{one.hunting:>6.1%} |"
-            f"{statistics.fmean(run.panics for run in one.runs):>6.2f}"
-            f"{statistics.fmean(run.rollbacks for run in one.runs):>7.2f}"
+            f"{row.fault:<13}{row.phi:>4.1f} |{row.back:>5.0%}{median:>7}{tail:>6}{untuned:>8} |"
+            f"{tuned:>6.{digits}f}{row.untuned[kpi]:>8.{digits}f}{net:>5.1f} |"
+            f"{turns:>6}{row.hunting:>6.1%} |"
+            f"{statistics.fmean(run.panics for run in row.runs):>6.2f}"
+            f"{statistics.fmean(run.rollbacks for run in row.runs):>7.2f}"
         )
 
 
 def aims(summaries: Sequence[Summary]) -> Iterator[tuple[bool, str]]:
-    for one in summaries:
-        text = f"{one.fault}, φ {one.phi:g}: back in {BACK_AIM:.0%} of the runs: {one.back:.0%}"
-        if one.reachable:
-            yield one.back >= BACK_AIM and not one.sick.inside(one.untuned), text
-    worst = max(summaries, key=lambda one: one.most[0])
+    for row in summaries:
+        text = f"{row.fault}, φ {row.phi:g}: back in {BACK_AIM:.0%} of the runs: {row.back:.0%}"
+        if row.reachable:
+            yield row.back >= BACK_AIM and not row.sick.inside(row.untuned), text
+    worst = max(summaries, key=lambda row: row.most[0])
     turns, key = worst.most
     where = f" ({key}, {worst.fault})" if turns else ""
-    share = max(one.hunting for one in summaries)
+    share = max(row.hunting for row in summaries)
     yield (
         turns <= REVERSALS_AIM,
         f"at most {REVERSALS_AIM} reversal in {AFTER} iterations: worst {turns}{where}, more in"
@@ -260,26 +264,26 @@ def aims(summaries: Sequence[Summary]) -> Iterator[tuple[bool, str]]:
 
 
 def mock_figures(moved: Values) -> list[float]:
-    """The KPIs of the mock market with these parameters moved, as in benchmarks/response.py."""
+    """Mean KPIs of the mock market with these parameters, as in benchmarks/response.py."""
     profile = profile_of("steady")
-    found: list[list[float]] = [[] for _ in KPIS]
+    columns: list[list[float]] = [[] for _ in KPIS]
     for seed in range(1, SEEDS + 1):
         for report in still(profile, seed, LENGTH, moved):
             readings = read_kpis(profile, report, None, interval_s=INTERVAL_S, mock=True)
-            for kpi, column in zip(KPIS, found, strict=True):
+            for kpi, column in zip(KPIS, columns, strict=True):
                 value = readings[kpi].value
                 if value is not None:
                     column.append(value)
-    return [statistics.fmean(column) for column in found]
+    return [statistics.fmean(column) for column in columns]
 
 
 def print_curves(pool: ProcessPoolExecutor) -> None:
     points = [(key, value) for key, rows in MEASURED.items() for value in rows]
-    found = list(pool.map(mock_figures, [{key: value} for key, value in points]))
+    single = list(pool.map(mock_figures, [{key: value} for key, value in points]))
     joint = list(pool.map(mock_figures, JOINT.values()))
     print(" " * 9 + " ".join(f"{kpi[:9]:>10}" for kpi in KPIS))
     at = ""
-    for (key, value), figures in zip(points, found, strict=True):
+    for (key, value), figures in zip(points, single, strict=True):
         if key != at:
             print(at := key)
         print(f"{value:9g}" + _cells(figures))
@@ -288,7 +292,7 @@ def print_curves(pool: ProcessPoolExecutor) -> None:
         for kpi, figure in zip(KPIS, START, strict=True)
     }
     plant = Plant(signals, curves(), start=plant_of(profile_of("steady")).start)
-    print("\nseveral moved: the market, and the sum of the curves")
+    print("\nseveral parameters moved: the market, and the sum of the curves")
     for (name, moved), figures in zip(JOINT.items(), joint, strict=True):
         truth = plant.truth(1, {**plant.start, **moved})
         print(name)
@@ -312,14 +316,14 @@ def summaries_of(
         for fault, phi in cells
         for seed in range(first, first + seeds)
     ]
-    found = iter(list(pool.map(run_of, *zip(*jobs, strict=True), chunksize=5)))
+    results = iter(list(pool.map(run_of, *zip(*jobs, strict=True), chunksize=5)))
     summaries = []
     for fault, phi in cells:
         sick = kinds[fault]
-        # Without a tuner nothing moves, so its truth needs no lane.
+        # Without a tuner no parameter moves, so the truth is known without a lane.
         plant = Plant(well.signals, well.curves, sick.fault, well.start)
         untuned = plant.truth(WITHIN, well.start)
-        lanes = [next(found) for _ in range(seeds)]
+        lanes = [next(results) for _ in range(seeds)]
         summaries.append(Summary(fault, phi, lanes, untuned, sick, within_reach(well, sick)))
     return summaries
 
@@ -334,15 +338,15 @@ def main() -> int:
             return 0
         summaries = summaries_of(options.profile, options.seeds, options.first, pool)
     print(
-        f"Iterations from the fault until the truth is inside to stay, {options.seeds} runs a row,"
+        f"Iterations from the fault until the truth stays inside, {options.seeds} runs per row,"
         f" profile {profile_of(options.profile).name}"
     )
     print("\n".join(rows(summaries)))
-    beyond = [one.fault for one in summaries if not one.reachable]
+    beyond = [row.fault for row in summaries if not row.reachable]
     for fault in dict.fromkeys(beyond):
-        print(f"{fault}: no values of the parameters bring it back inside, so it is not judged")
+        print(f"{fault}: no values of the parameters bring it back inside, so it has no aim")
     print()
-    return judged(aims(summaries))
+    return exit_code_of(aims(summaries))
 
 
 if __name__ == "__main__":

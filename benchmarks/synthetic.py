@@ -1,10 +1,9 @@
 """A synthetic target: KPIs with known truth and known noise, for benchmarks of the tuner.
 
-    KPI = healthy value + fault + what the parameters do + AR(1) noise
+    KPI = healthy value + fault + effects of the parameters + AR(1) noise
 
-Truth is what the report would say without noise. With no response curves it depends on no parameter
-(the A/A target of ``false_alarms.py``); with those of ``recovery.py`` the tuner's moves have
-consequences.
+The truth is the KPI without noise. Without response curves it depends on no parameter (the A/A
+target of ``false_alarms.py``); with the curves of ``recovery.py`` the tuner's moves change it.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ SD = {
     "slippage_bps_p95": 0.10,
     "min_interval_ratio": 0.007,
 }
-"""Standard deviation of one iteration. The first four are the largest that SPEC §17 allows; the
-others are the mock market's own, which ``false_alarms.py --noise`` prints."""
+"""Standard deviation of one iteration. The first four are the largest that are allowed; the
+others are those of the mock market, which ``false_alarms.py --noise`` prints."""
 WORSE_DOWN = ("net_bps", "maker_taker_ratio")
 SHARES = ("risk_ratio", "maker_taker_ratio", "min_interval_ratio")
 """KPIs between 0 and 1."""
@@ -41,9 +40,9 @@ KPIS = (
 )  # fmt: skip
 START = (0.6823, 0.3796, 2.964, 323.7, 2.049, 0.4065, 0.0880, 17281)
 """The KPIs with every parameter at its start."""
-# What `recovery.py --curves` prints: one parameter moved, the others as `market_maker.yaml` starts
-# them, mean over 6 seeds of 4 iterations, as in benchmarks/response.py. Rules move these keys, and
-# only to this side of their start.
+# Printed by `recovery.py --curves`: one parameter moved, the others at the start values of
+# `market_maker.yaml`, mean over 6 seeds of 4 iterations, as in benchmarks/response.py. Here are only
+# the keys that rules move, with values on the side of the start to which rules move them.
 MEASURED: Mapping[str, Mapping[float, Sequence[float]]] = {
     "base_spread_bps": {
         0.5: START,
@@ -107,10 +106,10 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "tail_age_ms": ("maker_taker_ratio", "risk_ratio", "net_bps", "fills_per_hour"),
     "min_interval_ms": (*KPIS[:4], *KPIS[6:]),
 }
-"""What is more than noise in ``MEASURED``."""
+"""The effects in ``MEASURED`` that are larger than its noise."""
 
 PROPORTION = {"min_interval_ms": "replace_rate_per_min"}
-"""An interval between requests matters in proportion to how many are wanted."""
+"""The interval between requests counts in proportion to the request rate."""
 Values = Mapping[str, float]
 
 
@@ -124,19 +123,19 @@ class Signal:
     low: float = 0.0
     high: float = math.inf
     ratios: bool = False
-    """What parameters do to it multiplies, as with a rate, and does not add up."""
+    """The effects of the parameters multiply, as with a rate; otherwise they add up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What one parameter does to one KPI: straight lines between points, flat beyond them."""
+    """The effect of one parameter on one KPI: linear between the points, constant beyond them."""
 
     kpi: str
     key: str
     points: tuple[tuple[float, float], ...]
-    """(parameter, KPI), as measured; only what changes from the start value on is used."""
+    """(parameter, KPI), as measured; only the difference to the start value is used."""
     times: str = ""
-    """Another parameter in whose proportion this one counts: the curve is read at
+    """Another parameter that scales this one: the curve is read at
     ``value * other / other at the start``."""
 
     def at(self, values: Values, start: Values) -> float:
@@ -148,7 +147,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """From iteration ``at`` on, the truth of a KPI is ``factor`` times what it was, and ``add``."""
+    """From iteration ``at`` on, the truth of a KPI is multiplied by ``factor``, plus ``add``."""
 
     kpi: str
     at: int
@@ -170,7 +169,7 @@ def curves() -> tuple[Curve, ...]:
 
 
 def tightest(profile: Profile, kpi: str) -> float:
-    """The limit of ``kpi`` that a worsening value meets first: of verdict, rules and gate."""
+    """The first limit of verdict, rules and gate that a worsening value of ``kpi`` passes."""
     conditions = [*profile.verdict.fail, *profile.verdict.warn]
     conditions += [condition for rule in profile.rules for condition in rule.when]
     worse = "<" if kpi in WORSE_DOWN else ">"
@@ -181,13 +180,13 @@ def tightest(profile: Profile, kpi: str) -> float:
         for comparison in condition.comparisons
         if comparison.op[0] == worse
     ]
-    limits += [one.production.limit for one in profile.gate.criteria if one.kpi == kpi]
+    limits += [item.production.limit for item in profile.gate.criteria if item.kpi == kpi]
     return max(limits) if kpi in WORSE_DOWN else min(limits)
 
 
 def healthy(profile: Profile) -> dict[str, Signal]:
-    """Every KPI, one standard deviation inside its tightest limit."""
-    # Mean and standard deviation of the mock market; no limit names a number of fills.
+    """The signals of all KPIs, each one standard deviation inside its tightest limit."""
+    # Mean and standard deviation of the mock market; there is no limit of fills per hour.
     signals = {"fills_per_hour": Signal(18_400.0, 1_330.0, ratios=True)}
     for kpi, sd in SD.items():
         inside = tightest(profile, kpi) + (sd if kpi in WORSE_DOWN else -sd)
@@ -232,12 +231,12 @@ class Plant:
 
 
 class SyntheticTarget:
-    """A target whose ``run`` reports a plant's KPIs with noise; the same seed, the same noise."""
+    """A target whose ``run`` reports the KPIs of a plant with noise; a seed fixes the noise."""
 
     def __init__(self, plant: Plant, profile: Profile, phi: float, seed: int) -> None:
         self.plant = plant
         self._parameters = profile.parameters
-        # A stream per KPI: they are independent, and one more of them disturbs no other.
+        # A stream per KPI: they are independent, and a new KPI changes no other.
         self._noise = {kpi: ar1(phi, f"{seed} {kpi}") for kpi in plant.signals}
 
     def run(self, iteration: int, runtime: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,12 +246,12 @@ class SyntheticTarget:
 
 
 def lane_steps(profile: Profile, target: SyntheticTarget, iterations: int) -> Sequence[Step]:
-    """One lane from start to end. All have the same seed: the noise is the target's."""
+    """The steps of one lane. Every lane has seed 1, because the noise comes from the target."""
     return drive(lane_of(profile, 1, iterations), profile, target).steps
 
 
 def edge_report(kpis: Values) -> dict[str, Any]:
-    """An EDGE_REPORT that reads back as ``kpis``."""
+    """An EDGE_REPORT whose KPIs are ``kpis``."""
     risk, maker, fills = kpis["risk_ratio"], kpis["maker_taker_ratio"], kpis["fills_per_hour"]
     min_interval = min(kpis["min_interval_ratio"], 1.0 - risk)
     count = fills * INTERVAL_S / 3600.0
@@ -278,7 +277,7 @@ def ar1(phi: float, seed: str) -> Iterator[float]:
 
 
 def interpolated(points: Sequence[tuple[float, float]], at: float) -> float:
-    """Straight lines between the points, whose first items rise; flat beyond the ends."""
+    """Linear between the points, which are sorted by their first item; constant beyond them."""
     index = bisect_right(points, at, key=lambda point: point[0])
     if index == 0:
         return points[0][1]
@@ -289,6 +288,6 @@ def interpolated(points: Sequence[tuple[float, float]], at: float) -> float:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least ``share`` of all do not exceed."""
+    """The smallest value that at least ``share`` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

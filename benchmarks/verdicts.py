@@ -2,7 +2,7 @@
 
     python benchmarks/verdicts.py [--quick]
 
-Every lane is driven through the same decide, fold and judge as a session, without a disk.
+Every lane is driven in memory through the same decide, fold and judge as a session.
 
 healed    a service whose p95 falls by 26 ms with every connection, 240 ms at 8 and 58 ms at best,
           noise sd 15; GROW adds connections above 75 ms, the limit is 120: seeds 1-20 at 24, 48
@@ -12,7 +12,7 @@ decaying  net 6 - .1 i, p95 220 + 4 i, fills 900 - 25 i, noise sd .3, 15, 40, ov
           It stays inside the limits of the shipped gate, on its way to them.
 mock      the shipped profile on the mock market under --soak-strict, seeds 1-20 at 24 and 72.
 
-Exit 1 where a row misses what it must reach.
+Exit status 1 if a row misses its aim.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ POOL = {
 
 
 class Service:
-    """Answers at once to every connection that it is given, up to 15 of them."""
+    """A service that gets faster with every connection, up to 15 of them."""
 
     def __init__(self, seed: int) -> None:
         self._noise = random.Random(seed)
@@ -89,7 +89,7 @@ class Service:
 
 
 class Decaying:
-    """A bot that gets worse from ``start`` on, whatever its parameters are."""
+    """A bot that gets worse from ``start`` on, with any parameters."""
 
     def __init__(self, seed: int, phi: float, start: int, rate: float) -> None:
         self._random, self._phi, self._start, self._rate = random.Random(seed), phi, start, rate
@@ -123,20 +123,20 @@ class Row:
     """One line of the table."""
 
     name: str
-    judged: list[LaneJudgement]
+    judgements: list[LaneJudgement]
     least: int
-    """So many lanes must PASS, or, where ``passes`` is false, must not."""
+    """At least this many lanes must PASS; if ``passes`` is false, must not PASS."""
     passes: bool = True
     most_freezable: int | None = None
 
     @property
     def met(self) -> int:
-        passing = sum(lane.verdict is Verdict.PASS for lane in self.judged)
-        return passing if self.passes else len(self.judged) - passing
+        passing = sum(lane.verdict is Verdict.PASS for lane in self.judgements)
+        return passing if self.passes else len(self.judgements) - passing
 
     @property
     def freezable(self) -> int:
-        return sum(lane.freeze_ready for lane in self.judged)
+        return sum(lane.freeze_ready for lane in self.judgements)
 
     @property
     def holds(self) -> bool:
@@ -145,16 +145,16 @@ class Row:
 
     def text(self) -> str:
         what = "PASS" if self.passes else "not PASS"
-        total = len(self.judged)
+        total = len(self.judgements)
         least = f"at least {self.least}" if self.least else "shown"
         text = f"{self.name:<44} {what:<8} {self.met:>3} of {total:<3} {least:<12}"
         text += f" freezable {self.freezable:<3}"
         return f"{text} {'ok' if self.holds else 'MISSED'}"
 
     def because(self) -> str:
-        """What most often kept its lanes from PASS."""
+        """The most frequent reasons why lanes did not PASS."""
         reasons: Counter[str] = Counter()
-        for lane in self.judged:
+        for lane in self.judgements:
             names = [item.name for item in lane.criteria if item.verdict is not Verdict.PASS]
             reasons[f"{lane.verdict} by {names[0]}" if names else "PASS"] += 1
         return ", ".join(f"{text} {count}" for text, count in reasons.most_common(4))
@@ -162,25 +162,25 @@ class Row:
 
 def healed(iterations: int, least: int) -> Row:
     profile = build(POOL)
-    judged = []
+    judgements = []
     for seed in range(1, SEEDS + 1):
         driven = drive(lane_of(profile, seed, iterations), profile, Service(seed))
-        judged.append(judge_lane(driven.history))
-    return Row(f"healed, {iterations} iterations", judged, least)
+        judgements.append(judge_lane(driven.history))
+    return Row(f"healed, {iterations} iterations", judgements, least)
 
 
 def decaying(phi: float, iterations: int, start: int, rate: float, least: int) -> Row:
     profile = shipped()
-    judged = []
+    judgements = []
     for seed in range(1, DECAYING_SEEDS + 1):
         target = Decaying(seed, phi, start, rate)
-        judged.append(
+        judgements.append(
             judge_lane(drive(lane_of(profile, seed, iterations), profile, target).history)
         )
     where = "the whole run" if start == 0 else f"the last {iterations - start}"
     return Row(
         f"decaying over {where} of {iterations}, phi {phi:g}",
-        judged,
+        judgements,
         least,
         passes=False,
         most_freezable=1 if start == 0 else None,
@@ -189,12 +189,12 @@ def decaying(phi: float, iterations: int, start: int, rate: float, least: int) -
 
 def tuned_mock(iterations: int, least: int) -> Row:
     profile = shipped()
-    judged = []
+    judgements = []
     for seed in range(1, SEEDS + 1):
         lane = lane_of(profile, seed, iterations)
         driven = drive(lane, profile, make_mock(lane), mock=True)
-        judged.append(judge_lane(driven.history, strict=True))
-    return Row(f"tuned mock, strict, {iterations} iterations", judged, least)
+        judgements.append(judge_lane(driven.history, strict=True))
+    return Row(f"tuned mock, strict, {iterations} iterations", judgements, least)
 
 
 def shipped() -> Profile:
@@ -212,8 +212,8 @@ def main() -> int:
     for row in rows:
         print(row.text())
         print(f"    {row.because()}")
-    example = next(item for item in rows[3].judged[0].criteria if item.name == "drift:net_bps")
-    print(f"\nwhat a decaying lane says: {example.verdict} {example.reason}")
+    example = next(item for item in rows[3].judgements[0].criteria if item.name == "drift:net_bps")
+    print(f"\nreason of a decaying lane: {example.verdict} {example.reason}")
     return 0 if all(row.holds for row in rows) else 1
 
 

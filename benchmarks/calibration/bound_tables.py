@@ -1,4 +1,4 @@
-"""How often a KPI PASSes and FAILs, by course of the run, length and φ."""
+"""How often a KPI has PASS and FAIL, by course of the run, length and φ."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def runs_of(course: str, n: int, phi: float, runs: int) -> noise.Floats:
 
 
 @cache
-def judged(course: str, n: int, phi: float, runs: int) -> replica.Judged:
+def judged(course: str, n: int, phi: float, runs: int) -> replica.Bounds:
     return replica.judge(runs_of(course, n, phi, runs))
 
 
 @cache
-def judged_with_reference(course: str, n: int, phi: float, runs: int) -> replica.Judged:
-    """Every run has a tuner-off run of 72 of the same noise, level, as its reference."""
+def judged_with_reference(course: str, n: int, phi: float, runs: int) -> replica.Bounds:
+    """The reference of every run is a tuner-off run of 72 iterations with the same noise."""
     level = STATIONARY.get(course, noise.normal)
     quiet = level(generator("reference", course, phi), runs, REFERENCE_LENGTH, phi)
     reference = replica.References(
@@ -48,12 +48,12 @@ def judged_with_reference(course: str, n: int, phi: float, runs: int) -> replica
 
 
 @cache
-def judged_healed(height: float, n: int, phi: float, runs: int) -> replica.Judged:
+def judged_healed(height: float, n: int, phi: float, runs: int) -> replica.Bounds:
     return replica.judge(noise.healed(generator("healed", n, height, phi), runs, n, phi, height))
 
 
 @cache
-def judged_ratio(sigma: float, n: int, phi: float, runs: int) -> replica.Judged:
+def judged_ratio(sigma: float, n: int, phi: float, runs: int) -> replica.Bounds:
     """A ratio of sums; the logarithm of an iteration's volume has standard deviation ``sigma``."""
     rng = generator("ratio", sigma, n, phi)
     values = noise.normal(rng, runs, n, phi)
@@ -62,7 +62,7 @@ def judged_ratio(sigma: float, n: int, phi: float, runs: int) -> replica.Judged:
 
 @cache
 def passed_alone(n: int, phi: float, runs: int) -> float:
-    """PASS by a single iteration: the mean of the other iterations of the window is outside.
+    """Share of runs with a PASS by a single iteration: the rest of the window is outside.
 
     Runs are at the limit; an iteration of the last 8 is 4 sd inside, with 10,000 times the volume.
     """
@@ -148,7 +148,7 @@ def _rivals(runs: int) -> Iterator[Table]:
         healed = [noise.healed(generator("healed", n, 8, p), runs, n, p, 8) for p in PHIS]
         cells = [judged_healed(8, n, phi, runs).passes(3.0).mean() for phi in PHIS]
         table.add(f"{n} iterations, the gate", cells)
-        bounds = [replica.todays_bound(values)[1] for values in healed]
+        bounds = [replica.earlier_bound(values)[1] for values in healed]
         table.add(f"{n} iterations, last 8, φ of the run", [(b <= 3.0).mean() for b in bounds])
         means = [values.mean(axis=1) for values in healed]
         table.add(f"{n} iterations, mean of the run", [(m <= 3.0).mean() for m in means])
@@ -156,7 +156,7 @@ def _rivals(runs: int) -> Iterator[Table]:
 
 
 def _earlier(course: str, n: int, inside: float, runs: int) -> list[float]:
-    bounds = [replica.todays_bound(runs_of(course, n, phi, runs))[1] for phi in PHIS]
+    bounds = [replica.earlier_bound(runs_of(course, n, phi, runs))[1] for phi in PHIS]
     return [float((bound <= inside).mean()) for bound in bounds]
 
 
@@ -221,7 +221,7 @@ def _at_the_limit(runs: int) -> Iterator[Promise]:
 
 
 def _power(runs: int) -> Promise:
-    """What a longer run loses; negative where it gains."""
+    """The power that a longer run loses; negative if it gains."""
     promise = Promise("power lost by a longer run, level noise, 1 to 4 sd inside", 0.03)
     for course in STATIONARY:
         for phi in PHIS:

@@ -1,4 +1,4 @@
-"""How often a drift is proved, without a drift and with it; and how often decaying bots PASS."""
+"""How often a drift is proved, without and with a drift; and how often decaying bots PASS."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SHAPES: dict[str, noise.Noise] = {
 HOLES = 0.25
 GROWTH = 2.0
 POWER = {24: (0.82, 0.61, 0.37, 0.26), 72: (1.0, 0.97, 0.73, 0.42), 288: (1.0, 1.0, 1.0, 0.93)}
-"""What growth of 2 sd over the run must be proved in, at 5 %."""
+"""Run length to the share of runs, by φ, in which growth of 2 sd must be proved at 5 %."""
 ALARMS = {0.0: 0.08, 0.5: 0.08, 0.8: 0.12}
-"""φ to the lanes of three level KPIs, 3 sd inside, that may have a drift WARN or FAIL."""
+"""φ to the allowed share of lanes (three level KPIs, 3 sd inside) with a drift WARN or FAIL."""
 DECAYS = (
     ("from the start, 24 iterations", 24, 0, 1.0),
     ("in the last 16 of 48, 1.5 times as fast", 48, 32, 1.5),
@@ -57,7 +57,7 @@ def plain_alarms(n: int, phi: float, runs: int) -> float:
 
 @cache
 def lane_alarms(n: int, phi: float, runs: int, last_change: int | None) -> tuple[float, float]:
-    """Of lanes with three level KPIs, 3 sd inside: a drift WARN or FAIL; a drift FAIL."""
+    """Shares of lanes (three level KPIs, 3 sd inside): drift WARN or FAIL, and drift FAIL."""
     values = noise.normal(generator("level lane", n, phi), 3 * runs, n, phi)
     alarms = replica.drift(values, 3.0, last_change=last_change).alarm.reshape(3, runs).max(axis=0)
     return float((alarms > 0).mean()), float((alarms > 1).mean())
@@ -65,7 +65,7 @@ def lane_alarms(n: int, phi: float, runs: int, last_change: int | None) -> tuple
 
 @cache
 def still_passing(n: int, start: int, speed: float, phi: float, runs: int) -> tuple[float, float]:
-    """Of bots that decay inside their limits: the share with PASS; of net alone, of the lane.
+    """Share of bots with PASS that decay inside their limits: of net alone, and of the lane.
 
     From iteration ``start`` on net falls from 6 by .1 an iteration (limit ≥ 2.7, sd .3), p95 rises
     from 220 by 4 (limit ≤ 340, sd 15) and fills fall from 900 by 25 (no limit, sd 40).
@@ -135,7 +135,7 @@ def promises(runs: int) -> Iterator[Promise]:
     yield promise
     for n, least in POWER.items():
         for phi, power in zip(PHIS, least, strict=True):
-            # The figures are rounded to whole percents.
+            # The required shares are rounded to whole percent.
             text = f"growth of 2 sd proved at 5 %, {n} iterations, φ {phi:g}"
             promise = Promise(text, power - 0.005, at_most=False)
             promise.add("normal", growing(n, phi, runs).rises(0.05).mean(), runs)

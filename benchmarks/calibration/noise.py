@@ -1,8 +1,7 @@
 """Simulated runs of a KPI: autocorrelated noise of several shapes, and courses over a run.
 
-Every array is ``(runs, n)`` with mean 0 where the text says "the limit", in standard deviations of
-one iteration; larger is worse. Noise that is not normal is a function of a normal AR(1) series,
-whose φ is meant.
+Every array is ``(runs, n)``, in standard deviations of one iteration; 0 is the limit, and larger is
+worse. Noise that is not normal is a function of a normal AR(1) series; φ is that of the series.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ SPIKE_HEIGHT = 6.0
 _LOGNORMAL_SIGMA = 0.75
 _BETA_MEAN, _BETA_SD = 0.97, 0.03
 _GRID: Floats = np.linspace(-6.0, 6.0, 6001)
-"""Normal quantiles at which the other shapes' quantiles are known; linear between."""
+"""Normal quantiles at which the quantiles of the other shapes are computed; linear between."""
 
 
 def generator(*cell: object) -> np.random.Generator:
-    """Random numbers of a cell: fixed, and different from those of every other cell."""
+    """The random generator of a cell: fixed, and different for every cell."""
     return np.random.default_rng(zlib.crc32(repr(cell).encode()))
 
 
@@ -45,7 +44,7 @@ def normal(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats:
 
 
 def lognormal(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats:
-    """σ of the logarithm .75, the tail towards the limit."""
+    """Lognormal, σ of the logarithm .75, with its tail towards the limit."""
     variance = _LOGNORMAL_SIGMA**2
     x = np.exp(_LOGNORMAL_SIGMA * ar1(rng, runs, n, phi))
     mean = np.exp(variance / 2.0)
@@ -53,7 +52,7 @@ def lognormal(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats
 
 
 def beta(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats:
-    """A ratio of mean .97 and standard deviation .03 with a lower limit: the tail points to it."""
+    """A ratio with mean .97, standard deviation .03 and a lower limit, with its tail towards it."""
     return np.interp(ar1(rng, runs, n, phi), _GRID, _beta_quantiles())
 
 
@@ -65,7 +64,7 @@ def _beta_quantiles() -> Floats:
 
 
 def spikes(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats:
-    """5 % of the iterations are worse by 6 sd; the mean is 0 with them."""
+    """5 % of the iterations are worse by 6 sd; the mean of all is 0."""
     high = rng.random((runs, n)) < SPIKES
     return ar1(rng, runs, n, phi) + SPIKE_HEIGHT * (high - SPIKES)
 
@@ -81,7 +80,7 @@ def _student3_quantiles() -> Floats:
 
 
 def worsening(rng: np.random.Generator, runs: int, n: int, phi: float) -> Floats:
-    """Normal, worse by 4 sd over the run; the mean of its last 8 is 0."""
+    """Normal, worse by 4 sd over the run; the mean of the last 8 iterations is 0."""
     course: Floats = np.linspace(0.0, 4.0, n)
     return ar1(rng, runs, n, phi) + (course - float(course[-8:].mean()))
 

@@ -3,8 +3,8 @@
 The product judges one KPI of one lane in a millisecond; a calibration table needs a million
 judgements. ``tests/unit/statistics/test_replica.py`` shows that both give the same figures.
 
-Shapes: ``values`` is ``(runs, n)``, one judged iteration a column, NaN without data; larger is
-worse. Everything else has one entry a run.
+Shapes: ``values`` is ``(runs, n)``, one judged iteration per column, NaN without data; larger is
+worse. All other arrays have one entry per run.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Lines:
     """The least-squares line of every run."""
 
     count: Ints
-    """Values."""
+    """Number of values."""
     slope: Floats
     residuals: Floats
     """``(runs, n)``, 0 without data."""
     there: Bools
-    """``(runs, n)``: there is a value."""
+    """``(runs, n)``: whether there is a value."""
     from_mean: Floats
-    """``(runs, n)``: time from the mean time of the values."""
+    """``(runs, n)``: time since the mean time of the values."""
     spread: Floats
     squares: Floats
     phi: Floats
@@ -70,8 +70,8 @@ class References:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Figure and bounds of every run; an infinite bound is none."""
+class Bounds:
+    """Figure and bounds of every run; an infinite bound means that there is none."""
 
     figure: Floats
     estimated: Floats
@@ -86,7 +86,7 @@ class Judged:
         return np.minimum(self.estimated, self.worst_case)
 
     def passes(self, limit: float) -> Bools:
-        """The KPI's verdict is PASS under an upper limit."""
+        """Whether the KPI's verdict is PASS under an upper limit."""
         return (self.figure <= limit) & (self.bound <= limit)
 
     def fails(self, limit: float) -> Bools:
@@ -108,7 +108,7 @@ def _dot(a: Floats, b: Floats) -> Floats:
 
 
 def fit_lines(values: Floats) -> Lines:
-    """Runs of at least 6 values each."""
+    """The line of each run; every run has at least 6 values."""
     there = ~np.isnan(values)
     count = there.sum(axis=1)
     times = np.arange(values.shape[1], dtype=np.float64)
@@ -175,7 +175,7 @@ def judge(
     window: int = 8,
     confidence: float = 0.95,
     reference: References | None = None,
-) -> Judged:
+) -> Bounds:
     """``judge_bounds`` for an upper limit; every run has 6 values in its last ``window``."""
     n = values.shape[1]
     whole = fit_lines(values)
@@ -198,7 +198,7 @@ def judge(
     def chosen(index: int) -> Floats:
         return np.where(level, estimate[index], fallback[index])
 
-    return Judged(
+    return Bounds(
         figure=np.where(level, long.figure, short.figure),
         estimated=chosen(0),
         worst_case=worst,
@@ -245,12 +245,12 @@ def _factor(w: int, confidence: float) -> float:
 def _estimate(
     whole: Lines, phi: Floats, part: _Part, confidence: float, reference: References | None
 ) -> tuple[Floats, Floats, Floats]:
-    """The bound of the long window towards the limit, the other one, and n_eff."""
-    known = effective_size(whole.count if reference is None else reference.n, phi)
-    sd = np.sqrt(whole.squares / whole.count / np.maximum(1.0 - 2.0 / known, 0.2))
+    """Of the long window: the bound towards the limit, the other bound, and n_eff."""
+    fitted = effective_size(whole.count if reference is None else reference.n, phi)
+    sd = np.sqrt(whole.squares / whole.count / np.maximum(1.0 - 2.0 / fitted, 0.2))
     if reference is not None:
         sd = np.maximum(sd, reference.sd)
-    df = np.maximum(known - 2.0, 0.3)
+    df = np.maximum(fitted - 2.0, 0.3)
     n_eff = effective_size(part.count, phi)
     if part.kish is not None:
         n_eff = np.minimum(n_eff, part.kish)
@@ -273,7 +273,7 @@ def _estimate(
 
 
 def _block_variance(whole: Lines) -> Floats:
-    """0 for runs of fewer than 72 values; values are counted, not iterations."""
+    """The variance of block means; 0 for runs with fewer than 72 values."""
     variance = np.zeros(len(whole.count))
     for n in np.unique(whole.count[whole.count >= 72]):
         runs = whole.count == n
@@ -299,11 +299,11 @@ def _fallback(
 
 @dataclass(frozen=True)
 class Alarms:
-    """The drift criterion of every run: 0, 1 (WARN), 2 (FAIL); and its parts."""
+    """The drift criterion of every run: 0, 1 (WARN) or 2 (FAIL)."""
 
     alarm: Ints
     proved: Bools
-    """At least one stretch has a slope in the bad direction."""
+    """Whether the slope of at least one part is proved to go in the bad direction."""
 
 
 def drift(
@@ -369,10 +369,10 @@ def _remaining(part: Floats, slope: Floats, limit: float, window: int) -> Floats
     return np.where(slope > 0.0, np.maximum(0.0, ahead), np.inf)
 
 
-def todays_bound(
+def earlier_bound(
     values: Floats, window: int = 8, confidence: float = 0.95
 ) -> tuple[Floats, Floats]:
-    """Figure and bound of the earlier rule: the last 8, φ of the whole run around one line."""
+    """Figure and bound of the earlier rule: the last 8 iterations, with φ of the whole run."""
     part = _Part(values, None, window)
     n_eff = effective_size(part.count, fit_lines(values).phi)
     reach = t_quantile(confidence, np.maximum(n_eff - 1.0, 1e-3)) * part.sd / np.sqrt(n_eff)

@@ -1,4 +1,4 @@
-"""Tables of shares as aligned text, and promises that a share may break."""
+"""Tables of shares as aligned text, and promised limits of shares."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _ERRORS = 3.0
 
 
 def percent(share: float) -> str:
-    """Two digits and a bit: 0.4, 4.1, 41."""
+    """Percent with at least one digit after the point below 10: 0.4, 4.1, 41."""
     value = 100.0 * share
     return f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
 
 
 @dataclass
 class Table:
-    """Shares in percent: a row has a label and one cell a column."""
+    """Shares in percent; each row has a label and one cell per column."""
 
     title: str
     columns: Sequence[str]
@@ -49,13 +49,13 @@ class Cell:
     error: float
 
     def excess(self, limit: float, at_most: bool) -> float:
-        """How far the share is on the wrong side of the limit; negative: on the right side."""
+        """How far the share is beyond the limit; negative on the right side."""
         return self.share - limit if at_most else limit - self.share
 
 
 @dataclass
 class Promise:
-    """Every cell is at most (or at least) ``limit``, but for 3 Monte-Carlo errors."""
+    """Every cell is at most (or at least) ``limit``, up to 3 Monte-Carlo errors."""
 
     text: str
     limit: float
@@ -63,7 +63,7 @@ class Promise:
     cells: list[Cell] = field(default_factory=list)
 
     def add(self, row: str, share: float, runs: int) -> None:
-        """A share of ``runs`` runs; its error is that of a share exactly at the limit."""
+        """Adds a share of ``runs`` runs; its error is that of a share exactly at the limit."""
         error = math.sqrt(self.limit * (1.0 - self.limit) / runs)
         self.cells.append(Cell(row, float(share), error))
 
