@@ -41,8 +41,8 @@ KPIS = (
 START = (0.6823, 0.3796, 2.964, 323.7, 2.049, 0.4065, 0.0880, 17281)
 """The KPIs with every parameter at its start."""
 # Printed by `recovery.py --curves`: one parameter moved, the others at the start values of
-# `market_maker.yaml`, mean over 6 seeds of 4 iterations, as in benchmarks/response.py. Here are only
-# the keys that rules move, with values on the side of the start to which rules move them.
+# `market_maker.yaml`, mean over 6 seeds of 4 iterations, as in benchmarks/response.py. Here are
+# only the keys that rules move, with values on the side of the start to which rules move them.
 MEASURED: Mapping[str, Mapping[float, Sequence[float]]] = {
     "base_spread_bps": {
         0.5: START,
