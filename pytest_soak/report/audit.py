@@ -1,4 +1,4 @@
-"""POST_SOAK_AUDIT.md: what the run was like, verdict first."""
+"""POST_SOAK_AUDIT.md: a summary of the run, verdict first."""
 
 from __future__ import annotations
 
@@ -71,9 +71,10 @@ def _lane(history: History, lane: LaneJudgement) -> list[str]:
 
 
 def _unknown(history: History) -> list[str]:
-    """Names in reports that the profile does not know; they change no figure."""
+    """Names in reports that the profile does not declare; no figure uses them."""
     lines = [f"- {cell(text)}" for text in notice_lines([history])]
-    return ["The profile does not know, and no figure uses:", "", *lines, ""] if lines else []
+    title = "Names that the profile does not declare, so no figure uses them:"
+    return [title, "", *lines, ""] if lines else []
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
@@ -100,7 +101,7 @@ def _gate_table(criteria: Sequence[CriterionResult]) -> list[str]:
 def _trends(window: LaneWindow) -> list[str]:
     first, last = window.measured[:FIRST], window.last
     if len(window.measured) <= FIRST:
-        return [f"{len(window.measured)} iterations measured: too few for a trend."]
+        return [f"{len(window.measured)} iterations measured: too few to show a trend."]
     rows, unknown = [], []
     for kpi in window.history.profile.kpis:
         begin, end = mean_of(first, kpi), mean_of(last, kpi)
@@ -120,14 +121,14 @@ def _trends(window: LaneWindow) -> list[str]:
 
 
 def anomalies(window: LaneWindow) -> Iterator[str]:
-    """What a reader should look at, in the order of the iterations."""
+    """What deserves a reader's attention, in the order of the iterations."""
     history, outliers = window.history, _outliers(window)
     for item in history.iterations:
         if item.external or item.edited is not None:
             when = "in" if item.edited is not None else "before"
-            keys = [f"{key} {old:g} -> {new:g}" for key, (old, new) in item.edits.items()]
-            said = f", {', '.join(keys)}" if keys else ""
-            yield f"{when} iteration {item.number}: the runtime file was edited by hand{said}"
+            edits = [f"{key} {old:g} -> {new:g}" for key, (old, new) in item.edits.items()]
+            text = f", {', '.join(edits)}" if edits else ""
+            yield f"{when} iteration {item.number}: the runtime file was edited by hand{text}"
         for text in _of_iteration(item):
             yield f"iteration {item.number}: {text}"
         yield from (f"iteration {item.number}: {text}" for text in outliers.get(item.number, ()))
@@ -152,7 +153,7 @@ def _of_iteration(item: Iteration) -> Iterator[str]:
 
 
 def _outliers(window: LaneWindow) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
+    outliers: dict[int, list[str]] = {}
     for kpi in window.history.profile.kpis:
         points = [
             (float(item.number), value)
@@ -167,9 +168,9 @@ def _outliers(window: LaneWindow) -> dict[int, list[str]]:
         for (number, value), residual in zip(points, residuals, strict=True):
             if spread > 0.0 and abs(residual - middle) > _OUTLIER * spread:
                 distance = (residual - middle) / spread
-                text = f"{kpi} {figure(value)} is {distance:+.1f} robust sd off its trend"
-                found.setdefault(int(number), []).append(text)
-    return found
+                text = f"{kpi} {figure(value)} is {distance:+.1f} robust sd from its trend"
+                outliers.setdefault(int(number), []).append(text)
+    return outliers
 
 
 def _bounded(lines: list[str]) -> list[str]:
@@ -228,5 +229,5 @@ def _volume(window: LaneWindow) -> list[str]:
     end = mean_of(window.last, "fills_per_hour")
     if begin is None or end is None:
         return ["Fills per hour are not known."]
-    share = f", {end / begin:.0%} of the start" if begin > 0.0 else ""
-    return [f"Fills per hour: {figure(begin)} at the start, {figure(end)} at the end{share}."]
+    ratio = f", {end / begin:.0%} of the start" if begin > 0.0 else ""
+    return [f"Fills per hour: {figure(begin)} at the start, {figure(end)} at the end{ratio}."]

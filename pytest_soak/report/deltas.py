@@ -1,4 +1,4 @@
-"""DELTA_VERIFY: the verification of every change, as an object and for people."""
+"""DELTA_VERIFY: the verification of every change, as a JSON object and as text for people."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def delta_verify(delta: DeltaReport) -> dict[str, Any]:
 
 
 def run_delta_verify(judged: Sequence[tuple[str, DeltaReport]]) -> dict[str, Any]:
-    """Of a run, as ``(lane id, report)``: the worst verdict, and its lanes one by one."""
+    """The same of a run: the worst verdict, and each lane. ``judged``: lane ids and reports."""
     return {
         "verdict": str(worst_of([delta.verdict for _, delta in judged])),
         "lanes": [{"lane": lane_id, **delta_verify(delta)} for lane_id, delta in judged],
@@ -41,7 +41,7 @@ def run_delta_verify(judged: Sequence[tuple[str, DeltaReport]]) -> dict[str, Any
 
 
 def delta_figures(delta: DeltaReport) -> dict[str, Any]:
-    """The counts and ratios alone; ratios that would divide by nothing are null."""
+    """The counts and ratios alone; a ratio without a denominator is null."""
     return {
         "applicable": delta.applicable,
         "full_apply_ratio": delta.full_apply_ratio,
@@ -69,14 +69,14 @@ def delta_report(lane_id: str, delta: DeltaReport) -> str:
         "",
         "## Unexplained",
         "",
-        *([f"- {cell(text)}" for text in delta.failures] or ["Nothing: every key is explained."]),
+        *([f"- {cell(text)}" for text in delta.failures] or ["Every key is explained."]),
         "",
         "## Refused in part or in whole",
         "",
     ]
     refused = [check for check in delta.checks if check.refused]
     if not refused:
-        return "\n".join([*lines, "Nothing.", ""])
+        return "\n".join([*lines, "No key was refused.", ""])
     rows = [
         f"| {check.iteration} | {check.status} | "
         + ", ".join(cell(f"{key}: {reason}") for key, reason in check.refused.items())

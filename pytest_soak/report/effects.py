@@ -1,4 +1,4 @@
-"""What came of the applied changes: helped, no evidence, hurt. A section of the audit."""
+"""The effects of the applied changes: helped, no evidence, hurt. A section of the audit."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from pytest_soak.loop.model import Attribution, Effect, History
 from pytest_soak.report.markdown import cell
 
 _MOST = 20
-"""Changes that hurt, or helped, are told one by one up to this number."""
+"""Changes that hurt, or helped, are listed one by one up to this number."""
 
 
 def effect_lines(history: History) -> list[str]:
-    """How the changes of each rule did, and those of which there is evidence, one by one."""
-    told = [
-        one
+    """The changes counted by rule, and those that helped or hurt one by one."""
+    attributions = [
+        attribution
         for item in history.iterations
         if item.decision is not None
-        for one in item.decision.attributed
+        for attribution in item.decision.attributed
     ]
     if history.profile.guards.attribution is None:
-        return ["The profile declares no attribution."]
-    if not told:
-        return ["No applied change was followed by enough iterations to tell."]
-    return [*_by_rule(told), *_one_by_one(told)]
+        return ["The profile declares no attribution, so no effect was measured."]
+    if not attributions:
+        return ["No applied change was followed by enough iterations to measure its effect."]
+    return [*_by_rule(attributions), *_list(attributions)]
 
 
-def _by_rule(told: Sequence[Attribution]) -> list[str]:
+def _by_rule(attributions: Sequence[Attribution]) -> list[str]:
     counts: dict[str, Counter[str]] = {}
-    for one in told:
-        counter = counts.setdefault(one.rule or "(no name)", Counter())
-        counter[one.verdict] += 1
-        counter["shared"] += bool(one.shared)
+    for attribution in attributions:
+        counter = counts.setdefault(attribution.rule or "(no name)", Counter())
+        counter[attribution.verdict] += 1
+        counter["shared"] += bool(attribution.shared)
     return [
-        "| rule | changes told | helped | no evidence | hurt | shared with others |",
+        "| rule | changes measured | helped | no evidence | hurt | shared with others |",
         "|---|---|---|---|---|---|",
         *(
             f"| {cell(rule)} | {sum(counter[word] for word in ('helped', 'no evidence', 'hurt'))} "
@@ -46,26 +46,27 @@ def _by_rule(told: Sequence[Attribution]) -> list[str]:
     ]
 
 
-def _one_by_one(told: Sequence[Attribution]) -> list[str]:
+def _list(attributions: Sequence[Attribution]) -> list[str]:
     # What hurt comes first: it is what a reader looks for.
-    known = [one for verdict in ("hurt", "helped") for one in told if one.verdict == verdict]
-    if not known:
+    evident = [item for word in ("hurt", "helped") for item in attributions if item.verdict == word]
+    if not evident:
         return []
-    lines = ["", "| changed after | rule | verdict | KPI | before | after | difference | keys |"]
+    heads = "changed after iteration | rule | verdict | KPI | before | after | difference | keys"
+    lines = ["", f"| {heads} |"]
     lines.append("|---|---|---|---|---|---|---|---|")
-    for one in known[:_MOST]:
-        keys = ", ".join(f"{key} {old:g} → {new:g}" for key, (old, new) in one.keys.items())
-        doubt = " beyond doubt" if one.beyond_doubt else ""
-        shared = f"(shared with {', '.join(one.shared)})" if one.shared else ""
-        what = cell(f"{one.verdict}{doubt} {shared}".rstrip())
-        for effect in one.effects:
-            if effect.verdict == one.verdict:
+    for item in evident[:_MOST]:
+        keys = ", ".join(f"{key} {old:g} → {new:g}" for key, (old, new) in item.keys.items())
+        doubt = " beyond doubt" if item.beyond_doubt else ""
+        shared = f"(shared with {', '.join(item.shared)})" if item.shared else ""
+        verdict = cell(f"{item.verdict}{doubt} {shared}".rstrip())
+        for effect in item.effects:
+            if effect.verdict == item.verdict:
                 lines.append(
-                    f"| {one.iteration} | {cell(one.rule)} | {what} "
+                    f"| {item.iteration} | {cell(item.rule)} | {verdict} "
                     f"| {cell(effect.kpi)} | {figure(effect.before)} | {figure(effect.after)} "
                     f"| {interval(effect)} | {cell(keys)} |"
                 )
-    rest = len(known) - _MOST
+    rest = len(evident) - _MOST
     return [*lines, *(["", f"… and {rest} more."] if rest > 0 else [])]
 
 

@@ -12,41 +12,41 @@ from pytest_soak.report.markdown import cell
 
 
 def failures(histories: Sequence[History], judgement: RunJudgement) -> str:
-    """The text of the file; says so when there is nothing to tell."""
+    """The text of the file; it says so when nothing failed."""
     lines = [f"# Failures ({judgement.verdict})", ""]
     for history, lane in zip(histories, judgement.lanes, strict=True):
         lines += [f"## Lane {lane.lane_id}: {lane.verdict}", ""]
-        told = [
+        entries = [
             f"- {'gate' if result.binding else 'not binding'}: {cell(result.reason or result.name)}"
             for result in lane.criteria
             if result.verdict is Verdict.FAIL
         ]
         for item in history.iterations:
-            told += _of_iteration(item, tuple(c.kpi for c in history.profile.gate.criteria))
-        told += [
+            entries += _of_iteration(item, tuple(c.kpi for c in history.profile.gate.criteria))
+        entries += [
             f"- the target ran with other values: {cell(line)}"
             for line in echo_lines(history.iterations)
         ]
         if history.halt is not None:
             halt = history.halt
-            told.append(f"- iteration {halt.iteration}: {halt.kind}: {cell(halt.text)}")
-        lines += told or ["No failures."]
+            entries.append(f"- iteration {halt.iteration}: {halt.kind}: {cell(halt.text)}")
+        lines += entries or ["No failures."]
         lines.append("")
     return "\n".join(lines)
 
 
 def _of_iteration(item: Iteration, kpis: Sequence[str]) -> list[str]:
-    told = []
+    start, entries = f"- iteration {item.number}", []
     if item.verdict is Verdict.INCONCLUSIVE:
-        told.append(f"- iteration {item.number}: INCONCLUSIVE: {cell('; '.join(item.reasons))}")
+        entries.append(f"{start}: INCONCLUSIVE: {cell('; '.join(item.reasons))}")
     if item.verdict is Verdict.FAIL:
         readings = ((kpi, item.readings.get(kpi)) for kpi in kpis)
         shown = ", ".join(
             f"{kpi} {figure(reading.usable)}" for kpi, reading in readings if reading is not None
         )
-        told.append(f"- iteration {item.number}: FAIL: {cell('; '.join(item.reasons))} ({shown})")
+        entries.append(f"{start}: FAIL: {cell('; '.join(item.reasons))} ({shown})")
     if item.decision is not None and PROPOSER_FAILED in item.decision.note:
-        told.append(f"- iteration {item.number}: {cell(item.decision.note)}")
+        entries.append(f"{start}: {cell(item.decision.note)}")
     if item.failed_checks:
-        told.append(f"- iteration {item.number}: failed checks: {', '.join(item.failed_checks)}")
-    return told
+        entries.append(f"{start}: failed checks: {', '.join(item.failed_checks)}")
+    return entries

@@ -1,4 +1,4 @@
-"""Lines for people: at most 100 columns, aligned by labels, figures as short as they may be."""
+"""Lines for people: at most 100 columns, aligned by labels, figures as short as possible."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ WIDTH = 100
 _DIGITS = (3, 4, 5, 6, 8, 10, 12, 15, 17)
 _LONGEST_TEXT = 400
 _NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
-"""What canonical JSON makes of floats that are none."""
+"""How canonical JSON writes floats that are no finite numbers."""
 _LONGEST_PROPOSAL = 60
 _GLUE = "\xa0"
 
 
 def labelled(label: str, text: str, *, indent: int = 2, column: int = 20) -> list[str]:
-    """``text`` from ``column`` on, wrapped there, behind its label.
+    """A label and its ``text``, which begins at ``column`` and is wrapped there.
 
-    A label that reaches the column has its text on the next line; without a text it stands alone.
+    Where the label reaches the column, the text begins on the next line.
     """
     head = " " * indent + plain(label)
     rest = " " * column
@@ -38,7 +38,7 @@ def kept(text: str) -> str:
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:
-    # What is kept together and longer than a line ends where any text would.
+    # A kept text that is longer than a line is wrapped as any other text.
     most = WIDTH - max(len(first), len(rest))
     words = (
         word if len(word) <= most else word.replace(_GLUE, " ") for word in plain(text).split(" ")
@@ -54,9 +54,9 @@ def _wrapped(text: str, first: str, rest: str) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """``text`` without line breaks and control characters, and not without end.
+    """``text`` without line breaks and control characters, cut to a readable length.
 
-    A proposer's words are data of strangers: none of them moves the cursor of a terminal.
+    Texts of a proposer are not trusted: they must not move the cursor of a terminal.
     """
     safe = escaped(" ".join(str(text).splitlines()), _GLUE)
     return safe if len(safe) <= _LONGEST_TEXT else safe[: _LONGEST_TEXT - 2] + ".."
@@ -69,18 +69,18 @@ def cut(text: str, width: int) -> str:
 
 
 def value(number: float | None) -> str:
-    """A value of a parameter: all the digits that it was set to, up to 6."""
+    """A value of a parameter with up to 6 digits."""
     return "unknown" if number is None else f"{number:.6g}"
 
 
 def with_unit(number: float, unit: str) -> str:
     """``0.5 bps``, ``0.15 (share of spread)``."""
-    said = "" if unit == "1" else f" ({unit})" if " " in unit else f" {unit}"
-    return value(number) + said
+    suffix = "" if unit == "1" else f" ({unit})" if " " in unit else f" {unit}"
+    return value(number) + suffix
 
 
 def change(delta: object) -> str:
-    """A change with its sign; what was proposed may be a text, which is quoted."""
+    """A change with its sign. A proposal may be a text, which is quoted."""
     finite = finite_number(delta)
     if finite is not None:
         return f"{finite + 0.0:+.6g}"
@@ -94,17 +94,17 @@ def difference(number: float) -> str:
 
 
 def reading(number: float | None, *limits: Comparison) -> str:
-    """A KPI in 3 digits or as many as it takes to be seen on its own side of the limits."""
+    """A KPI in 3 digits, or in as many as show on which side of the limits it lies."""
     if number is None:
         return "no data"
     for digits in _DIGITS:
         text = f"{number:.{digits}g}"
         if "e+" in text and abs(number) < 1e9:
             text = f"{number:.0f}"
-        told = float(text)
+        shown = float(text)
         if all(
-            limit.holds(told) == limit.holds(number)
-            and limit.holds_with_margin(told) == limit.holds_with_margin(number)
+            limit.holds(shown) == limit.holds(number)
+            and limit.holds_with_margin(shown) == limit.holds_with_margin(number)
             for limit in limits
         ):
             return text
@@ -121,7 +121,7 @@ def moves_text(before: Mapping[str, float], after: Mapping[str, float]) -> str:
 
 
 def spans(iterations: Iterable[int], most: int = 6) -> str:
-    """``1-4, 7, 9-12``; where there are too many pieces, the first ones and the last."""
+    """``1-4, 7, 9-12``; of more than ``most`` pieces the first ones and the last."""
     pieces: list[tuple[int, int]] = []
     for number in sorted(set(iterations)):
         if pieces and number == pieces[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""What the Markdown reports share."""
+"""Text for Markdown reports."""
 
 from __future__ import annotations
 

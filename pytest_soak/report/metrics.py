@@ -24,7 +24,7 @@ class Sample:
 
 
 def samples(judgement: RunJudgement) -> tuple[Sample, ...]:
-    """Every figure that is known; what has no data has no sample (never a zero)."""
+    """Every known figure; a figure without data has no sample (never a zero)."""
     return tuple(sample for lane in judgement.lanes for sample in _lane_samples(lane))
 
 
@@ -53,11 +53,11 @@ def metrics_lines(judgement: RunJudgement) -> str:
 
 
 def _lane_samples(lane: LaneJudgement) -> list[Sample]:
-    found: list[Sample] = []
+    lane_samples: list[Sample] = []
 
     def add(name: str, text: str, value: float | None) -> None:
         if value is not None:
-            found.append(Sample(name, text, lane.lane_id, float(value)))
+            lane_samples.append(Sample(name, text, lane.lane_id, float(value)))
 
     for kpi, name in _kpi_names(lane).items():
         add(f"soak_kpi_{name}_mean", f"{kpi} over the gate's window.", lane.means[kpi])
@@ -67,35 +67,43 @@ def _lane_samples(lane: LaneJudgement) -> list[Sample]:
     for verdict in Verdict:
         count = sum(result.verdict is verdict for result in lane.criteria)
         add(f"soak_gate_{verdict.lower()}_count", f"Gate criteria that are {verdict}.", count)
-    add("soak_pass_count_last8", "PASS and WARN iterations of the window.", lane.pass_count)
+    add("soak_pass_count_last8", "PASS and WARN iterations in the window.", lane.pass_count)
     add("soak_iterations_measured", "Iterations measured.", lane.measured)
     add("soak_iterations_planned", "Iterations planned.", lane.planned)
-    add("soak_delta_full_apply_ratio", "Changes applied in full.", delta.full_apply_ratio)
+    add(
+        "soak_delta_full_apply_ratio",
+        "Ratio of iterations whose changes were applied in full.",
+        delta.full_apply_ratio,
+    )
     add("soak_delta_full_count", "Iterations whose changes were applied in full.", delta.full)
     add("soak_delta_partial_count", "Iterations with explained refusals.", delta.partial_ok)
     add("soak_delta_fail_count", "Iterations with something unexplained.", delta.fail)
     add("soak_delta_unverified_count", "Changes that no iteration followed.", delta.unverified)
     add(
         "soak_signature_stuck_count",
-        "Changes after which the state hash did not move.",
+        "Changes after which the state hash stayed the same.",
         delta.signature_stuck_count,
     )
     add(
         "soak_delta_withheld_ratio",
-        "Iterations in which the tuner withheld a change.",
+        "Ratio of iterations with requests in which the tuner withheld one.",
         delta.withheld_ratio,
     )
-    add("soak_delta_explained_ratio", "Proposed keys that are explained.", delta.explained_ratio)
+    add(
+        "soak_delta_explained_ratio",
+        "Ratio of proposed keys that are explained.",
+        delta.explained_ratio,
+    )
     add(
         "soak_proposes_when_needed",
-        "Iterations in need in which the rule spoke or said why not.",
+        "Ratio of iterations that need the rule in which it proposed or gave a reason not to.",
         delta.proposes_when_needed,
     )
-    return found
+    return lane_samples
 
 
 def _kpi_names(lane: LaneJudgement) -> dict[str, str]:
-    """KPI to its part of a metric's name; two that would get the same one are numbered."""
+    """KPI to its part of a metric's name; KPIs that would share a part are numbered."""
     names: dict[str, str] = {}
     for kpi in lane.windows:
         stem = re.sub(r"[^a-zA-Z0-9_]", "_", _SHORT_NAMES.get(kpi, kpi))

@@ -1,4 +1,4 @@
-"""What a run's reports hold that its profile does not know, for people; see ``loop.notices``."""
+"""Names in a run's reports that its profile does not know, for people; see ``loop.notices``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pytest_soak.loop.model import History
 from pytest_soak.loop.notices import notices
 
 MOST = 8
-"""More names than this are counted."""
+"""Names beyond this number are only counted."""
 
 
 def notice_lines(histories: Sequence[History], most: int = MOST) -> list[str]:

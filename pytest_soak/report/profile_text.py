@@ -43,8 +43,9 @@ def profile_text(
             *((c.kpi, str(c.production), str(c.mock)) for c in profile.gate.criteria),
         ]
     )
-    lines += ["", "guards", *_guards(profile)]
-    shown = [line for known in scenarios for line in _wrapped(_scenario(known), "  ")]
+    lines += ["", "guards"]
+    lines += [line for text in _guards(profile) for line in _wrapped(text, "  ")]
+    shown = [line for item in scenarios for line in _wrapped(_scenario(item), "  ")]
     lines += ["", "scenarios", *shown] if shown else []
     return "\n".join(lines) + "\n"
 
@@ -60,13 +61,13 @@ def _rule(rule: Rule) -> list[str]:
     ]
 
 
-def _scenario(known: Declared) -> str:
-    when = f"in iteration {', '.join(map(str, known.at))}" if known.at else "not scheduled"
-    within = known.recovers_within
+def _scenario(scenario: Declared) -> str:
+    when = f"in iteration {', '.join(map(str, scenario.at))}" if scenario.at else "not scheduled"
+    within = scenario.recovers_within
     demand = "" if within is None else f", recovers within {within}"
     return (
-        f"{known.name}: {known.strength:g} {known.unit} for {known.for_s:g} s, "
-        f"gate: {known.gate}{demand}; {when}"
+        f"{scenario.name}: {scenario.strength:g} {scenario.unit} for {scenario.for_s:g} s, "
+        f"gate: {scenario.gate}{demand}; {when}"
     )
 
 
@@ -88,8 +89,8 @@ def _condition(condition: Condition) -> str:
         for comparison in condition.comparisons
     ]
     if condition.share_of_first is not None:
-        share, first = condition.share_of_first
-        parts.append(f">= {share:g} of its first {first}")
+        ratio, first = condition.share_of_first
+        parts.append(f">= {ratio:g} of its first {first}")
     return f"{condition.kpi} {' and '.join(parts)}"
 
 
@@ -105,33 +106,42 @@ def _guards(profile: Profile) -> Iterator[str]:
     guards = profile.guards
     if guards.panic is not None:
         panic = guards.panic
-        yield f"  panic: {panic.after} FAIL -> {panic.revert_to}, pause {panic.pause}"
-    yield f"  late: the last {guards.hold_last}"
+        yield (
+            f"panic: {panic.after} FAIL iterations in a row -> {panic.revert_to}, then a pause "
+            f"of {panic.pause} iterations"
+        )
+    yield f"late: decisions at the end of the run that change nothing: {guards.hold_last}"
     pin = guards.pin.iterations
     length = "the rest of the run" if pin is None else f"{pin} iterations"
-    yield f"  pin: what is edited by hand, for {length}"
+    yield f"pin: keys that are edited by hand, for {length}"
     if guards.freeze is not None:
         freeze = guards.freeze
         stable = ", ".join(_condition(item) for item in freeze.stable)
         keys = ", ".join(freeze.keys)
-        yield f"  freeze: {freeze.after} x ({stable}) -> {keys} for {freeze.iterations}"
+        yield (
+            f"freeze: {freeze.after} iterations in a row with {stable} -> {keys} for "
+            f"{freeze.iterations} iterations"
+        )
     if guards.cooldown is not None:
         cooldown = guards.cooldown
-        yield f"  cooldown: {cooldown.iterations} after a change above {cooldown.large:g}"
-    if guards.oscillation is not None:
-        oscillation = guards.oscillation
-        yield f"  oscillation: forgotten after {oscillation.forget_after}"
-    if guards.attribution is not None:
-        told = guards.attribution
         yield (
-            f"  attribution: at least {told.least} iterations after against before a change, "
-            f"noise from up to {told.memory}, {told.confidence:.0%} sure"
+            f"cooldown: {cooldown.iterations} iterations after a change above "
+            f"{cooldown.large:g} of the range"
+        )
+    if guards.oscillation is not None:
+        memory = guards.oscillation.forget_after
+        yield f"oscillation: no way back to the value before a change for {memory} iterations"
+    if guards.attribution is not None:
+        attribution = guards.attribution
+        yield (
+            f"attribution: at least {attribution.least} iterations before and after a change, "
+            f"noise from up to {attribution.memory}, confidence {attribution.confidence:.0%}"
         )
     if guards.rollback is not None:
         back = guards.rollback
         yield (
-            f"  rollback: of what hurt, {back.confidence:.1%} sure, a key once in "
-            f"{back.once_in} iterations"
+            f"rollback: a change that hurt with confidence {back.confidence:.1%}; a key at most "
+            f"once in {back.once_in} iterations"
         )
-    yield f"  velocity: the cap within {guards.velocity_window_s:g} s"
-    yield f"  clip: CLIPPED if {guards.clip_ratio:.0%} of the move is left, else SKIPPED"
+    yield f"velocity: the cap within {guards.velocity_window_s:g} s"
+    yield f"clip: CLIPPED if {guards.clip_ratio:.0%} of the move is left, else SKIPPED"

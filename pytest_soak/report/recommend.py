@@ -1,4 +1,4 @@
-"""RECOMMENDATIONS.md: what to change and why, from what the run itself shows."""
+"""RECOMMENDATIONS.md: what to change and why, from the figures of the run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def recommendations(histories: Sequence[History], judgement: RunJudgement) -> st
     """The text of the file; ``histories`` in the order of ``judgement.lanes``."""
     lines = [f"# Recommendations ({judgement.verdict})", ""]
     for history, lane in zip(histories, judgement.lanes, strict=True):
-        found = list(dict.fromkeys(_recommended(history, lane)))
+        texts = list(dict.fromkeys(_recommended(history, lane)))
         lines += [f"## Lane {lane.lane_id}: {lane.verdict}", ""]
-        lines += [f"- {cell(text)}" for text in found] or ["Nothing to change."]
+        lines += [f"- {cell(text)}" for text in texts] or ["There is nothing to change."]
         lines.append("")
     return "\n".join(lines)
 
@@ -27,11 +27,14 @@ def recommendations(histories: Sequence[History], judgement: RunJudgement) -> st
 def _recommended(history: History, lane: LaneJudgement) -> Iterator[str]:
     if history.halt is not None and history.halt.kind != "end_of_data":
         yield (
-            f"Repair first what ended the lane at iteration {history.halt.iteration} "
-            f"({history.halt.kind}): {history.halt.text}. Then go on with --soak-resume."
+            f"First repair what ended the lane at iteration {history.halt.iteration} "
+            f"({history.halt.kind}): {history.halt.text}. Then continue with --soak-resume."
         )
     elif lane.measured < lane.planned:
-        yield f"Finish the run: {lane.measured} of {lane.planned} iterations are measured."
+        yield (
+            f"Finish the run with --soak-resume: {lane.measured} of {lane.planned} iterations "
+            "are measured."
+        )
     gated = {criterion.kpi for criterion in history.profile.gate.criteria}
     for result in lane.criteria:
         if result.name in gated and result.verdict is not Verdict.PASS:
@@ -45,11 +48,11 @@ def _recommended(history: History, lane: LaneJudgement) -> Iterator[str]:
     ]
     if panics:
         yield (
-            f"Start from a safer profile: panic after iteration "
-            f"{', '.join(map(str, panics))}; the start values do not hold."
+            f"Start from a safer profile: there was a panic after iteration "
+            f"{', '.join(map(str, panics))}, so the start values are too risky."
         )
     if lane.freeze_ready and lane.verdict is Verdict.PASS:
-        yield "The parameters may be frozen as they are at the end of this run."
+        yield "The parameters may be frozen at the values that they have at the end of this run."
 
 
 def _for_kpi(history: History, lane: LaneJudgement, result: CriterionResult) -> Iterator[str]:
@@ -60,21 +63,21 @@ def _for_kpi(history: History, lane: LaneJudgement, result: CriterionResult) -> 
     if missing > limits.no_data_ratio * max(length, limits.window):
         source = _source_of(history, result.name)
         yield (
-            f"{result.name}: let the target report it{source}; it has no data in "
+            f"{result.name}: make the target report it{source}; there is no data in "
             f"{missing} of the last {length} iterations."
         )
         return
     if result.verdict is not Verdict.FAIL:
         if lane.measured < limits.pass_from:
             yield (
-                f"{result.name}: run at least {limits.pass_from} iterations, or "
-                "compare with a stored tuner-off run; fewer cannot show PASS."
+                f"{result.name}: run at least {limits.pass_from} iterations, or give a stored "
+                "tuner-off run with --soak-reference; without either the gate cannot say PASS."
             )
         elif result.margin is not None:
             yield (
-                f"{result.name}: {result.margin:.3g} from its limit ({result.limit}) is within its "
-                "noise; a longer interval makes each figure surer, a tuner-off run as reference "
-                "makes the noise known."
+                f"{result.name}: its distance of {result.margin:.3g} from the limit "
+                f"({result.limit}) is within its noise. A longer interval makes each figure more "
+                "certain; a tuner-off run as --soak-reference makes the noise known."
             )
         return
     rules = [rule for rule in history.profile.rules if _concerns(rule, result.name)]
@@ -83,12 +86,12 @@ def _for_kpi(history: History, lane: LaneJudgement, result: CriterionResult) -> 
     elif rules:
         yield f"{result.name}: {result.reason}. {_what_rules_did(history, rules)}"
     else:
-        yield f"{result.name}: {result.reason}; no rule of the profile looks at it."
+        yield f"{result.name}: {result.reason}; no rule of the profile uses it."
 
 
 def _source_of(history: History, kpi: str) -> str:
-    known = history.profile.kpis.get(kpi)
-    return f" as `{'.'.join(known.read)}`" if known is not None and known.read else ""
+    declared = history.profile.kpis.get(kpi)
+    return f" as `{'.'.join(declared.read)}`" if declared is not None and declared.read else ""
 
 
 def _concerns(rule: Rule, kpi: str) -> bool:
@@ -96,7 +99,7 @@ def _concerns(rule: Rule, kpi: str) -> bool:
 
 
 def _what_rules_did(history: History, rules: Sequence[Rule]) -> str:
-    """How often the rules that look at a KPI fired, and what most held back their keys."""
+    """How often the rules that use a KPI fired, and what withheld their keys most often."""
     names = {rule.name for rule in rules}
     keys = {move.key for rule in rules for move in rule.moves}
     fired: Counter[str] = Counter()
@@ -118,24 +121,25 @@ def _what_rules_did(history: History, rules: Sequence[Rule]) -> str:
     if waiting:
         name, count = waiting.most_common(1)[0]
         parts.append(f"{name} waited {count} times for its evidence, dwell or hysteresis")
-    return "; ".join(parts) + ". A longer run, wider caps per hour, or other start values."
+    remedies = "A longer run, higher caps per hour, or other start values may help."
+    return f"{'; '.join(parts)}. {remedies}"
 
 
 def _for_deltas(lane: LaneJudgement) -> Iterator[str]:
     delta = lane.delta
     if delta.failures:
         yield (
-            "Make the target run with what runtime_overrides.json says: "
-            f"{len(delta.failures)} changes are unexplained, the first {delta.failures[0]}."
+            "Make the target run with the values in runtime_overrides.json: "
+            f"{len(delta.failures)} changes are unexplained, the first is {delta.failures[0]}."
         )
     elif delta.verdict is Verdict.FAIL:
         reasons = Counter(reason for check in delta.checks for reason in check.refused.values())
         shown = ", ".join(f"{name} {count}" for name, count in reasons.most_common(3))
-        yield f"Too few changes were applied in full; refused by: {shown or 'nothing named'}."
+        yield f"Too few changes were applied in full; refused by: {shown or 'no guard'}."
     if delta.signature_stuck_count:
-        yield "A change that moves no hash is lost in rounding: propose larger steps."
+        yield "Propose larger steps: a change that leaves the state hash as it was is rounded away."
     if delta.verdict is Verdict.WARN:
-        yield f"The tuner is silent when it is needed: {delta.reason}."
+        yield f"Find out why the tuner proposed too little: {delta.reason}."
 
 
 def _at_bounds(history: History) -> Iterator[str]:
@@ -145,4 +149,6 @@ def _at_bounds(history: History) -> Iterator[str]:
             continue
         for name, bound in (("minimum", parameter.minimum), ("maximum", parameter.maximum)):
             if abs(value - bound) <= 1e-9 * parameter.span:
-                yield f"{key} ended at its {name} of {bound:g}: the tuner has no room left there."
+                yield (
+                    f"{key} ended at its {name} of {bound:g}: there the tuner has no headroom left."
+                )

@@ -22,7 +22,7 @@ from pytest_soak.report.summary import final_values
 def snapshot(
     history: History, judgement: LaneJudgement, versions: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """One lane. ``versions`` is with what it was made (Python, numpy, CPU features)."""
+    """One lane. ``versions``: of what the run was made with (Python, numpy, CPU features)."""
     return {
         "lane": history.lane.id,
         "verdict": str(judgement.verdict),
@@ -42,10 +42,11 @@ def snapshot(
 
 
 def run_snapshot(lanes: Sequence[Mapping[str, Any]], judgement: RunJudgement) -> dict[str, Any]:
-    """The run on top of its lanes' snapshots.
+    """The run, from the snapshots of its lanes.
 
-    With one lane its fields are the run's own. With several: the worst verdict, ``freeze_ready``
-    if all are, the smallest ``pass_count_last8``. ``lanes`` has them one by one in any case.
+    With one lane the fields of the lane are the run's own. With several: the worst verdict,
+    ``freeze_ready`` if all lanes are, the smallest ``pass_count_last8``. ``lanes`` always has the
+    snapshot of every lane.
     """
     if len(lanes) == 1:
         return {**lanes[0], "verdict": str(judgement.verdict), "lanes": [dict(lanes[0])]}
@@ -75,7 +76,7 @@ def gate_object(judgement: RunJudgement) -> dict[str, Any]:
 
 
 def snapshot_text(document: Mapping[str, Any], *, pretty: bool = False) -> str:
-    """The bytes of the files, as text: canonical JSON, or the same indented for people."""
+    """The content of the files: canonical JSON, or the same indented for people."""
     text = canonical_json(document).decode("utf-8")
     if pretty:
         text = json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
@@ -84,7 +85,7 @@ def snapshot_text(document: Mapping[str, Any], *, pretty: bool = False) -> str:
 
 def fingerprint(history: History, versions: Mapping[str, Any]) -> dict[str, Any]:
     """What must be equal for a run to be the same run."""
-    planned = [one.to_json() for one in history.scenarios]
+    planned = [scenario.to_json() for scenario in history.scenarios]
     return {
         **({"scenarios": planned} if planned else {}),
         "profile": history.profile.name,

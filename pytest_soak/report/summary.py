@@ -1,4 +1,4 @@
-"""ITER_SUMMARY and TUNING_REPORT: what one iteration was, and what was changed after it."""
+"""ITER_SUMMARY and TUNING_REPORT: the figures of an iteration, and the changes after it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEXT_OF_REASON: Mapping[str, str] = {
 
 
 def iteration_summary(iteration: Iteration, wall_utc: str | None) -> dict[str, Any]:
-    """The object of ``ITER_SUMMARY_{n}.json``; ``wall_utc`` (ISO 8601) is not of the journal."""
+    """The object of ``ITER_SUMMARY_{n}.json``; ``wall_utc`` (ISO 8601) is not in the journal."""
     source = iteration.readings.get("maker_taker_ratio")
     return {
         "iteration": iteration.number,
@@ -68,7 +68,7 @@ def tuning(iteration: Iteration) -> dict[str, Any]:
         "skip_reason": skip_reason(decision),
         "skipped_reason": skipped_reason(decision),
         "note": decision.note,
-        "attributed": [attribution_json(one) for one in decision.attributed],
+        "attributed": [attribution_json(attribution) for attribution in decision.attributed],
         "signature": decision.signature,
         "old_hash": decision.old_hash,
         "state_hash": decision.state_hash,
@@ -93,9 +93,9 @@ def skip_reason(decision: Decision) -> dict[str, Any] | None:
 
 
 def skipped_reason(decision: Decision) -> str:
-    """Why less was applied than wanted, for people; empty when all of it was.
+    """Why less was applied than proposed, for people; empty when everything was applied.
 
-    Where nothing was proposed because the tuner knew that it would be refused, what it held.
+    Where nothing was proposed because the tuner withheld all requests: what it withheld, and why.
     """
     because: dict[str, list[str]] = {}
     for item in _refused(decision):

@@ -1,4 +1,4 @@
-"""A drawing as SVG text: a few shapes, text, and a colour scale that everybody can tell apart."""
+"""A drawing as SVG text: shapes, text, and colours that colour-blind readers can distinguish."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 
 FONT = "DejaVu Sans, Verdana, Segoe UI, Arial, sans-serif"
 INK, FAINT, RULE, PAPER = "#1b1f24", "#5b6570", "#c9d0d6", "#ffffff"
-# Blue and vermilion of Okabe and Ito (2008): told apart with any common colour blindness.
+# Blue and vermilion of Okabe and Ito (2008): distinct with any common colour blindness.
 INSIDE, OUTSIDE = "#0072b2", "#d55e00"
 
 _TOWARDS_INSIDE = ((246, 248, 250), (146, 197, 222), (5, 97, 160))
@@ -66,10 +66,10 @@ class Drawing:
         line: float = 1.5, closed: bool = False, opacity: float = 1.0, clip: str = "",
     ) -> None:  # fmt: skip
         if points:
-            course = "L".join(f"{_n(x)},{_n(y)}" for x, y in points)
+            line_to = "L".join(f"{_n(x)},{_n(y)}" for x, y in points)
             within = f' clip-path="url(#{clip})"' if clip else ""
             self._parts.append(
-                f'<path d="M{course}{"Z" if closed else ""}" fill="{fill}" '
+                f'<path d="M{line_to}{"Z" if closed else ""}" fill="{fill}" '
                 f'stroke-linejoin="round"{_stroke(stroke, line, "")}{_opacity(opacity)}{within}/>'
             )
 
@@ -91,7 +91,7 @@ class Drawing:
         )
 
     def clip(self, x: float, y: float, width: float, height: float) -> str:
-        """A frame that a path may be cut to; its name."""
+        """Adds a frame to which a path may be clipped, and returns its name."""
         self._clips += 1
         name = f"frame{self._clips}"
         self._parts.append(
@@ -112,14 +112,14 @@ class Drawing:
         )
 
 
-def shade(share: float) -> str:
+def shade(ratio: float) -> str:
     """From -1 (farthest beyond the limit, vermilion) over 0 (at it, pale) to 1 (blue)."""
-    return _ramp(_TOWARDS_INSIDE if share >= 0.0 else _TOWARDS_OUTSIDE, abs(share))
+    return _ramp(_TOWARDS_INSIDE if ratio >= 0.0 else _TOWARDS_OUTSIDE, abs(ratio))
 
 
-def plain_shade(share: float) -> str:
+def plain_shade(ratio: float) -> str:
     """From 0 (pale) to 1 (dark violet), for figures without a limit."""
-    return _ramp(_PLAIN, share)
+    return _ramp(_PLAIN, ratio)
 
 
 def ink_on(colour: str) -> str:
@@ -155,8 +155,8 @@ def short(value: float) -> str:
     return f"{value:.0f}" if size >= 100.0 else f"{value:.3g}"
 
 
-def _ramp(stops: Sequence[tuple[int, int, int]], share: float) -> str:
-    place = min(max(share, 0.0), 1.0) * (len(stops) - 1)
+def _ramp(stops: Sequence[tuple[int, int, int]], ratio: float) -> str:
+    place = min(max(ratio, 0.0), 1.0) * (len(stops) - 1)
     at = min(int(place), len(stops) - 2)
     mixed = (
         round(a + (b - a) * (place - at)) for a, b in zip(stops[at], stops[at + 1], strict=True)

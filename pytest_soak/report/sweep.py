@@ -1,7 +1,7 @@
-"""What a sweep shows: every KPI at every point, with intervals, and the best window of points.
+"""The figures of a sweep: every KPI at every point, with intervals, and the best window of points.
 
-The seeds are common random numbers: every point meets the same markets. So a difference between
-two points is taken seed by seed, where what the seeds do not share has cancelled out.
+The seeds are common random numbers: every point meets the same markets. So the difference of two
+points is taken seed by seed, where what both points share cancels out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class KpiAtPoint:
     certain: bool
     """So does the whole interval."""
     shortfall: float
-    """How far the mean is beyond the limit, as a share of the limit; 0 where it meets it."""
+    """How far the mean is beyond the limit, as a ratio of the limit; 0 where it meets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,12 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The best window: points that meet every limit and hang together."""
+    """The best window: neighbouring points that meet every limit."""
 
     points: frozenset[int]
     """Indices of :attr:`Sweep.points`."""
     best: int
-    """The one of them that ranks highest."""
+    """The index of the point that ranks highest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Sweep:
     units: Mapping[str, str]
     """KPI to unit, in the order of the report: the gated ones, then the volume."""
     rank: str
-    """The KPI by which windows of one size, and points within one, are ranked."""
+    """The KPI that ranks windows of the same size, and the points in a window."""
     rank_down: bool
     """Less of it is better."""
     window: Region | None
@@ -154,14 +154,14 @@ def sweeps_of(histories: Sequence[History], *, mock: bool) -> tuple[Sweep, ...]:
 
 def values_at(history: History) -> tuple[float, ...]:
     """The point of a lane."""
-    return tuple(one.value for one in history.lane.sweep)
+    return tuple(swept.value for swept in history.lane.sweep)
 
 
 def _sweep(lanes: Sequence[History], mock: bool) -> Sweep:
     first = lanes[0]
     profile = first.profile
-    keys = tuple(one.key for one in first.lane.sweep)
-    start = tuple(one.replaces for one in first.lane.sweep)
+    keys = tuple(swept.key for swept in first.lane.sweep)
+    start = tuple(swept.replaces for swept in first.lane.sweep)
     axes = tuple(
         tuple(sorted({values_at(lane)[axis] for lane in lanes})) for axis in range(len(keys))
     )
@@ -219,7 +219,7 @@ def _grid(axes: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
 def _distance(
     point: Sequence[float], start: Sequence[float], spans: Sequence[float]
 ) -> tuple[float, Sequence[float]]:
-    """In shares of each parameter's range; of two as near, the lower one."""
+    """Relative to each parameter's range; of two points at the same distance, the lower one."""
     parts = zip(point, start, spans, strict=True)
     return math.fsum(((a - b) / span) ** 2 for a, b, span in parts), point
 
@@ -288,10 +288,10 @@ def _kpi(
 def _figure(
     name: str, lanes: Mapping[int, Sequence[Iteration]], by_seed: Mapping[int, float]
 ) -> Estimate | None:
-    """The mean of the seeds' figures. Seeds are independent markets: their t interval.
+    """The mean over the seeds with its t interval: seeds are independent markets.
 
-    Within one seed hours are alike (volatility, regime), so a single lane's own noise, all that
-    one seed has to show, says less about other markets than it seems to.
+    With one seed, the interval is that of the lane's own noise. The hours of one market are alike
+    (volatility, regime), so this interval says little about other markets.
     """
     if len(by_seed) > 1:
         return over_seeds(list(by_seed.values()))
@@ -348,8 +348,8 @@ def _best_window(
 ) -> Region | None:
     """The largest block of neighbouring points that meet every limit.
 
-    Of equally large ones that with the better mean of ``rank``. Neighbours differ by one step of
-    one parameter, so with one parameter a block is a run.
+    Of equally large blocks, the one with the better mean of ``rank``. Neighbours differ by one
+    step of one parameter, so with one parameter a block is a run of consecutive values.
     """
     blocks = _blocks({index for index, point in enumerate(points) if point.meets}, axes)
     if not blocks:
@@ -384,13 +384,13 @@ def _blocks(meeting: set[int], axes: Sequence[Sequence[float]]) -> list[frozense
 
 def neighbours(index: int, axes: Sequence[Sequence[float]]) -> list[int]:
     """The points one step away along one parameter."""
-    found, stride = [], 1
+    adjacent, stride = [], 1
     for axis in reversed(axes):
         place = index // stride % len(axis)
-        found += [index - stride] if place > 0 else []
-        found += [index + stride] if place < len(axis) - 1 else []
+        adjacent += [index - stride] if place > 0 else []
+        adjacent += [index + stride] if place < len(axis) - 1 else []
         stride *= len(axis)
-    return found
+    return adjacent
 
 
 def _nearest(points: Sequence[Point]) -> int | None:
@@ -399,5 +399,5 @@ def _nearest(points: Sequence[Point]) -> int | None:
         else math.inf
         for point in points
     ]  # fmt: skip
-    index = min(range(len(points)), key=lambda each: (worst[each], each))
+    index = min(range(len(points)), key=lambda place: (worst[place], place))
     return index if math.isfinite(worst[index]) else None

@@ -28,8 +28,8 @@ _LETTER = 7.0
 """Width of a letter of a label."""
 _UNEVEN = 4.0
 """With steps that differ by more than this the axis is logarithmic."""
-_ROOM_FOR_BAND = 0.5
-"""Intervals may widen the axis by this share of the range of the figures; the rest is cut off."""
+_BAND_MARGIN = 0.5
+"""Intervals may widen the axis by this ratio of the range of the figures; the rest is cut off."""
 
 Place = Callable[[float], float]
 
@@ -56,17 +56,17 @@ def chart(drawing: Drawing, sweep: Sweep, kpi: str, frame: Frame) -> None:
 
 
 def chart_legend(drawing: Drawing, sweep: Sweep, frame: Frame) -> None:
-    """What the panels show, glyph by glyph."""
+    """The meaning of each glyph of the panels."""
     x, y = frame.x + 48, frame.y + 16
     drawing.text(x, y, "How to read it", size=14.5, bold=True)
     rows: list[tuple[str, str]] = [
         ("mean", "mean over seeds and iterations"),
-        ("band", "its 95 % interval (cut where it leaves the panel)"),
-        ("seed", "one seed each: the same market at every value"),
+        ("band", "its 95 % interval (cut at the edge of the panel)"),
+        ("seed", "one line per seed: the same market at every value"),
         ("inside", "meets the limit"),
-        ("outside", "does not"),
+        ("outside", "does not meet the limit"),
         ("filled", "filled: differs from the start (95 %, paired)"),
-        ("limit", "limit; beyond it shaded"),
+        ("limit", "limit; the side beyond it is shaded"),
         ("window", "best window"),
         ("start", reference_text(sweep)),
     ]
@@ -99,10 +99,11 @@ def _glyph(drawing: Drawing, kind: str, x: float, y: float) -> None:
 
 
 def _y_range(sweep: Sweep, kpi: str) -> tuple[float, float]:
-    """All figures; the limit where it is near; of the intervals what does not flatten the rest."""
+    """Covers all figures, a near limit, and intervals unless they would flatten the figures."""
     at = [point.kpis[kpi] for point in sweep.points]
-    figures = [value for each in at for value in each.by_seed.values()]
-    figures += [each.figure.mean for each in at if each.figure is not None]
+    estimates = [item.figure for item in at if item.figure is not None]
+    figures = [value for item in at for value in item.by_seed.values()]
+    figures += [estimate.mean for estimate in estimates]
     if not figures:
         return 0.0, 1.0
     low, high = min(figures), max(figures)
@@ -110,10 +111,9 @@ def _y_range(sweep: Sweep, kpi: str) -> tuple[float, float]:
     limit = sweep.limits.get(kpi)
     if limit is not None and low - span <= limit.limit <= high + span:
         low, high = min(low, limit.limit), max(high, limit.limit)
-    bounds = [(each.figure.low, each.figure.high) for each in at if each.figure is not None]
-    margin = _ROOM_FOR_BAND * span
-    low = min(low, max(min(bound[0] for bound in bounds), low - margin))
-    high = max(high, min(max(bound[1] for bound in bounds), high + margin))
+    margin = _BAND_MARGIN * span
+    low = min(low, max(min(estimate.low for estimate in estimates), low - margin))
+    high = max(high, min(max(estimate.high for estimate in estimates), high + margin))
     pad = 0.06 * (high - low or span)
     return low - pad, high + pad
 
@@ -201,17 +201,17 @@ def _axes(
 def _figures(drawing: Drawing, sweep: Sweep, kpi: str, x: Place, y: Place, plot: Frame) -> None:
     clip = drawing.clip(plot.x, plot.y, plot.width, plot.height)
     at = [(x(point.values[0]), point.kpis[kpi]) for point in sweep.points]
-    known = [(place, each.figure) for place, each in at if each.figure is not None]
+    figures = [(place, item.figure) for place, item in at if item.figure is not None]
 
     def bound(value: float) -> float:
-        # A far or endless bound is drawn a panel's height outside, where it is cut off.
+        # A far or infinite bound is drawn a panel's height outside, where it is cut off.
         far = plot.height
         if not math.isfinite(value):
             return plot.y - far if value > 0 else plot.bottom + far
         return min(max(y(value), plot.y - far), plot.bottom + far)
 
-    upper = [(place, bound(figure.high)) for place, figure in known]
-    lower = [(place, bound(figure.low)) for place, figure in known]
+    upper = [(place, bound(figure.high)) for place, figure in figures]
+    lower = [(place, bound(figure.low)) for place, figure in figures]
     drawing.path(upper + lower[::-1], fill=_BAND, closed=True, opacity=0.25, clip=clip)
     limit = sweep.limits.get(kpi)
     if limit is not None and plot.y <= y(limit.limit) <= plot.bottom:
@@ -220,14 +220,15 @@ def _figures(drawing: Drawing, sweep: Sweep, kpi: str, x: Place, y: Place, plot:
         )
     if len(sweep.seeds) > 1:
         for seed in sweep.seeds:
-            course = [(p, y(each.by_seed[seed])) for p, each in at if seed in each.by_seed]
-            drawing.path(course, stroke=_BAND, line=1.0)
-    for one, two in pairwise(at):
-        if one[1].figure is not None and two[1].figure is not None:
-            ends = [(one[0], y(one[1].figure.mean)), (two[0], y(two[1].figure.mean))]
+            values = [(place, item.by_seed.get(seed)) for place, item in at]
+            points = [(place, y(value)) for place, value in values if value is not None]
+            drawing.path(points, stroke=_BAND, line=1.0)
+    for (left, start), (right, end) in pairwise(at):
+        if start.figure is not None and end.figure is not None:
+            ends = [(left, y(start.figure.mean)), (right, y(end.figure.mean))]
             drawing.path(ends, stroke=INK, line=2.0)
-    for place, each in at:
-        _marker(drawing, kpi in sweep.limits, place, each, y)
+    for place, item in at:
+        _marker(drawing, kpi in sweep.limits, place, item, y)
 
 
 def _marker(drawing: Drawing, gated: bool, place: float, at: KpiAtPoint, y: Place) -> None:

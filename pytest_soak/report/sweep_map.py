@@ -29,7 +29,7 @@ _LEAST_WIDTH = 390.0
 
 
 def panel_size(sweep: Sweep) -> tuple[float, float]:
-    """Cells are as large as their numbers need while the grid is small, and smaller beyond."""
+    """Cells of a small grid are as large as their numbers need; large grids have smaller cells."""
     width, height = _cell_size(sweep)
     columns, rows = map(len, sweep.axes)
     return _LEFT + columns * width + 4.0, _TOP + rows * height + _BOTTOM
@@ -46,7 +46,7 @@ def map_panel(drawing: Drawing, sweep: Sweep, kpi: str, frame: Frame) -> None:
     """One KPI. With a limit, colour is the distance from it; without one, the figure itself."""
     limit = sweep.limits.get(kpi)
     figures = [point.kpis[kpi].figure for point in sweep.points]
-    means = [each.mean for each in figures if each is not None]
+    means = [figure.mean for figure in figures if figure is not None]
     low, high = min(means, default=0.0), max(means, default=1.0)
     if limit is None:
 
@@ -57,8 +57,8 @@ def map_panel(drawing: Drawing, sweep: Sweep, kpi: str, frame: Frame) -> None:
         reach = max(abs(low - limit.limit), abs(high - limit.limit)) or 1.0
 
         def colour(value: float) -> str:
-            share = good * (value - limit.limit) / reach
-            return shade(share if share or limit.holds(value) else -1e-9)
+            ratio = good * (value - limit.limit) / reach
+            return shade(ratio if ratio or limit.holds(value) else -1e-9)
 
     _title(drawing, sweep, kpi, frame)
     _scale_bar(drawing, colour, (low, high), None if limit is None else limit.limit, frame)
@@ -77,11 +77,11 @@ def map_panel(drawing: Drawing, sweep: Sweep, kpi: str, frame: Frame) -> None:
 
 
 def limits_map(drawing: Drawing, sweep: Sweep, frame: Frame) -> None:
-    """All limits at once: which KPI a point misses."""
+    """All limits at once: the KPIs whose limits a point misses."""
     drawing.text(frame.x + _LEFT, frame.y + 14, "all limits", size=14.5, bold=True)
     for index, point in enumerate(sweep.points):
         if not point.complete:
-            fill, words = _NO_DATA, ["cut short"]
+            fill, words = _NO_DATA, ["incomplete"]
         elif point.missed:
             missed = [SHORT_NAMES.get(name, name) for name in point.missed]
             fill, words = _MISSED, [cut(name, 9) for name in missed]
@@ -94,24 +94,25 @@ def limits_map(drawing: Drawing, sweep: Sweep, frame: Frame) -> None:
 def map_legend(drawing: Drawing, sweep: Sweep, x: float, y: float) -> None:
     """One line below the panels."""
     drawing.rect(x, y - 11, 26, 14, PAPER, stroke=INK, line=3.0)
-    x = _said(drawing, x + 34, y, "best window")
+    x = _label(drawing, x + 34, y, "best window")
     drawing.line(x, y - 4, x + 26, y - 4, OUTSIDE, line=2.2, dash="5 3")
-    x = _said(drawing, x + 34, y, "limit")
+    x = _label(drawing, x + 34, y, "limit")
     drawing.rect(x, y - 11, 14, 14, shade(1.0))
     drawing.rect(x + 14, y - 11, 14, 14, shade(0.4))
-    x = _said(drawing, x + 36, y, "meets it, dark: by far")
+    x = _label(drawing, x + 36, y, "meets it (dark: by far)")
     drawing.rect(x, y - 11, 14, 14, shade(-1.0))
     drawing.rect(x + 14, y - 11, 14, 14, shade(-0.4))
-    x = _said(drawing, x + 36, y, "x does not")
+    x = _label(drawing, x + 36, y, "x misses it")
     drawing.rect(x, y - 11, 14, 14, _CERTAIN)
-    x = _said(drawing, x + 22, y, "all met with 95 % certainty")
+    x = _label(drawing, x + 22, y, "meets all with 95 % certainty")
     drawing.rect(x, y - 11, 14, 14, _MET)
-    x = _said(drawing, x + 22, y, "all means met")
+    x = _label(drawing, x + 22, y, "all means meet")
     drawing.rect(x, y - 11, 14, 14, _MISSED)
-    _said(drawing, x + 22, y, "misses the KPIs named")
+    _label(drawing, x + 22, y, "misses the KPIs named")
 
 
-def _said(drawing: Drawing, x: float, y: float, words: str) -> float:
+def _label(drawing: Drawing, x: float, y: float, words: str) -> float:
+    """Draws a text of the legend; returns where the next item begins."""
     drawing.text(x, y, words, size=12)
     return x + 7.0 * len(words) + 16.0
 
@@ -130,15 +131,15 @@ def _cell(
 ) -> None:
     box = _box(sweep, index, frame)
     drawing.rect(box.x, box.y, box.width, box.height, fill, stroke=PAPER, line=1.0)
-    longest = max((len(each) for each in words), default=1)
+    longest = max(map(len, words), default=1)
     size = min(13.0, (box.width - 6.0) / (0.58 * max(longest, 4)), box.height * 0.45)
     if size < 7.0:
-        return  # the colour tells; SWEEP.md has the figures
+        return  # too small for text: the colour shows the figure, SWEEP.md has the number
     places = max(int((box.height - 4.0) // (size + 1.0)), 1)
     shown = words[:places]
     y = box.y + box.height / 2 - (len(shown) - 1) * (size + 1.5) / 2 + size * 0.36
-    for each in shown:
-        drawing.text(box.x + box.width / 2, y, each, size=size, fill=ink_on(fill), anchor="middle")
+    for text in shown:
+        drawing.text(box.x + box.width / 2, y, text, size=size, fill=ink_on(fill), anchor="middle")
         y += size + 1.5
 
 

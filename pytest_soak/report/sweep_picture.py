@@ -16,7 +16,7 @@ _MARGIN = 28.0
 _GAP = 26.0
 _CHART = (390.0, 300.0)
 _LETTER = 0.56
-"""Width of a letter in shares of its size, for wrapping: a little wide, so that nothing is cut."""
+"""Width of a letter as a ratio of its size, for wrapping: a little wide, so no text is cut."""
 
 
 def sweep_svg(sweeps: Sequence[Sweep]) -> str:
@@ -36,7 +36,7 @@ def _panel(sweep: Sweep) -> tuple[float, float]:
 
 
 def _rows(sweep: Sweep) -> int:
-    # One panel more than there are KPIs: the legend of charts, the summary of maps.
+    # One panel more than there are KPIs: charts need it for the legend, maps for the summary.
     return -(-(len(sweep.units) + 1) // _COLUMNS)
 
 

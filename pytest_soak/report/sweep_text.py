@@ -14,24 +14,25 @@ from pytest_soak.report.table import SHORT_NAMES
 
 PICTURE = "SWEEP.svg"
 _MOST_ROWS = 60
-"""On the terminal; SWEEP.md has them all."""
+"""On the terminal; SWEEP.md has all rows."""
 _COLUMN = 13
 _STATES = 21
 """Columns for the limits missed, with the space before them."""
 _SHORT = {**SHORT_NAMES, "fills_per_hour": "fills/h"}
 _RULE = (
     "The best window is the largest block of neighbouring points at which the mean of every gated "
-    "KPI meets its limit; of equally large ones, that with the better mean {rank}. Its best point "
-    "is the one with the best {rank}."
+    "KPI meets its limit. Of equally large blocks it is the one with the better mean {rank}. Its "
+    "best point is the one with the best {rank}."
 )
 
 
 _FEW_SEEDS = (
-    " With so few they are wide: the t quantile is 12.7 for two seeds, 3.2 for four, 2.4 for eight."
+    " With so few seeds they are wide: the t quantile is 12.7 for two seeds, 3.2 for four, 2.4 for "
+    "eight."
 )
 
 
-# -- words -------------------------------------------------------------------------------------
+# -- sentences ---------------------------------------------------------------------------------
 
 
 def value_text(value: float) -> str:
@@ -45,23 +46,23 @@ def point_text(values: Sequence[float]) -> str:
 
 def decimals(sweep: Sweep, kpi: str) -> int:
     """How many decimals the figures of a KPI have, the same at every point."""
-    known = [point.kpis[kpi].figure for point in sweep.points]
-    size = max((abs(each.mean) for each in known if each is not None), default=0.0)
+    figures = [point.kpis[kpi].figure for point in sweep.points]
+    size = max((abs(figure.mean) for figure in figures if figure is not None), default=0.0)
     return 3 if size <= 1.0 else 2 if size < 100.0 else 1 if size < 1000.0 else 0
 
 
 def setting_text(sweep: Sweep) -> str:
-    """With what it was measured: ``mock; 2 seeds x 24 iterations of 300 s a point; tuner off``."""
+    """How it was measured: ``mock; 2 seeds x 24 iterations of 300 s per point; tuner off``."""
     seeds = f"{len(sweep.seeds)} seed{'s' * (len(sweep.seeds) > 1)}"
     return (
-        f"{sweep.target}; {seeds} x {sweep.iterations} iterations of {sweep.interval_s:g} s a "
+        f"{sweep.target}; {seeds} x {sweep.iterations} iterations of {sweep.interval_s:g} s per "
         f"point; tuner {'on' if sweep.tune else 'off'}; "
         f"{'mock' if sweep.mock else 'production'} limits"
     )
 
 
 def verdict_text(sweep: Sweep) -> str:
-    """The best window and its best point; without one, what comes nearest and what it misses."""
+    """The best window and its best point; without a window, the nearest point and its misses."""
     if sweep.window is None:
         if sweep.nearest is None:
             return "best window: none, and no point has data on every gated KPI"
@@ -70,7 +71,8 @@ def verdict_text(sweep: Sweep) -> str:
             f"{name} by {100.0 * point.kpis[name].shortfall:.1f} % of its limit"
             for name in point.missed
         )
-        return f"best window: none; nearest is {point_text(point.values)}, which misses {misses}"
+        nearest = point_text(point.values)
+        return f"best window: none; the nearest point is {nearest}, which misses {misses}"
     inside = [sweep.points[index] for index in sorted(sweep.window.points)]
     spans = []
     for axis, key in enumerate(sweep.keys):
@@ -97,7 +99,7 @@ def verdict_text(sweep: Sweep) -> str:
 
 
 def reference_text(sweep: Sweep) -> str:
-    """What differences are taken against."""
+    """The point from which differences are taken."""
     text = point_text(sweep.points[sweep.reference].values)
     if sweep.at_start:
         return f"the start value {text}" if len(sweep.keys) == 1 else f"the start values {text}"
@@ -105,18 +107,18 @@ def reference_text(sweep: Sweep) -> str:
 
 
 def interval_text(sweep: Sweep) -> str:
-    """What the intervals are, and are not."""
+    """What the intervals mean, and what they do not mean."""
     if len(sweep.seeds) > 1:
         return (
-            f"Intervals are 95 % Student t intervals over {len(sweep.seeds)} seeds, each a market "
-            "of its own; differences are paired by seed, since every point met the same markets. "
-            "Each interval stands for itself, not for all of them together."
+            f"Intervals are 95 % Student t intervals over {len(sweep.seeds)} seeds; each seed is a "
+            "market of its own. Differences are paired by seed, since every point met the same "
+            "markets. The 95 % hold for each interval alone, not for all of them together."
             + (_FEW_SEEDS if len(sweep.seeds) < 4 else "")
         )
     return (
         "With one seed there is one market: intervals are 95 % intervals of its iterations, "
-        "corrected for AR(1) noise (of differences: of the paired iterations), and say nothing of "
-        "other markets. Give at least two seeds (--soak-seed=1,2,3,4)."
+        "corrected for AR(1) noise (of differences: of the paired iterations). They say nothing "
+        "about other markets. Give at least two seeds (--soak-seed=1,2,3,4)."
     )
 
 
@@ -133,7 +135,7 @@ def state_text(sweep: Sweep, point: Point) -> str:
 
 
 def sweep_table(sweeps: Sequence[Sweep]) -> list[str]:
-    """At most 100 columns wide; the last line of each sweep names its best window."""
+    """Lines of at most 100 columns; the last of each sweep names its best window."""
     lines: list[str] = []
     for sweep in sweeps:
         lines += _terminal(sweep)
@@ -143,11 +145,11 @@ def sweep_table(sweeps: Sequence[Sweep]) -> list[str]:
 def _terminal(sweep: Sweep) -> list[str]:
     labels = [point_text(point.values) for point in sweep.points]
     title = ", ".join(sweep.keys)
-    label = min(max(8, *(len(each) + 2 for each in labels)), 24)
+    label = min(max(8, *(len(text) + 2 for text in labels)), 24)
     names = list(sweep.units)[: (WIDTH - label - _STATES) // _COLUMN]
 
     def row(mark: str, first: str, cells: Sequence[str], last: str) -> str:
-        middle = "".join(f"{cut(each, _COLUMN - 1):>{_COLUMN}}" for each in cells)
+        middle = "".join(f"{cut(text, _COLUMN - 1):>{_COLUMN}}" for text in cells)
         return cut(f"{mark} {cut(first, label):<{label}}{middle}  {last}".rstrip(), WIDTH)
 
     limits = [str(sweep.limits[name]) if name in sweep.limits else "" for name in names]
@@ -190,7 +192,7 @@ def _short(sweep: Sweep, kpi: str, at: KpiAtPoint) -> str:
         return "no data"
     digits = decimals(sweep, kpi)
     shown = f"{at.figure.mean:.{digits}f}+-{at.figure.high - at.figure.mean:.{digits}f}"
-    # An interval too wide for its column, or without end, says nothing by its digits.
+    # The digits of an interval that is too wide for its column, or infinite, do not help.
     return (
         shown if len(shown) < _COLUMN and "inf" not in shown else shown.partition("+-")[0] + "+-?"
     )
@@ -287,17 +289,17 @@ def _difference_table(sweep: Sweep) -> list[str]:
 
 
 def _trouble(sweep: Sweep) -> list[str]:
-    found = [point for point in sweep.points if not point.complete]
-    if not found:
+    incomplete = [point for point in sweep.points if not point.complete]
+    if not incomplete:
         return []
     return [
         "## Incomplete points",
         "",
-        "They are in no window. FAILURES.md says why.",
+        "They belong to no window. FAILURES.md has the reasons.",
         "",
         *(
             f"- {point_text(point.values)}: {point.measured} of {point.planned} iterations measured"
-            for point in found
+            for point in incomplete
         ),
         "",
     ]
@@ -307,13 +309,13 @@ def _trouble(sweep: Sweep) -> list[str]:
 
 
 class _Lines(list[str]):
-    """What csv writes to, in memory."""
+    """A file for csv, in memory."""
 
     write = list.append
 
 
 def sweep_csv(sweeps: Sequence[Sweep]) -> str:
-    """SWEEP.csv: a row per point; what is not known is empty. Raises ValueError without a sweep."""
+    """SWEEP.csv: a row per point; an unknown figure is empty. Raises ValueError without a sweep."""
     lines = _Lines()
     writer = csv.writer(lines, lineterminator="\n")
     kpis = list(dict.fromkeys(kpi for sweep in sweeps for kpi in sweep.units))

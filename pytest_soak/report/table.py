@@ -1,6 +1,6 @@
-"""What the terminal shows: a line an iteration, and the table of the gate at the end.
+"""Lines for the terminal: one per iteration, and the table of the gate at the end.
 
-At most 100 columns, aligned, and readable without colour.
+They are aligned, have at most 100 columns, and are readable without colour.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.report.layout import WIDTH, cut
 
 INDENT = 2
-"""Columns that are left free before the line of an iteration."""
+"""Free columns before the line of an iteration."""
 
 _HEADINGS = ("criterion", "value", "bounds", "limit", "n (eff)", "verdict")
 _WIDTHS = (29, 11, 23, 11, 10, 13)
 _MOST_EXPLORED = 8
-"""Lanes of a sweep that are told one by one."""
+"""Lanes of a sweep that are listed one by one."""
 _LEAST_TEXT = 8
-"""Columns below which a text is not worth its place on the line."""
+"""Columns below which a text is left out of the line."""
 SHORT_NAMES = {
     "net_bps": "net",
     "risk_ratio": "risk",
@@ -38,34 +38,34 @@ SHORT_NAMES = {
 def iteration_line(
     iteration: Iteration, kpis: Sequence[str] = (), *, width: int = WIDTH - INDENT
 ) -> str:
-    """One iteration: number, verdict, KPIs, fired rules, and what became of the deltas.
+    """One iteration: number, verdict, KPIs, rules that fired, and the outcomes of the deltas.
 
-    ``kpis`` chooses the KPIs; without it the usual ones, or the first four that there are.
-    ``width`` is in columns, the terminal's less what is printed before the line.
+    ``kpis`` chooses the KPIs; without it the line shows the usual ones, or the first four.
+    ``width``: columns of the terminal, less those printed before the line.
     """
     names = kpis or [name for name in SHORT_NAMES if name in iteration.readings]
     names = names or list(iteration.readings)[:4]
     figures = " ".join(
         f"{SHORT_NAMES.get(name, name)}={_reading(iteration, name)}" for name in names
     )
-    scenarios = dict.fromkeys(each.name for each in fired_in(iteration))
+    scenarios = dict.fromkeys(fired.name for fired in fired_in(iteration))
     figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
     head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", width)
     if iteration.decision is None:
         return head
     panic, rules = _panic(iteration.decision), " ".join(iteration.decision.requested.rules)
     edits, unclear = ", ".join(sorted(iteration.edits)), _unclear(iteration, names)
-    said = [
+    texts = [
         _joined(panic, rules, edits and f"EDITED {edits}", unclear),
         _joined(panic, edits and f"EDITED {edits}", unclear) or rules,
         _joined(panic, edits and f"EDITED {len(iteration.edits)} keys", unclear) or rules,
     ]
-    # What became of the deltas is the news: where all does not fit, the reasons of what was held
-    # go first, then those of what was refused, then rules, then which keys were edited.
+    # The outcomes matter most. In a line that is too long, the reasons of what was withheld are
+    # left out first, then the reasons of refusals, then rules, then the names of edited keys.
     for text, refused, withheld in (
-        (said[0], True, True),
-        (said[0], True, False),
-        *((text, False, False) for text in said),
+        (texts[0], True, True),
+        (texts[0], True, False),
+        *((text, False, False) for text in texts),
     ):
         outcome = _outcome(iteration.decision, refused=refused, withheld=withheld)
         line = escaped(" | ".join(part for part in (head, text, outcome) if part))
@@ -73,9 +73,9 @@ def iteration_line(
             return line
     named = _outcome(iteration.decision, refused=True, withheld=False)
     if unclear and width - len(head) - len(named) > _LEAST_TEXT + 6:
-        outcome = named  # the guard that refused is the news; why there is no data is cut
+        outcome = named  # the guard that refused matters more; the reason of no data is cut
     left = width - len(head) - len(outcome) - (6 if outcome else 3)
-    parts = [head, cut(said[-1], left) if left > _LEAST_TEXT else "", outcome]
+    parts = [head, cut(texts[-1], left) if left > _LEAST_TEXT else "", outcome]
     return cut(" | ".join(part for part in parts if part), width)
 
 
@@ -92,11 +92,11 @@ def _reading(iteration: Iteration, name: str) -> str:
 
 
 def _unclear(iteration: Iteration, shown: Sequence[str]) -> str:
-    """What shows nowhere else: why it is INCONCLUSIVE, that its proposer failed.
+    """What no other part of the line shows: why it is INCONCLUSIVE, that its proposer failed.
 
-    That a KPI of the line has no data is ``shown``, so of that only the reason is left to say.
+    For the KPIs in ``shown`` the line has "nodata" already, so only the reason is added.
     """
-    said = []
+    texts = []
     if iteration.verdict is Verdict.INCONCLUSIVE:
         reasons = list(iteration.reasons)
         for name in shown:
@@ -107,10 +107,10 @@ def _unclear(iteration: Iteration, shown: Sequence[str]) -> str:
                 else reason
                 for reason in reasons
             ]
-        said += [reason for reason in reasons if reason][:1]
+        texts += [reason for reason in reasons if reason][:1]
     if iteration.decision is not None and PROPOSER_FAILED in iteration.decision.note:
-        said.append(PROPOSER_FAILED.upper())
-    return " ".join(said)
+        texts.append(PROPOSER_FAILED.upper())
+    return " ".join(texts)
 
 
 def _panic(decision: Decision) -> str:
@@ -124,28 +124,28 @@ def _panic(decision: Decision) -> str:
 
 
 def _outcome(decision: Decision, *, refused: bool, withheld: bool) -> str:
-    """What became of the deltas; with the reasons of what was refused, and of what was held."""
+    """The outcomes of the deltas, with the reasons of what was ``refused`` and ``withheld``."""
     counts: Counter[str] = Counter(outcome.outcome for outcome in decision.outcomes)
     kinds = ("APPLIED", "CLIPPED", "SKIPPED")
-    made = [f"{kind.lower()} {counts[kind]}" for kind in kinds if counts[kind]]
+    parts = [f"{kind.lower()} {counts[kind]}" for kind in kinds if counts[kind]]
     refusals = dict.fromkeys(item.reason for item in decision.outcomes if item.reason)
     if refused and refusals:
-        made.append(f"({', '.join(refusals)})")
+        parts.append(f"({', '.join(refusals)})")
     if decision.requested.withheld:
-        made.append(f"withheld {len(decision.requested.withheld)}")
-        # The reason is a guard's name; what may follow it is too much for the line.
-        words = (
+        parts.append(f"withheld {len(decision.requested.withheld)}")
+        # The line shows the guard's name alone, without the details that may follow it.
+        guards = (
             reason.partition(" ")[0].rstrip(":,") for reason in decision.requested.withheld.values()
         )
         if withheld:
-            made.append(f"({', '.join(dict.fromkeys(words))})")
+            parts.append(f"({', '.join(dict.fromkeys(guards))})")
     if decision.dry_run and decision.outcomes:
-        made.append("dry run")
-    return " ".join(made)
+        parts.append("dry run")
+    return " ".join(parts)
 
 
 def final_table(run: RunJudgement) -> list[str]:
-    """The gate of every lane as a table, the reasons of what did not pass, the verdict last."""
+    """The gate of every lane as a table, the reasons of all but PASS, and the verdict last."""
     lines: list[str] = []
     explored = [lane for lane in run.lanes if not all(item.binding for item in lane.criteria)]
     for lane in run.lanes:
@@ -159,7 +159,7 @@ def final_table(run: RunJudgement) -> list[str]:
 
 
 def _explored_lines(lanes: Sequence[LaneJudgement]) -> list[str]:
-    """The lanes of a sweep: hundreds may be, so only those that do not pass, and not all."""
+    """The lanes of a sweep. There may be hundreds, so only the first that do not PASS."""
     others = [lane for lane in lanes if lane.verdict is not Verdict.PASS]
     lines = []
     for lane in others[:_MOST_EXPLORED]:
@@ -193,7 +193,7 @@ def _lane_lines(lane: LaneJudgement) -> list[str]:
 
 
 def _has_row(result: CriterionResult) -> bool:
-    """A KPI that does not drift, and a report that is not stale, need no row of their own."""
+    """A KPI without drift, and a report that is not stale, have no row of their own."""
     quiet = result.name.startswith("drift:") or result.name == "stale"
     return not quiet or result.verdict is not Verdict.PASS
 
@@ -206,9 +206,9 @@ def _drift_lines(lane: LaneJudgement) -> list[str]:
     steady = [item for item in drifts if item.applicable and item.verdict is Verdict.PASS]
     wandering = [item for item in steady if "it wanders" in item.reason]
     parts = [
-        ("no alarm for", [item for item in steady if item not in wandering]),
-        ("cannot be shown, it wanders:", wandering),
-        ("not tested, it takes 24 values:", [item for item in drifts if not item.applicable]),
+        ("not shown for", [item for item in steady if item not in wandering]),
+        ("cannot be shown (the KPI wanders):", wandering),
+        ("not tested (fewer than 24 values):", [item for item in drifts if not item.applicable]),
     ]
     lines: list[str] = []
     for text, items in parts:
@@ -221,12 +221,12 @@ def _drift_lines(lane: LaneJudgement) -> list[str]:
 
 
 def _reasons(lane: LaneJudgement) -> list[str]:
-    """Why what did not pass did not."""
+    """The reasons of the criteria that are not PASS."""
     lines: list[str] = []
     for result in lane.criteria:
         if result.verdict is not Verdict.PASS and result.binding:
             reason = " ".join(result.reason.split())
-            # A hook's own text need not begin with the name of its criterion.
+            # The text of a hook may not begin with the name of its criterion.
             name = "" if reason.startswith(result.name) else f"{result.name}: "
             lines += textwrap.wrap(
                 f"{result.verdict} {name}{reason}",
@@ -250,7 +250,7 @@ def _cells(result: CriterionResult) -> tuple[str, ...]:
 
 
 def _value(result: CriterionResult) -> str:
-    """A count (without bounds, and with a whole limit) has no decimals."""
+    """A count (without bounds, and with a whole number as its limit) has no decimals."""
     whole = result.value is not None and result.value.is_integer()
     if whole and result.low is None and "." not in result.limit:
         return f"{result.value:.0f}"
@@ -273,14 +273,14 @@ def _delta_line(lane: LaneJudgement) -> str:
         return f"  deltas: {delta.reason.removeprefix('delta_quality: ')}"
     withheld = "-" if delta.withheld_ratio is None else f"{delta.withheld_ratio:.0%}"
     return (
-        f"  deltas: {delta.full} full, {delta.partial_ok} explained in part, "
+        f"  deltas: {delta.full} full, {delta.partial_ok} in part with a reason, "
         f"{delta.fail} unexplained, {delta.unverified} unverified, "
-        f"stuck {delta.signature_stuck_count}, withheld in {withheld}"
+        f"{delta.signature_stuck_count} stuck, withheld in {withheld}"
     )
 
 
 def _last_lines(run: RunJudgement) -> list[str]:
-    """The verdict, in one line. A weaker gate is named in it, or above it where it is too long."""
+    """The verdict in one line. It names a weaker gate; a long name is on the lines above it."""
     failing = [
         f"{cut(lane.lane_id, 40)}/{result.name}"
         for lane in run.lanes

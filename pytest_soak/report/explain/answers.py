@@ -1,4 +1,4 @@
-"""What became of an iteration's wishes: the room, what was held, the guards' answers, a panic."""
+"""What became of the requested changes: headroom, withheld parts, the guards' answers, a panic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_soak.loop.model import (
     Panic,
 )
 from pytest_soak.loop.rollback import ROLLBACK, pending_after
-from pytest_soak.loop.state import EXTERNAL, LaneState
+from pytest_soak.loop.state import EXTERNAL, LaneState, PendingRollback
 from pytest_soak.report.explain.rules import HOOK, rule_views
 from pytest_soak.report.layout import (
     change,
@@ -33,18 +33,18 @@ _COLUMN = 24
 
 
 def answers(state: LaneState, observed: Iteration, decision: Decision) -> list[str]:
-    """Every parameter that something was wanted of: wish, room, what was held, the answer."""
+    """Each parameter for which a change was requested: request, headroom, withheld, answer."""
     requested, headrooms = decision.requested, headroom_of(state)
-    outcomes = {one.key: one for one in decision.outcomes}
-    wishes = _wishes(state, observed, decision)
+    outcomes = {outcome.key: outcome for outcome in decision.outcomes}
+    requests = _requests(state, observed, decision)
     lines: list[str] = []
-    for key in sorted({*wishes, *requested.withheld, *outcomes}):
+    for key in sorted({*requests, *requested.withheld, *outcomes}):
         parameter, outcome = state.profile.parameters.get(key), outcomes.get(key)
         at = "no such parameter"
         if parameter is not None:
             at = with_unit(state.values[key], parameter.unit)
         facts = [
-            ("requested", "; ".join(wishes.get(key, ()))),
+            ("requested", "; ".join(requests.get(key, ()))),
             *(("conflict", text) for text in _overruled(requested.overruled, key)),
             ("headroom", _headroom(headrooms[key]) if key in headrooms else ""),
             (
@@ -59,25 +59,32 @@ def answers(state: LaneState, observed: Iteration, decision: Decision) -> list[s
     return lines
 
 
-def _wishes(state: LaneState, observed: Iteration, decision: Decision) -> dict[str, list[str]]:
-    """By parameter, who wanted what of it, before any room."""
-    wishes: dict[str, list[str]] = {}
+def _requests(state: LaneState, observed: Iteration, decision: Decision) -> dict[str, list[str]]:
+    """Parameter to its requests with their sources, before headroom reduces them."""
+    requests: dict[str, list[str]] = {}
     if not decision.requested.by_rules:
-        for one in decision.requested.proposals:
-            if one.rule != ROLLBACK:
-                rests = f" (rests on {listed(one.kpis)})" if one.kpis else ""
-                said = f"{one.rule or HOOK} {change(one.delta)}{rests}"
-                wishes.setdefault(one.key, []).append(said)
+        for proposal in decision.requested.proposals:
+            if proposal.rule != ROLLBACK:
+                basis = f" (based on {listed(proposal.kpis)})" if proposal.kpis else ""
+                text = f"{proposal.rule or HOOK} {change(proposal.delta)}{basis}"
+                requests.setdefault(proposal.key, []).append(text)
     elif state.tune:
         for view in rule_views(state, observed.readings):
-            for key, delta in view.wants.items():
-                wishes.setdefault(key, []).append(f"{view.rule.name} {change(delta)}")
-    for key, due in pending_after(state, decision.attributed).items():
-        wishes.setdefault(key, []).append(
-            f"ROLLBACK to {value(due.value)}: {due.rule or HOOK} after iteration {due.changed} "
-            f"hurt {listed(tuple(due.lost))}"
+            for key, delta in view.requests.items():
+                requests.setdefault(key, []).append(f"{view.rule.name} {change(delta)}")
+    for key, pending in pending_after(state, decision.attributed).items():
+        requests.setdefault(key, []).append(
+            f"ROLLBACK to {value(pending.value)}: {rollback_cause(pending)}"
         )
-    return wishes
+    return requests
+
+
+def rollback_cause(pending: PendingRollback) -> str:
+    """``the change by ADVERSE after iteration 20 hurt net_bps``."""
+    return (
+        f"the change by {pending.rule or HOOK} after iteration {pending.changed} hurt "
+        f"{listed(tuple(pending.lost))}"
+    )
 
 
 def _overruled(texts: Sequence[str], key: str) -> list[str]:
@@ -92,12 +99,13 @@ def _headroom(headroom: Headroom) -> str:
 
 
 def _withheld(reason: str, outcome: Outcome | None) -> str:
-    if ":" in reason:  # in words already
+    if ":" in reason:  # the reason is a sentence already
         return reason
     if outcome is not None:
         return f"{reason}: only {change(outcome.proposed)} of it is proposed"
-    left = "what is left is not worth a change, " if reason == "small" else ""
-    return f"{reason}: {left}nothing of it is proposed"
+    if reason == "small":
+        return f"{reason}: the rest of the move is too small, so nothing of it is proposed"
+    return f"{reason}: nothing of it is proposed"
 
 
 def _answer(outcome: Outcome, *, dry: bool) -> str:
@@ -113,47 +121,50 @@ def _answer(outcome: Outcome, *, dry: bool) -> str:
 
 
 def panic(state: LaneState, revert: Panic | None) -> list[str]:
-    """The revert that the decision carries out, or would."""
+    """The revert that the decision carries out, or would carry out."""
     if revert is None:
         return []
-    streak = f"{state.fail_streak + 1} FAIL in a row with this iteration"
+    streak = f"{state.fail_streak + 1} FAIL iterations in a row, this one included"
     if not revert.moves:
         return labelled(
-            "nothing", f"{streak}; {revert.revert_to} is in force already", column=_COLUMN
+            "no change", f"{streak}; {revert.revert_to} is in force already", column=_COLUMN
         )
     verb = "would revert" if revert.would else "reverted"
     lines = labelled(verb, f"to {revert.revert_to}: {streak}", column=_COLUMN)
     moved = moves_text(state.values, {**state.values, **revert.moves})
     lines += labelled("moves", moved, column=_COLUMN)
     if revert.pins:
-        pins = f"{listed(revert.pins)}: edited by hand, moved all the same; they stay pinned"
+        pins = f"{listed(revert.pins)}: edited by hand; the panic moves them, they stay pinned"
         lines += labelled("over pins", pins, column=_COLUMN)
     if not revert.would:
-        hold = f"nothing else moves until iteration {revert.paused_until}"
-        lines += labelled("pause", hold, column=_COLUMN)
+        pause = f"nothing else moves until iteration {revert.paused_until}"
+        lines += labelled("pause", pause, column=_COLUMN)
     return lines
 
 
-def attributed(told: Sequence[Attribution]) -> list[str]:
-    """What came of earlier changes, those whose time to tell had come."""
+def attributed(attributions: Sequence[Attribution]) -> list[str]:
+    """The effects of earlier changes that were measured with this decision."""
     lines: list[str] = []
-    for one in told:
+    for attribution in attributions:
         moved = ", ".join(
-            kept(f"{key} {value(old)} -> {value(new)}") for key, (old, new) in one.keys.items()
+            kept(f"{key} {value(old)} -> {value(new)}")
+            for key, (old, new) in attribution.keys.items()
         )
-        title = f"{one.rule or HOOK} after iteration {one.iteration}: {moved}"
-        lines += [*labelled(title, ""), *labelled("", attribution_text(one), column=6)]
+        title = f"{attribution.rule or HOOK} after iteration {attribution.iteration}: {moved}"
+        lines += [*labelled(title, ""), *labelled("", attribution_text(attribution), column=6)]
     return lines
 
 
-def attribution_text(told: Attribution) -> str:
+def attribution_text(attribution: Attribution) -> str:
     """``helped: p95_latency_ms 345 -> 331, by -14, between -25 and -3 (8 before, 8 after)``."""
-    verdict = told.verdict + (" beyond doubt" if told.beyond_doubt else "")
-    parts = [_effect(effect) for effect in told.effects]
-    if told.shared:
-        others = ["an edit by hand" if name == EXTERNAL else name or HOOK for name in told.shared]
-        parts.append(f"not alone: {listed(others)} moved something, too")
-    parts += [told.note] if told.note else []
+    verdict = attribution.verdict + (" beyond doubt" if attribution.beyond_doubt else "")
+    parts = [_effect(effect) for effect in attribution.effects]
+    if attribution.shared:
+        others = [
+            "an edit by hand" if name == EXTERNAL else name or HOOK for name in attribution.shared
+        ]
+        parts.append(f"shared: {listed(others)} moved something as well")
+    parts += [attribution.note] if attribution.note else []
     return f"{verdict}: {'; '.join(parts)}" if parts else verdict
 
 
@@ -164,5 +175,5 @@ def _effect(effect: Effect) -> str:
         if effect.low is not None and effect.high is not None:
             text += f", between {difference(effect.low)} and {difference(effect.high)}"
         else:
-            text += ", no interval: too little is known of its noise"
+            text += ", no interval: its noise is not known well enough"
     return f"{text} {kept(f'({effect.n_before} before, {effect.n_after} after)')}"

@@ -1,7 +1,7 @@
-"""One iteration, explained: what was read, what every rule made of it, and what the guards said.
+"""One iteration, explained: the KPIs, the state of every rule, and the guards' answers.
 
-Everything comes from the lane just before the decision, folded from its journal, and from the
-decision as it was journaled; what the rules saw is asked again of the functions that decided.
+The input is the lane just before the decision, folded from its journal, and the journaled
+decision. What the rules saw is not in the journal; the functions that decided compute it again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def explain_iteration(moment: Moment) -> str:
     if decision is not None:
         lines += _section("Parameters", answers(state, observed, decision))
         lines += _section("Panic", panic(state, decision.panic))
-        lines += _section("What came of earlier changes", attributed(decision.attributed))
+        lines += _section("Effects of earlier changes", attributed(decision.attributed))
     return "\n".join(lines) + "\n"
 
 
@@ -56,7 +56,7 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
     return ["", title, *lines] if lines else []
 
 
-# -- what it was ---------------------------------------------------------------------------------
+# -- verdict, changes, KPIs ----------------------------------------------------------------------
 
 
 def _header(moment: Moment, observed: Iteration) -> list[str]:
@@ -64,7 +64,7 @@ def _header(moment: Moment, observed: Iteration) -> list[str]:
     title = f"{state.lane.id}, iteration {observed.number} of {state.iterations}"
     facts = [("because", reason) for reason in observed.reasons]
     facts += [("failed check", name) for name in observed.failed_checks]
-    facts += [("scenario", each.name) for each in fired_in(observed)]
+    facts += [("scenario", fired.name) for fired in fired_in(observed)]
     if observed.echo_mismatch:
         facts.append(("target", f"ran with other values: {echo_text(observed)}"))
     facts += [("edited", text) for text in _edits(observed)]
@@ -80,7 +80,7 @@ def _header(moment: Moment, observed: Iteration) -> list[str]:
 
 
 def mode_of(state: LaneState) -> str:
-    """What keeps a lane from being tuned; empty where it is."""
+    """Why nothing is tuned in a lane; empty for a lane that is tuned."""
     if not state.tune:
         return "tuner off: nothing is proposed"
     return "dry run: what is decided is recorded, nothing is applied" if state.dry_run else ""
@@ -88,7 +88,7 @@ def mode_of(state: LaneState) -> str:
 
 def _undecided(state: LaneState) -> str:
     if state.halt is None:
-        return "none yet: the session ended before it; --soak-resume takes it"
+        return "none yet: the session ended before it; --soak-resume makes it"
     return f"none: the lane halted ({state.halt.kind}): {state.halt.text}"
 
 
@@ -102,18 +102,21 @@ def _edits(observed: Iteration) -> Iterator[str]:
 
 def _changed(moment: Moment, decision: Decision) -> list[str]:
     state = moment.state
-    made = {one.key: one for one in decision.outcomes if one.outcome != "SKIPPED"}
+    moves = {outcome.key: outcome for outcome in decision.outcomes if outcome.outcome != "SKIPPED"}
     moved = [
         f"{key} {value(state.values[key])} -> {value(now)} "
-        f"({made[key].rule or HOOK if key in made else 'PANIC'})"
+        f"({moves[key].rule or HOOK if key in moves else 'PANIC'})"
         for key, now in decision.values.items()
         if now != state.values[key]
     ]
     if moved and not moment.in_force:
-        return [*moved, "not seen in the runtime file yet: --soak-resume completes it"]
+        return [*moved, "not confirmed in the runtime file yet: --soak-resume completes it"]
     if moved:
         return [*moved, f"in force from iteration {decision.iteration + 1}"]
-    would = [kept(f"{one.key} {value(one.before)} -> {value(one.after)}") for one in made.values()]
+    would = [
+        kept(f"{outcome.key} {value(outcome.before)} -> {value(outcome.after)}")
+        for outcome in moves.values()
+    ]
     return [f"nothing; without the dry run: {', '.join(would)}" if would else "nothing"]
 
 
@@ -127,36 +130,34 @@ def _hashes(decision: Decision) -> str:
 
 def _kpis(profile: Profile, observed: Iteration) -> list[str]:
     lines = []
-    for name, found in observed.readings.items():
+    for name, item in observed.readings.items():
         kpi = profile.kpis.get(name)
         limits = [
-            each
+            comparison
             for condition in (*profile.verdict.fail, *profile.verdict.warn)
             if condition.kpi == name
-            for each in condition.comparisons
+            for comparison in condition.comparisons
         ]
         unit = "" if kpi is None or kpi.unit in ("1", "share") else kpi.unit
-        figure = reading(found.usable, *limits)
-        text = figure if found.usable is None else f"{figure} {unit}".rstrip()
-        if found.value is None and found.why:
-            lines += labelled(name, f"{text:<16} {found.why}", column=_KPI_COLUMN)
+        figure = reading(item.usable, *limits)
+        text = figure if item.usable is None else f"{figure} {unit}".rstrip()
+        if item.value is None and item.why:
+            lines += labelled(name, f"{text:<16} {item.why}", column=_KPI_COLUMN)
             continue
-        lines += labelled(name, f"{text:<16} {_origin(found)}".rstrip(), column=_KPI_COLUMN)
+        lines += labelled(name, f"{text:<16} {_origin(item)}".rstrip(), column=_KPI_COLUMN)
     return lines
 
 
-def _origin(found: Reading) -> str:
-    if found.placeholder:
-        return (
-            f"{found.source} {reading(found.value)} stands in; rules and gate take it for no data"
-        )
-    text = f"from {found.source}"
-    if found.numerator is not None and found.denominator is not None:
-        text += f", {reading(found.numerator)} of {reading(found.denominator)}"
-    return text + (", weak: no evidence on one iteration" if found.weak else "")
+def _origin(item: Reading) -> str:
+    if item.placeholder:
+        return f"placeholder {reading(item.value)} from {item.source}; rules and gate do not use it"
+    text = f"from {item.source}"
+    if item.numerator is not None and item.denominator is not None:
+        text += f", {reading(item.numerator)} of {reading(item.denominator)}"
+    return text + (", weak: covers more than this iteration" if item.weak else "")
 
 
-# -- what held it --------------------------------------------------------------------------------
+# -- the guards before the decision --------------------------------------------------------------
 
 
 def _in_force(state: LaneState) -> list[str]:
@@ -170,14 +171,15 @@ def _in_force(state: LaneState) -> list[str]:
         ("velocity", _velocity_text(state)),
     ]
     for key, pending in state.pending.items():
-        text = f"{key} is due back to {value(pending.value)} since iteration {pending.since}"
+        text = f"{key} back to {value(pending.value)}, pending since iteration {pending.since}"
         facts.append(("rollback", text))
     rules = {rule.name for rule in state.profile.rules}
-    for (rule, key), rest in suspensions_of(state).items():
+    for (rule, key), suspension in suspensions_of(state).items():
         if rule not in rules:
-            continue  # a proposer's own names are not held to it
-        way = "up" if rest.direction > 0 else "down"
-        facts.append(("rollback", f"{rule} may not move {key} {way} until iteration {rest.until}"))
+            continue  # a suspension binds the rules of the profile, not the names of a proposer
+        way = "up" if suspension.direction > 0 else "down"
+        text = f"{rule} may not move {key} {way} before iteration {suspension.until}"
+        facts.append(("rollback", text))
     return [line for label, text in facts for line in labelled(label, text, column=_KPI_COLUMN)]
 
 
@@ -185,15 +187,16 @@ def _panic_text(state: LaneState) -> str:
     guard = state.profile.guards.panic
     if guard is None:
         return _OFF
-    hold = f"paused until iteration {state.paused_until}; " if is_paused(state) else ""
-    return f"{hold}{state.fail_streak} FAIL in a row before this iteration, {guard.after} revert"
+    pause = f"paused until iteration {state.paused_until}; " if is_paused(state) else ""
+    streak = f"{state.fail_streak} FAIL iterations in a row before this one"
+    return f"{pause}{streak}; {guard.after} in a row revert"
 
 
 def _late_text(state: LaneState) -> str:
     last = state.profile.guards.hold_last
     if is_late(state):
-        return f"yes: after the last {last} of {state.iterations} iterations nothing moves"
-    return f"no, from iteration {state.iterations - last + 1} on" if last else _OFF
+        return f"yes: the last {last} of {state.iterations} decisions move nothing"
+    return f"no; late from iteration {state.iterations - last + 1} on" if last else _OFF
 
 
 def _pin_text(state: LaneState) -> str:
@@ -212,7 +215,8 @@ def _freeze_text(state: LaneState) -> str:
         return _OFF
     if deciding(state) <= state.frozen_until:
         return f"{listed(guard.keys)} until iteration {state.frozen_until}"
-    return f"no; {state.stable_streak} stable in a row before this iteration, {guard.after} freeze"
+    streak = f"{state.stable_streak} stable iterations in a row before this one"
+    return f"no; {streak}; {guard.after} in a row freeze"
 
 
 def _cooldown_text(state: LaneState) -> str:
@@ -220,47 +224,47 @@ def _cooldown_text(state: LaneState) -> str:
 
 
 def _velocity_text(state: LaneState) -> str:
-    spent: dict[str, float] = {}
+    used: dict[str, float] = {}
     for move in state.moves:
-        spent[move.key] = spent.get(move.key, 0.0) + move.size
+        used[move.key] = used.get(move.key, 0.0) + move.size
     caps = state.profile.parameters
     parts = [
         kept(f"{key} {value(sum_)} of {value(caps[key].cap_per_hour)}")
-        for key, sum_ in spent.items()
+        for key, sum_ in used.items()
     ]
     window = f"in the last {state.profile.guards.velocity_window_s:g} s"
-    return f"spent {window}: {', '.join(sorted(parts))}" if parts else f"nothing spent {window}"
+    return f"moved {window}: {', '.join(sorted(parts))}" if parts else f"nothing moved {window}"
 
 
-# -- what was wanted -----------------------------------------------------------------------------
+# -- the rules -----------------------------------------------------------------------------------
 
 
 def _rules(state: LaneState, observed: Iteration, decision: Decision | None) -> list[str]:
     if not state.tune:
-        return labelled("not asked", "the tuner is off")
+        return labelled("not used", "the tuner is off")
     if decision is not None and not decision.requested.by_rules:
-        return labelled("not asked", f"{HOOK} {_hook_answer(decision)}")
+        return labelled("not used", f"{HOOK} {_hook_answer(decision)}")
     lines = []
     views = rule_views(state, observed.readings)
-    for view in sorted(views, key=lambda each: _WORDS.index(each.word)):
+    for view in sorted(views, key=lambda view: _WORDS.index(view.word)):
         lines += labelled(f"{view.word:<6} {view.rule.name}", rule_text(view), column=_RULE_COLUMN)
-        wants = _wants_text(view)
-        if wants:
-            lines += labelled("", wants, column=_RULE_COLUMN)
+        requests = _requests_text(view)
+        if requests:
+            lines += labelled("", requests, column=_RULE_COLUMN)
     return lines
 
 
 def _hook_answer(decision: Decision) -> str:
     if PROPOSER_FAILED in decision.note:
-        return "was asked in their place and failed, so nothing is proposed"
-    if all(one.rule == ROLLBACK for one in decision.requested.proposals):
-        return "answered in their place and proposed nothing"
+        return "was called instead and failed, so nothing is proposed"
+    if all(proposal.rule == ROLLBACK for proposal in decision.requested.proposals):
+        return "was called instead and proposed nothing"
     names = [name for name in decision.requested.rules if name != ROLLBACK]
-    return f"answered in their place, {f'as {listed(names)}' if names else 'without a name'}"
+    return f"proposed instead, {f'as {listed(names)}' if names else 'without a rule name'}"
 
 
-def _wants_text(view: RuleView) -> str:
+def _requests_text(view: RuleView) -> str:
     if view.word == "idle":
-        return "every parameter is where it would take it"
-    wants = ", ".join(kept(f"{key} {change(delta)}") for key, delta in view.wants.items())
-    return f"wants {wants}" if wants else ""
+        return "requests nothing: every parameter is already where the rule moves it"
+    requests = ", ".join(kept(f"{key} {change(delta)}") for key, delta in view.requests.items())
+    return f"requests {requests}" if requests else ""

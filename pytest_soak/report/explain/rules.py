@@ -1,7 +1,7 @@
 """What a rule of the profile saw in one iteration: it fires, it waits, or it is quiet.
 
-Nothing is decided here: each condition, and whatever else keeps a rule from firing, is asked of
-``loop.evidence.rule_status`` by itself.
+Nothing is decided here: ``loop.evidence.rule_status`` evaluates each condition by itself, and
+whatever else prevents a rule from firing.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from pytest_soak.report.layout import kept, reading
 
 HOOK = "pytest_soak_propose"
 Word = Literal["FIRES", "idle", "waits", "quiet"]
-"""``idle``: it may fire, but every key is where it would take it. ``waits``: this iteration alone
-would do, its evidence, dwell or hysteresis say not yet. ``quiet``: not even that."""
+"""``FIRES``: it requests a change. ``idle``: it may fire, but every key is already where it moves
+it. ``waits``: this iteration alone meets the conditions, but the evidence, dwell or hysteresis
+does not allow it yet. ``quiet``: this iteration alone does not meet the conditions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Part:
     holds_over: bool
     holds_alone: bool
     aimed: bool
-    """The rule acts because of it; the others only have to allow it."""
+    """The rule acts to improve this KPI; the other conditions only permit it."""
 
     @property
     def holds(self) -> bool:
@@ -49,17 +50,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class RuleView:
-    """Where one rule stands, and what it wants if it fires."""
+    """The status of one rule, and what it requests if it fires."""
 
     rule: Rule
     word: Word
     window: tuple[int, int]
     """First and last iteration of its evidence."""
     parts: tuple[Part, ...]
-    brake: str
-    """Dwell, hysteresis, or too few iterations; empty if none of these holds it."""
-    wants: Mapping[str, float]
-    """Key to the step it would make, before any room; keys that it would not move are left out."""
+    delay: str
+    """Dwell, hysteresis, or too few iterations; empty if none of these delays it."""
+    requests: Mapping[str, float]
+    """Key to its step, before headroom reduces it; keys that it does not move are left out."""
 
 
 def rule_views(state: LaneState, readings: Readings) -> tuple[RuleView, ...]:
@@ -69,31 +70,31 @@ def rule_views(state: LaneState, readings: Readings) -> tuple[RuleView, ...]:
 
 def rule_view(rule: Rule, state: LaneState, readings: Readings) -> RuleView:
     """One rule, on the state just before the decision."""
-    found = rule_status(rule, state, readings)
+    status = rule_status(rule, state, readings)
     now, size = deciding(state), min(rule.evidence.over, len(state.recent) + 1)
-    wants = wants_of(rule, state) if found.fires else {}
-    word: Word = "waits" if found.waiting else "quiet"
-    if found.fires:
-        word = "FIRES" if wants else "idle"
+    requests = requests_of(rule, state) if status.fires else {}
+    word: Word = "waits" if status.waiting else "quiet"
+    if status.fires:
+        word = "FIRES" if requests else "idle"
     return RuleView(
         rule=rule,
         word=word,
         window=(now - size + 1, now),
         parts=tuple(_parts(rule, state, readings)),
-        brake=_brake(rule, state, readings),
-        wants=wants,
+        delay=_delay(rule, state, readings),
+        requests=requests,
     )
 
 
-def _brake(rule: Rule, state: LaneState, readings: Readings) -> str:
-    # Without conditions of its own, only what else holds a rule is left to say.
-    found = rule_status(replace(rule, when=()), state, readings)
-    figures = [f"{item.kpi} is {reading(found.figures.get(item.kpi))}" for item in rule.hysteresis]
-    return found.waiting + (f" ({', '.join(figures)})" if found.stopped else "")
+def _delay(rule: Rule, state: LaneState, readings: Readings) -> str:
+    # Without its conditions, a rule waits only for dwell, hysteresis or more iterations.
+    status = rule_status(replace(rule, when=()), state, readings)
+    figures = [f"{item.kpi} is {reading(status.figures.get(item.kpi))}" for item in rule.hysteresis]
+    return status.waiting + (f" ({', '.join(figures)})" if status.stopped else "")
 
 
-def wants_of(rule: Rule, state: LaneState) -> dict[str, float]:
-    """Key to the rule's step from the values in force; keys that it would not move are left out."""
+def requests_of(rule: Rule, state: LaneState) -> dict[str, float]:
+    """Key to the rule's step from the values in force; keys that it does not move are left out."""
     parameters = state.profile.parameters
     steps = {
         move.key: step(move, parameters[move.key], state.values[move.key]) for move in rule.moves
@@ -105,13 +106,13 @@ def _parts(rule: Rule, state: LaneState, readings: Readings) -> list[Part]:
     parts = []
     aims = {kpi for kpi, _ in aims_of(state.profile, rule.name, ())}
     for condition in rule.when:
-        pieces = [replace(condition, comparisons=(each,)) for each in condition.comparisons]
+        pieces = [replace(condition, comparisons=(single,)) for single in condition.comparisons]
         if condition.share_of_first is not None:
             pieces = [Condition(condition.kpi, (), condition.share_of_first)]
         for piece in pieces:
-            over = _asked(rule, piece, rule.evidence.over, state, readings)
-            bare = tuple(replace(each, margin=0.0) for each in piece.comparisons)
-            alone = _asked(rule, replace(piece, comparisons=bare), 1, state, readings)
+            over = _status_of(rule, piece, rule.evidence.over, state, readings)
+            bare = tuple(replace(comparison, margin=0.0) for comparison in piece.comparisons)
+            alone = _status_of(rule, replace(piece, comparisons=bare), 1, state, readings)
             parts.append(
                 Part(
                     kpi=piece.kpi,
@@ -127,10 +128,10 @@ def _parts(rule: Rule, state: LaneState, readings: Readings) -> list[Part]:
     return parts
 
 
-def _asked(
+def _status_of(
     rule: Rule, piece: Condition, over: int, state: LaneState, readings: Readings
 ) -> RuleStatus:
-    """Where a rule would stand that had this one condition and nothing to hold it."""
+    """The status of a rule with this one condition, and without freshness, dwell or hysteresis."""
     evidence = Evidence(over=over, fresh=False, early=True)
     only = Rule(name=rule.name, when=(piece,), moves=(), evidence=evidence)
     return rule_status(only, state, readings)
@@ -139,44 +140,45 @@ def _asked(
 def _limit(piece: Condition, state: LaneState, readings: Readings) -> str:
     if piece.share_of_first is None:
         return " and ".join(
-            f"{each} by {each.margin:g}" if each.margin else str(each) for each in piece.comparisons
+            f"{comparison} by {comparison.margin:g}" if comparison.margin else str(comparison)
+            for comparison in piece.comparisons
         )
     share, count = piece.share_of_first
     mean = first_means([piece], (*state.first, readings)).get(piece.kpi)
-    known_as = "not known yet, so it holds" if mean is None else reading(mean)
-    return f">= {share:g} of its first {count} ({known_as})"
+    first_mean = "not known yet, so it holds" if mean is None else reading(mean)
+    return f">= {share:g} of its first {count} ({first_mean})"
 
 
 def rule_text(view: RuleView) -> str:
-    """Why a rule fires, waits or is quiet, with its figures and the iterations they are of."""
+    """Why a rule fires, waits or is quiet: figures, limits and iterations."""
     first, last = view.window
-    over = f"over {first}-{last}" if first < last else ""
+    span = f"iterations {first}-{last}" if first < last else ""
     if view.word in ("FIRES", "idle"):
         limits: dict[str, list[str]] = {}
         for part in view.parts:
             limits.setdefault(f"{part.kpi} {_over(part)}", []).append(part.limit)
-        withheld = ", ".join(
-            kept(f"{figure} {' and '.join(said)}") for figure, said in limits.items()
+        conditions = ", ".join(
+            kept(f"{figure} {' and '.join(texts)}") for figure, texts in limits.items()
         )
-        return f"{over}: {withheld}" if over else withheld
-    unmet = [_unmet(part, over) for part in view.parts if not part.holds]
+        return f"{span}: {conditions}" if span else conditions
+    unmet = [_unmet(part, span) for part in view.parts if not part.holds]
     if view.word == "waits":
-        return "; ".join(text for text in (view.brake, *unmet) if text)
-    # What this iteration does not even meet alone is no news of dwell or evidence.
+        return "; ".join(text for text in (view.delay, *unmet) if text)
+    # A condition that this iteration alone does not meet is the reason; a delay adds nothing.
     return "; ".join(dict.fromkeys(unmet))
 
 
-def _unmet(part: Part, over: str) -> str:
+def _unmet(part: Part, span: str) -> str:
     alone, limit = reading(part.alone, *part.comparisons), part.limit
     if part.alone is None:
         return f"{part.kpi} has no data"
-    if not over:
+    if not span:
         return f"{part.kpi} {alone} is not {limit}"
     if part.over is None:
-        return f"{part.kpi} lacks data {over} (alone {alone})"
+        return f"{part.kpi} lacks data in {span} (now {alone})"
     if part.holds_over:
-        return f"{part.kpi} alone {alone} is not {limit} (it is {_over(part)} {over})"
-    return f"{part.kpi} {_over(part)} {over} is not {limit} (alone {alone})"
+        return f"{part.kpi} now {alone} is not {limit} ({_over(part)} in {span})"
+    return f"{part.kpi} {_over(part)} in {span} is not {limit} (now {alone})"
 
 
 def _over(part: Part) -> str:

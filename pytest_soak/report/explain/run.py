@@ -32,23 +32,23 @@ _COLUMN = 14
 _KEY_COLUMN = 32
 _MOST_NOTES = 8
 _FIRST_GROUPS, _LAST_GROUPS = 8, 12
-"""Of a long story so many groups are told at either end, and what is between in one line."""
+"""Groups of changes shown at either end of a long story; one line has those between."""
 _MOST_ALIKE = 2
-"""So many parameters that stand still for the same reason have a line each."""
+"""Up to so many parameters that did not move for the same reason have a line each."""
 _MOST_ROWS = 60
-_UNTOLD = "not told before the end"
+_UNKNOWN = "not measured before the end"
 _SAME = 1e-9
-"""Share of a range within which steps count as equal, and a value as on its bound."""
+"""Part of a range within which steps count as equal, and a value as on its bound."""
 
 
 def explain_run(entries: Sequence[Entry]) -> str:
-    """The story of one lane, from the entries of its journal.
+    """What happened in one lane and why, from the entries of its journal.
 
     Raises ``loop.entries.EntryError`` for entries that are no journal.
     """
     story = Story.of(entries)
     lines = [*_header(story), *_moved(story), *_still(story), *_left_out(story)]
-    lines += ["", "With --iteration N: what every rule saw then, and what the guards answered."]
+    lines += ["", "--iteration N shows the rules and the guards' answers of one iteration."]
     return "\n".join(lines) + "\n"
 
 
@@ -64,23 +64,24 @@ def _header(story: Story) -> list[str]:
     )
     facts = [("mode", mode_of(state)), ("verdicts", "; ".join(_verdicts(story.verdicts)))]
     facts += [("scenario", f"{name} ({_at(at)})") for name, at in story.scenarios.items()]
-    for kpi in _asked_for(state.profile):
+    for kpi in _used_kpis(state.profile):
         if kpi in story.without:
             facts.append(("no data", f"{kpi} {times(len(at := story.without[kpi]))} ({_at(at)})"))
     decisions = [_decisions(kind, numbers) for kind, numbers in sorted(story.kinds.items())]
     facts.append(("decisions", "; ".join(decisions)))
-    if story.hooked:
-        facts.append(("proposer", f"{HOOK} in place of the rules in {_at(story.hooked)}"))
+    if story.by_hook:
+        facts.append(("proposer", f"{HOOK} in place of the rules in {_at(story.by_hook)}"))
     for note, numbers in list(story.notes.items())[:_MOST_NOTES]:
         facts.append(("note", f"{note} ({_at(numbers)})"))
     if len(story.notes) > _MOST_NOTES:
-        facts.append(("note", f"and {len(story.notes) - _MOST_NOTES} more, told by --iteration"))
+        more = f"and {len(story.notes) - _MOST_NOTES} more, which --iteration shows"
+        facts.append(("note", more))
     pinned = sorted(key for key in state.pinned if is_pinned(state, key))
     if pinned:
-        facts.append(("pinned", f"{listed(pinned)}: edited by hand, left alone by the tuner"))
+        facts.append(("pinned", f"{listed(pinned)}: edited by hand, not moved by the tuner"))
     if state.intent is not None:
-        number = state.intent.iteration
-        facts.append(("unfinished", f"the change of iteration {number} was not read back yet"))
+        text = f"the change after iteration {state.intent.iteration} is not confirmed in the file"
+        facts.append(("unfinished", text))
     if state.halt is not None:
         halt = state.halt
         facts.append(("halted", f"at iteration {halt.iteration} ({halt.kind}): {halt.text}"))
@@ -90,8 +91,8 @@ def _header(story: Story) -> list[str]:
     return lines
 
 
-def _asked_for(profile: Profile) -> tuple[str, ...]:
-    """The KPIs that the verdict and the rules ask for."""
+def _used_kpis(profile: Profile) -> tuple[str, ...]:
+    """The KPIs that the verdict and the rules use."""
     conditions = [*profile.verdict.fail, *profile.verdict.warn]
     conditions += [condition for rule in profile.rules for condition in rule.when]
     return tuple(dict.fromkeys(condition.kpi for condition in conditions))
@@ -106,8 +107,8 @@ def _verdicts(verdicts: Mapping[Verdict, Sequence[int]]) -> Iterator[str]:
 
 
 def _decisions(kind: str, numbers: Sequence[int]) -> str:
-    usual = kind in ("changed something", "requested nothing")
-    return f"{len(numbers)} {kind}" + ("" if usual else f" ({_at(numbers)})")
+    usual = kind in ("with a change", "without a request")
+    return f"{kind} {len(numbers)}" + ("" if usual else f" ({_at(numbers)})")
 
 
 def _at(numbers: Sequence[int]) -> str:
@@ -150,7 +151,7 @@ def _in_turn(story: Story, steps: Sequence[Step], column: int) -> list[str]:
         return []
     counts = Counter(step.by for step in steps)
     parts = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-    lines = _row(steps, f"{len(steps)} changes in turn: {parts}", column)
+    lines = _row(steps, f"{len(steps)} changes: {parts}", column)
     effect = _effect(story, steps)
     return lines + labelled("", effect, column=column) if effect else lines
 
@@ -194,12 +195,12 @@ def _what(parameter: Parameter, group: Sequence[Step]) -> str:
     if first.kind in ("PANIC", EXTERNAL, "ROLLBACK"):
         return f"{first.kind}: {first.reason}" if first.reason else first.kind
     count = f" {times(len(group))}" if len(group) > 1 else ""
-    text = f"{first.by}{count}, {first.kind} {_sizes(parameter, [one.moved for one in group])}"
+    text = f"{first.by}{count}, {first.kind} {_sizes(parameter, [step.moved for step in group])}"
     if first.kind == "CLIPPED":
         text += f" by {first.reason}"
-    trimmed = Counter(step.trimmed for step in group if step.trimmed)
-    for guard, number in trimmed.items():
-        text += f", {f'{number} of them ' if count else ''}trimmed by {guard}"
+    reduced = Counter(step.withheld_by for step in group if step.withheld_by)
+    for guard, number in reduced.items():
+        text += f", {f'{number} of them ' if count else ''}withheld in part ({guard})"
     return text
 
 
@@ -211,21 +212,23 @@ def _sizes(parameter: Parameter, moves: Sequence[float]) -> str:
 
 
 def _because(group: Sequence[Step]) -> str:
-    """What made the rule act, in the first and the last of the changes."""
+    """The figures that caused the first and the last of the changes."""
     limits: dict[str, list[str]] = {}
     figures: dict[str, str] = {}
-    for first, last in zip(group[0].rested, group[-1].rested, strict=True):
+    for first, last in zip(group[0].basis, group[-1].basis, strict=True):
         if first.aimed:
             limits.setdefault(last.kpi, []).append(last.limit)
             ends = dict.fromkeys((_figure(first), _figure(last)))
             figures[last.kpi] = " -> ".join(ends)
-    texts = [
-        f"{kpi} {' and '.join(said)}: {figures[kpi]}" for kpi, said in limits.items() if any(said)
+    causes = [
+        f"{kpi} {' and '.join(texts)}: {figures[kpi]}"
+        for kpi, texts in limits.items()
+        if any(texts)
     ]
-    if texts:
-        return f"because {'; '.join(texts)}"
+    if causes:
+        return f"because {'; '.join(causes)}"
     named = ", ".join(f"{kpi} {text}" for kpi, text in figures.items())
-    return f"resting on {named}" if named else ""
+    return f"based on {named}" if named else ""
 
 
 def _figure(part: Part) -> str:
@@ -233,16 +236,17 @@ def _figure(part: Part) -> str:
 
 
 def _effect(story: Story, group: Sequence[Step]) -> str:
-    """What was told later of these changes; empty where nothing ever is."""
+    """The measured effect of these changes; empty for changes whose effect is never measured."""
     if group[0].kind in ("PANIC", EXTERNAL) or story.state.profile.guards.attribution is None:
         return ""
     if len(group) == 1:
-        told = story.told.get((group[0].iteration, group[0].rule))
-        return f"effect: {_UNTOLD if told is None else _single_effect(told)}"
+        attribution = story.attributions.get((group[0].iteration, group[0].rule))
+        return f"effect: {_UNKNOWN if attribution is None else _single_effect(attribution)}"
     verdicts: dict[str, list[int]] = {}
     for step in group:
-        told = story.told.get((step.iteration, step.rule))
-        verdicts.setdefault(_UNTOLD if told is None else told.verdict, []).append(step.iteration)
+        attribution = story.attributions.get((step.iteration, step.rule))
+        verdict = _UNKNOWN if attribution is None else attribution.verdict
+        verdicts.setdefault(verdict, []).append(step.iteration)
     parts = [
         f"{word} {len(numbers)}" + (f" ({_at(numbers)})" if word in ("helped", "hurt") else "")
         for word, numbers in verdicts.items()
@@ -250,11 +254,12 @@ def _effect(story: Story, group: Sequence[Step]) -> str:
     return f"effect: {', '.join(parts)}"
 
 
-def _single_effect(told: Attribution) -> str:
-    """In full where there is something to see; the iteration that told it has the rest."""
-    if told.verdict == "no evidence":
-        return told.verdict + (f": {told.note}" if told.note and not told.effects else "")
-    return attribution_text(told)
+def _single_effect(attribution: Attribution) -> str:
+    """In full for what helped or hurt; ``--iteration`` has the figures of all others."""
+    if attribution.verdict == "no evidence":
+        note = f": {attribution.note}" if attribution.note and not attribution.effects else ""
+        return attribution.verdict + note
+    return attribution_text(attribution)
 
 
 # -- what did not move ---------------------------------------------------------------------------
@@ -288,10 +293,10 @@ def _why_still(story: Story, key: str) -> str:
     ]
     decided = sum(map(len, story.verdicts.values()))
     if not decided:
-        return "nothing was decided yet"
+        return "there is no decision yet"
     if left:
-        return f"whenever it was requested: {', '.join(left)}"
-    if len(story.hooked) == decided:
+        return f"no request was applied: {', '.join(left)}"
+    if len(story.by_hook) == decided:
         return f"{HOOK} never proposed it"
     rules = [
         rule.name for rule in story.state.profile.rules if any(m.key == key for m in rule.moves)
@@ -314,11 +319,11 @@ def _left_out(story: Story) -> list[str]:
     left = sorted(
         story.left_out.items(), key=lambda item: (order.get(item[0][0], len(order)), item[0])
     )
-    rows = [("guard", "parameter", "times", "first-last", "what became of the move")]
+    rows = [("guard", "parameter", "times", "first-last", "result")]
     for (guard, key, what), numbers in left[:_MOST_ROWS]:
         first, last = min(numbers), max(numbers)
         when = f"{first}" if first == last else f"{first}-{last}"
         by, of = cut(plain(guard), _KEY_COLUMN), cut(plain(key), _KEY_COLUMN)
         rows.append((by, of, f"{len(numbers)}", when, what))
-    lines = ["", "Held by the tuner, which knows the guards, or refused by them", *table(rows)]
+    lines = ["", "Withheld by the tuner because of a guard, or refused by the guard", *table(rows)]
     return lines + ([f"  and {len(left) - _MOST_ROWS} more"] if len(left) > _MOST_ROWS else [])

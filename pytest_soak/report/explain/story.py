@@ -13,8 +13,8 @@ from pytest_soak.loop.model import Attribution, Decision, Entry, Iteration, Outc
 from pytest_soak.loop.rollback import ROLLBACK, pending_after
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import EXTERNAL, LaneState
+from pytest_soak.report.explain.answers import rollback_cause
 from pytest_soak.report.explain.rules import HOOK, Part, rule_view
-from pytest_soak.report.layout import listed
 
 _SUSPENDED = "rollback: "
 """How the reason in ``withheld`` begins where a rule is suspended on the key."""
@@ -31,32 +31,32 @@ class Step:
     kind: str
     """APPLIED, CLIPPED, PANIC, EXTERNAL or ROLLBACK."""
     rule: str = ""
-    """As the journal names it."""
+    """Its name in the journal."""
     by: str = ""
-    """The rule for people: whose it is."""
+    """Its name for people, with the hook where a proposer named it."""
     reason: str = ""
-    """For people: what a panic, an edit or a rollback was made for, or what cut a move."""
-    rested: tuple[Part, ...] = ()
-    """The figures that it rested on."""
-    trimmed: str = ""
-    """The guard to whose room the tuner had trimmed it before."""
+    """For people: why a panic, an edit or a rollback was made, or which guard clipped a move."""
+    basis: tuple[Part, ...] = ()
+    """The figures that it is based on."""
+    withheld_by: str = ""
+    """The guard for whose sake the tuner withheld a part of it."""
 
     @property
     def moved(self) -> float:
         return self.after - self.before
 
     def goes_with(self, other: Step) -> bool:
-        """Whether both are told in one line."""
+        """Whether one line shows both."""
         alike = self._kind() == other._kind()
         return alike and self.moved * other.moved > 0
 
     def _kind(self) -> tuple[object, ...]:
-        return self.kind, self.by, self.reason, tuple(part.kpi for part in self.rested)
+        return self.kind, self.by, self.reason, tuple(part.kpi for part in self.basis)
 
 
 @dataclass(slots=True)
 class Story:
-    """One lane's story so far."""
+    """What happened in one lane up to an entry of its journal."""
 
     state: LaneState
     """After the last entry."""
@@ -68,15 +68,15 @@ class Story:
     """``(guard, parameter, what became of the move)`` to iterations."""
     would: dict[str, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
     """In a dry run: parameter to the iterations and rules that would have moved it."""
-    told: dict[tuple[int, str], Attribution] = field(default_factory=dict)
-    """What came of a change, by its iteration and rule."""
+    attributions: dict[tuple[int, str], Attribution] = field(default_factory=dict)
+    """The measured effect of a change, by its iteration and rule."""
     verdicts: dict[Verdict, list[int]] = field(default_factory=lambda: defaultdict(list))
     kinds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """What a decision did, to the iterations."""
     waits: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """Rule to the iterations in which it waited for evidence, dwell or hysteresis."""
-    hooked: list[int] = field(default_factory=list)
-    """Iterations in which a user's proposer was asked in place of the rules."""
+    by_hook: list[int] = field(default_factory=list)
+    """Iterations in which a user's proposer was called in place of the rules."""
     notes: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     without: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """KPI to the iterations that had no data of it."""
@@ -109,10 +109,10 @@ class Story:
             self.steps[key].append(Step(number, float(old), float(new), EXTERNAL, reason=why))
 
     def _observed(self, observed: Iteration) -> None:
-        for name in dict.fromkeys(each.name for each in fired_in(observed)):
+        for name in dict.fromkeys(fired.name for fired in fired_in(observed)):
             self.scenarios[name].append(observed.number)
-        for kpi, found in observed.readings.items():
-            if found.usable is None:
+        for kpi, reading in observed.readings.items():
+            if reading.usable is None:
                 self.without[kpi].append(observed.number)
 
     def _decided(self, state: LaneState, decision: Decision) -> None:
@@ -121,96 +121,93 @@ class Story:
         self.kinds[_kind(decision)].append(number)
         if decision.note:
             self.notes[decision.note].append(number)
-        for told in decision.attributed:
-            self.told[told.iteration, told.rule] = told
+        for attribution in decision.attributed:
+            self.attributions[attribution.iteration, attribution.rule] = attribution
         for name in decision.requested.waiting:
             self.waits[name].append(number)
-        hooked = state.tune and not decision.requested.by_rules
-        if hooked:
-            self.hooked.append(number)
+        by_hook = state.tune and not decision.requested.by_rules
+        if by_hook:
+            self.by_hook.append(number)
         self._leave_out(decision)
         if decision.panic is not None and not decision.panic.would:
             why = f"reverted to {decision.panic.revert_to}"
             for key, now in decision.panic.moves.items():
                 self.steps[key].append(Step(number, state.values[key], now, "PANIC", reason=why))
             return
-        for one in decision.outcomes:
-            if one.outcome != "SKIPPED" and decision.dry_run:
-                self.would[one.key].append((number, one.rule or HOOK))
-            elif one.outcome != "SKIPPED":
-                self.steps[one.key].append(_step(state, decision, one, hooked=hooked))
+        for outcome in decision.outcomes:
+            if outcome.outcome != "SKIPPED" and decision.dry_run:
+                self.would[outcome.key].append((number, outcome.rule or HOOK))
+            elif outcome.outcome != "SKIPPED":
+                step = _step(state, decision, outcome, by_hook=by_hook)
+                self.steps[outcome.key].append(step)
 
     def _leave_out(self, decision: Decision) -> None:
-        proposed = {one.key for one in decision.outcomes}
-        moved = {one.key for one in decision.outcomes if one.outcome != "SKIPPED"}
+        proposed = {outcome.key for outcome in decision.outcomes}
+        moved = {outcome.key for outcome in decision.outcomes if outcome.outcome != "SKIPPED"}
         for key, reason in decision.requested.withheld.items():
-            if key in moved and _suspended(reason):
-                continue  # the move is another rule's, and whole
+            if key in moved and _is_suspension(reason):
+                continue  # another rule moved the key, and nothing of that move was withheld
             what = "withheld in part" if key in proposed else "withheld"
             self.left_out[reason.partition(":")[0], key, what].append(decision.iteration)
-        for one in decision.outcomes:
-            if one.outcome != "APPLIED":
-                self.left_out[one.reason, one.key, one.outcome].append(decision.iteration)
+        for outcome in decision.outcomes:
+            if outcome.outcome != "APPLIED":
+                place = (outcome.reason, outcome.key, outcome.outcome)
+                self.left_out[place].append(decision.iteration)
 
 
-def _suspended(reason: str) -> bool:
-    """Whether one of several rules was held, by its rest after a rollback."""
+def _is_suspension(reason: str) -> bool:
+    """Whether the reason is that a rule is suspended on the key after a rollback."""
     return reason.startswith(_SUSPENDED)
 
 
 def _kind(decision: Decision) -> str:
     if decision.panic is not None:
-        return "would have been a panic" if decision.panic.would else "a panic"
+        return "panic that was not carried out" if decision.panic.would else "panic"
     if decision.changes:
-        return "changed something"
-    if decision.dry_run and any(one.outcome != "SKIPPED" for one in decision.outcomes):
-        return "would have changed something"
+        return "with a change"
+    moves = [outcome for outcome in decision.outcomes if outcome.outcome != "SKIPPED"]
+    if decision.dry_run and moves:
+        return "with a change that was not applied"
     if decision.outcomes:
-        return "proposed what was refused"
-    return (
-        "requested only what was withheld" if decision.requested.withheld else "requested nothing"
-    )
+        return "with every proposal refused"
+    return "with every request withheld" if decision.requested.withheld else "without a request"
 
 
-def _step(state: LaneState, decision: Decision, one: Outcome, *, hooked: bool) -> Step:
-    number = decision.iteration
-    before, after = state.values[one.key], decision.values[one.key]
-    if one.rule == ROLLBACK:
-        pending = pending_after(state, decision.attributed).get(one.key)
-        why = "it hurt"
-        if pending is not None:
-            by = pending.rule or HOOK
-            why = f"{by} after iteration {pending.changed} hurt {listed(tuple(pending.lost))}"
-        return Step(number, before, after, "ROLLBACK", one.rule, reason=why)
-    withheld = decision.requested.withheld.get(one.key, "")
+def _step(state: LaneState, decision: Decision, outcome: Outcome, *, by_hook: bool) -> Step:
+    number, rule = decision.iteration, outcome.rule
+    before, after = state.values[outcome.key], decision.values[outcome.key]
+    if rule == ROLLBACK:
+        pending = pending_after(state, decision.attributed).get(outcome.key)
+        why = "the change before hurt" if pending is None else rollback_cause(pending)
+        return Step(number, before, after, "ROLLBACK", rule, reason=why)
+    withheld = decision.requested.withheld.get(outcome.key, "")
     return Step(
         iteration=number,
         before=before,
         after=after,
-        kind=one.outcome,
-        rule=one.rule,
-        by=f"{one.rule} ({HOOK})" if hooked and one.rule else one.rule or HOOK,
-        reason=one.reason,
-        rested=_rested(state, decision, one, hooked=hooked),
-        trimmed="" if _suspended(withheld) else withheld.partition(":")[0],
+        kind=outcome.outcome,
+        rule=rule,
+        by=f"{rule} ({HOOK})" if by_hook and rule else rule or HOOK,
+        reason=outcome.reason,
+        basis=_basis(state, decision, outcome, by_hook=by_hook),
+        withheld_by="" if _is_suspension(withheld) else withheld.partition(":")[0],
     )
 
 
-def _rested(
-    state: LaneState, decision: Decision, one: Outcome, *, hooked: bool
+def _basis(
+    state: LaneState, decision: Decision, outcome: Outcome, *, by_hook: bool
 ) -> tuple[Part, ...]:
-    """The figures that a change rested on: a rule's conditions, or what a proposer named."""
+    """The figures that a change is based on: a rule's conditions, or the KPIs of a proposer."""
     if state.observed is None:
         return ()
     readings = state.observed.readings
-    rule = next((each for each in state.profile.rules if each.name == one.rule), None)
-    if rule is not None and not hooked:
+    rule = next((rule for rule in state.profile.rules if rule.name == outcome.rule), None)
+    if rule is not None and not by_hook:
         return rule_view(rule, state, readings).parts
-    kpis = {
-        kpi for each in decision.requested.proposals if each.key == one.key for kpi in each.kpis
-    }
+    proposals = [item for item in decision.requested.proposals if item.key == outcome.key]
+    kpis = {kpi for proposal in proposals for kpi in proposal.kpis}
     return tuple(
-        Part(kpi, "", (), found.usable, found.usable, True, True, aimed=True)
+        Part(kpi, "", (), reading.usable, reading.usable, True, True, aimed=True)
         for kpi in sorted(kpis)
-        if (found := readings.get(kpi)) is not None
+        if (reading := readings.get(kpi)) is not None
     )

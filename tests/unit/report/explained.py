@@ -1,4 +1,4 @@
-"""What ``explain`` says of lanes without a disk, on one line, for its tests."""
+"""The texts of ``explain`` for lanes without a disk, on one line, for its tests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fixed() -> Profile:
 
 
 def mine(delta: Any, key: str = "tail_age_ms", rule: str = "MINE") -> Proposer:
-    """A user's proposer of one delta, resting on net_bps; it names its rule, as a hook does."""
+    """A user's proposer of one delta, based on net_bps; it names its rule, as a hook does."""
     return lambda *_: Requested(
         (Proposal(key, delta, rule, ("net_bps",)),), (rule,) if rule else ()
     )
@@ -59,12 +59,12 @@ def lane(profile: Profile | None = None, **options: Any) -> Drive:
 
 
 def moment(drive: Drive, iteration: int) -> Moment:
-    found = moment_of(drive.entries, iteration)
-    assert found is not None
-    return found
+    decided = moment_of(drive.entries, iteration)
+    assert decided is not None
+    return decided
 
 
-def told(drive: Drive, iteration: int) -> str:
+def text_of(drive: Drive, iteration: int) -> str:
     """The text of one iteration in one line, its blanks single."""
     return " ".join(explain_iteration(moment(drive, iteration)).split())
 

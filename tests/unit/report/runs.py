@@ -1,4 +1,4 @@
-"""Lanes that were really decided, for the tests of report and command line."""
+"""Lanes with real decisions, for the tests of reports and command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit's section on what came of the changes."""
+"""The audit's section on the effects of the changes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_an_effect_is_what_its_interval_says(effect: Effect, verdict: str, shown
     assert interval(effect) == shown
 
 
-def test_changes_are_counted_by_rule_and_told_hurt_first() -> None:
+def test_changes_are_counted_by_rule_and_those_that_hurt_come_first() -> None:
     lines = effect_lines(
         history(
             Attribution(1, "MINE", KEYS, (BETTER,)),
@@ -54,8 +54,8 @@ def test_changes_are_counted_by_rule_and_told_hurt_first() -> None:
     )
     assert "| MINE | 3 | 1 | 0 | 2 | 1 |" in lines
     assert "| (no name) | 1 | 0 | 1 | 0 | 0 |" in lines
-    told = [line for line in lines if "tail_age_ms 600 → 650" in line]
-    assert [line.split("|")[3].strip() for line in told] == [
+    rows = [line for line in lines if "tail_age_ms 600 → 650" in line]
+    assert [row.split("|")[3].strip() for row in rows] == [
         "hurt beyond doubt",
         "hurt (shared with OTHER)",
         "helped",
@@ -69,11 +69,11 @@ def test_hurt_outweighs_helped() -> None:
     assert not replace(both, shared=("OTHER",)).beyond_doubt
 
 
-def test_nothing_to_tell_is_said() -> None:
+def test_a_run_without_measured_effects_says_so() -> None:
     assert effect_lines(history()) == [
-        "No applied change was followed by enough iterations to tell."
+        "No applied change was followed by enough iterations to measure its effect."
     ]
     silent = changed(shipped(), attribution=None, rollback=None)
     assert effect_lines(replace(history(), profile=silent)) == [
-        "The profile declares no attribution."
+        "The profile declares no attribution, so no effect was measured."
     ]

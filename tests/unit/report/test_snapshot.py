@@ -55,10 +55,10 @@ def test_several_lanes_have_the_worst_of_them_on_top() -> None:
 
 
 def test_the_same_run_has_the_same_bytes() -> None:
-    one, two = snapshot_text(run_of(decided())), snapshot_text(run_of(decided()))
-    assert one == two
-    assert one.encode() == canonical_json(json.loads(one))
-    assert json.loads(snapshot_text(run_of(decided()), pretty=True)) == json.loads(one)
+    first, second = snapshot_text(run_of(decided())), snapshot_text(run_of(decided()))
+    assert first == second
+    assert first.encode() == canonical_json(json.loads(first))
+    assert json.loads(snapshot_text(run_of(decided()), pretty=True)) == json.loads(first)
 
 
 def test_what_is_not_known_is_null_and_never_infinite() -> None:
@@ -87,8 +87,8 @@ def metrics_of(*histories: History) -> dict[str, dict[str, float]]:
 
 
 def test_metrics_have_their_names_and_a_lane() -> None:
-    found = metrics_of(decided(), decided(lane_id="other-1", net=1.0))
-    assert set(found) >= {
+    metrics = metrics_of(decided(), decided(lane_id="other-1", net=1.0))
+    assert set(metrics) >= {
         "soak_kpi_risk_ratio_mean",
         "soak_kpi_maker_taker_mean",
         "soak_kpi_net_bps_mean",
@@ -99,28 +99,28 @@ def test_metrics_have_their_names_and_a_lane() -> None:
         "soak_delta_fail_count",
         "soak_signature_stuck_count",
     }
-    assert found["soak_freeze_ready"] == {"steady-BTCUSDT-1": 1.0, "other-1": 0.0}
-    assert found["soak_verdict_severity"] == {"steady-BTCUSDT-1": 0.0, "other-1": 3.0}
-    assert found["soak_kpi_risk_ratio_mean"]["other-1"] == 0.36
+    assert metrics["soak_freeze_ready"] == {"steady-BTCUSDT-1": 1.0, "other-1": 0.0}
+    assert metrics["soak_verdict_severity"] == {"steady-BTCUSDT-1": 0.0, "other-1": 3.0}
+    assert metrics["soak_kpi_risk_ratio_mean"]["other-1"] == 0.36
 
 
 def test_metrics_of_no_data_are_absent_not_zero() -> None:
-    found = metrics_of(make_history(kpis={"net_bps": None}))
-    assert "soak_kpi_net_bps_mean" not in found
-    assert "soak_delta_full_apply_ratio" not in found
-    assert found["soak_delta_fail_count"] == {"steady-BTCUSDT-1": 0.0}
+    metrics = metrics_of(make_history(kpis={"net_bps": None}))
+    assert "soak_kpi_net_bps_mean" not in metrics
+    assert "soak_delta_full_apply_ratio" not in metrics
+    assert metrics["soak_delta_fail_count"] == {"steady-BTCUSDT-1": 0.0}
 
 
 def test_metrics_as_lines_are_the_same_figures() -> None:
     run = judge_run([judge_lane(decided())])
     lines = [json.loads(line) for line in metrics_lines(run).splitlines()]
-    found = metrics_of(decided())
+    metrics = metrics_of(decided())
     assert {item["metric"]: item["value"] for item in lines} == {
-        name: values["steady-BTCUSDT-1"] for name, values in found.items()
+        name: values["steady-BTCUSDT-1"] for name, values in metrics.items()
     }
 
 
-def test_delta_verify_tells_each_iteration_that_matters() -> None:
+def test_delta_verify_lists_each_iteration_that_matters() -> None:
     history = make_history(
         outcomes={2: [applied("tail_age_ms", 5.0)], 4: [skipped("tail_age_ms", 5.0)]}
     )
@@ -135,4 +135,4 @@ def test_delta_verify_tells_each_iteration_that_matters() -> None:
     assert text.startswith("# Delta verification of a: FAIL")
     assert "tail_age_ms: in iteration 3 605 was in force and 500 echoed" in text
     assert "| 4 | partial_ok | tail_age_ms: velocity |" in text
-    assert "Nothing: every key is explained." in delta_report("b", judge_lane(decided()).delta)
+    assert "\nEvery key is explained.\n" in delta_report("b", judge_lane(decided()).delta)

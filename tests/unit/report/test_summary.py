@@ -17,9 +17,9 @@ from tests.unit.report.runs import decided
 
 def decision(*outcomes: Outcome, **options: object) -> Decision:
     history = make_history(5, outcomes={3: outcomes}, **options)  # type: ignore[arg-type]
-    found = history.iterations[2].decision
-    assert found is not None
-    return found
+    taken = history.iterations[2].decision
+    assert taken is not None
+    return taken
 
 
 def test_the_fields_are_those_of_the_specification() -> None:
@@ -51,9 +51,9 @@ def test_hashes_are_of_before_and_after() -> None:
 
 
 def test_what_was_applied_is_in_deltas() -> None:
-    made = decision(applied("base_spread_bps", 0.02), clipped("tail_age_ms", 300.0, 200.0))
-    assert deltas_of(made) == {"base_spread_bps": 0.02, "tail_age_ms": 200.0}
-    document = iteration_summary(make_history(5, outcomes={3: made.outcomes}).iterations[2], None)
+    taken = decision(applied("base_spread_bps", 0.02), clipped("tail_age_ms", 300.0, 200.0))
+    assert deltas_of(taken) == {"base_spread_bps": 0.02, "tail_age_ms": 200.0}
+    document = iteration_summary(make_history(5, outcomes={3: taken.outcomes}).iterations[2], None)
     assert document["tuning"]["proposed_deltas"] == {"base_spread_bps": 0.02, "tail_age_ms": 300.0}
     assert document["tuning"]["outcomes"]["tail_age_ms"]["outcome"] == "CLIPPED"
     assert deltas_of(decision(applied("base_spread_bps", 0.02), dry_run=True)) == {}
@@ -103,7 +103,7 @@ def test_flags_include_the_reasons_behind_the_first() -> None:
         ),
     ],
 )
-def test_where_all_was_held_the_reason_is_told(withheld: dict[str, str], text: str) -> None:
+def test_where_all_was_withheld_the_reason_is_given(withheld: dict[str, str], text: str) -> None:
     history = make_history(5, requested={3: Requested(withheld=withheld)})
     document = iteration_summary(history.iterations[2], None)["tuning"]
     assert document["skipped_reason"] == text
@@ -111,7 +111,7 @@ def test_where_all_was_held_the_reason_is_told(withheld: dict[str, str], text: s
     assert document["withheld"] == withheld
 
 
-def test_nothing_wanted_needs_no_reason() -> None:
+def test_without_a_request_there_is_no_reason() -> None:
     assert skipped_reason(decision()) == ""
     partly = make_history(
         5,
@@ -130,7 +130,7 @@ def test_before_its_decision_an_iteration_has_an_empty_tuning() -> None:
     assert document["tuning"]["state_hash"] == history.iterations[4].state_hash
 
 
-def test_panic_is_told() -> None:
+def test_a_panic_is_recorded() -> None:
     panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, paused_until=7)
     history = make_history(5, panics={3: panic})
     document = iteration_summary(history.iterations[2], None)["tuning"]

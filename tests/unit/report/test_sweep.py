@@ -107,8 +107,8 @@ def test_one_seed_has_the_interval_of_the_gate() -> None:
     history = lane((0.5,), 3.0, n=24)
     sweep = sweeps_of([history, lane((0.6,), 3.3, noise="other", n=24)], mock=True)[0]
     series = series_of(LaneWindow(history).measured, "net_bps")
-    known = [value for value in series if value is not None]
-    expected = mean_interval(known, ar1_coefficient(series), confidence=0.975)
+    values = [value for value in series if value is not None]
+    expected = mean_interval(values, ar1_coefficient(series), confidence=0.975)
     at = sweep.points[0].kpis["net_bps"]
     assert at.figure is not None
     assert (at.figure.low, at.figure.high) == pytest.approx((expected.low, expected.high))
@@ -153,7 +153,7 @@ def test_of_equal_runs_the_better_net_wins() -> None:
     assert sweep.window.points == {3, 4}
 
 
-def test_diagonal_points_do_not_hang_together() -> None:
+def test_diagonal_points_are_no_neighbours() -> None:
     met = {(0, 0): 9.0, (1, 1): 9.0, (2, 2): 9.0, (0, 2): 3.0, (0, 1): 3.0}
     sweep = grid(met, 3, 3)
     assert sweep.window is not None
@@ -168,7 +168,7 @@ def test_without_a_window_the_nearest_is_named() -> None:
     sweep = line([1.0, 2.5, 2.0])
     assert (sweep.window, sweep.nearest) == (None, 1)
     text = verdict_text(sweep)
-    assert text.startswith("best window: none; nearest is 0.4, which misses net_bps by ")
+    assert text.startswith("best window: none; the nearest point is 0.4, which misses net_bps by ")
     shown = re.search(r"by ([0-9.]+) %", text)
     assert shown is not None
     assert float(shown[1]) == pytest.approx(100 * 0.2 / 2.7, abs=2.0)
@@ -182,7 +182,7 @@ def test_an_incomplete_point_is_in_no_window() -> None:
     assert sweep.window is not None
     assert sweep.window.points in ({0}, {2})
     assert "- 0.5: 5 of 8 iterations measured" in sweep_markdown([sweep])
-    ended = [replace(one, halt=Halt(9, "end_of_data", "")) for one in lanes]
+    ended = [replace(history, halt=Halt(9, "end_of_data", "")) for history in lanes]
     assert sweeps_of(ended, mock=True)[0].points[1].complete
 
 
@@ -235,8 +235,8 @@ def test_a_lane_that_did_not_finish_fails_the_sweep() -> None:
 
 
 def test_a_hundred_lanes_stay_readable() -> None:
-    one = judge_lane(lane((0.5,), 1.0, maker=0.9))
-    table = final_table(judge_run([one] * 100))
+    poor = judge_lane(lane((0.5,), 1.0, maker=0.9))
+    table = final_table(judge_run([poor] * 100))
     assert len(table) < 5
     failing = judge_lane(lane((0.5,), 1.0, planned=9, maker=0.9))
     table = final_table(judge_run([failing] * 100))
@@ -244,7 +244,7 @@ def test_a_hundred_lanes_stay_readable() -> None:
     assert "and 92 more lanes, in POST_SOAK_AUDIT.md" in table
 
 
-def test_failures_tell_what_does_not_bind() -> None:
+def test_failures_name_what_does_not_bind() -> None:
     history = lane((0.5,), 1.0)
     text = failures([history], judge_run([judge_lane(history)]))
     assert "- not binding: net_bps" in text
@@ -324,15 +324,15 @@ def test_the_picture_is_whole(sweep: Sweep) -> None:
 def test_the_map_prints_every_value_and_outlines_the_window() -> None:
     sweep = grid({(0, 0): 5.0, (0, 1): 5.0, (1, 0): 5.0}, 3, 2)
     root = ElementTree.fromstring(sweep_svg([sweep]))
-    words = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     for point in sweep.points:
         figure = point.kpis["net_bps"].figure
         assert figure is not None
         assert f"{figure.mean:.2f}" in words
     sides = [
-        each
-        for each in root.iter("{http://www.w3.org/2000/svg}line")
-        if each.attrib["stroke-width"] == "3"
+        element
+        for element in root.iter("{http://www.w3.org/2000/svg}line")
+        if element.attrib["stroke-width"] == "3"
     ]
     assert len(sides) == 6 * 8  # three cells in an L have a border of 8 sides, on 6 panels
 
@@ -349,6 +349,6 @@ def test_several_profiles_are_blocks_of_one_file() -> None:
     text = sweep_markdown([first, second])
     assert text.count("# Sweep of ") == 2
     assert text.count("SWEEP.svg") == 1
-    one, two = (ElementTree.fromstring(sweep_svg(each)) for each in ([first], [first, second]))
-    assert float(two.attrib["height"]) > 1.9 * float(one.attrib["height"])
+    single, double = (ElementTree.fromstring(sweep_svg(s)) for s in ([first], [first, second]))
+    assert float(double.attrib["height"]) > 1.9 * float(single.attrib["height"])
     assert len(sweep_csv([first, second]).splitlines()) == 7

@@ -87,7 +87,7 @@ def test_the_line_of_an_iteration() -> None:
     assert iteration_line(undecided).endswith("p95=310")
 
 
-def test_the_line_tells_panic_held_and_dry_run() -> None:
+def test_the_line_shows_panic_withheld_and_dry_run() -> None:
     panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=True, paused_until=None)
     line = iteration_line(make_history(5, panics={3: panic}).iterations[2])
     assert "PANIC would revert to steady_safe" in line
@@ -101,7 +101,7 @@ def test_the_line_tells_panic_held_and_dry_run() -> None:
     assert iteration_line(dry.iterations[2]).endswith("applied 1 dry run")
 
 
-def test_where_all_does_not_fit_the_panic_stays_and_edits_are_counted() -> None:
+def test_in_a_long_line_the_panic_stays_and_edits_are_counted() -> None:
     panic = Panic(
         "steady_safe", {"base_spread_bps": 0.65}, would=False, paused_until=7, pins=("a",)
     )
@@ -128,7 +128,7 @@ LINE = WIDTH - INDENT
 HEAD = "   3 PASS net=3 risk=0.35 maker=0.9 p95=310"
 
 
-def test_the_line_says_by_what_the_tuner_was_held() -> None:
+def test_the_line_names_the_guards_that_withheld() -> None:
     withheld = {"a": "freeze", "b": "velocity", "c": "freeze", "d": "small"}
     assert line_of(withheld) == f"{HEAD} | withheld 4 (freeze, velocity, small)"
     assert (
@@ -140,7 +140,7 @@ def test_the_line_says_by_what_the_tuner_was_held() -> None:
     )
 
 
-def test_where_all_does_not_fit_what_was_held_loses_its_reasons_first() -> None:
+def test_a_long_line_loses_the_reasons_of_what_was_withheld_first() -> None:
     withheld, refused = {"a": "freeze", "b": "pin"}, skipped("tail_age_ms", 5.0, "bounds")
     tail = "skipped 1 (bounds) withheld 2"
     headroom = LINE - len(f"{HEAD} |  | {tail} (freeze, pin)")
@@ -163,12 +163,12 @@ def test_the_line_says_why_it_is_inconclusive_unless_a_figure_does() -> None:
     refused = {3: [skipped("tail_age_ms", 5.0, "nodata")]}
     history = make_history(5, kpis={"net_bps": None}, outcomes=refused, requested={3: Requested()})
     head = "   3 INCONCLUSIVE net=nodata risk=0.35 maker=0.9 p95=310"
-    for said, end in (
+    for causes, end in (
         (reasons[:1], "skipped 1 (nodata)"),
         (reasons[1:], "adverse_bps_p95 has no data | skipped 1"),
         (reasons, "adverse_bps_p95 has no data | skipped 1"),
     ):
-        unclear = with_iteration(history, 3, verdict=Verdict.INCONCLUSIVE, reasons=said)
+        unclear = with_iteration(history, 3, verdict=Verdict.INCONCLUSIVE, reasons=causes)
         line = iteration_line(unclear.iterations[2])
         assert line == f"{head} | {end}"
 
@@ -229,7 +229,7 @@ def test_the_audit_names_what_is_odd() -> None:
 
 
 def test_the_audit_of_little_and_of_much() -> None:
-    assert "too few for a trend" in audited(make_history(3))
+    assert "too few to show a trend" in audited(make_history(3))
     assert "The tuner was off." in audited(make_history(24, tune=False))
     assert "Fills per hour are not known." in audited(make_history(kpis={"fills_per_hour": None}))
     assert "None." in audited(make_history())
@@ -249,26 +249,26 @@ def recommended(history: History, strict: bool = False) -> str:
         (make_history(), "may be frozen"),
         (
             make_history(3, planned=24, halt=Halt(4, "error", "ValueError: x")),
-            "Repair first what ended the lane at iteration 4 (error): ValueError: x",
+            "First repair what ended the lane at iteration 4 (error): ValueError: x",
         ),
-        (make_history(20, planned=24), "Finish the run: 20 of 24"),
+        (make_history(20, planned=24), "Finish the run with --soak-resume: 20 of 24"),
         (make_history(20), "run at least 24 iterations"),
-        (make_history(kpis={"net_bps": None}), "let the target report it as `totals.net_bps`"),
+        (make_history(kpis={"net_bps": None}), "make the target report it as `totals.net_bps`"),
         (make_history(kpis={"maker_taker_ratio": 0.7}), "MAKER_BOOST, NORMALIZE, RELAX never"),
         (make_history(kpis={"net_bps": 1.0}, tune=False), "the tuner was off"),
         (
             make_history(panics={6: Panic("steady_safe", {}, would=False, paused_until=None)}),
-            "Start from a safer profile: panic after iteration 6",
+            "Start from a safer profile: there was a panic after iteration 6",
         ),
         (
             with_iteration(make_history(), 5, echo_mismatch={"tail_age_ms": "500"}),
-            "Make the target run with what runtime_overrides.json says",
+            "Make the target run with the values in runtime_overrides.json",
         ),
         (
             make_history(outcomes={3: [skipped("tail_age_ms", 5.0)]}),
             "Too few changes were applied in full; refused by: velocity 1",
         ),
-        (make_history(kpis={"maker_taker_ratio": 0.7}, mock=True), "silent when it is needed"),
+        (make_history(kpis={"maker_taker_ratio": 0.7}, mock=True), "the tuner proposed too little"),
         (
             make_history(outcomes={3: [applied("tail_age_ms", 4400.0)]}),
             "tail_age_ms ended at its maximum of 5000",
@@ -279,13 +279,13 @@ def test_recommendations_follow_from_the_run(history: History, text: str) -> Non
     assert text in recommended(history)
 
 
-def test_recommendations_name_what_held_a_rule_back() -> None:
+def test_recommendations_name_what_withheld_the_keys_of_a_rule() -> None:
     text = recommended(decided(mock=False))
     assert "MAKER_BOOST fired 23 times" in text
     assert "most often withheld: min_interval_ms: velocity" in text
 
 
-def test_a_value_within_its_noise_is_told() -> None:
+def test_a_value_within_its_noise_is_named() -> None:
     series = [2.75 + 0.4 * (-1) ** t for t in range(24)]
     assert "is within its noise" in recommended(make_history(kpis={"net_bps": series}))
 
