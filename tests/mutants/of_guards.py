@@ -151,7 +151,7 @@ MEASURES = (
         "loop/decide.py",
         'replace(proposal, rule="") if proposal.rule in ',
         'replace(proposal, rule="") if () and proposal.rule in ',
-        (f"{UNIT}/test_rollback.py::test_a_proposer_can_neither_claim_it_nor_spoil_it",),
+        (f"{UNIT}/test_rollback.py::test_a_proposer_can_neither_use_its_name_nor_prevent_it",),
         "ROLLBACK",
     ),
     Mutant(

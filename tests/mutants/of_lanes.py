@@ -20,7 +20,7 @@ ORDER = (
         "loop/guards.py",
         "return max(group, key=lambda proposal: sign * proposal.delta)",
         "return group[-1]",
-        (f"{UNIT}/test_guards.py::test_two_proposals_for_one_key_count_as_the_safest",),
+        (f"{UNIT}/test_guards.py::test_of_two_proposals_for_one_key_the_safest_counts",),
         r"0\.3, 'B'\) != ",
     ),
     Mutant(
@@ -47,7 +47,7 @@ NUMBERS = (
         "canonical.py",
         "return value if math.isfinite(value) else None",
         "return value",
-        (f"{UNIT}/test_kpis.py::test_what_is_no_number_is_no_data",),
+        (f"{UNIT}/test_kpis.py::test_a_value_that_is_no_number_is_no_data",),
         "nan is None",
     ),
     Mutant(
@@ -164,7 +164,8 @@ EFFECTS = (
         "attribution reported twice",
         "loop/completed.py",
         "        if (change.iteration, change.rule) not in reported\n",
-        "        if (change.iteration, change.rule) not in reported or change.due == state.done + 1\n",
+        "        if change.due == state.done + 1\n"
+        "        or (change.iteration, change.rule) not in reported\n",
         (GUARDS,),
         r"oracle.*(?P<shown>\[told\])",
     ),
@@ -185,11 +186,11 @@ EFFECTS = (
         r"oracle.*(?P<shown>\[once_in\])",
     ),
     Mutant(
-        "rolled back once more",
+        "rolled back again too early",
         "loop/rollback.py",
         "now - last_rollback.iteration < guard.once_in\n            if not",
         "now - last_rollback.iteration < guard.once_in - 1\n            if not",
-        (f"{UNIT}/test_rollback.py::test_a_key_is_taken_back_once_in_24_iterations",),
+        (f"{UNIT}/test_rollback.py::test_a_key_is_rolled_back_once_in_24_iterations",),
         r"\[24, 47\] == \[24\]",
     ),
     Mutant(
@@ -197,8 +198,8 @@ EFFECTS = (
         "loop/rollback.py",
         "        if now - rollback.since < guard.once_in\n",
         "",
-        (f"{UNIT}/test_rollback.py::test_what_is_owed_for_24_iterations_is_owed_no_more",),
-        "Owed",
+        (f"{UNIT}/test_rollback.py::test_a_rollback_pending_for_24_iterations_is_dropped",),
+        "PendingRollback",
     ),
     Mutant(
         "the trend is ignored",
@@ -207,9 +208,9 @@ EFFECTS = (
         "((moved, of_before),)",
         (
             f"{UNIT}/test_attribution.py"
-            "::test_a_kpi_that_falls_by_itself_is_not_the_fault_of_the_change",
+            "::test_a_kpi_that_falls_by_itself_is_not_an_effect_of_the_change",
         ),
-        "the trend foretold it",
+        "the trend predicts it",
     ),
     Mutant(
         "worse is always down",
@@ -233,7 +234,7 @@ EFFECTS = (
         "    if _was_off_trend(figures, worse, guard.confidence):\n        return False\n",
         "",
         (
-            f"{UNIT}/test_attribution.py::test_a_latency_that_jumps_takes_its_rule_along_and_is_not_its_fault",
+            f"{UNIT}/test_attribution.py::test_a_latency_that_jumps_by_itself_is_not_an_effect_of_its_rule",
         ),
         "blamed for a jump",
     ),
@@ -242,7 +243,7 @@ EFFECTS = (
         "loop/rollback.py",
         "suspends=remedied",
         "suspends=True",
-        (f"{UNIT}/test_rollback.py::test_a_rollback_that_did_not_help_ends_the_rest",),
+        (f"{UNIT}/test_rollback.py::test_a_rollback_that_did_not_help_ends_the_suspension",),
         r"28, True\) == .*28, False",
     ),
     Mutant(
@@ -250,7 +251,7 @@ EFFECTS = (
         "loop/rollback.py",
         "guards.oscillation.forget_after + 1",
         "guards.oscillation.forget_after",
-        (f"{UNIT}/test_rollback.py::test_a_rollback_that_did_not_help_ends_the_rest",),
+        (f"{UNIT}/test_rollback.py::test_a_rollback_that_did_not_help_ends_the_suspension",),
         "oscillation|rollback",
     ),
     Mutant(
@@ -262,19 +263,19 @@ EFFECTS = (
         "expected 1, got 0",
     ),
     Mutant(
-        "rolled back blindly",
+        "rolled back without data",
         "loop/rollback.py",
         "if reason := _nodata(state, rollback):",
         'if reason := "":',
-        (f"{UNIT}/test_rollback.py::test_it_waits_for_the_kpi_that_it_rests_on",),
+        (f"{UNIT}/test_rollback.py::test_it_waits_for_data_of_its_kpi",),
         "nodata",
     ),
     Mutant(
-        "rolled back though not alone",
+        "rolled back although shared",
         "loop/model.py",
         "return not self.shared and any(",
         "return any(",
-        (f"{UNIT}/test_rollback.py::test_a_change_that_was_not_alone_is_not_taken_back",),
+        (f"{UNIT}/test_rollback.py::test_a_change_shared_with_another_rule_is_not_rolled_back",),
         r"'hurt', True",
     ),
 )

@@ -16,7 +16,7 @@ UNKNOWN = (
         "            return Blocks(None, source, _unlisted(profile, source, reason))\n"
         "        count =",
         "            continue\n        count =",
-        (f"{KPIS}::test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total",),
+        (f"{KPIS}::test_an_unknown_name_or_row_makes_the_ratio_no_data",),
         r"None",
     ),
     Mutant(
@@ -24,7 +24,7 @@ UNKNOWN = (
         "loop/blocks.py",
         '            return Blocks(None, "audit", _unlisted(profile, "audit", reason))',
         "            continue",
-        (f"{KPIS}::test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total",),
+        (f"{KPIS}::test_an_unknown_name_or_row_makes_the_ratio_no_data",),
         r"None",
     ),
     Mutant(
@@ -33,7 +33,7 @@ UNKNOWN = (
         "    if unreadable and (unreadable == rows or unreadable > UNREADABLE * rows):",
         "    if not rows:",
         (
-            f"{KPIS}::test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total",
+            f"{KPIS}::test_an_unknown_name_or_row_makes_the_ratio_no_data",
             f"{GREEN}::test_a_name_that_the_profile_does_not_know_is_no_zero",
         ),
         r"None",
@@ -43,12 +43,12 @@ UNKNOWN = (
         "loop/blocks.py",
         '{near}" if near else ""',
         '{near}" if not near and not event else ""',
-        (f"{KPIS}::test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total",),
+        (f"{KPIS}::test_an_unknown_name_or_row_makes_the_ratio_no_data",),
         r"None",
     ),
     Mutant(
         "an absurd figure is data",
-        "loop/kpis.py",
+        "loop/derived.py",
         "    if abs(finite) > LARGEST:",
         "    if False:",
         (f"{KPIS}::test_no_data_says_what_was_there",),
@@ -82,7 +82,7 @@ LIMITS = (
         "        if not unknown_first:\n",
         "        if False:\n",
         (
-            f"{VERDICT}::TestSharesOfTheFirstIterations::test_unknown_is_no_fail_and_known_is_compared",
+            f"{VERDICT}::TestSharesOfTheFirstIterations::test_an_unknown_first_mean_is_no_fail_and_a_known_one_is_compared",
         ),
         r"FAIL",
     ),
@@ -92,7 +92,7 @@ LIMITS = (
         "not figure >= share[0] * first:",
         "False:",
         (
-            f"{VERDICT}::TestSharesOfTheFirstIterations::test_unknown_is_no_fail_and_known_is_compared",
+            f"{VERDICT}::TestSharesOfTheFirstIterations::test_an_unknown_first_mean_is_no_fail_and_a_known_one_is_compared",
         ),
         r"PASS|FAIL",
     ),
@@ -102,7 +102,7 @@ LIMITS = (
         "        if len(iterations) >= count:",
         "        if iterations:",
         (
-            f"{VERDICT}::TestSharesOfTheFirstIterations::test_unknown_is_no_fail_and_known_is_compared",
+            f"{VERDICT}::TestSharesOfTheFirstIterations::test_an_unknown_first_mean_is_no_fail_and_a_known_one_is_compared",
         ),
         r"FAIL",
     ),

@@ -1,6 +1,6 @@
-"""The invariants of SPEC §10, checked on a finished lane from what it journaled.
+"""The invariants of SPEC §10, checked on a finished lane from its journal.
 
-Nothing here is taken from the guards: streaks, windows and memories are counted anew.
+Nothing here uses the guards: streaks, windows and memories are computed again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ class Past:
 def check_lane(drive: Drive) -> None:
     """Raises AssertionError for the first invariant that the lane breaks."""
     iterations = read_history(drive.entries).iterations
-    decided = [(one, one.decision) for one in iterations if one.decision is not None]
+    decided = [
+        (iteration, iteration.decision)
+        for iteration in iterations
+        if iteration.decision is not None
+    ]
     check_values(drive)
     for iteration, decision in decided:
         check_outcomes(drive, iteration, decision)
@@ -70,7 +74,7 @@ def check_values(drive: Drive) -> None:
 
 
 def check_outcomes(drive: Drive, iteration: Iteration, decision: Decision) -> None:
-    """I4, I5, I14, and what each word means."""
+    """I4, I5, I14, and the meaning of APPLIED, CLIPPED and SKIPPED."""
     proposed = {proposal.key for proposal in decision.requested.proposals}
     keys = [outcome.key for outcome in decision.outcomes]
     assert keys == sorted(proposed), "I4: one outcome for every proposed key"
@@ -105,8 +109,8 @@ def check_outcomes(drive: Drive, iteration: Iteration, decision: Decision) -> No
             if proposal.key == outcome.key:
                 for kpi in proposal.kpis:
                     reading = iteration.readings.get(kpi)
-                    assert reading is not None, "a move rests on data"
-                    assert reading.usable is not None, "a move rests on data"
+                    assert reading is not None, "a move needs data"
+                    assert reading.usable is not None, "a move needs data"
 
 
 def drive_values(drive: Drive, decision: Decision) -> dict[str, float]:
@@ -114,7 +118,7 @@ def drive_values(drive: Drive, decision: Decision) -> dict[str, float]:
     for state in drive.states:
         if state.state_hash == decision.old_hash:
             return dict(state.values)
-    raise AssertionError("a decision starts from a state that never was")
+    raise AssertionError("a decision starts from a state that the lane never had")
 
 
 def applied(drive: Drive, decided: Decided, key: str) -> Iterator[Past]:
@@ -144,7 +148,7 @@ def check_velocity(drive: Drive, decided: Decided) -> None:
 
 
 def check_freeze(drive: Drive, decided: Decided) -> None:
-    """I3: a frozen key is bit-identical, and what is not frozen is not refused for it."""
+    """I3: a frozen key is bit-identical, and a key that is not frozen is not refused for it."""
     streak, until = 0, 0
     for iteration, decision in decided:
         frozen = iteration.number <= until
@@ -153,7 +157,7 @@ def check_freeze(drive: Drive, decided: Decided) -> None:
             if frozen and is_frozen_key:
                 assert decision.panic or outcome.applied == 0, f"I3: {outcome}"
             refused = "freeze" in (outcome.reason, *outcome.also)
-            assert refused == (frozen and is_frozen_key), "I3: freeze is said when it holds"
+            assert refused == (frozen and is_frozen_key), "I3: the reason is freeze if frozen"
         risk, net = (iteration.readings[kpi].usable for kpi in ("risk_ratio", "net_bps"))
         stable = risk is not None and net is not None and risk <= 0.35 and net >= 2.7
         streak = streak + 1 if stable and not frozen else 0
@@ -201,7 +205,7 @@ def check_signatures(drive: Drive, decided: Decided) -> None:
 
 
 def check_oscillation(drive: Drive, decided: Decided) -> None:
-    """I8: no A -> B -> A within twelve iterations, the exempt, edits and panics apart."""
+    """I8: no A -> B -> A within twelve iterations, but for exempt rules, edits and panics."""
     exempt = ("LATENCY_RECOVER", "NORMALIZE", "RELAX", "ROLLBACK", "BACK")  # BACK: drawn.py's
     resets = {
         (key, entry["iteration"])
@@ -231,10 +235,10 @@ def check_oscillation(drive: Drive, decided: Decided) -> None:
 
 
 def check_panic(drive: Drive, decided: Decided) -> None:
-    """I11: after three FAILs the runtime is the safe profile; then four decisions hold."""
+    """I11: after three FAILs the runtime is the safe profile; then four decisions are paused."""
     guard = drive.state.profile.guards.panic
     assert guard is not None
-    streak, hold = 0, 0
+    streak, paused_until = 0, 0
     acts = drive.state.tune and not drive.state.dry_run
     for iteration, decision in decided:
         if iteration.verdict is Verdict.FAIL:
@@ -243,21 +247,21 @@ def check_panic(drive: Drive, decided: Decided) -> None:
             streak = 0
         due = streak == 3
         assert (decision.panic is not None) == due, f"I11 at {decision.iteration}"
-        withheld = decision.iteration <= hold
+        paused = decision.iteration <= paused_until
         for outcome in decision.outcomes:
             refused = "panic" in (outcome.reason, *outcome.also)
-            assert refused == (due or withheld), f"I11: {outcome}"
+            assert refused == (due or paused), f"I11: {outcome}"
             assert outcome.outcome == "SKIPPED" or not refused
         if due:
             streak = 0
             if acts:
                 assert decision.values == guard.values, "I11: not the safe profile"
                 if decision.changes:
-                    hold = decision.iteration + 4
+                    paused_until = decision.iteration + 4
 
 
 def check_pins(drive: Drive, decided: Decided) -> None:
-    """What an operator edited is bit-identical until the end, panics and other edits apart."""
+    """A key that an operator edited is bit-identical to the end, but for panics and more edits."""
     length = drive.state.profile.guards.pin.iterations
     edits = [
         (entry["iteration"], key, position)
@@ -282,50 +286,50 @@ def check_pins(drive: Drive, decided: Decided) -> None:
             assert acts or decision.values[key] == start[key], f"a pinned key moved: {key}"
         for outcome in decision.outcomes:
             refused = "pin" in (outcome.reason, *outcome.also)
-            assert refused == (outcome.key in pinned), f"a pin is said when it holds: {outcome}"
+            assert refused == (outcome.key in pinned), f"the reason is pin if pinned: {outcome}"
         if decision.panic is not None:
             assert set(decision.panic.pins) == pinned & set(decision.panic.moves)
 
 
 def check_attributions(drive: Drive, decided: Decided) -> None:
-    """Every applied change is told of once, at its time, unless the lane ended before."""
-    made = {
+    """Every applied change is reported once, when it is due, unless the lane ended before."""
+    applied_changes = {
         (decision.iteration, outcome.rule)
         for _, decision in decided
         for outcome in decision.outcomes
         if outcome.outcome != "SKIPPED" and decision.changes and not decision.dry_run
     }
     dwells = {rule.name: rule.dwell for rule in drive.state.profile.rules}
-    due = {change: change[0] + max(4, dwells.get(change[1], 1)) for change in made}
-    told: set[tuple[int, str]] = set()
+    due = {change: change[0] + max(4, dwells.get(change[1], 1)) for change in applied_changes}
+    reported: set[tuple[int, str]] = set()
     for _, decision in decided:
-        for one in decision.attributed:
-            change = (one.iteration, one.rule)
-            assert change not in told, "a change is told of once"
-            assert change in made, "only what was changed is told of"
-            told.add(change)
-            # A panic or an edit of its keys cuts it short: then there is a note and no effect.
-            cut_short = bool(one.note) and not one.effects
+        for attribution in decision.attributed:
+            change = (attribution.iteration, attribution.rule)
+            assert change not in reported, "a change is reported once"
+            assert change in applied_changes, "only applied changes are reported"
+            reported.add(change)
+            # A panic or an edit of its keys ends the measurement: a note, and no effect.
+            cut_short = bool(attribution.note) and not attribution.effects
             assert decision.iteration == due[change] or (
                 cut_short and decision.iteration < due[change]
-            ), f"told of at {decision.iteration}: {change}"
-    for change in made - told:
-        assert decided[-1][1].iteration < due[change], f"not told of: {change}"
+            ), f"reported at {decision.iteration}: {change}"
+    for change in applied_changes - reported:
+        assert decided[-1][1].iteration < due[change], f"not reported: {change}"
 
 
 def check_rollbacks(drive: Drive, decided: Decided) -> None:
-    """A key is taken back once in 24 iterations, and only after a change that hurt."""
+    """A key is rolled back once in 24 iterations, and only after a change that hurt."""
     last: dict[str, int] = {}
     hurt: dict[str, set[float]] = {}
     for _, decision in decided:
-        for one in decision.attributed:
-            if one.beyond_doubt:
-                for key, (before, _after) in one.keys.items():
+        for attribution in decision.attributed:
+            if attribution.beyond_doubt:
+                for key, (before, _after) in attribution.keys.items():
                     hurt.setdefault(key, set()).add(before)
         for outcome in decision.outcomes:
             if outcome.rule != "ROLLBACK":
                 continue
-            assert outcome.key in hurt, "nothing hurt there"
+            assert outcome.key in hurt, "no change of this key hurt"
             if outcome.outcome == "SKIPPED":
                 continue
             assert decision.iteration - last.get(outcome.key, -99) >= 24, "twice in 24 iterations"
@@ -333,7 +337,7 @@ def check_rollbacks(drive: Drive, decided: Decided) -> None:
             slack = TOLERANCE * drive.state.profile.parameters[outcome.key].span
             assert outcome.after is not None
             near = any(abs(outcome.after - value) <= slack for value in hurt[outcome.key])
-            assert near, "not the last good value"
+            assert near, "not the value before the change"
 
 
 def check_late(drive: Drive, decided: Decided) -> None:
@@ -345,7 +349,7 @@ def check_late(drive: Drive, decided: Decided) -> None:
 
 
 def check_fold(drive: Drive) -> None:
-    """I12: any prefix folds to the state of that moment (a sample of them)."""
+    """I12: any prefix of the journal folds to the state at its end (two of them are checked)."""
     lines = [canonical_json(entry) for entry in drive.entries]
     assert fold(json.loads(line) for line in lines) == drive.state, "I12"
     middle = len(lines) // 2

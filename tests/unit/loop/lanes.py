@@ -60,7 +60,7 @@ def edge_report(
     fills: float = 1000.0,
     **sections: Any,
 ) -> dict[str, Any]:
-    """An EDGE_REPORT in which no rule of the shipped profile has anything to do."""
+    """An EDGE_REPORT after which no rule of the shipped profile fires."""
     report: dict[str, Any] = {
         "totals": {
             "net_bps": net,
@@ -111,7 +111,7 @@ class Drive:
 
     @classmethod
     def replayed(cls, entries: Sequence[Mapping[str, Any]]) -> Drive:
-        """The lane of a journal, entry by entry, as the invariants look at it."""
+        """The lane of a journal, entry by entry, as the invariants need it."""
         drive = cls.__new__(cls)
         drive.entries, drive.decisions = [dict(entry) for entry in entries], []
         drive.states = [started(entries[0])]
@@ -138,7 +138,7 @@ class Drive:
         return self.add(checks_entry(self.state.next_iteration, recorded, failed))
 
     def intend(self, proposer: Proposer | None = None) -> Decision:
-        """The decision, journaled and not carried out."""
+        """The decision, journaled but not carried out."""
         decision = decide(self.state, proposer)
         self.decisions.append(decision)
         self.add(decision_entry(decision))
@@ -160,7 +160,7 @@ class Drive:
         return [self.step(report) for _ in range(count)]
 
     def move(self, rule: str = "", /, **deltas: Any) -> dict[str, Outcome]:
-        """One quiet iteration with these deltas proposed; outcomes by key."""
+        """The outcomes by key of one iteration in which only these deltas are proposed."""
         decision = self.step(proposer=proposing(rule, **deltas))
         return {outcome.key: outcome for outcome in decision.outcomes}
 
@@ -177,7 +177,7 @@ class Drive:
 
 
 def proposing(rule: str = "", /, *kpis: str, **deltas: Any) -> Proposer:
-    """Proposes these deltas always, in the name of ``rule``, resting on ``kpis``."""
+    """A proposer that always proposes these deltas, with this rule name and based on ``kpis``."""
     proposals = tuple(Proposal(key, delta, rule, kpis) for key, delta in deltas.items())
     return lambda state, readings, headroom: Requested(proposals=proposals)
 
@@ -188,5 +188,5 @@ def as_written(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nothing(state: Any, readings: Any, headroom: Any) -> Requested:
-    """A proposer with no wishes."""
+    """A proposer without any proposal."""
     return Requested()

@@ -1,4 +1,4 @@
-"""What came of a change, told ``n`` iterations later."""
+"""The effect of a change, reported ``n`` iterations later."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def quiet(mean: float, seed: int, sd: float = 0.1) -> dict[str, Any]:
 def changed_at(
     at: int, before: float, after: float, *, length: int = 4, **options: Any
 ) -> tuple[Drive, Decision]:
-    """A change of tail_age_ms for net_bps after iteration ``at``; the decision that tells of it."""
+    """A change of tail_age_ms for net_bps after iteration ``at``, and the decision after it."""
     drive = Drive(**options)
     for number in range(1, at + length + 1):
         report = quiet(before if number <= at else after, number)
@@ -40,11 +40,15 @@ def changed_at(
     return drive, decision
 
 
-def test_a_change_is_told_of_after_its_window_and_once() -> None:
+def test_a_change_is_reported_after_its_window_and_once() -> None:
     drive, decision = changed_at(20, 3.0, 3.0)
-    (told,) = decision.attributed
-    assert (told.iteration, told.rule, told.keys) == (20, "MINE", {"tail_age_ms": (600.0, 625.0)})
-    assert told.verdict == "no evidence"
+    (attribution,) = decision.attributed
+    assert (attribution.iteration, attribution.rule, attribution.keys) == (
+        20,
+        "MINE",
+        {"tail_age_ms": (600.0, 625.0)},
+    )
+    assert attribution.verdict == "no evidence"
     assert all(not earlier.attributed for earlier in drive.decisions[:-1])
     assert not drive.step(edge_report(), nothing).attributed
     assert drive.state.changes == ()
@@ -70,50 +74,56 @@ def test_the_means_are_those_of_as_many_before_as_after() -> None:
 )
 def test_helped_and_hurt(after: float, verdict: str, doubtless: bool) -> None:
     _, decision = changed_at(20, 3.0, after)
-    (told,) = decision.attributed
-    assert (told.verdict, told.beyond_doubt) == (verdict, doubtless)
+    (attribution,) = decision.attributed
+    assert (attribution.verdict, attribution.beyond_doubt) == (verdict, doubtless)
 
 
-def told_of(series: Callable[[int], float], at: int = 24) -> Attribution:
-    """What came of a change for net_bps after iteration ``at`` of such a series."""
+def attribution_of(series: Callable[[int], float], at: int = 24) -> Attribution:
+    """The attribution of a change for net_bps after iteration ``at`` of the series."""
     drive = Drive(changed(shipped(), panic=None))
     for number in range(1, at + 5):
         how = proposing("MINE", "net_bps", tail_age_ms=25) if number == at else nothing
         decision = drive.step(edge_report(net=series(number)), how)
-    (told,) = decision.attributed
-    return told
+    (attribution,) = decision.attributed
+    return attribution
 
 
-def test_a_kpi_that_falls_by_itself_is_not_the_fault_of_the_change() -> None:
-    # A seed whose noise looks white: a large φ would clear the change without asking the trend.
+def test_a_kpi_that_falls_by_itself_is_not_an_effect_of_the_change() -> None:
+    # With this seed the estimated φ is small. With a large φ the trend would not be needed.
     noise = random.Random(0)
-    told = told_of(lambda number: 6.0 - 0.1 * number + noise.gauss(0.0, 0.03))
-    assert told.verdict == "hurt"
-    assert not told.beyond_doubt, "the trend foretold it"
+    attribution = attribution_of(lambda number: 6.0 - 0.1 * number + noise.gauss(0.0, 0.03))
+    assert attribution.verdict == "hurt"
+    assert not attribution.beyond_doubt, "the trend predicts it"
 
 
-def test_a_latency_that_jumps_takes_its_rule_along_and_is_not_its_fault() -> None:
-    """It jumps, the rule answers to it, it jumps again: no parameter had a part in that."""
+def test_a_latency_that_jumps_by_itself_is_not_an_effect_of_its_rule() -> None:
+    """It jumps, the rule reacts, it jumps again: no parameter is the cause."""
     hurt = 0
     for seed in range(20):
         noise, drive = random.Random(seed), Drive()
         for number in range(1, 31):
             level = 310.0 if number <= 24 else 420.0 if number <= 26 else 900.0
             drive.step(edge_report(p95=noise.gauss(level, 18.0)))
-        told = [one for decision in drive.decisions for one in decision.attributed]
-        hurt += any(one.verdict == "hurt" for one in told)
-        assert not any(one.beyond_doubt for one in told), "blamed for a jump"
-    assert hurt >= 10, "it looks like harm"
+        attributions = [
+            attribution for decision in drive.decisions for attribution in decision.attributed
+        ]
+        hurt += any(attribution.verdict == "hurt" for attribution in attributions)
+        assert not any(attribution.beyond_doubt for attribution in attributions), (
+            "blamed for a jump"
+        )
+    assert hurt >= 10, "the mean before and after alone shows harm"
 
 
-def test_a_rise_that_ends_is_no_harm() -> None:
+def test_a_rise_that_ends_has_no_evidence_of_harm() -> None:
     noise = random.Random(0)
-    told = told_of(lambda number: 3.0 + 0.1 * min(number, 25) + noise.gauss(0.0, 0.03))
-    assert not told.beyond_doubt, "less than foretold, and more than before"
+    attribution = attribution_of(
+        lambda number: 3.0 + 0.1 * min(number, 25) + noise.gauss(0.0, 0.03)
+    )
+    assert not attribution.beyond_doubt, "lower than predicted, and higher than before"
 
 
 def width(before: float, after: float, phi: float = 0.0, seed: int = 0) -> float:
-    """Of the interval, with these standard deviations before and after; infinite for none."""
+    """The width of the interval with these standard deviations before and after; maybe infinite."""
     noise, value, at = random.Random(seed), 0.0, 24
 
     def series(number: int) -> float:
@@ -121,7 +131,7 @@ def width(before: float, after: float, phi: float = 0.0, seed: int = 0) -> float
         value = phi * value + math.sqrt(1.0 - phi * phi) * noise.gauss(0.0, 1.0)
         return 4.0 + (before if number <= at else after) * value
 
-    (effect,) = told_of(series, at).effects
+    (effect,) = attribution_of(series, at).effects
     return math.inf if effect.low is None or effect.high is None else effect.high - effect.low
 
 
@@ -141,33 +151,35 @@ def test_without_noise_nothing_is_beyond_doubt() -> None:
     for number in range(1, 25):
         how = proposing("MINE", "net_bps", tail_age_ms=25) if number == 20 else nothing
         decision = drive.step(edge_report(net=3.0 if number <= 20 else 2.5), how)
-    (told,) = decision.attributed
-    (effect,) = told.effects
+    (attribution,) = decision.attributed
+    (effect,) = attribution.effects
     assert effect.low == effect.high == pytest.approx(-0.5)
-    assert (told.verdict, told.beyond_doubt) == ("hurt", False)
+    assert (attribution.verdict, attribution.beyond_doubt) == ("hurt", False)
 
 
 def test_early_changes_have_no_evidence() -> None:
     _, decision = changed_at(3, 3.0, 2.0, profile=changed(shipped(), panic=None))
-    (told,) = decision.attributed
-    assert told.verdict == "no evidence"
-    assert told.effects[0].low is None
+    (attribution,) = decision.attributed
+    assert attribution.verdict == "no evidence"
+    assert attribution.effects[0].low is None
 
 
 def test_the_dwell_of_a_rule_is_its_window() -> None:
     drive = Drive()
     drive.steps(16, edge_report(p95=345.0))
     assert "LATENCY_BUFFER" in drive.decisions[-1].requested.rules
-    told: list[Attribution] = []
+    attributions: list[Attribution] = []
     for _ in range(16):
-        assert not told
-        told += drive.step(edge_report(p95=320.0), nothing).attributed
-    (one,) = told
-    assert (one.rule, one.iteration) == ("LATENCY_BUFFER", 16)
-    assert [(effect.kpi, effect.aim) for effect in one.effects] == [("p95_latency_ms", "down")]
+        assert not attributions
+        attributions += drive.step(edge_report(p95=320.0), nothing).attributed
+    (attribution,) = attributions
+    assert (attribution.rule, attribution.iteration) == ("LATENCY_BUFFER", 16)
+    assert [(effect.kpi, effect.aim) for effect in attribution.effects] == [
+        ("p95_latency_ms", "down")
+    ]
 
 
-def test_who_moved_something_else_shares_it() -> None:
+def test_another_rule_that_moved_something_shares_the_effect() -> None:
     drive = Drive()
     drive.steps(12)
     drive.step(edge_report(), proposing("MINE", "net_bps", tail_age_ms=25))
@@ -177,13 +189,13 @@ def test_who_moved_something_else_shares_it() -> None:
     assert decision.attributed[0].rule == "OTHER"
     mine = drive.decisions[-2].attributed[0]
     assert mine.shared == ("OTHER",)
-    # What was before OTHER moved, and MINE before it, does not compare: one iteration is left.
+    # Iterations before the moves of OTHER and MINE are not compared: one iteration is left.
     (effect,) = decision.attributed[0].effects
     assert (effect.n_before, effect.n_after) == (1, 4)
     assert "too few" in decision.attributed[0].note
 
 
-def test_a_row_of_moves_of_one_rule_is_not_shared() -> None:
+def test_several_moves_of_one_rule_are_not_shared() -> None:
     drive = Drive()
     drive.steps(12)
     for _ in range(2):
@@ -193,17 +205,17 @@ def test_a_row_of_moves_of_one_rule_is_not_shared() -> None:
     assert decision.attributed[0].shared == ()
 
 
-def test_an_edit_of_its_key_spoils_it() -> None:
+def test_an_edit_of_its_key_ends_the_measurement() -> None:
     drive = Drive()
     drive.steps(8)
     drive.step(edge_report(), proposing("", "net_bps", tail_age_ms=25, vip_tilt_cap=0.05))
     drive.edit(tail_age_ms=700)
-    (told,) = drive.step(edge_report(), nothing).attributed
-    assert told.verdict == "no evidence"
-    assert told.note == "tail_age_ms edited by hand after iteration 9"
+    (attribution,) = drive.step(edge_report(), nothing).attributed
+    assert attribution.verdict == "no evidence"
+    assert attribution.note == "tail_age_ms edited by hand after iteration 9"
 
 
-def test_an_edit_of_another_key_shares_it() -> None:
+def test_an_edit_of_another_key_shares_the_effect() -> None:
     drive = Drive()
     drive.steps(8)
     drive.step(edge_report(), proposing("", "net_bps", tail_age_ms=25))
@@ -213,13 +225,13 @@ def test_an_edit_of_another_key_shares_it() -> None:
     assert decision.attributed[0].shared == ("EXTERNAL",)
 
 
-def test_a_panic_spoils_it() -> None:
+def test_a_panic_ends_the_measurement() -> None:
     drive = Drive()
     drive.steps(8)
     drive.step(edge_report(net=1.0), proposing("", "net_bps", tail_age_ms=25))
     for _ in range(3):
         decision = drive.step(edge_report(net=1.0), nothing)
-    assert [one.note for one in decision.attributed] == ["panic at iteration 11"]
+    assert [attribution.note for attribution in decision.attributed] == ["panic at iteration 11"]
 
 
 def test_iterations_of_a_scenario_are_left_out() -> None:
@@ -249,8 +261,8 @@ def test_iterations_with_other_values_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(("during", "compare"), [(False, 3), (True, 2)], ids=["before", "during"])
-def test_what_was_before_an_edit_does_not_compare(during: bool, compare: int) -> None:
-    """Edited before or during iteration 9; the change is made after iteration 11."""
+def test_iterations_before_an_edit_are_not_compared(during: bool, compare: int) -> None:
+    """An edit before or during iteration 9; the change is applied after iteration 11."""
     drive = Drive()
     drive.steps(8)
     if during:
@@ -271,12 +283,12 @@ def test_missing_data_is_left_out() -> None:
     for number in range(1, 25):
         how = proposing("MINE", "net_bps", tail_age_ms=25) if number == 20 else nothing
         decision = drive.step(edge_report(net=None if number > 21 else 3.0), how)
-    (told,) = decision.attributed
-    assert told.effects[0].n_after == 1
-    assert told.note == "too few comparable iterations: net_bps 4 before and 1 after"
+    (attribution,) = decision.attributed
+    assert attribution.effects[0].n_after == 1
+    assert attribution.note == "too few comparable iterations: net_bps 4 before and 1 after"
 
 
-def test_a_dry_run_changes_nothing_so_nothing_comes_of_it() -> None:
+def test_a_dry_run_has_no_attributions() -> None:
     drive, _ = changed_at(20, 3.0, 3.0, dry_run=True)
     assert not any(decision.attributed for decision in drive.decisions)
 
@@ -287,7 +299,7 @@ def test_it_can_be_switched_off() -> None:
     assert drive.state.changes == ()
 
 
-def test_what_rules_aim_at() -> None:
+def test_the_kpis_that_rules_aim_at() -> None:
     profile = shipped()
     assert {rule.name: dict(aims_of(profile, rule.name, ())) for rule in profile.rules} == {
         "RISK_AGGRESSIVE": {"risk_ratio": "down"},
@@ -322,13 +334,15 @@ def test_it_goes_through_the_journal_unchanged() -> None:
     entry = as_written(decision_entry(decision))
     assert decision_from_entry(entry).attributed == decision.attributed
     assert entry["attributed"][0]["verdict"] == "hurt"
-    told = [one for entry in drive.entries for one in entry.get("attributed", ())]
-    assert len(told) == 1
-    assert all(math.isfinite(told[0]["effects"][0][name]) for name in ("low", "high"))
+    attributions = [
+        attribution for entry in drive.entries for attribution in entry.get("attributed", ())
+    ]
+    assert len(attributions) == 1
+    assert all(math.isfinite(attributions[0]["effects"][0][name]) for name in ("low", "high"))
 
 
 @pytest.mark.parametrize("huge", [1e308, -1e308, 1e200])
-def test_figures_beyond_reason_tell_nothing_and_break_nothing(huge: float) -> None:
+def test_huge_figures_give_no_evidence_and_do_not_raise(huge: float) -> None:
     drive = Drive(changed(shipped(), panic=None))
     for number in range(1, 29):
         how = proposing("MINE", "net_bps", tail_age_ms=25) if number == 20 else nothing
@@ -339,11 +353,13 @@ def test_figures_beyond_reason_tell_nothing_and_break_nothing(huge: float) -> No
     assert drive.state.done == 28
 
 
-def test_figures_whose_sums_are_no_number_tell_nothing() -> None:
+def test_figures_whose_sums_overflow_give_no_evidence() -> None:
     drive = Drive(changed(shipped(), panic=None))
     for number in range(1, 14):
         net = 1e155 if number in (3, 4) else 3.0 + 0.01 * (number % 3)
         how = proposing("MINE", "net_bps", tail_age_ms=25) if number == 8 else nothing
         drive.step(edge_report(net=net), how)
-    told = [one for decision in drive.decisions for one in decision.attributed]
-    assert [one.verdict for one in told] == ["no evidence"]
+    attributions = [
+        attribution for decision in drive.decisions for attribution in decision.attributed
+    ]
+    assert [attribution.verdict for attribution in attributions] == ["no evidence"]

@@ -60,7 +60,7 @@ class TestPanic:
     def test_three_failures_in_a_row_revert_to_the_safe_profile(self) -> None:
         drive = Drive(iterations=3)
         decisions = drive.steps(3, FAIL)
-        assert [one.panic for one in decisions[:2]] == [None, None]
+        assert [decision.panic for decision in decisions[:2]] == [None, None]
         panic = decisions[2].panic
         assert panic is not None
         assert (panic.revert_to, panic.would, panic.paused_until) == ("steady_safe", False, 7)
@@ -73,7 +73,7 @@ class TestPanic:
     def test_missing_data_leaves_the_streak_and_a_good_iteration_ends_it(self) -> None:
         drive = Drive()
         reports = [FAIL, edge_report(risk=None), FAIL]
-        assert [drive.step(one, nothing).verdict for one in reports] == [
+        assert [drive.step(report, nothing).verdict for report in reports] == [
             Verdict.FAIL,
             Verdict.INCONCLUSIVE,
             Verdict.FAIL,
@@ -122,12 +122,12 @@ class TestPanic:
     def test_it_only_would_without_tuning_or_in_a_dry_run(self, tune: bool, dry_run: bool) -> None:
         drive = Drive(tune=tune, dry_run=dry_run)
         decisions = [drive.step(FAIL, nothing) for _ in range(6)]
-        panics = [one.panic for one in decisions]
+        panics = [decision.panic for decision in decisions]
         assert [panic is not None for panic in panics] == [False, False, True] * 2
         assert panics[2] is not None
         assert panics[2].would
         assert panics[2].moves["min_interval_ms"] == 75
-        assert not any(one.changes for one in decisions)
+        assert not any(decision.changes for decision in decisions)
         assert drive.state.paused_until == 0
         assert "would revert to steady_safe" in decisions[2].note
 
@@ -135,7 +135,9 @@ class TestPanic:
 def test_without_tuning_nothing_is_ever_proposed() -> None:
     drive = Drive(tune=False)
     decisions = drive.steps(6, edge_report(maker=0.6, risk=0.3))
-    assert all(one.requested.proposals == () and one.outcomes == () for one in decisions)
+    assert all(
+        decision.requested.proposals == () and decision.outcomes == () for decision in decisions
+    )
     assert drive.state.frozen_until > 0, "streaks are still counted"
 
 
@@ -191,10 +193,10 @@ def test_a_proposers_note_reaches_the_decision() -> None:
 
 def test_proposals_are_journaled_sorted_whatever_their_order() -> None:
     proposals = (Proposal("tail_age_ms", 5, ""), Proposal("base_spread_bps", 0.01, ""))
-    one = Drive().step(proposer=lambda *_: Requested(proposals=proposals))
-    two = Drive().step(proposer=lambda *_: Requested(proposals=proposals[::-1]))
-    assert one == two
-    assert [proposal.key for proposal in one.requested.proposals] == [
+    forward = Drive().step(proposer=lambda *_: Requested(proposals=proposals))
+    backward = Drive().step(proposer=lambda *_: Requested(proposals=proposals[::-1]))
+    assert forward == backward
+    assert [proposal.key for proposal in forward.requested.proposals] == [
         "base_spread_bps",
         "tail_age_ms",
     ]

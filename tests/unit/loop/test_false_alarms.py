@@ -1,7 +1,7 @@
-"""The tuner leaves the healthy alone and helps the sick: the benchmarks of it, small and fast.
+"""The tuner has few false alarms on a healthy target and improves a sick one.
 
-``benchmarks/false_alarms.py`` and ``benchmarks/recovery.py`` print the full tables; here are fewer
-runs with fixed seeds, and tests of the synthetic target that both rest on.
+``benchmarks/false_alarms.py`` and ``benchmarks/recovery.py`` print the full tables. Here are fewer
+runs with fixed seeds, and tests of the synthetic target that both use.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SEEDS = range(1, 31)
 
 @pytest.fixture(scope="module")
 def strong_noise() -> list[false_alarms.Run]:
-    """A/A lanes at the true p95 of SPEC §9, under the most correlated noise."""
+    """A/A lanes at the true p95 of SPEC §9, with the most correlated noise."""
     row = false_alarms.Row(PROFILE, "profile", 320.0, 0.8)
     return [false_alarms.run_of(row, seed) for seed in SEEDS]
 
@@ -182,15 +182,15 @@ def test_drift_is_the_farthest_and_not_the_last() -> None:
     profile = false_alarms.profile_of(PROFILE, "naive")
     steps = lane_steps(profile, SyntheticTarget(row.plant, profile, row.phi, 1), 72)
     away = {
-        key: [abs(step.decision.values[key] - one.start) / one.span for step in steps]
-        for key, one in profile.parameters.items()
+        key: [abs(step.decision.values[key] - parameter.start) / parameter.span for step in steps]
+        for key, parameter in profile.parameters.items()
     }
     assert false_alarms.run_of(row, 1).drift == {key: max(far) for key, far in away.items()}
     assert any(max(far) > far[-1] for far in away.values())
 
 
 def alarms(latency: int, panic: float, drift: float) -> list[bool]:
-    """Which aims are met by lanes that all did so much."""
+    """Which aims are met if all lanes have these figures."""
     run = false_alarms.Run(Counter(LATENCY_HARD=latency), 0, {"a": drift}, Counter(), 0)
     row = false_alarms.Row(PROFILE, "profile", None, 0.3)
     summary = false_alarms.Summary(row, (run, run), panic)
@@ -199,14 +199,14 @@ def alarms(latency: int, panic: float, drift: float) -> list[bool]:
 
 
 def test_the_aims_of_the_healthy() -> None:
-    assert alarms(1, 0.0099, 0.10) == [True, True, True], "naive is not held to them"
+    assert alarms(1, 0.0099, 0.10) == [True, True, True], "the naive tuner has no such aims"
     assert alarms(2, 0.0, 0.0) == [False, True, True]
     assert alarms(0, 0.01, 0.0) == [True, False, True]
     assert alarms(0, 0.0, 0.11) == [True, True, False]
 
 
 def recoveries(back: int, turns: int, *, reachable: bool = True) -> list[bool]:
-    """Which aims are met by ten lanes of which so many came back."""
+    """Which aims are met by ten lanes of which this many recovered."""
     profile = shipped()
     sick = recovery.faults(profile)["latency x1.3"]
     kpis = {"p95_latency_ms": 400.0, "net_bps": 3.0}
@@ -214,15 +214,15 @@ def recoveries(back: int, turns: int, *, reachable: bool = True) -> list[bool]:
         recovery.Run(20 if n < back else None, {"a": turns} if n < back else {}, kpis, 0, 0)
         for n in range(10)
     ]
-    one = recovery.Summary("latency x1.3", 0.3, runs, kpis, sick, reachable)
-    return [met for met, _ in recovery.aims([one])]
+    summary = recovery.Summary("latency x1.3", 0.3, runs, kpis, sick, reachable)
+    return [met for met, _ in recovery.aims([summary])]
 
 
 def test_the_aims_of_the_sick() -> None:
     assert recoveries(9, 1) == [True, True]
     assert recoveries(8, 1) == [False, True]
     assert recoveries(10, 2) == [True, False]
-    assert recoveries(0, 0, reachable=False) == [True], "what no parameter reaches is not judged"
+    assert recoveries(0, 0, reachable=False) == [True], "what no parameter can change is no aim"
 
 
 def test_without_noise_nothing_happens() -> None:
@@ -272,7 +272,8 @@ def test_curves_begin_at_the_start_and_end_flat() -> None:
     slower = plant.truth(1, {**start, "concurrency_limit": 1.0})
     assert slower["p95_latency_ms"] == pytest.approx(100.0 + 280.7 - 323.7)
     assert slower["fills_per_hour"] == pytest.approx(100.0 * 15608 / 17281)
-    # The interval counts in proportion to the rate: at half the rate, twice of it does nothing.
+    # The effect of the interval is proportional to the rate: at half the rate, twice the interval
+    # changes nothing.
     still = {**start, "replace_rate_per_min": 200.0}
     twice = {**still, "min_interval_ms": 100.0}
     assert plant.truth(1, twice) == pytest.approx(plant.truth(1, still))

@@ -21,7 +21,9 @@ def asked(drive: Drive, *proposals: Proposal) -> Guarded:
     return guard(state, state.observed.readings, proposals)
 
 
-def one(drive: Drive, key: str, delta: Any, rule: str = "", kpis: tuple[str, ...] = ()) -> Outcome:
+def outcome_of(
+    drive: Drive, key: str, delta: Any, rule: str = "", kpis: tuple[str, ...] = ()
+) -> Outcome:
     (outcome,) = asked(drive, Proposal(key, delta, rule, kpis)).outcomes
     return outcome
 
@@ -35,7 +37,7 @@ def test_the_table_is_the_order_of_the_reasons() -> None:
 
 
 def test_a_harmless_move_is_applied() -> None:
-    assert one(Drive(), "tail_age_ms", 25) == Outcome(
+    assert outcome_of(Drive(), "tail_age_ms", 25) == Outcome(
         key="tail_age_ms",
         outcome="APPLIED",
         proposed=25.0,
@@ -53,7 +55,7 @@ def test_panic_refuses_everything_while_the_revert_is_carried_out() -> None:
     for _ in range(2):
         drive.step(FAIL, nothing)
     drive.observe(FAIL)
-    outcome = one(drive, "tail_age_ms", 25)
+    outcome = outcome_of(drive, "tail_age_ms", 25)
     assert verdict(outcome) == ("SKIPPED", 0.0, "panic")
     assert outcome.note == "reverting to steady_safe"
 
@@ -74,10 +76,10 @@ def test_the_hold_after_a_panic_is_four_decisions() -> None:
 def test_a_delta_that_rests_on_a_kpi_without_data_is_refused(kpi: str) -> None:
     drive = Drive()
     drive.observe(edge_report(net=None, maker=None))
-    outcome = one(drive, "tail_age_ms", 25, kpis=("risk_ratio", kpi))
+    outcome = outcome_of(drive, "tail_age_ms", 25, kpis=("risk_ratio", kpi))
     assert verdict(outcome) == ("SKIPPED", 0.0, "nodata")
     assert outcome.note == f"no data of {kpi}"
-    assert one(drive, "tail_age_ms", 25, kpis=("risk_ratio",)).outcome == "APPLIED"
+    assert outcome_of(drive, "tail_age_ms", 25, kpis=("risk_ratio",)).outcome == "APPLIED"
 
 
 # 3 invalid
@@ -98,7 +100,7 @@ def test_a_delta_that_rests_on_a_kpi_without_data_is_refused(kpi: str) -> None:
     ],
 )
 def test_what_is_no_change_of_a_parameter_is_invalid(key: str, delta: Any) -> None:
-    outcome = one(Drive(), key, delta)
+    outcome = outcome_of(Drive(), key, delta)
     assert verdict(outcome) == ("SKIPPED", 0.0, "invalid")
     assert outcome.before == outcome.after == (600.0 if key == "tail_age_ms" else None)
 
@@ -113,7 +115,7 @@ def test_a_result_that_is_no_number_is_invalid() -> None:
         profile=replace(profile, parameters={**profile.parameters, "tail_age_ms": wide}),
         values={**drive.state.values, "tail_age_ms": 1.7e308},
     )
-    assert one(drive, "tail_age_ms", 1.7e308).reason == "invalid"
+    assert outcome_of(drive, "tail_age_ms", 1.7e308).reason == "invalid"
 
 
 def test_what_cannot_be_read_is_refused_and_not_raised() -> None:
@@ -159,11 +161,11 @@ def test_frozen_keys_stay_for_exactly_four_decisions_and_the_streak_starts_anew(
     assert drive.state.frozen_until == 18
 
 
-def test_a_frozen_key_says_until_when() -> None:
+def test_the_note_of_a_frozen_key_has_the_last_iteration() -> None:
     drive = Drive()
     drive.step(STABLE, nothing)
     drive.step(STABLE, nothing)
-    assert one(drive, "max_delta_ratio", 0.01).note == "frozen until iteration 6"
+    assert outcome_of(drive, "max_delta_ratio", 0.01).note == "frozen until iteration 6"
 
 
 def test_missing_data_breaks_the_stable_streak() -> None:
@@ -178,7 +180,7 @@ def test_missing_data_breaks_the_stable_streak() -> None:
 # 6 cooldown
 
 
-def test_after_a_large_change_two_decisions_rest_and_the_third_moves() -> None:
+def test_after_a_large_change_two_decisions_move_nothing_and_the_third_does() -> None:
     drive = Drive()
     first = drive.step(proposer=proposing(replace_rate_per_min=-60, inventory_tilt_cap=0.1))
     assert first.large
@@ -193,7 +195,7 @@ def test_a_change_of_exactly_a_tenth_is_not_large() -> None:
     assert drive.step(proposer=proposing(inventory_tilt_cap=0.0999, vip_tilt_cap=0.0002)).large
 
 
-def test_large_counts_what_was_applied_and_not_what_was_asked() -> None:
+def test_large_counts_the_applied_and_not_the_proposed_move() -> None:
     drive = Drive()
     decision = drive.step(proposer=proposing(inventory_tilt_cap=0.1, vip_tilt_cap=0.9))
     assert [outcome.outcome for outcome in decision.outcomes] == ["APPLIED", "SKIPPED"]
@@ -221,7 +223,7 @@ def test_a_duplicate_comes_before_velocity_in_the_reasons() -> None:
     first = drive.move(tail_age_ms=450)["tail_age_ms"]
     assert (first.outcome, first.applied) == ("CLIPPED", 300.0)
     drive.edit(tail_age_ms=600.0)
-    # The hour's cap is spent, so let it pass.
+    # The cap of this hour is spent, so go on to the next hour.
     for _ in range(11):
         drive.step(proposer=nothing)
     outcome = drive.move(tail_age_ms=450)["tail_age_ms"]
@@ -232,7 +234,7 @@ def test_a_duplicate_comes_before_velocity_in_the_reasons() -> None:
     )
 
 
-def test_signatures_know_the_state_and_the_deltas_and_not_their_order() -> None:
+def test_signatures_depend_on_state_and_deltas_and_not_on_their_order() -> None:
     assert signature_of("a", {}) is None
     base = signature_of("a", {"x": 1.0, "y": 2.0})
     assert base is not None
@@ -262,14 +264,14 @@ def test_only_the_last_change_is_remembered() -> None:
 
 
 @pytest.mark.parametrize("rule", ["LATENCY_RECOVER", "NORMALIZE", "RELAX"])
-def test_the_exempt_may_go_back(rule: str) -> None:
-    """The profile's own; a proposer that takes one of their names is not that rule."""
+def test_an_exempt_rule_may_move_back(rule: str) -> None:
+    """Only the profile's own rules; a proposer that uses the name of one is not exempt."""
     for by_rules, outcome in ((True, "APPLIED"), (False, "SKIPPED")):
         drive = Drive()
         drive.move(tail_age_ms=25)
         back = Requested((Proposal("tail_age_ms", -25.0, rule),), by_rules=by_rules)
-        (told,) = drive.step(proposer=lambda *_, said=back: said).outcomes
-        assert told.outcome == outcome
+        (last,) = drive.step(proposer=lambda *_, request=back: request).outcomes
+        assert last.outcome == outcome
 
 
 def test_a_profile_may_exempt_a_proposer_by_name() -> None:
@@ -287,7 +289,7 @@ def test_the_value_is_forgotten_after_twelve_iterations(quiet: int, reason: str)
     assert drive.move(tail_age_ms=-25)["tail_age_ms"].reason == reason
 
 
-def test_a_move_within_the_tolerance_of_the_old_value_goes_back_too() -> None:
+def test_a_move_to_within_the_tolerance_of_the_old_value_is_refused_too() -> None:
     span = shipped().parameters["tail_age_ms"].span
     drive = Drive()
     drive.move(tail_age_ms=25)
@@ -295,7 +297,7 @@ def test_a_move_within_the_tolerance_of_the_old_value_goes_back_too() -> None:
     assert near.reason == "oscillation"
 
 
-def test_a_clipped_move_never_lands_on_the_old_value() -> None:
+def test_a_clipped_move_never_ends_at_the_old_value() -> None:
     drive = Drive(values={"tail_age_ms": 5000.0})
     drive.move(tail_age_ms=-100)
     outcome = drive.move(tail_age_ms=150)["tail_age_ms"]
@@ -323,11 +325,11 @@ def test_the_cap_is_on_the_sum_of_moves_and_not_on_the_net() -> None:
 
 @pytest.mark.parametrize(("delta", "word"), [(60.0, "CLIPPED"), (60.001, "SKIPPED")])
 def test_half_of_a_move_is_enough(delta: float, word: str) -> None:
-    assert one(Drive(), "min_interval_ms", delta).outcome == word
+    assert outcome_of(Drive(), "min_interval_ms", delta).outcome == word
 
 
 def test_a_clipped_move_keeps_its_sign() -> None:
-    outcome = one(Drive(), "min_interval_ms", -40)
+    outcome = outcome_of(Drive(), "min_interval_ms", -40)
     assert verdict(outcome) == ("CLIPPED", -30.0, "velocity")
 
 
@@ -371,13 +373,13 @@ def test_moves_that_add_up_to_the_cap_fit_in_spite_of_their_rounding() -> None:
     ],
 )
 def test_bounds_cut_or_refuse(value: float, delta: float, word: str, after: float) -> None:
-    outcome = one(Drive(values={"base_spread_bps": value}), "base_spread_bps", delta)
+    outcome = outcome_of(Drive(values={"base_spread_bps": value}), "base_spread_bps", delta)
     assert (outcome.outcome, outcome.after) == (word, after)
     assert outcome.reason == ("" if word == "APPLIED" else "bounds")
 
 
 def test_a_huge_move_is_refused_by_both_limits() -> None:
-    outcome = one(Drive(), "tail_age_ms", 1e308)
+    outcome = outcome_of(Drive(), "tail_age_ms", 1e308)
     assert (outcome.outcome, outcome.reason, outcome.also) == ("SKIPPED", "velocity", ("bounds",))
 
 
@@ -386,7 +388,7 @@ def test_a_huge_move_is_refused_by_both_limits() -> None:
 
 @pytest.mark.parametrize("delta", [0, 0.0, -0.0, 1e-12, -1e-300])
 def test_a_move_that_changes_nothing(delta: float) -> None:
-    assert verdict(one(Drive(), "tail_age_ms", delta)) == ("SKIPPED", 0.0, "no_op")
+    assert verdict(outcome_of(Drive(), "tail_age_ms", delta)) == ("SKIPPED", 0.0, "no_op")
 
 
 # together
@@ -398,24 +400,24 @@ def test_the_first_reason_is_primary_and_the_rest_are_listed() -> None:
     drive.step(STABLE, nothing)
     drive.step(STABLE, proposing(replace_rate_per_min=-60, inventory_tilt_cap=0.1))
     drive.observe(edge_report(net=None))
-    outcome = one(drive, "impact_cap_ratio", -9.0, kpis=("net_bps",))
+    outcome = outcome_of(drive, "impact_cap_ratio", -9.0, kpis=("net_bps",))
     assert outcome.reason == "nodata"
     assert outcome.also == ("late", "freeze", "cooldown", "velocity", "bounds")
 
 
-def test_two_proposals_for_one_key_count_as_the_safest() -> None:
+def test_of_two_proposals_for_one_key_the_safest_counts() -> None:
     drive = Drive()
     up = (Proposal("tail_age_ms", 5, "A"), Proposal("tail_age_ms", 20, "B"))
     down = (Proposal("concurrency_limit", -0.2, "A"), Proposal("concurrency_limit", 0.3, "B"))
     for order in itertools.permutations((*up, *down)):
         outcomes = asked(drive, *order).outcomes
-        assert [(one.key, one.applied, one.rule) for one in outcomes] == [
+        assert [(outcome.key, outcome.applied, outcome.rule) for outcome in outcomes] == [
             ("concurrency_limit", -0.2, "A"),
             ("tail_age_ms", 20.0, "B"),
         ]
 
 
-def test_a_bad_proposal_spoils_its_key_whatever_the_order() -> None:
+def test_a_bad_proposal_has_its_key_refused_whatever_the_order() -> None:
     bad, good = Proposal("tail_age_ms", math.nan, "Z"), Proposal("tail_age_ms", 5, "A")
     drive = Drive()
     assert asked(drive, bad, good) == asked(drive, good, bad)

@@ -12,12 +12,12 @@ def test_every_iteration_with_its_values_and_its_decision() -> None:
     drive = Drive(iterations=9, mock=True)
     drive.steps(3, edge_report(maker=0.7))
     history = read_history(drive.entries)
-    assert [one.number for one in history.iterations] == [1, 2, 3]
+    assert [iteration.number for iteration in history.iterations] == [1, 2, 3]
     assert history.iterations[0].values == history.start_values == starts(shipped())
-    for one, following in zip(history.iterations, history.iterations[1:], strict=False):
-        assert one.decision is not None
-        assert one.decision.values == following.values
-        assert one.decision.state_hash == following.state_hash
+    for iteration, following in zip(history.iterations, history.iterations[1:], strict=False):
+        assert iteration.decision is not None
+        assert iteration.decision.values == following.values
+        assert iteration.decision.state_hash == following.state_hash
     assert history.iterations[0].readings["maker_taker_ratio"].value == pytest.approx(0.7)
     assert (history.lane.iterations, history.mock, history.tune, history.halt) == (
         9,
@@ -33,11 +33,11 @@ def test_an_iteration_without_a_decision_and_one_with_an_intent() -> None:
     drive.step(proposer=nothing)
     drive.observe()
     history = read_history(drive.entries)
-    assert [one.decision is None for one in history.iterations] == [False, True]
+    assert [iteration.decision is None for iteration in history.iterations] == [False, True]
     drive.check({"queue": 4}, ["test_a"])
     drive.intend(proposing(tail_age_ms=25))
     history = read_history(drive.entries)
-    assert [one.decision is None for one in history.iterations] == [False, False]
+    assert [iteration.decision is None for iteration in history.iterations] == [False, False]
     assert history.iterations[1].failed_checks == ("test_a",)
     assert history.iterations[1].readings["queue"].value == 4
 
@@ -51,7 +51,7 @@ def test_edits_halts_and_a_longer_plan() -> None:
     drive.plan(6)
     drive.halt(Halt(3, "end_of_data", "no more"))
     history = read_history(drive.entries)
-    assert [one.external for one in history.iterations] == [False, True]
+    assert [iteration.external for iteration in history.iterations] == [False, True]
     assert history.iterations[1].values["tail_age_ms"] == 700
     assert history.lane.iterations == 6
     assert history.halt == Halt(3, "end_of_data", "no more")

@@ -53,7 +53,7 @@ def test_every_declared_kpi_has_a_reading_even_in_an_empty_report() -> None:
 
 
 @pytest.mark.parametrize("junk", NO_NUMBERS, ids=repr)
-def test_what_is_no_number_is_no_data(junk: Any) -> None:
+def test_a_value_that_is_no_number_is_no_data(junk: Any) -> None:
     readings = read(edge_report(net=junk))
     assert readings["net_bps"].value is None
     assert readings["net_bps"].why.startswith("totals.net_bps is ")
@@ -122,7 +122,7 @@ AMOUNTS = [
 
 
 def with_amounts(section: str, amounts: dict[str, Any]) -> dict[str, Any]:
-    """A report with these amounts in front of every source that comes after them."""
+    """A report with these amounts and every source that comes after them."""
     whole: dict[str, Any] = {"totals": {}, **INTERNAL}
     if section == "fills":
         by_count = {} if "maker_count" in amounts or "taker_count" in amounts else FILLS_BY_COUNT
@@ -137,7 +137,7 @@ def with_amounts(section: str, amounts: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("mock", [False, True])
 @pytest.mark.parametrize(("junk", "why"), NO_AMOUNTS, ids=lambda item: repr(item))
 @pytest.mark.parametrize(("section", "maker", "taker", "source"), AMOUNTS)
-def test_an_amount_that_is_there_and_is_none_is_no_data_whatever_else_there_is(
+def test_an_unusable_amount_is_no_data_whatever_else_there_is(
     section: str, maker: str, taker: str, source: str, junk: Any, why: str, mock: bool
 ) -> None:
     for bad, good in ((maker, taker), (taker, maker)):
@@ -149,7 +149,7 @@ def test_an_amount_that_is_there_and_is_none_is_no_data_whatever_else_there_is(
 
 @pytest.mark.parametrize("missing", [{}, None])
 @pytest.mark.parametrize(("section", "maker", "taker", "source"), AMOUNTS)
-def test_one_amount_of_two_is_no_share(
+def test_one_amount_of_two_gives_no_ratio(
     section: str, maker: str, taker: str, source: str, missing: Any
 ) -> None:
     for there, other in ((maker, taker), (taker, maker)):
@@ -177,9 +177,7 @@ def test_one_amount_of_two_is_no_share(
         ({"summary": [6, 4]}, "summary is a list, not a mapping"),
     ],
 )
-def test_a_source_of_the_share_that_is_there_and_unusable_is_no_data(
-    sections: dict[str, Any], why: str
-) -> None:
+def test_an_unusable_source_of_the_ratio_is_no_data(sections: dict[str, Any], why: str) -> None:
     reading = read({"totals": {}, **INTERNAL, **sections}, mock=True)["maker_taker_ratio"]
     assert (reading.value, reading.why) == (None, why)
 
@@ -224,7 +222,7 @@ def test_risk_ratio_is_the_share_of_all_blocks(
         ({}, [{"event": "PLACE"}] * 3, "audit"),
     ],
 )
-def test_no_blocks_at_all_are_a_share_of_zero_of_none_and_the_reading_says_so(
+def test_without_any_block_the_ratio_is_zero_and_the_reading_says_why(
     report: dict[str, Any], audit: Any, source: str
 ) -> None:
     readings = read({"totals": {}, **report}, audit)
@@ -255,9 +253,7 @@ BLOCK_KPIS = ("risk_ratio", "min_interval_ratio", "concurrency_ratio", "throttle
         (None, "the lines of a file", "the audit is a text"),
     ],
 )
-def test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total(
-    reasons: Any, audit: Any, why: str
-) -> None:
+def test_an_unknown_name_or_row_makes_the_ratio_no_data(reasons: Any, audit: Any, why: str) -> None:
     readings = read({"totals": {}, "block_reasons": reasons}, audit)
     for kpi in BLOCK_KPIS:
         assert readings[kpi].value is None
@@ -266,7 +262,7 @@ def test_a_name_or_a_row_that_is_not_known_is_no_zero_and_no_part_of_the_total(
 
 @pytest.mark.parametrize("null", [{}, {"concurrency": None}], ids=["", "with a null"])
 @pytest.mark.parametrize(("junk", "why"), NO_AMOUNTS[:-1], ids=lambda item: repr(item))
-def test_a_count_of_blocks_that_is_there_and_is_none_is_not_replaced_by_the_audit(
+def test_an_unusable_count_of_blocks_is_not_replaced_by_the_audit(
     junk: Any, why: str, null: dict[str, Any]
 ) -> None:
     for reason in ("risk", "throttle"):
@@ -312,7 +308,7 @@ def test_fills_per_hour_scales_the_counts_by_the_interval() -> None:
     assert (no_mapping.value, no_mapping.why) == (None, "fills is a list, not a mapping")
 
 
-def test_recorded_values_are_readings_and_never_shadow_a_declared_kpi() -> None:
+def test_recorded_values_are_readings_and_never_replace_a_declared_kpi() -> None:
     readings = read(edge_report(), recorded={"queue": 4, "flag": True, "net_bps": 99})
     assert readings["queue"] == Reading(4.0, "recorded")
     assert readings["flag"].value is None
@@ -363,10 +359,10 @@ def test_reasons_that_were_left_out_leave_the_shares_without_data() -> None:
     assert (
         reading.why == "13 of 63 audit rows have reasons beyond the first 50, not counted by name"
     )
-    known = count_audit(audit, profile.block_reasons)
-    assert known is not None
-    assert "left_out" not in known
-    reading = read_kpis(profile, {"totals": {}}, known, interval_s=300, mock=False)["risk_ratio"]
+    counts = count_audit(audit, profile.block_reasons)
+    assert counts is not None
+    assert "left_out" not in counts
+    reading = read_kpis(profile, {"totals": {}}, counts, interval_s=300, mock=False)["risk_ratio"]
     assert (reading.numerator, reading.denominator) == (3.0, 63.0)
 
 
@@ -450,9 +446,9 @@ LINE = '{"event":"BLOCK","reason":"risk"}'
 def test_only_the_short_last_of_rows_of_text_may_be_a_line_still_being_written(
     audit: list[Any], counted: int, unreadable: int
 ) -> None:
-    made = count_audit(audit)
-    assert made is not None
-    assert (made["rows"], made["unreadable"]) == (counted, unreadable)
+    counts = count_audit(audit)
+    assert counts is not None
+    assert (counts["rows"], counts["unreadable"]) == (counted, unreadable)
     assert read({"totals": {}}, audit)["risk_ratio"].value is None
 
 

@@ -1,4 +1,4 @@
-"""Operators win: what they edit by hand is theirs."""
+"""A key that an operator edits by hand is pinned: the tuner does not move it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def test_an_edited_key_is_pinned_and_the_tuner_works_around_it() -> None:
     boost = drive.steps(4, edge_report(maker=0.7))
     assert all(decision.requested.withheld["base_spread_bps"] == "pin" for decision in boost)
     assert all(decision.values["base_spread_bps"] == 0.7 for decision in boost)
-    assert {one.rule for decision in boost for one in decision.outcomes} == {"MAKER_BOOST"}
-    assert boost[-1].values["min_interval_ms"] > 50, "it works around the pin"
+    assert {outcome.rule for decision in boost for outcome in decision.outcomes} == {"MAKER_BOOST"}
+    assert boost[-1].values["min_interval_ms"] > 50, "the other keys move"
     drive.observe()
     headroom = headroom_of(drive.state)["base_spread_bps"]
     assert (headroom.down, headroom.up, headroom.reason_down) == (0.0, 0.0, "pin")
@@ -54,7 +54,7 @@ def test_the_length_is_settable(length: int, free_at: int) -> None:
     assert answers.index("APPLIED") + 2 == free_at
 
 
-def test_without_a_word_in_the_profile_operators_win() -> None:
+def test_pins_are_on_by_default() -> None:
     assert changed(shipped(), pin=None).guards.pin.iterations is None
 
 
@@ -73,7 +73,7 @@ def test_panic_overrides_pins_and_says_so() -> None:
     assert drive.move(tail_age_ms=25)["tail_age_ms"].reason == "pin"
 
 
-def test_a_panic_that_moves_no_pinned_key_does_not_speak_of_pins() -> None:
+def test_the_note_of_a_panic_that_moves_no_pinned_key_has_no_pins() -> None:
     guard = shipped().guards.panic
     assert guard is not None
     drive = Drive()
@@ -89,10 +89,10 @@ def test_an_edit_during_the_interval_pins_from_its_own_decision_on() -> None:
     drive.observe()
     drive.edit(tail_age_ms=650)
     decision = drive.settle(proposing(tail_age_ms=25))
-    assert [one.reason for one in decision.outcomes] == ["pin"]
+    assert [outcome.reason for outcome in decision.outcomes] == ["pin"]
 
 
-def test_pins_are_of_the_journal() -> None:
+def test_pins_come_from_the_journal() -> None:
     drive = Drive()
     drive.edit(tail_age_ms=650)
     drive.step()

@@ -1,4 +1,4 @@
-"""What hurt beyond doubt goes back to the last good value, once."""
+"""A change that hurt beyond doubt is rolled back, once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.loop.lanes import Drive, changed, edge_report, nothing, proposin
 
 AT = 20
 HURT = 2.2
-"""Net from the change on: no FAIL, but far below the 3.0 before it."""
+"""``net_bps`` after the change: no FAIL, but far below the 3.0 before it."""
 
 
 def quiet(number: int, mean: float) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def mine(**deltas: float) -> Proposer:
 
 
 def hurt(until: int = AT + 4, **options: Any) -> tuple[Drive, Decision]:
-    """Deltas that cost net from iteration 21 on; told after iteration 24."""
+    """Deltas that lower ``net_bps`` from iteration 21 on; reported after iteration 24."""
     deltas = options.pop("deltas", {"base_spread_bps": 0.1})
     drive = Drive(**options)
     for number in range(1, until + 1):
@@ -40,7 +40,7 @@ def hurt(until: int = AT + 4, **options: Any) -> tuple[Drive, Decision]:
     return drive, decision
 
 
-def test_a_change_that_hurt_is_taken_back() -> None:
+def test_a_change_that_hurt_is_rolled_back() -> None:
     drive, decision = hurt()
     assert decision.attributed[0].beyond_doubt
     (outcome,) = decision.outcomes
@@ -55,15 +55,15 @@ def test_a_change_that_hurt_is_taken_back() -> None:
     assert drive.state.pending == {}
 
 
-def test_it_goes_past_oscillation_and_velocity() -> None:
+def test_oscillation_and_velocity_do_not_apply_to_it() -> None:
     _, decision = hurt(deltas={"base_spread_bps": 0.2})  # the whole cap of an hour
     assert decision.values["base_spread_bps"] == 0.5
     drive, _ = hurt(deltas={"base_spread_bps": 0.2})
     charged = [(move.iteration, move.size) for move in drive.state.moves]
-    assert charged == [(AT, 0.2)], "the way there, and not the way back"
+    assert charged == [(AT, 0.2)], "the change is charged, and the rollback is not"
 
 
-def test_it_is_a_whole_way_back_over_a_row_of_moves() -> None:
+def test_several_moves_of_a_rule_are_rolled_back_to_the_value_before_the_first() -> None:
     drive = Drive()
     for number in range(1, AT + 5):
         how = mine(base_spread_bps=0.02) if AT <= number <= AT + 2 else nothing
@@ -72,15 +72,19 @@ def test_it_is_a_whole_way_back_over_a_row_of_moves() -> None:
     assert decision.values["base_spread_bps"] == 0.5
 
 
-def test_a_change_that_was_not_alone_is_not_taken_back() -> None:
+def test_a_change_shared_with_another_rule_is_not_rolled_back() -> None:
     drive = Drive()
     for number in range(1, AT + 5):
         how = mine(base_spread_bps=0.1) if number == AT else nothing
         if number == AT + 1:
             how = proposing("OTHER", vip_tilt_cap=0.02)
         decision = drive.step(quiet(number, 3.0 if number <= AT else HURT), how)
-    (told,) = decision.attributed
-    assert (told.verdict, told.beyond_doubt, told.shared) == ("hurt", False, ("OTHER",))
+    (attribution,) = decision.attributed
+    assert (attribution.verdict, attribution.beyond_doubt, attribution.shared) == (
+        "hurt",
+        False,
+        ("OTHER",),
+    )
     assert decision.outcomes == ()
 
 
@@ -95,32 +99,37 @@ def test_worse_is_up_for_a_kpi_that_should_be_low(after: float, spread: float) -
 
 
 @pytest.mark.parametrize(("again", "back"), [(43, False), (44, True)])
-def test_a_key_is_taken_back_once_in_24_iterations(again: int, back: bool) -> None:
-    """Taken back after iteration 24; the second change is told of four iterations after it."""
-    # A seed without an outlier just before the second change, which would leave a doubt.
+def test_a_key_is_rolled_back_once_in_24_iterations(again: int, back: bool) -> None:
+    """Rolled back after iteration 24; the second change is reported four iterations after it."""
+    # With this seed there is no outlier just before the second change, which would be a doubt.
     noise, drive = random.Random(2), Drive()
     moves = {AT: 0.1, again: 0.05}
     for number in range(1, again + 5):
-        # The noise of the time between drowns the first rise; the second is far above both.
+        # The noise between is larger than the first rise; the second rise is far above both.
         sd = 2.0 if number <= AT + 4 else 30.0
         rise = 1e6 if number > again else 30.0 if AT < number <= AT + 4 else 0.0
         change = proposing("MINE", "p95_latency_ms", base_spread_bps=moves.get(number, 0.0))
         how = change if number in moves else nothing
         drive.step(edge_report(p95=noise.gauss(310.0, sd) + rise), how)
-    told = [one for each in drive.decisions for one in each.attributed if one.rule == "MINE"]
-    assert [one.beyond_doubt for one in told] == [True, True], "both hurt"
-    made = [
+    attributions = [
+        attribution
+        for decision in drive.decisions
+        for attribution in decision.attributed
+        if attribution.rule == "MINE"
+    ]
+    assert [attribution.beyond_doubt for attribution in attributions] == [True, True], "both hurt"
+    rolled_back = [
         decision.iteration
         for decision in drive.decisions
-        for one in decision.outcomes
-        if (one.rule, one.outcome) == ("ROLLBACK", "APPLIED")
+        for outcome in decision.outcomes
+        if (outcome.rule, outcome.outcome) == ("ROLLBACK", "APPLIED")
     ]
-    assert made == [AT + 4, again + 4][: 1 + back]
+    assert rolled_back == [AT + 4, again + 4][: 1 + back]
     assert drive.state.values["base_spread_bps"] == (0.5 if back else 0.55)
 
 
-def owing(profile: Profile | None = None) -> tuple[Drive, Decision]:
-    """``max_delta_ratio`` is owed from iteration 24 on, because it is frozen."""
+def pending_rollback(profile: Profile | None = None) -> tuple[Drive, Decision]:
+    """The rollback of ``max_delta_ratio`` is pending from iteration 24 on: the key is frozen."""
     drive = Drive(profile)
     for number in range(1, AT + 5):
         how = mine(max_delta_ratio=-0.05) if number == AT else nothing
@@ -134,8 +143,8 @@ def owing(profile: Profile | None = None) -> tuple[Drive, Decision]:
     return drive, decision
 
 
-def test_the_guards_hold_it_and_it_is_tried_again() -> None:
-    drive, decision = owing()
+def test_a_rollback_refused_by_a_guard_stays_pending_and_is_tried_again() -> None:
+    drive, decision = pending_rollback()
     assert decision.attributed[0].beyond_doubt
     assert decision.outcomes == ()
     assert decision.requested.withheld == {"max_delta_ratio": "freeze"}
@@ -145,9 +154,9 @@ def test_the_guards_hold_it_and_it_is_tried_again() -> None:
     assert drive.step(quiet(1, 2.9), nothing).values["max_delta_ratio"] == 0.15
 
 
-def test_what_is_owed_for_24_iterations_is_owed_no_more() -> None:
+def test_a_rollback_pending_for_24_iterations_is_dropped() -> None:
     freeze = shipped().document["guards"]["freeze"]
-    drive, _ = owing(changed(shipped(), freeze={**freeze, "iterations": 30}))
+    drive, _ = pending_rollback(changed(shipped(), freeze={**freeze, "iterations": 30}))
     while drive.state.done < AT + 4 + 23:
         drive.step(quiet(drive.state.done, 2.9), nothing)
         assert drive.state.pending
@@ -156,19 +165,19 @@ def test_what_is_owed_for_24_iterations_is_owed_no_more() -> None:
         assert drive.state.pending == {}
 
 
-def test_what_an_operator_sets_is_not_taken_back() -> None:
-    drive, _ = owing(changed(shipped(), pin={"for": 0}))
+def test_an_edit_by_an_operator_is_not_rolled_back() -> None:
+    drive, _ = pending_rollback(changed(shipped(), pin={"for": 0}))
     drive.edit(max_delta_ratio=0.12)
     assert drive.state.pending == {}
 
 
-def test_what_a_panic_moves_is_not_taken_back() -> None:
-    drive, _ = owing()
+def test_a_panic_revert_is_not_rolled_back() -> None:
+    drive, _ = pending_rollback()
     drive.steps(3, edge_report(net=1.0))
     assert drive.state.pending == {}
 
 
-def test_a_pin_is_stronger() -> None:
+def test_a_pinned_key_is_not_rolled_back() -> None:
     drive = Drive()
     for number in range(1, AT + 5):
         how = mine(base_spread_bps=0.1, vip_tilt_cap=0.02) if number == AT else nothing
@@ -182,37 +191,43 @@ def test_a_pin_is_stronger() -> None:
 def test_the_safest_of_two_moves_wins() -> None:
     drive, _ = hurt(AT + 3)
     decision = drive.step(quiet(AT + 4, HURT), proposing("OTHER", base_spread_bps=0.05))
-    assert [(one.rule, one.applied) for one in decision.outcomes] == [("OTHER", 0.05)]
+    assert [(outcome.rule, outcome.applied) for outcome in decision.outcomes] == [("OTHER", 0.05)]
     assert decision.requested.overruled == ("base_spread_bps: ROLLBACK -0.1 gives way to OTHER",)
-    assert drive.state.pending == {}, "what it would go back to is past"
+    assert drive.state.pending == {}, "the move of OTHER ends it"
     drive, _ = hurt(AT + 3)
     decision = drive.step(quiet(AT + 4, HURT), proposing("OTHER", base_spread_bps=-0.15))
-    assert [(one.rule, one.applied) for one in decision.outcomes] == [("ROLLBACK", -0.1)]
+    assert [(outcome.rule, outcome.applied) for outcome in decision.outcomes] == [
+        ("ROLLBACK", -0.1)
+    ]
 
 
-def test_the_rule_that_hurt_has_no_say() -> None:
+def test_the_rule_that_hurt_cannot_overrule_its_rollback() -> None:
     drive, _ = hurt(AT + 3)
     decision = drive.step(quiet(AT + 4, HURT), mine(base_spread_bps=0.05))
-    assert [(one.rule, one.applied) for one in decision.outcomes] == [("ROLLBACK", -0.1)]
+    assert [(outcome.rule, outcome.applied) for outcome in decision.outcomes] == [
+        ("ROLLBACK", -0.1)
+    ]
     assert decision.requested.overruled == ("base_spread_bps: MINE gives way to ROLLBACK",)
 
 
-def test_a_proposer_can_neither_claim_it_nor_spoil_it() -> None:
+def test_a_proposer_can_neither_use_its_name_nor_prevent_it() -> None:
     drive = Drive()
     moved = drive.move("ROLLBACK", base_spread_bps=0.3)["base_spread_bps"]
     assert (moved.outcome, moved.rule, moved.applied) == ("CLIPPED", "", 0.2)
     drive, _ = hurt(AT + 3)
     decision = drive.step(quiet(AT + 4, HURT), proposing("X", base_spread_bps=float("nan")))
-    assert [one.rule for one in decision.outcomes] == ["ROLLBACK"]
+    assert [outcome.rule for outcome in decision.outcomes] == ["ROLLBACK"]
 
 
-def test_the_rule_rests_on_what_was_taken_back() -> None:
+def test_the_rule_is_suspended_on_the_keys_that_were_rolled_back() -> None:
     drive = Drive()
     for number in range(1, 29):
-        # The maker share falls with every boost: the rule is wrong here.
+        # The maker ratio falls with every boost: the rule is wrong here.
         maker = (0.84 if number <= 24 else 0.6) + random.Random(number).gauss(0.0, 0.005)
         decision = drive.step(edge_report(maker=maker), nothing if number < 24 else None)
-    back = {one.key: one.after for one in decision.outcomes if one.rule == "ROLLBACK"}
+    back = {
+        outcome.key: outcome.after for outcome in decision.outcomes if outcome.rule == "ROLLBACK"
+    }
     keys = ["base_spread_bps", "min_interval_ms", "replace_rate_per_min"]
     assert back == {keys[0]: 0.5, keys[1]: 50.0, keys[2]: 400.0}
     after = drive.step(edge_report(maker=0.7))
@@ -238,15 +253,15 @@ def test_it_can_be_switched_off() -> None:
     assert decision.outcomes == ()
 
 
-def test_what_is_owed_is_of_the_journal() -> None:
+def test_pending_rollbacks_come_from_the_journal() -> None:
     drive, _ = hurt()
     assert fold(drive.entries) == drive.state
     assert drive.state.rolled_back["base_spread_bps"].iteration == AT + 4
 
 
 @pytest.mark.parametrize("helps", [True, False])
-def test_a_rollback_that_did_not_help_ends_the_rest(helps: bool) -> None:
-    """The maker share fell with the boosts, or by itself: then taking them back is no remedy."""
+def test_a_rollback_that_did_not_help_ends_the_suspension(helps: bool) -> None:
+    """The maker ratio falls with the boosts, or by itself: then a rollback does not help."""
     drive = Drive()
     for number in range(1, 34):
         low = 24 < number <= (28 if helps else 40)
@@ -257,15 +272,15 @@ def test_a_rollback_that_did_not_help_ends_the_rest(helps: bool) -> None:
     while drive.state.next_iteration < 28 + 12:
         drive.step(edge_report(maker=0.9), nothing)
     last = [drive.step(edge_report(maker=0.2)) for _ in range(2)]
-    withheld = [each.requested.withheld.get("base_spread_bps", "")[:8] for each in last]
-    # As long as oscillation would refuse it; a rest with a reason is of 24.
+    withheld = [decision.requested.withheld.get("base_spread_bps", "")[:8] for decision in last]
+    # As long as oscillation would refuse it; a suspension after a rollback that helped is 24.
     assert withheld == ["rollback", "rollback" if helps else ""]
-    assert {one.reason for each in last for one in each.outcomes} <= {""}
+    assert {outcome.reason for decision in last for outcome in decision.outcomes} <= {""}
     assert drive.state.rolled_back["base_spread_bps"].iteration == 28, "still once in 24"
 
 
-def test_it_waits_for_the_kpi_that_it_rests_on() -> None:
-    drive, decision = owing()
+def test_it_waits_for_data_of_its_kpi() -> None:
+    drive, decision = pending_rollback()
     assert decision.requested.withheld == {"max_delta_ratio": "freeze"}
     while drive.state.frozen_until >= drive.state.next_iteration:
         drive.step(edge_report(net=None), nothing)
@@ -275,7 +290,7 @@ def test_it_waits_for_the_kpi_that_it_rests_on() -> None:
     assert (back.rule, back.outcome) == ("ROLLBACK", "APPLIED")
 
 
-def test_another_move_of_the_key_does_not_end_what_waits_for_data() -> None:
+def test_another_move_of_the_key_does_not_end_a_rollback_that_waits_for_data() -> None:
     drive, _ = hurt(until=AT + 3)
     again = proposing("MINE", "p95_latency_ms", base_spread_bps=0.02)
     blind = drive.step(edge_report(net=None), again)
@@ -284,7 +299,9 @@ def test_another_move_of_the_key_does_not_end_what_waits_for_data() -> None:
     assert drive.step(quiet(AT + 5, HURT), nothing).values["base_spread_bps"] == 0.5
 
 
-def test_it_goes_past_oscillation_whatever_a_profile_exempts() -> None:
+def test_oscillation_does_not_apply_to_it_whatever_a_profile_exempts() -> None:
     bare = changed(shipped(), oscillation={"forget_after": 12, "exempt": []})
     _, decision = hurt(profile=bare)
-    assert [(one.rule, one.outcome) for one in decision.outcomes] == [("ROLLBACK", "APPLIED")]
+    assert [(outcome.rule, outcome.outcome) for outcome in decision.outcomes] == [
+        ("ROLLBACK", "APPLIED")
+    ]

@@ -23,7 +23,7 @@ FAIL = edge_report(net=1.0)
 
 
 def busy() -> Drive:
-    """A lane in which everything happens once."""
+    """A lane with every type of entry."""
     drive = Drive(iterations=8)
     drive.steps(2, edge_report(maker=0.7, risk=0.3))
     drive.observe(edge_report(maker=0.7))
@@ -41,7 +41,7 @@ def busy() -> Drive:
     return drive
 
 
-def test_folding_any_prefix_gives_the_state_of_that_moment() -> None:
+def test_folding_any_prefix_gives_the_state_at_its_end() -> None:
     drive = busy()
     assert drive.state.done == 9
     for length, state in enumerate(drive.states, start=1):
@@ -150,7 +150,7 @@ class TestExternalEdit:
         assert drive.state.observed is not None
         assert not drive.state.observed.external
 
-    def test_the_operators_move_is_not_charged_and_forgets_the_way_back(self) -> None:
+    def test_an_edit_is_not_charged_and_ends_the_oscillation_memory(self) -> None:
         drive = Drive()
         drive.step(proposer=proposing(tail_age_ms=25, min_interval_ms=5))
         moves, signature = drive.state.moves, drive.state.last_signature
@@ -159,7 +159,7 @@ class TestExternalEdit:
         assert drive.state.last_signature == signature
         assert set(drive.state.before) == {"min_interval_ms"}
 
-    def test_it_settles_a_decision_on_its_way_to_the_file(self) -> None:
+    def test_it_completes_a_decision_that_is_being_written(self) -> None:
         drive = Drive()
         drive.observe()
         decision = drive.intend(proposing(tail_age_ms=25, min_interval_ms=5))
@@ -173,7 +173,7 @@ class TestExternalEdit:
         assert {move.key for move in drive.state.moves} == {"tail_age_ms", "min_interval_ms"}
 
     @pytest.mark.parametrize(
-        ("values", "said"),
+        ("values", "message"),
         [
             ({"tail_age_ms": 5001.0}, "tail_age_ms = 5001.0; it must lie in .50, 5000. ms"),
             ({"tail_age_ms": float("nan")}, "tail_age_ms = nan"),
@@ -181,9 +181,9 @@ class TestExternalEdit:
         ],
     )
     def test_it_must_be_a_runtime_within_its_bounds(
-        self, values: dict[str, float], said: str
+        self, values: dict[str, float], message: str
     ) -> None:
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             Drive().edit(**values)
 
 
@@ -203,7 +203,7 @@ def test_memory_is_bounded() -> None:
             )
         )
     moves, recent, first, before, changes = (max(column) for column in zip(*sizes, strict=True))
-    assert recent == 24 + 16 - 1, "of noise before a change, and RELAX tells after 16"
+    assert recent == 24 + 16 - 1, "noise before a change, and RELAX is reported after 16"
     assert first == 4
     assert 0 < changes <= 16 * len(shipped().parameters)
     assert before <= len(shipped().parameters)
@@ -211,7 +211,7 @@ def test_memory_is_bounded() -> None:
     assert max(moves for moves, *_ in sizes[200:]) <= max(moves for moves, *_ in sizes[:100])
 
 
-def test_a_decision_survives_its_entry() -> None:
+def test_a_decision_read_from_its_entry_is_equal() -> None:
     drive = busy()
     for decision in drive.decisions:
         entry = json.loads(json.dumps(decision_entry(decision)))
@@ -225,7 +225,7 @@ def entry(kind: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "message"),
     [
         (entry("start"), "the types are plan, observation"),
         (entry("nonsense"), "the types are plan, observation"),
@@ -260,12 +260,12 @@ def entry(kind: str, **fields: Any) -> dict[str, Any]:
     ],
 )
 def test_an_entry_that_does_not_follow_is_an_error_that_says_where(
-    bad: dict[str, Any], said: str
+    bad: dict[str, Any], message: str
 ) -> None:
     drive = Drive()
     with pytest.raises(EntryError, match=r"journal: entry 7 \(") as caught:
         fold([*drive.entries, bad])
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_decision_from_another_state_is_refused() -> None:
@@ -287,22 +287,22 @@ def test_a_journal_begins_with_a_start_of_this_schema(entries: list[dict[str, An
         fold(entries)
 
 
-def test_tuning_state_tells_what_the_guards_remember() -> None:
+def test_tuning_state_has_the_state_of_the_guards() -> None:
     drive = Drive()
     drive.step(edge_report(maker=0.7, risk=0.3))
     drive.step(edge_report(maker=0.7, risk=0.3), nothing)
-    told = tuning_state(drive.state)
-    assert json.loads(json.dumps(told)) == told
-    assert told["iteration"] == 2
-    assert told["frozen_until_iter"] == 6
-    assert told["frozen_keys"] == ["impact_cap_ratio", "max_delta_ratio"]
-    assert told["last_signature"] == drive.decisions[0].signature
-    assert told["acted"] == {"MAKER_BOOST": 1}
-    assert told["values_before_last_change"]["base_spread_bps"] == {"value": 0.5, "iteration": 1}
+    content = tuning_state(drive.state)
+    assert json.loads(json.dumps(content)) == content
+    assert content["iteration"] == 2
+    assert content["frozen_until_iter"] == 6
+    assert content["frozen_keys"] == ["impact_cap_ratio", "max_delta_ratio"]
+    assert content["last_signature"] == drive.decisions[0].signature
+    assert content["acted"] == {"MAKER_BOOST": 1}
+    assert content["values_before_last_change"]["base_spread_bps"] == {"value": 0.5, "iteration": 1}
 
 
 def test_a_lane_that_starts_outside_its_bounds_is_refused() -> None:
-    """As under a profile whose bounds shrank."""
+    """As with a profile whose bounds are narrower than before."""
     start = Drive().entries[0]
     values = {**start["values"], "tail_age_ms": 5000.5}
     with pytest.raises(EntryError, match=r"tail_age_ms = 5000\.5, outside 50 to 5000"):
@@ -310,7 +310,7 @@ def test_a_lane_that_starts_outside_its_bounds_is_refused() -> None:
     assert fold([{**start, "values": {**values, "tail_age_ms": 5000}}]).values["tail_age_ms"] == 5e3
 
 
-def test_an_iteration_tells_what_was_edited_since_the_decision_before() -> None:
+def test_an_iteration_has_the_edits_since_the_decision_before() -> None:
     drive = Drive()
     drive.edit(tail_age_ms=650)
     drive.edit(tail_age_ms=700, vip_tilt_cap=0.1)

@@ -104,7 +104,7 @@ def test_each_rule_of_the_table_on_one_summary(
         ({"maker_taker_ratio": None}, "MAKER_BOOST"),
     ],
 )
-def test_limits_are_met_to_the_number(kpis: dict[str, Any], silent: str) -> None:
+def test_limits_are_exact(kpis: dict[str, Any], silent: str) -> None:
     assert silent not in micro(**kpis).rules
 
 
@@ -192,7 +192,7 @@ def test_safer_down_prefers_the_smaller_move() -> None:
         ({"p95_latency_ms": 370}, "LATENCY_HARD | p95=370ms >> 360ms action=aggressive"),
     ],
 )
-def test_log_lines_to_the_letter(kpis: dict[str, Any], line: str) -> None:
+def test_log_lines_are_exact(kpis: dict[str, Any], line: str) -> None:
     assert micro(**kpis).log == (f"| iter_watch | {line} |",)
 
 
@@ -232,7 +232,9 @@ def test_an_unknown_item_of_a_micro_tuning() -> None:
 
 def fired(drive: Drive, count: int, report: Mapping[str, Any]) -> list[int]:
     """Iterations of the next ``count`` at which a rule fired."""
-    return [one.iteration for one in drive.steps(count, report) if one.requested.rules]
+    return [
+        decision.iteration for decision in drive.steps(count, report) if decision.requested.rules
+    ]
 
 
 def lane(name: str, **changes: Any) -> Drive:
@@ -246,7 +248,7 @@ def lane(name: str, **changes: Any) -> Drive:
 def test_a_rule_waits_for_its_evidence_and_says_so() -> None:
     drive = lane("RISK_MODERATE")
     decisions = drive.steps(4, edge_report(risk=0.45))
-    assert [one.requested.waiting.get("RISK_MODERATE") for one in decisions] == [
+    assert [decision.requested.waiting.get("RISK_MODERATE") for decision in decisions] == [
         "evidence: 1 of 4 iterations",
         "evidence: 2 of 4 iterations",
         "evidence: 3 of 4 iterations",
@@ -274,14 +276,14 @@ def test_dwell_is_the_distance_between_two_acts() -> None:
 
 def test_the_mean_counts_and_not_the_single_iteration() -> None:
     drive = lane("LATENCY_HARD")
-    assert not any(one.requested.rules for one in drive.steps(3, edge_report(p95=365)))
+    assert not any(decision.requested.rules for decision in drive.steps(3, edge_report(p95=365)))
     decision = drive.step(edge_report(p95=335))
     assert not decision.requested.rules
     assert not decision.requested.waiting, "335 alone would not do"
     assert drive.step(edge_report(p95=376)).requested.rules == ("LATENCY_HARD",)
 
 
-def test_the_margin_is_asked_of_the_evidence() -> None:
+def test_the_margin_applies_to_the_evidence() -> None:
     drive = lane("LATENCY_BUFFER")
     assert fired(drive, 18, edge_report(p95=339)) == []
     assert drive.state.observed is None
@@ -298,7 +300,7 @@ def test_one_iteration_without_data_breaks_the_evidence() -> None:
     assert fired(drive, 4, edge_report(risk=0.45)) == [7]
 
 
-def test_early_evidence_takes_what_there_is() -> None:
+def test_early_evidence_uses_the_iterations_there_are() -> None:
     assert fired(lane("MAKER_BOOST"), 4, edge_report(maker=0.7)) == [1, 2, 3, 4]
 
 
@@ -328,7 +330,7 @@ def test_hysteresis_stops_and_starts_again() -> None:
     assert spoke(0.845) == (False, stopped, why)
     assert drive.state.stopped == stopped
     drive.step(edge_report(maker=None))
-    assert drive.state.stopped == stopped, "no data says nothing"
+    assert drive.state.stopped == stopped, "missing data changes nothing"
     assert spoke(0.82) == (True, (), "")
     assert spoke(0.845) == (True, (), "")
 
@@ -344,14 +346,14 @@ def test_all_hystereses_of_a_rule_must_be_back_before_it_starts_again() -> None:
         return bool(drive.step(edge_report(maker=maker, p95=p95)).requested.stopped)
 
     assert not stopped(0.80, 310)
-    assert stopped(0.80, 250), "mirrored: it stops low and starts high"
+    assert stopped(0.80, 250), "the other direction: it stops low and starts high"
     assert stopped(0.80, 299)
     assert stopped(0.84, 310)
     assert not stopped(0.82, 300)
     assert stopped(0.86, 310)
 
 
-def test_the_floor_on_fills_ends_the_widening() -> None:
+def test_the_lower_limit_on_fills_ends_the_widening() -> None:
     drive = lane("MAKER_BOOST")
     assert fired(drive, 4, edge_report(maker=0.7, fills=1000)) == [1, 2, 3, 4]
     # Mean over the last four falls below half of the first four's only at the fourth.
@@ -361,20 +363,20 @@ def test_the_floor_on_fills_ends_the_widening() -> None:
     assert waiting == "evidence: fills_per_hour 5700 is less than 0.5 of its first 4, 12000"
 
 
-def test_a_floor_that_is_not_known_holds_and_is_not_read() -> None:
+def test_a_lower_limit_on_an_unknown_first_mean_holds_and_is_not_used() -> None:
     drive = lane("MAKER_BOOST")
     report = edge_report(maker=0.7)
     del report["fills"]["maker_count"]
     decisions = drive.steps(6, report)
-    assert all(one.requested.rules for one in decisions)
+    assert all(decision.requested.rules for decision in decisions)
     assert decisions[0].requested.proposals[0].kpis == (
         "maker_taker_ratio",
         "net_bps",
         "risk_ratio",
     )
-    known = lane("MAKER_BOOST")
-    known.steps(4, edge_report(maker=0.7))
-    assert not known.step(report).requested.rules, "known, and this iteration has none"
+    later = lane("MAKER_BOOST")
+    later.steps(4, edge_report(maker=0.7))
+    assert not later.step(report).requested.rules, "the first mean is known, and this has no data"
 
 
 def latency_firings(profile: Profile, phi: float, seed: int) -> int:
@@ -399,10 +401,10 @@ def test_noise_alone_hardly_moves_the_latency_rules() -> None:
     assert 4 * with_evidence < without
 
 
-# --- the room ------------------------------------------------------------------------------------
+# --- the headroom --------------------------------------------------------------------------------
 
 
-def test_the_room_names_what_ends_it() -> None:
+def test_the_headroom_has_the_guards_that_limit_it() -> None:
     drive = Drive(values={"min_interval_ms": 990.0})
     drive.observe()
     headroom = headroom_of(drive.state)
@@ -413,7 +415,7 @@ def test_the_room_names_what_ends_it() -> None:
     assert set(headroom) == set(shipped().parameters)
 
 
-def test_moves_are_trimmed_to_the_room_and_what_was_left_out_is_held() -> None:
+def test_moves_are_trimmed_to_the_headroom_and_the_rest_is_withheld() -> None:
     drive = Drive()
     boost = edge_report(maker=0.7)
     assert drive.step(boost).requested.withheld == {}
@@ -422,14 +424,14 @@ def test_moves_are_trimmed_to_the_room_and_what_was_left_out_is_held() -> None:
         "min_interval_ms": "velocity",
         "replace_rate_per_min": "velocity",
     }
-    assert {one.key: one.delta for one in second.requested.proposals} == {
+    assert {proposal.key: proposal.delta for proposal in second.requested.proposals} == {
         "base_spread_bps": 0.015,
         "min_interval_ms": 5.0,
     }
     assert all(outcome.outcome == "APPLIED" for outcome in second.outcomes)
 
 
-def test_a_rule_whose_moves_are_all_held_did_not_fire() -> None:
+def test_a_rule_whose_moves_are_all_withheld_did_not_fire() -> None:
     drive = Drive(iterations=1)
     decision = drive.step(edge_report(maker=0.7))
     assert decision.requested.rules == ()
@@ -439,8 +441,8 @@ def test_a_rule_whose_moves_are_all_held_did_not_fire() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_the_tuner_proposes_is_applied_as_it_stands(seed: int) -> None:
-    """The tuner knows its guards, all but the oscillation guard, which it meets by accident."""
+def test_the_proposals_of_the_tuner_are_applied_unchanged(seed: int) -> None:
+    """The tuner uses the headroom of all guards but oscillation, which may still refuse a move."""
     numbers, drive = random.Random(seed), Drive(iterations=300)
     words: Counter[tuple[str, str]] = Counter()
     for _ in range(300):

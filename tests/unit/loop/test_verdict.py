@@ -54,7 +54,7 @@ def test_verdict_and_reasons(kpis: dict[str, Any], verdict: str, reasons: tuple[
 
 
 class TestSharesOfTheFirstIterations:
-    """``{at_least: s, of_first: n}``: never true for ``fail`` while the first mean is unknown."""
+    """``{at_least: s, of_first: n}`` does not hold for ``fail`` while the first mean is unknown."""
 
     PROFILE = with_limits(fail={"net_bps": {"at_least": 0.5, "of_first": 3}})
 
@@ -64,16 +64,16 @@ class TestSharesOfTheFirstIterations:
             drive.step(edge_report(net=net))
         return [str(decision.verdict) for decision in drive.decisions]
 
-    def test_unknown_is_no_fail_and_known_is_compared(self) -> None:
+    def test_an_unknown_first_mean_is_no_fail_and_a_known_one_is_compared(self) -> None:
         assert self.verdicts(4.0, 4.0) == ["PASS", "PASS"]
-        # From the third on the mean of the first three is known, this one included.
+        # From the third iteration on, the mean of the first three is known.
         assert self.verdicts(4.0, 4.0, 4.0, 1.9, 2.1)[2:] == ["FAIL", "PASS", "FAIL"]
 
     def test_iterations_without_data_are_left_out_of_the_mean(self) -> None:
         assert self.verdicts(4.0, None, None, 1.9, 2.1)[3:] == ["PASS", "FAIL"]
         assert self.verdicts(None, None, None, 9.0)[3:] == ["PASS"]
 
-    def test_freeze_asks_the_same_evaluator(self) -> None:
+    def test_freeze_uses_the_same_evaluation(self) -> None:
         stable = {"net_bps": {"at_least": 0.5, "of_first": 3}}
         freeze = {"after": 2, "stable": stable, "keys": ["impact_cap_ratio"], "iterations": 4}
         drive = Drive(changed(shipped(), freeze=freeze))

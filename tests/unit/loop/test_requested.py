@@ -1,4 +1,4 @@
-"""What a user's proposer answers, as proposals for the guards."""
+"""The answer of a user's proposer, as proposals for the guards."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from pytest_soak.loop.tuner import requested_from
 from tests.unit.loop.lanes import Drive
 
 
-def answer(said: Any) -> Requested:
+def answer(given: Any) -> Requested:
     drive = Drive()
     drive.observe()
-    return requested_from(said, headroom_of(drive.state))
+    return requested_from(given, headroom_of(drive.state))
 
 
 def test_an_answer_of_deltas_or_of_objects() -> None:
     requested = answer(
         {"tail_age_ms": 10, "base_spread_bps": {"delta": 0.1, "kpis": ["net_bps"], "rule": "MINE"}}
     )
-    assert [(one.key, one.delta, one.rule, one.kpis) for one in requested.proposals] == [
+    assert [
+        (proposal.key, proposal.delta, proposal.rule, proposal.kpis)
+        for proposal in requested.proposals
+    ] == [
         ("base_spread_bps", 0.1, "MINE", ("net_bps",)),
         ("tail_age_ms", 10.0, "", ()),
     ]
@@ -39,7 +42,7 @@ class Exploding(dict[str, Any]):
 
 
 @pytest.mark.parametrize(
-    ("said", "note"),
+    ("given", "note"),
     [
         ([1, 2], "answered a list, not a mapping"),
         (7, "answered a int"),
@@ -48,17 +51,17 @@ class Exploding(dict[str, Any]):
         ({"tail_age_ms": {"delta": 1, "kpis": 5}}, "kpis of tail_age_ms is no list"),
     ],
 )
-def test_an_odd_answer_becomes_a_note(said: Any, note: str) -> None:
-    assert note in answer(said).note
+def test_an_odd_answer_becomes_a_note(given: Any, note: str) -> None:
+    assert note in answer(given).note
 
 
 @pytest.mark.parametrize(
-    "said", [math.nan, math.inf, None, True, "1", [], {}, {"delta": "x"}, object(), 10**400]
+    "delta", [math.nan, math.inf, None, True, "1", [], {}, {"delta": "x"}, object(), 10**400]
 )
-def test_a_bad_delta_becomes_a_proposal_that_the_guards_refuse(said: Any) -> None:
+def test_a_bad_delta_becomes_a_proposal_that_the_guards_refuse(delta: Any) -> None:
     drive = Drive()
     decision = drive.step(
-        proposer=lambda state, readings, headroom: requested_from({"tail_age_ms": said}, headroom)
+        proposer=lambda state, readings, headroom: requested_from({"tail_age_ms": delta}, headroom)
     )
     (outcome,) = decision.outcomes
     assert (outcome.outcome, outcome.reason) == ("SKIPPED", "invalid")
@@ -66,27 +69,29 @@ def test_a_bad_delta_becomes_a_proposal_that_the_guards_refuse(said: Any) -> Non
 
 
 def test_a_misspelt_field_is_refused_and_named() -> None:
-    """Else a move with ``kpi`` for ``kpis`` goes without the guard that it asked for."""
+    """Otherwise the guard nodata would not check a move with ``kpi`` instead of ``kpis``."""
     drive = Drive()
-    said = {"tail_age_ms": {"delta": 10, "kpi": ["net_bps"]}}
-    decision = drive.step(proposer=lambda state, readings, headroom: requested_from(said, headroom))
+    given = {"tail_age_ms": {"delta": 10, "kpi": ["net_bps"]}}
+    decision = drive.step(
+        proposer=lambda state, readings, headroom: requested_from(given, headroom)
+    )
     (outcome,) = decision.outcomes
     assert (outcome.outcome, outcome.reason) == ("SKIPPED", "invalid")
     assert outcome.proposed == "unknown fields: kpi"
     assert decision.note == "unknown fields of tail_age_ms: kpi; it takes delta, kpis, rule"
 
 
-def test_a_missing_delta_is_said_to_be_missing() -> None:
+def test_a_missing_delta_is_named() -> None:
     (proposal,) = answer({"tail_age_ms": {"kpis": ["net_bps"]}}).proposals
     assert proposal.delta == "no delta"
 
 
 @pytest.mark.parametrize("name", ["PANIC", "ROLLBACK", "EXTERNAL", "RELAX"])
-def test_a_name_that_is_taken_is_not_for_proposals(name: str) -> None:
-    """A rule's name would bring its exemption, restart its dwell, and hide what the KPIs are."""
-    said = {"tail_age_ms": {"delta": 10, "rule": name}}
+def test_a_proposal_must_not_have_the_name_of_a_rule(name: str) -> None:
+    """A rule's name would bring its exemption, restart its dwell, and hide the KPIs."""
+    given = {"tail_age_ms": {"delta": 10, "rule": name}}
     decision = Drive().step(
-        proposer=lambda state, readings, headroom: requested_from(said, headroom)
+        proposer=lambda state, readings, headroom: requested_from(given, headroom)
     )
     (outcome,) = decision.outcomes
     assert (outcome.rule, outcome.outcome, decision.requested.rules) == ("", "APPLIED", ())
@@ -105,5 +110,5 @@ class Endless(dict[str, Any]):
         return (f"field {number}" for number in count())
 
 
-def test_an_answer_without_end_is_read_no_further_than_it_takes() -> None:
+def test_an_endless_answer_is_read_only_up_to_its_limit() -> None:
     assert "unknown fields of tail_age_ms" in answer({"tail_age_ms": Endless()}).note
