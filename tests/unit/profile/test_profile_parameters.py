@@ -96,7 +96,7 @@ def test_a_partial_runtime_has_the_parameters_that_it_has() -> None:
 
 @BOTH
 @pytest.mark.parametrize(
-    ("deltas", "said"),
+    ("deltas", "message"),
     [
         ({"base_spread": 0.1}, "base_spread: unknown parameter; did you mean 'base_spread_bps'?"),
         ({"tail_age_ms": True}, "tail_age_ms: true is not a finite number"),
@@ -112,12 +112,12 @@ def test_a_partial_runtime_has_the_parameters_that_it_has() -> None:
         ([("tail_age_ms", 5)], "deltas are a mapping"),
     ],
 )
-def test_bad_deltas_change_nothing(runtime: dict[str, Any], deltas: Any, said: str) -> None:
+def test_bad_deltas_change_nothing(runtime: dict[str, Any], deltas: Any, message: str) -> None:
     runtime = deepcopy(runtime)
     before = repr(runtime)
     with pytest.raises(ParameterError) as caught:
         apply_deltas(runtime, deltas, TABLE)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert repr(runtime) == before
 
 
@@ -139,7 +139,7 @@ def test_rounding_and_the_slack_at_the_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"risk": {**NESTED["risk"], "typo": 1}}, "risk.typo: unknown parameter"),
         ({"risk": {}}, "risk.base_spread_bps: is missing"),
@@ -151,10 +151,10 @@ def test_rounding_and_the_slack_at_the_bounds() -> None:
         ({"engine": 5}, "engine: unknown parameter"),
     ],
 )
-def test_flatten_names_the_path_of_what_is_wrong(change: Mapping[str, Any], said: str) -> None:
+def test_flatten_names_the_path_of_what_is_wrong(change: Mapping[str, Any], message: str) -> None:
     with pytest.raises(ParameterError) as caught:
         flatten({**NESTED, **change}, TABLE)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_nest_wants_every_key_and_no_other() -> None:

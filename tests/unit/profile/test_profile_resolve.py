@@ -1,4 +1,4 @@
-"""Profiles as users write them: shipped ones, files, inheritance, and what is said of mistakes."""
+"""Profiles as users write them: shipped ones, files, inheritance, and the errors of mistakes."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def write(tmp_path: Path) -> Write:
 
 
 def starts(resolved: Resolved) -> Mapping[str, float]:
-    return {key: each.start for key, each in sorted(resolved.profile.parameters.items())}
+    return {key: parameter.start for key, parameter in sorted(resolved.profile.parameters.items())}
 
 
 def test_shipped_profiles_are_known_by_name() -> None:
     assert known_profiles() == SHIPPED
 
 
-def test_s1_is_exactly_what_the_specification_says() -> None:
+def test_s1_has_exactly_the_specified_values() -> None:
     resolved = resolve("S1", read_source)
     assert starts(resolved) == {
         "base_spread_bps": 0.85,
@@ -150,7 +150,7 @@ gate: {criteria: {net_bps: ">= 3", hit_ratio: "> 0.1"}}
     assert "SLIPPAGE" not in rules
     assert profile.rules[-1].name == "MINE"
     assert profile.guards.freeze is None
-    assert [each.kpi for each in profile.gate.criteria] == [
+    assert [criterion.kpi for criterion in profile.gate.criteria] == [
         "maker_taker_ratio",
         "risk_ratio",
         "net_bps",
@@ -182,7 +182,7 @@ def test_a_panic_to_a_file_beside_or_to_the_profile_itself(write: Write) -> None
     assert (panic.revert_to, panic.values["tail_age_ms"]) == ("b", 800)
 
 
-def test_a_parameter_of_ones_own_beside_the_domain(write: Write) -> None:
+def test_a_users_own_parameter_beside_the_shipped_ones(write: Write) -> None:
     own = "{path: extra, unit: s, start: 3, min: 1, max: 9, cap_per_hour: 2, safer: up}"
     path = write("mine.yaml", f"extends: steady\nparameters: {{ttl: {own}}}\n")
     profile = resolve(path, read_source).profile
@@ -361,20 +361,20 @@ MISTAKES = [
 IDS = [f"{at:02}-{re.sub('[^a-zA-Z_]+', '-', text)[:40]}" for at, (text, _) in enumerate(MISTAKES)]
 
 
-@pytest.mark.parametrize(("text", "said"), MISTAKES, ids=IDS)
-def test_a_mistake_is_named_with_file_key_value_and_what_would_be_right(
-    write: Write, text: str, said: str
+@pytest.mark.parametrize(("text", "expected"), MISTAKES, ids=IDS)
+def test_the_error_of_a_mistake_names_file_key_value_and_a_right_value(
+    write: Write, text: str, expected: str
 ) -> None:
     path = write("bad.yaml", f"extends: steady\n{text}\n")
     with pytest.raises(ProfileError) as caught:
         resolve(path, read_source)
     message = str(caught.value)
-    assert said in message
+    assert expected in message
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
 
 
-def test_a_mistake_in_an_ancestor_is_told_of_that_file(write: Write) -> None:
+def test_the_error_of_a_mistake_in_an_ancestor_names_that_file(write: Write) -> None:
     base = write("base.yaml", "extends: steady\nbase_spread_bps: 9\nverdict: {warn: {x: '> 1'}}\n")
     child = write("child.yaml", "extends: ./base.yaml\ntail_age_ms: 700\n")
     with pytest.raises(ProfileError, match=r"9 is outside 0\.05 to 5") as caught:
@@ -398,7 +398,7 @@ def test_a_chain_ends_even_if_every_file_is_a_new_one() -> None:
         resolve("p", endless)
 
 
-def test_a_profile_without_sections_says_which_is_missing(write: Write) -> None:
+def test_the_error_of_a_missing_section_names_it(write: Write) -> None:
     with pytest.raises(ProfileError, match="'parameters' is missing"):
         resolve(write("lone.yaml", "{}"), read_source)
     with pytest.raises(ProfileError, match="is empty; a profile is a mapping"):

@@ -26,7 +26,7 @@ NAMES = [
 ]
 CRASH = Declared("crash", 60.0, 200.0, "bps", "exclude", recovers_within=3)
 GAP = Declared("gap", 20.0, 4.0, "x", "judge", at=(3, 5), after_s=10.0)
-KNOWN = {"crash": CRASH, "gap": GAP}
+DECLARED = {"crash": CRASH, "gap": GAP}
 
 Write = Callable[[str], str]
 
@@ -42,19 +42,23 @@ def write(tmp_path: Path) -> Write:
 
 
 def planned(*requested: str, iterations: int = 24, seed: int = 1) -> tuple[Scheduled, ...]:
-    return schedule(KNOWN, requested, iterations=iterations, interval_s=300.0, seed=seed)
+    return schedule(DECLARED, requested, iterations=iterations, interval_s=300.0, seed=seed)
 
 
-def test_eight_are_shipped_and_none_is_scheduled() -> None:
+def places(scheduled: tuple[Scheduled, ...]) -> list[tuple[str, int]]:
+    return [(scenario.name, scenario.at) for scenario in scheduled]
+
+
+def test_eight_scenarios_are_shipped_and_none_is_scheduled() -> None:
     shipped = resolve("steady", read_source).scenarios
     assert list(shipped) == NAMES
-    assert all(not each.at and each.after_s is None for each in shipped.values())
-    assert {each.gate for each in shipped.values()} == {"exclude"}
-    assert {each.recovers_within for each in shipped.values()} == {3}
+    assert all(not scenario.at and scenario.after_s is None for scenario in shipped.values())
+    assert {scenario.gate for scenario in shipped.values()} == {"exclude"}
+    assert {scenario.recovers_within for scenario in shipped.values()} == {3}
     assert schedule(shipped, (), iterations=24, interval_s=300.0, seed=1) == ()
 
 
-def test_they_are_no_part_of_the_domain() -> None:
+def test_scenarios_are_no_part_of_the_resolved_document() -> None:
     assert "scenarios" not in resolve("S1", read_source).profile.document
 
 
@@ -66,13 +70,13 @@ def test_a_profile_changes_and_adds(write: Write) -> None:
         "  fat_finger: null\n"
         "  rain: {for_s: 5, strength: 2, unit: mm, gate: judge}\n"
     )
-    found = resolve(path, read_source).scenarios
-    assert set(found) == ({*NAMES} - {"fat_finger"}) | {"rain"}
-    crash = found["flash_crash"]
+    scenarios = resolve(path, read_source).scenarios
+    assert set(scenarios) == ({*NAMES} - {"fat_finger"}) | {"rain"}
+    crash = scenarios["flash_crash"]
     assert (crash.strength, crash.at, crash.after_s, crash.for_s) == (90.0, (4,), 0.0, 60.0)
     assert crash.recovers_within is None
-    assert found["disconnect"].at == (3, 9)
-    assert found["rain"] == Declared("rain", 5.0, 2.0, "mm", "judge")
+    assert scenarios["disconnect"].at == (3, 9)
+    assert scenarios["rain"] == Declared("rain", 5.0, 2.0, "mm", "judge")
 
 
 @pytest.mark.parametrize(
@@ -112,32 +116,33 @@ def test_no_parameter_may_be_called_like_the_section(write: Write) -> None:
 
 @pytest.mark.parametrize(("iterations", "at"), [(1, 1), (2, 2), (4, 3), (8, 5), (24, 15), (72, 45)])
 def test_the_middle_of_the_third_quarter_is_the_default(iterations: int, at: int) -> None:
-    found = schedule({"crash": CRASH}, ("crash",), iterations=iterations, interval_s=300.0, seed=1)
-    assert [(one.name, one.at) for one in found] == [("crash", at)]
+    crashes = schedule(
+        {"crash": CRASH}, ("crash",), iterations=iterations, interval_s=300.0, seed=1
+    )
+    assert places(crashes) == [("crash", at)]
 
 
-def test_what_is_asked_for_replaces_the_profiles_iterations() -> None:
-    assert [(one.name, one.at) for one in planned()] == [("gap", 3), ("gap", 5)]
-    both = planned("crash@4")
-    assert [(one.name, one.at) for one in both] == [("gap", 3), ("crash", 4), ("gap", 5)]
-    assert [one.at for one in planned("gap")] == [3, 5]
-    assert [one.at for one in planned("gap@7", "gap@8")] == [7, 8]
+def test_requested_iterations_replace_the_profiles_iterations() -> None:
+    assert places(planned()) == [("gap", 3), ("gap", 5)]
+    assert places(planned("crash@4")) == [("gap", 3), ("crash", 4), ("gap", 5)]
+    assert places(planned("gap")) == [("gap", 3), ("gap", 5)]
+    assert places(planned("gap@7", "gap@8")) == [("gap", 7), ("gap", 8)]
 
 
 def test_the_moment_is_drawn_by_the_seed_within_the_iteration() -> None:
     moments = [planned("crash@4", seed=seed)[1].after_s for seed in range(200)]
     assert len(set(moments)) > 150
     assert 0.0 <= min(moments) < 20.0
-    assert 220.0 < max(moments) <= 240.0  # 300 less the 60 that it lasts
+    assert 220.0 < max(moments) <= 240.0  # 300 s less its duration of 60 s
     assert planned("crash@4") == planned("crash@4")
     assert planned("crash@4")[1].after_s != planned("crash@6")[2].after_s
     assert planned()[0].after_s == 10.0
 
 
-def test_one_longer_than_an_iteration_begins_with_it_and_goes_on() -> None:
-    one = schedule({"crash": CRASH}, ("crash@4",), iterations=9, interval_s=25.0, seed=1)[0]
-    assert one.after_s == 0.0
-    assert [one.last(60.0), one.last(30.0), one.last(25.0)] == [4, 5, 6]
+def test_a_scenario_longer_than_an_iteration_begins_with_it_and_lasts_into_the_next() -> None:
+    (crash,) = schedule({"crash": CRASH}, ("crash@4",), iterations=9, interval_s=25.0, seed=1)
+    assert crash.after_s == 0.0
+    assert [crash.last(60.0), crash.last(30.0), crash.last(25.0)] == [4, 5, 6]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +155,9 @@ def test_one_longer_than_an_iteration_begins_with_it_and_goes_on() -> None:
         (("gap", "gap@5"), ("gap", "twice")),
     ],
 )
-def test_what_cannot_happen_is_refused(requested: tuple[str, ...], words: tuple[str, ...]) -> None:
+def test_an_impossible_schedule_is_refused(
+    requested: tuple[str, ...], words: tuple[str, ...]
+) -> None:
     with pytest.raises(ProfileError) as caught:
         planned(*requested)
     for word in words:
@@ -163,5 +170,5 @@ def test_a_moment_after_the_iteration_is_refused() -> None:
 
 
 def test_the_schedule_goes_through_json() -> None:
-    for one in planned("crash@4"):
-        assert Scheduled.from_json(json.loads(canonical_json(one.to_json()))) == one
+    for scheduled in planned("crash@4"):
+        assert Scheduled.from_json(json.loads(canonical_json(scheduled.to_json()))) == scheduled

@@ -1,4 +1,4 @@
-"""Profiles on disk: what may be read, and from where."""
+"""Profiles on disk: which files may be read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_name_is_a_shipped_profile_and_its_label() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "S1\n", "..", "-x", "a b", "x" * 65, "S1\0", "é"])
-def test_a_name_must_be_one_as_a_whole(name: str) -> None:
+def test_the_whole_text_must_be_a_name(name: str) -> None:
     with pytest.raises(ProfileError, match="is no profile"):
         read_source(name)
 
@@ -31,21 +31,21 @@ def test_an_unknown_name_gets_the_nearest_and_the_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("x.yaml", "there is no"), ("dir.yaml", "no regular file"), ("./x.json", "ends in .yaml")],
 )
 def test_a_path_must_be_a_yaml_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dir.yaml").mkdir()
     with pytest.raises(ProfileError) as caught:
         read_source(name)
     assert Path(name).name in str(caught.value)
-    assert said in str(caught.value) or "No such file" in str(caught.value)
+    assert message in str(caught.value) or "No such file" in str(caught.value)
 
 
-def test_odd_paths_are_refused_not_crashed_on(tmp_path: Path) -> None:
+def test_odd_paths_are_refused_without_a_crash(tmp_path: Path) -> None:
     loop = tmp_path / "loop.yaml"
     loop.symlink_to(loop)
     for path in (str(loop), "a\0/b.yaml", "x/" * 3000 + "a.yaml"):
@@ -61,7 +61,7 @@ def test_a_fifo_does_not_hang(tmp_path: Path) -> None:
         read_source(str(fifo))
 
 
-def test_a_sparse_giant_is_refused_and_a_megabyte_is_not(tmp_path: Path) -> None:
+def test_a_huge_sparse_file_is_refused_and_a_megabyte_is_not(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     with path.open("wb") as file:
         file.truncate(1_000_000)

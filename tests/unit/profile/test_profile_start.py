@@ -1,4 +1,4 @@
-"""Start values: per key, the strongest who says one."""
+"""Start values: each key has the value of the strongest source that sets it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ ENVIRONMENT = {"base_spread_bps": 2, "tail_age_ms": 900}
 
 def test_the_profile_alone() -> None:
     start = start_values(SAFE, True, None, None)
-    assert start.values == {key: each.start for key, each in SAFE.profile.parameters.items()}
+    assert start.values == {
+        key: parameter.start for key, parameter in SAFE.profile.parameters.items()
+    }
     assert start.origins["tail_age_ms"] == "steady_safe"
     assert start.origins["vip_tilt_cap"] == "market_maker"
 
@@ -45,7 +47,7 @@ def test_otherwise_environment_then_file_then_profile(resolved: Any, explicit: b
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         ({"risk": {"base_spread": 1}}, "risk.base_spread: unknown parameter; did you mean"),
         ({"bse_spread_bps": 1}, "did you mean 'base_spread_bps'?"),
@@ -58,10 +60,10 @@ def test_otherwise_environment_then_file_then_profile(resolved: Any, explicit: b
         ([1], "is not a JSON object"),
     ],
 )
-def test_bad_overrides_are_refused_even_where_hidden(overrides: Any, said: str) -> None:
+def test_bad_overrides_are_refused_even_where_hidden(overrides: Any, message: str) -> None:
     with pytest.raises(ProfileError) as caught:
         start_values(SAFE, True, None, overrides)
     assert str(caught.value).startswith("runtime_overrides.json: ")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     with pytest.raises(ProfileError, match="MM_RUNTIME_OVERRIDES_JSON: "):
         start_values(SAFE, True, overrides, None)

@@ -1,4 +1,4 @@
-"""Hostile YAML ends in a finding, with either of PyYAML's scanners."""
+"""Hostile YAML is an error, with either of PyYAML's scanners."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BOMB = "a0: &a0 {k: v}\n" + "".join(
 )
 MERGE = "base: {a: 1}\nother:\n  <<: {a: 2}\n"
 
-# What is too deep by thousands of levels may be refused by the scanner before this package sees it.
+# The scanner itself may refuse thousands of levels before this package checks the depth.
 HOSTILE = [
     ("[" * 50_000, "nest(ed|ing)"),
     ("{a: " * 50_000, "nest(ed|ing)"),
@@ -43,13 +43,13 @@ HOSTILE = [
 
 @pytest.mark.parametrize("loader", LOADERS)
 @pytest.mark.parametrize(
-    ("text", "said"), HOSTILE, ids=[f"{at:02}" for at, _ in enumerate(HOSTILE)]
+    ("text", "message"), HOSTILE, ids=[f"{at:02}" for at, _ in enumerate(HOSTILE)]
 )
-def test_hostile_text_is_refused(text: str, said: str, loader: Any) -> None:
+def test_hostile_text_is_refused(text: str, message: str, loader: Any) -> None:
     with pytest.raises(Invalid) as caught:
         parse(text.encode(), loader)
     problem = caught.value.problem
-    assert re.search(said, problem) or (said == "is not YAML" and "line" in problem)
+    assert re.search(message, problem) or (message == "is not YAML" and "line" in problem)
 
 
 @pytest.mark.parametrize("loader", LOADERS)
