@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,7 +20,6 @@ from pytest_soak.canonical import number
 
 T = TypeVar("T")
 
-BUILT_IN_TARGETS: Final = ("mock", "replay")
 _FACTORY = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _SCENARIO = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(?:@[0-9]{1,9})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -211,11 +210,14 @@ def _target(sources: _Sources) -> tuple[bool, str | None]:
         return True, "mock"
     if given is None:
         return False, None
-    if given.text in BUILT_IN_TARGETS or _FACTORY.fullmatch(given.text):
+    from pytest_soak.targets.registry import names
+
+    known_names = names()
+    if given.text in known_names or _FACTORY.fullmatch(given.text):
         return False, given.text
-    near = get_close_matches(given.text, BUILT_IN_TARGETS, n=1)
+    near = get_close_matches(given.text, known_names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise _usage(given, f"mock, replay or module:factory{hint}")
+    raise _usage(given, f"{', '.join(known_names)} or module:factory{hint}")
 
 
 def _usage(given: _Given, right: str) -> pytest.UsageError:

@@ -8,8 +8,9 @@ from itertools import islice
 from typing import Any
 
 from pytest_soak.canonical import escaped, number, to_json
+from pytest_soak.loop.derived import DERIVED, PLACEHOLDER_SOURCES
 from pytest_soak.loop.evidence import rule_status, status_alone
-from pytest_soak.loop.kpis import PLACEHOLDER_SOURCES, read_kpis
+from pytest_soak.loop.kpis import read_kpis
 from pytest_soak.loop.model import PROPOSER_FAILED, Headroom, Proposal, Reading, Readings, Requested
 from pytest_soak.loop.moves import assemble
 from pytest_soak.loop.rollback import suspensions_of
@@ -109,7 +110,7 @@ def _summary_readings(profile: Profile, summary: Mapping[str, Any], mock: bool) 
         # it may have the rate itself.
         readings.update(read_kpis(profile, summary, None, interval_s=3600.0, mock=mock))
         for name, kpi in profile.kpis.items():
-            if kpi.derive == "fills_per_hour":
+            if kpi.derive in DERIVED and DERIVED[kpi.derive].needs_interval:
                 del readings[name]
     source = kpis.get("maker_taker_source")
     for name, kpi in profile.kpis.items():

@@ -14,6 +14,8 @@ from pytest_soak.profile.comparisons import comparison, conditions
 from pytest_soak.profile.errors import Invalid, nearest, shown
 from pytest_soak.profile.guards import guards
 from pytest_soak.profile.model import (
+    DERIVED_NAMES,
+    RECORDED,
     Criterion,
     DeltaQuality,
     DriftLimits,
@@ -40,11 +42,6 @@ READ_ONLY_SECTION = "tuner"
 
 _DIRECTIONS: tuple[Literal["up", "down"], ...] = ("up", "down")
 _BETTER: tuple[Literal["up", "down", "none"], ...] = ("up", "down", "none")
-_DERIVED: tuple[Literal["maker_taker_ratio", "fills_per_hour", "recorded"], ...] = (
-    "maker_taker_ratio",
-    "fills_per_hour",
-    "recorded",
-)
 _PERIODS: tuple[Literal["run", "24h"], ...] = ("run", "24h")
 _SOURCES = ("read", "block_ratio", "derive")
 
@@ -179,7 +176,9 @@ def _kpi(name: str, node: Node) -> Kpi:
         better=node.child("better").choice(_BETTER),
         read=read,
         block_ratio=reason,
-        derive=node.child("derive").choice(_DERIVED) if node.has("derive") else "",
+        derive=node.child("derive").choice((*DERIVED_NAMES, RECORDED))
+        if node.has("derive")
+        else "",
         range=_range(node.child("range")) if node.has("range") else (None, None),
     )
 

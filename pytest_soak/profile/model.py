@@ -9,6 +9,11 @@ from typing import Any, Literal
 
 Operator = Literal["<", "<=", ">", ">="]
 
+DERIVED_NAMES = ("maker_taker_ratio", "fills_per_hour")
+"""Values of ``derive:`` that are computed from a report (:mod:`pytest_soak.loop.derived`)."""
+RECORDED = "recorded"
+"""The value of ``derive:`` for a KPI that a check records (``soak_iteration.record``)."""
+
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -133,14 +138,14 @@ class Kpi:
     """Path in the report, e.g. ``("totals", "net_bps")``."""
     block_ratio: str = ""
     """The share of this block reason among all blocks."""
-    derive: Literal["", "maker_taker_ratio", "fills_per_hour", "recorded"] = ""
-    """``recorded``: a user's check records it (``soak_iteration.record``)."""
+    derive: str = ""
+    """One of ``DERIVED_NAMES``, or ``RECORDED``."""
     range: tuple[float | None, float | None] = (None, None)
     """Where its values can lie; a value outside is *no data*. None: no limit on that side."""
 
     @property
     def recorded(self) -> bool:
-        return self.derive == "recorded"
+        return self.derive == RECORDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 
 from pytest_soak.session import terminal
-from pytest_soak.session.gate_reports import gate_reports, status_of_gate, trouble_report
 from pytest_soak.session.judging import RunResult, judge_and_write
-from pytest_soak.session.participation import SoakRefusal, SoakWarning
 from pytest_soak.session.plan import Plan
-from pytest_soak.session.progress import carried
+from pytest_soak.session.reports import carried, gate_reports, status_of_gate, trouble_report
 from pytest_soak.session.runs import PreparedRun, collect_only_plan, prepare_run
-from pytest_soak.session.selection import refuse_part, selection_of
+from pytest_soak.session.selection import SoakRefusal, SoakWarning, refuse_part, selection_of
 from pytest_soak.session.soak import Soak
 from pytest_soak.settings import Settings
 from pytest_soak.store.errors import StoreError
@@ -71,7 +69,8 @@ class Controller:
             manager.register(self._soak, "soak-session")
 
     def pytest_report_header(self) -> list[str]:
-        return terminal.header(self._plan) if self._plan else []
+        about_target = self._prepared.about_target if self._prepared else ()
+        return terminal.header(self._plan, about_target) if self._plan else []
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         warning = warning_message.message

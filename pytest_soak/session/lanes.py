@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Context, Decimal
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_soak.gate.judge import explores
-from pytest_soak.profile.errors import ProfileError
+from pytest_soak.profile.errors import ProfileError, nearest
+from pytest_soak.profile.parameters import ParameterError, Table, bounded
 from pytest_soak.profile.resolve import Resolved, resolve
 from pytest_soak.profile.scenarios import Scheduled, schedule
 from pytest_soak.profile.start import StartValues, start_values
-from pytest_soak.protocol import Lane
+from pytest_soak.protocol import Lane, Swept
 from pytest_soak.session.plan import LanePlan
-from pytest_soak.session.sweep import (
-    axes_of,
-    lane_suffix,
-    point_at,
-    points_of,
-    refuse_too_many,
-    swept_start,
-)
 from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError
@@ -141,3 +137,129 @@ def scheduled_in(lane: Lane, resolved: Resolved, requested: Sequence[str]) -> tu
 def named(scenarios: Sequence[Scheduled]) -> tuple[str, ...]:
     """``NAME@ITERATION`` of each, for people."""
     return tuple(f"{entry.name}@{entry.at}" for entry in scenarios)
+
+
+OPTION = "--soak-sweep"
+MOST_LANES = 1_000
+_MOST_PARAMETERS = 2
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,2})?"
+)
+# Far more digits than two such numbers can have between them: nothing is ever rounded.
+_EXACT = Context(prec=300)
+_FORM = "KEY=FROM:TO:STEP or KEY=VALUE,VALUE,…"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One swept parameter and its values, rising."""
+
+    key: str
+    values: tuple[Decimal, ...]
+
+
+def axes_of(specs: Sequence[str]) -> tuple[Axis, ...]:
+    """The axes of the option's parts. Raises pytest.UsageError, one line, for a bad one."""
+    axes = tuple(_axis(spec) for spec in specs)
+    keys = [axis.key for axis in axes]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise _bad(f"{key} is given twice")
+    if len(axes) > _MOST_PARAMETERS:
+        raise _bad(
+            f"{len(axes)} parameters ({', '.join(keys)}); a sweep is over one or two, "
+            "more can be neither drawn nor afforded"
+        )
+    return axes
+
+
+def points_of(axes: Sequence[Axis]) -> tuple[tuple[Decimal, ...], ...]:
+    """Every combination of the axes' values, the last axis fastest; ``((),)`` without axes."""
+    return tuple(product(*(axis.values for axis in axes)))
+
+
+def point_at(
+    axes: Sequence[Axis], values: Sequence[Decimal], start: StartValues, table: Table
+) -> tuple[Swept, ...]:
+    """A point as a lane of one profile has it.
+
+    Raises pytest.UsageError for an unknown parameter and a value outside its bounds.
+    """
+    point = []
+    for axis, value in zip(axes, values, strict=True):
+        if axis.key not in table:
+            raise _bad(f"{axis.key}: unknown parameter{nearest(axis.key, table)}")
+        try:
+            number = bounded(float(value), table[axis.key])
+        except ParameterError as error:
+            raise _bad(str(error)) from None
+        point.append(Swept(axis.key, number, start.values[axis.key]))
+    return tuple(point)
+
+
+def refuse_too_many(axes: Sequence[Axis], lanes_a_point: int) -> None:
+    """Raise pytest.UsageError for more lanes than a run may have."""
+    points = prod(len(axis.values) for axis in axes)
+    if axes and points * lanes_a_point > MOST_LANES:
+        raise _bad(
+            f"{points:,} points x {lanes_a_point} (profiles, symbols and seeds) are "
+            f"{points * lanes_a_point:,} lanes; at most {MOST_LANES:,}"
+        )
+
+
+def lane_suffix(point: Sequence[Swept]) -> str:
+    """``-base_spread_bps_0.3`` for each swept parameter: of digits and letters a path may have."""
+    return "".join(f"-{one.key}_{_plain(one.value)}" for one in point)
+
+
+def swept_start(start: StartValues, point: Sequence[Swept]) -> StartValues:
+    """The start values with those of the point in place."""
+    return replace(
+        start,
+        values={**start.values, **{one.key: one.value for one in point}},
+        origins={**start.origins, **{one.key: OPTION for one in point}},
+    )
+
+
+def _axis(spec: str) -> Axis:
+    key, equals, text = (part.strip() for part in spec.partition("="))
+    if not (key and equals and text):
+        raise _bad(f"{spec!r} is not {_FORM}")
+    if ":" in text:
+        values = _range(spec, key, text)
+    else:
+        values = [_number(spec, part) for part in text.split(",")]
+        for value in values:
+            if values.count(value) > 1:
+                raise _bad(f"{key}: {value} is given twice")
+    return Axis(key, tuple(sorted(values)))
+
+
+def _range(spec: str, key: str, text: str) -> list[Decimal]:
+    """``0.3:1.2:0.1`` is exactly ten values: in decimal, where 0.3 + 9 · 0.1 is 1.2."""
+    parts = text.split(":")
+    if len(parts) != 3:
+        raise _bad(f"{spec!r} is not {_FORM}")
+    first, last, step = (_number(spec, part) for part in parts)
+    if step <= 0:
+        raise _bad(f"{key}: the step is {step}; it must be above 0")
+    if last < first:
+        raise _bad(f"{key}: {first}:{last} runs down; give the smaller value first")
+    steps = _EXACT.divide_int(_EXACT.subtract(last, first), step)
+    if steps >= MOST_LANES:
+        raise _bad(f"{key}: {steps + 1:,} values are more lanes than the {MOST_LANES:,} of a run")
+    return [_EXACT.add(first, _EXACT.multiply(step, Decimal(n))) for n in range(int(steps) + 1)]
+
+
+def _number(spec: str, text: str) -> Decimal:
+    if not _NUMBER.fullmatch(text.strip()):
+        raise _bad(f"{text.strip()!r} in {spec!r} is not a number; the form is {_FORM}")
+    return Decimal(text.strip())
+
+
+def _plain(value: float) -> str:
+    return format(Decimal(repr(value)).normalize(), "f")
+
+
+def _bad(problem: str) -> pytest.UsageError:
+    return pytest.UsageError(f"soak: {OPTION}: {problem}")

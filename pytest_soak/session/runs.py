@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from pytest_soak.fingerprint import versions
 from pytest_soak.lane.files import StoredFiles
 from pytest_soak.lane.runner import LaneRunner
 from pytest_soak.loop import entries
@@ -28,7 +29,6 @@ from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane
 from pytest_soak.references import read_references, reference_for
 from pytest_soak.session import targets
-from pytest_soak.session.fingerprint import versions
 from pytest_soak.session.lanes import PreparedLane, named, prepare_lanes, scheduled_in
 from pytest_soak.session.plan import Plan, in_directories
 from pytest_soak.settings import Settings
@@ -68,6 +68,8 @@ class PreparedRun:
     """Lane to reference (``--soak-reference``)."""
     lanes: tuple[PreparedLane, ...]
     stored: _StoredRun | None
+    about_target: tuple[str, ...]
+    """What the target says about its data, for the header."""
 
     def begin(self, lane_ids: Collection[str]) -> Plan:
         """Make the run of these lanes, and retire ``latest``; or go on with the stored run.
@@ -104,8 +106,9 @@ def prepare_run(settings: Settings, hook_answers: bool) -> PreparedRun:
             "or a hook pytest_soak_target(lane) in conftest.py"
         )
     prepared = prepare_lanes(settings)
+    about_target: tuple[str, ...] = ()
     if settings.target is not None:
-        targets.check(settings.target, prepared[0].lane)
+        about_target = targets.check(settings.target, prepared[0].lane)
         for item in prepared:
             targets.check_scenarios(settings.target, item.lane, item.scenarios)
     references = _references(settings, prepared)
@@ -118,9 +121,9 @@ def prepare_run(settings: Settings, hook_answers: bool) -> PreparedRun:
         try:
             if settings.resume:
                 plan, stored = _stored_plan(settings, prepared)
-                return PreparedRun(plan, lock, references, prepared, stored)
+                return PreparedRun(plan, lock, references, prepared, stored, about_target)
             plan = _new_plan(settings, prepared, run_id)
-            return PreparedRun(plan, lock, references, prepared, None)
+            return PreparedRun(plan, lock, references, prepared, None, about_target)
         except BaseException:
             lock.release()
             raise

@@ -17,12 +17,12 @@ from pytest_soak.loop.model import Iteration
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session import items as soak_items
-from pytest_soak.session import participation
+from pytest_soak.session import selection
 from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import Slot, slot_of
-from pytest_soak.session.participation import SoakRefusal
 from pytest_soak.session.plan import Plan
-from pytest_soak.session.progress import ItemProgress, progress_of
+from pytest_soak.session.reports import ItemProgress, progress_of
+from pytest_soak.session.selection import SoakRefusal
 from pytest_soak.session.targets import factory_of
 from pytest_soak.store.errors import StoreError
 
@@ -70,9 +70,9 @@ class Soak:
             outsiders = soak_items.take_part(session, items, self.plan)
         except pytest.UsageError as error:
             if hasattr(self.config, "workerinput"):
-                participation.send(self.config, SoakRefusal(str(error)))
+                selection.send(self.config, SoakRefusal(str(error)))
             raise
-        participation.warn(self.config, outsiders)
+        selection.warn(self.config, outsiders)
         yield
         soak_items.drop_outsiders(session, items)
         items[:] = soak_items.in_order(items)

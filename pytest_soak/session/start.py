@@ -1,14 +1,13 @@
-"""Register what a soak needs, in the controller and in a worker."""
+"""Register what a soak needs, and refuse plugins and options that would tear a lane apart."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
-from pytest_soak.session import conflicts
 from pytest_soak.session.controller import Controller
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.soak import Soak
@@ -17,7 +16,7 @@ from pytest_soak.settings import Settings
 
 def start_controller(config: pytest.Config, settings: Settings) -> None:
     """Refuse what cannot live with a soak, and register the controller."""
-    conflicts.refuse(config)
+    refuse(config)
     config.pluginmanager.register(Controller(config, settings), "soak-controller")
 
 
@@ -31,3 +30,46 @@ def start_worker(config: pytest.Config, received: Mapping[str, Any]) -> None:
             warnings.warn(f"soak: {trouble}", pytest.PytestWarning, stacklevel=1)
 
     config.add_cleanup(stop)
+
+
+_RUN_AGAIN: Final[Mapping[str, str]] = {
+    "reruns": "--reruns",
+    "force_reruns": "--force-reruns",
+    "count": "--count",
+    "flake_finder_enable": "--flake-finder",
+    "force_flaky": "--force-flaky",
+    "retries": "--retries",
+}
+"""Option's destination to its name: pytest-rerunfailures, -repeat, -flakefinder, -retry, flaky."""
+
+_IDLE: Final[tuple[object, ...]] = (None, False, 0, "0", "", [], "no")
+
+
+def refuse(config: pytest.Config) -> None:
+    """Raise pytest.UsageError for an option that a soak cannot live with."""
+    for destination, option in _RUN_AGAIN.items():
+        value = config.getoption(destination, None)
+        once = destination == "count" and value == 1  # --count=1 is one run
+        if value not in _IDLE and not once:
+            raise pytest.UsageError(
+                f"soak: {option}={value} would run an iteration again on changed state; leave it "
+                "out of a soak"
+            )
+    for name in ("reruns", "retries"):
+        value = _ini(config, name)
+        if value not in _IDLE and config.getoption(name, None) is None:
+            raise pytest.UsageError(
+                f"soak: ini {name}={value} would run an iteration again on changed state; give "
+                f"--{name}=0 or take it out"
+            )
+    if config.getoption("dist", "no") == "each":
+        raise pytest.UsageError(
+            "soak: --dist=each would run every lane on every worker; use -n N alone"
+        )
+
+
+def _ini(config: pytest.Config, name: str) -> object:
+    try:
+        return config.getini(name)
+    except (ValueError, KeyError):
+        return None

@@ -16,7 +16,7 @@ from pytest_soak.report.sweep_text import sweep_table
 from pytest_soak.report.table import final_table
 from pytest_soak.session.judging import RunResult
 from pytest_soak.session.plan import Plan
-from pytest_soak.session.progress import carried
+from pytest_soak.session.reports import carried
 
 WIDTH: Final = 100
 _MOST_UNKNOWN: Final = 5
@@ -36,7 +36,7 @@ _COLOUR: Final = {
 }
 
 
-def header(plan: Plan) -> list[str]:
+def header(plan: Plan, about_target: Sequence[str] = ()) -> list[str]:
     """What was resolved, as the first lines of the session."""
     settings = plan.settings
     hours = settings.iterations * settings.interval_s / 3600
@@ -67,6 +67,9 @@ def header(plan: Plan) -> list[str]:
     )
     for item in plan.lanes if any(item.scenarios for item in plan.lanes) else ():
         text = f"soak: scenarios of {item.lane.id}: {', '.join(item.scenarios) or 'none'}"
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
+    for line in about_target:
+        text = f"soak: {line}"
         lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
     if plan.run_id:
         lines.append(f"soak: run {plan.run_id}" + (" (resumed)" if settings.resume else ""))

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_soak.cli import main
 from pytest_soak.session import judging
-from pytest_soak.session.artifacts import write_artifacts
+from pytest_soak.session.judging import write_artifacts
 from pytest_soak.store.atomic import atomic_write_json
 from tests.sessions.conftest import Result, Sessions
 from tests.unit.sealed_runs import write_journal

@@ -219,7 +219,7 @@ def test_an_artifact_that_cannot_be_made_costs_that_artifact_only(bot: Any) -> N
     # Broken in a process of its own, so that no other test meets it.
     broken = "def audit(*_): raise RuntimeError('no audit today')"
     result = bot(
-        f"import pytest_soak.session.artifacts as a; exec({broken!r}, a.__dict__)", subprocess=True
+        f"import pytest_soak.session.judging as a; exec({broken!r}, a.__dict__)", subprocess=True
     )
     assert "gate: PASS" in result.out
     assert "POST_SOAK_AUDIT.md could not be made: RuntimeError: no audit today" in result.out

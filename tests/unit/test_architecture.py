@@ -1,4 +1,4 @@
-"""Who may know whom, checked on the imports themselves."""
+"""Which package imports which, checked on the imports themselves, and the page that shows it."""
 
 from __future__ import annotations
 
@@ -12,30 +12,85 @@ PACKAGE = Path(__file__).parents[2] / "pytest_soak"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 PURE = ("loop", "gate", "report", "profile", "canonical", "protocol", "shapes", "statistics")
-MAY_KNOW = {
-    "protocol": (),
-    "canonical": (),
-    "profile": ("canonical",),
-    "shapes": ("canonical",),
-    "statistics": (),
-    "loop": ("profile", "canonical", "shapes", "protocol", "statistics"),
-    "gate": ("loop", "profile", "canonical", "protocol", "statistics"),
-    "report": ("gate", "loop", "profile", "canonical", "protocol", "statistics"),
-    "store": ("loop", "profile", "canonical", "protocol", "shapes"),
-    "targets": ("protocol", "canonical"),
-    "api": ("store", "report", "gate", "loop", "profile", "canonical", "protocol"),
-    "cli": (
-        *("offline", "sealed", "references", "run_state", "store", "stored"),
-        *("report", "gate", "loop", "profile", "canonical"),
+LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "protocol": ("what a target is, and a lane: the page for the author of a target", ()),
+    "canonical": ("canonical JSON and its hash, numbers; pure", ()),
+    "statistics": ("bounds, drift and autocorrelation of short series; pure", ()),
+    "shapes": ("of what type a JSON value must be; pure", ("canonical",)),
+    "profile": ("the parameter table, YAML profiles, comparisons", ("canonical",)),
+    "loop": (
+        "one iteration: pure functions over frozen dataclasses",
+        ("profile", "canonical", "shapes", "protocol", "statistics"),
     ),
-    "options": (),
-    "settings": ("canonical",),
-    "stored": ("store", "gate", "loop", "canonical"),
-    "sealed": ("stored", "store", "gate", "loop", "canonical", "shapes"),
-    "run_state": ("stored", "store", "gate", "loop"),
-    "offline": ("sealed", "references", "run_state", "stored", "store", "report", "gate", "loop"),
+    "gate": (
+        "windows, criteria, delta verification, recovery",
+        ("loop", "profile", "canonical", "protocol", "statistics"),
+    ),
+    "report": (
+        "from history and judgement to objects and text",
+        ("gate", "loop", "profile", "canonical", "protocol", "statistics"),
+    ),
+    "store": (
+        "the only package that writes files",
+        ("loop", "profile", "canonical", "protocol", "shapes"),
+    ),
+    "lane": (
+        "one lane: in memory, or with its files and target",
+        ("store", "report", "loop", "profile", "canonical", "protocol"),
+    ),
+    "targets": ("the mock market, replay, and the registry of targets", ("protocol", "canonical")),
+    "fingerprint": ("versions and CPU features with which a run was made", ()),
+    "stored": (
+        "stored runs read back, for the session's end and for the commands",
+        ("store", "gate", "loop", "canonical"),
+    ),
+    "sealed": (
+        "judging a stored run, and its seal: the same for session and commands",
+        ("stored", "store", "gate", "loop", "canonical", "shapes"),
+    ),
+    "references": (
+        "the noise that a stored tuner-off run gives to the judgement of another",
+        ("sealed", "stored", "store", "gate", "loop", "profile", "protocol", "canonical"),
+    ),
+    "run_state": (
+        "how far a stored run is, and which process works on it now",
+        ("stored", "store", "gate", "loop"),
+    ),
+    "offline": (
+        "a stored run as the commands judge it",
+        ("sealed", "references", "run_state", "stored", "store", "report", "gate", "loop"),
+    ),
+    "api": (
+        "public functions for use outside a session",
+        ("lane", "store", "report", "gate", "loop", "profile", "canonical", "protocol"),
+    ),
+    "cli": (
+        "`pytest-soak`: the same functions on stored runs",
+        (
+            "offline",
+            "sealed",
+            "references",
+            "run_state",
+            "store",
+            "stored",
+            "report",
+            "gate",
+            "loop",
+            "profile",
+            "canonical",
+        ),
+    ),
+    "options": ("every option and ini value, declared; imported with every session", ()),
+    "settings": (
+        "options, variables and ini resolved into one frozen `Settings`",
+        ("canonical", "targets"),
+    ),
 }
+"""Package or module to what it is, and which others it may import."""
+
 OUTSIDE_PYTEST = (
+    "lane",
+    "fingerprint",
     "store",
     "targets",
     "api",
@@ -78,14 +133,14 @@ def imports(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_knows_only_whom_it_may(path: Path) -> None:
-    allowed = MAY_KNOW.get(layer(path))
-    if allowed is None:
+def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
+    if layer(path) not in LAYERS:
         return
+    _, allowed = LAYERS[layer(path)]
     for name in imports(path):
         if name.startswith("pytest_soak."):
             other = name.split(".")[1]
-            assert other == layer(path) or other in allowed, f"{layer(path)} must not know {name}"
+            assert other == layer(path) or other in allowed, f"{layer(path)} must not import {name}"
 
 
 @pytest.mark.parametrize(
@@ -109,20 +164,36 @@ def test_the_core_is_pure(path: Path) -> None:
     [path for path in MODULES if layer(path) in OUTSIDE_PYTEST],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
-def test_only_plugin_and_session_know_pytest(path: Path) -> None:
+def test_only_plugin_and_session_import_pytest(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & {"pytest", "_pytest", "pluggy"}
 
 
-def test_nobody_knows_the_session_but_the_plugin() -> None:
-    knowers = {
+def test_only_the_plugin_imports_the_session() -> None:
+    importers = {
         layer(path) for path in MODULES for name in imports(path) if "pytest_soak.session" in name
     }
-    assert knowers <= {"session", "plugin"}
+    assert importers <= {"session", "plugin"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_is_one_noun_of_readable_length(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= 420
+
+
+def test_every_module_is_in_the_table_of_layers() -> None:
+    pytest_side = {"plugin", "session", "hookspecs", "suite", "__init__", "__main__"}
+    assert {layer(path) for path in MODULES} == LAYERS.keys() | pytest_side
+
+
+def test_the_page_shows_the_table_of_layers() -> None:
+    rows = [
+        f"| `{name}` | {what} | {', '.join(f'`{other}`' for other in imports) or '-'} |"
+        for name, (what, imports) in LAYERS.items()
+    ]
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text("utf-8")
+    assert (
+        "\n".join(["| package or module | what it is | imports |", "|---|---|---|", *rows]) in page
+    )
 
 
 def test_the_plugin_is_thin() -> None:

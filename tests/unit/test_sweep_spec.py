@@ -9,7 +9,7 @@ import pytest
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.profile.start import StartValues, start_values
 from pytest_soak.protocol import Swept
-from pytest_soak.session.sweep import (
+from pytest_soak.session.lanes import (
     axes_of,
     lane_suffix,
     point_at,
