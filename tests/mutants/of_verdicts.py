@@ -194,7 +194,7 @@ JUDGED = (
         "gate/kpi.py",
         "    return deciding is not None and comparison.holds(deciding)",
         "    return True",
-        ("tests/unit/gate/test_kpi.py::test_a_warn_says_how_many_iterations_a_pass_takes",),
+        ("tests/unit/gate/test_kpi.py::test_a_warn_states_how_many_iterations_a_pass_needs",),
         r"WARN",
     ),
     Mutant(
@@ -231,7 +231,7 @@ JUDGED = (
         "    if False:",
         (
             "tests/unit/gate/test_drifts.py"
-            "::test_a_drift_that_crosses_late_warns_and_one_away_from_the_limit_is_none",
+            "::test_a_drift_that_crosses_late_warns_and_one_away_from_the_limit_does_not",
         ),
         r"freeze_ready",
     ),

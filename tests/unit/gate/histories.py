@@ -33,7 +33,7 @@ GOOD: Mapping[str, float] = {
     "p95_latency_ms": 310.0,
     "fills_per_hour": 6000.0,
 }
-"""Every gated KPI well on the right side."""
+"""Every gated KPI well inside its limit."""
 
 Kpis = Mapping[str, float | Reading | Sequence[float | Reading | None] | None]
 
@@ -47,8 +47,8 @@ def applied(key: str, delta: float, rule: str = "MAKER_BOOST") -> Outcome:
     return Outcome(key, "APPLIED", delta, delta, None, None, rule=rule)
 
 
-def clipped(key: str, delta: float, made: float, reason: str = "velocity") -> Outcome:
-    return Outcome(key, "CLIPPED", delta, made, None, None, reason, rule="MAKER_BOOST")
+def clipped(key: str, delta: float, applied: float, reason: str = "velocity") -> Outcome:
+    return Outcome(key, "CLIPPED", delta, applied, None, None, reason, rule="MAKER_BOOST")
 
 
 def skipped(key: str, delta: Any, reason: str = "velocity", note: str = "") -> Outcome:
@@ -80,7 +80,7 @@ def make_history(
     profile: Profile | None = None,
     lane_id: str = "steady-BTCUSDT-1",
 ) -> History:
-    """A lane in good order: ``n`` iterations, their values follow from ``outcomes`` and panics.
+    """A lane without problems: ``n`` iterations whose values follow from ``outcomes`` and panics.
 
     ``kpis`` replaces figures of GOOD, by one figure or one an iteration.
     """
@@ -133,7 +133,7 @@ def _readings(index: int, kpis: Kpis) -> dict[str, Reading]:
     readings = {}
     for name, given in kpis.items():
         value = given[index] if isinstance(given, Sequence) else given
-        if given is GOOD["fills_per_hour"]:  # a report that stands still is stale
+        if given is GOOD["fills_per_hour"]:  # a constant report would be stale
             value = 6000.0 + index % 3
         readings[name] = value if isinstance(value, Reading) else Reading(value, f"totals.{name}")
     return readings
@@ -148,11 +148,11 @@ def _decision(
     dry_run: bool,
 ) -> Decision:
     after = dict(values)
-    made = []
+    moved = []
     for item in outcomes:
         before = values.get(item.key)
         landing = None if before is None else before + item.applied
-        made.append(replace(item, before=before, after=landing))
+        moved.append(replace(item, before=before, after=landing))
         if landing is not None and not dry_run:
             after[item.key] = landing
     if panic is not None and not panic.would:
@@ -167,7 +167,7 @@ def _decision(
         verdict=Verdict.PASS,
         reasons=(),
         requested=requested,
-        outcomes=tuple(sorted(made, key=lambda item: item.key)),
+        outcomes=tuple(sorted(moved, key=lambda item: item.key)),
         panic=panic,
         values=after,
         old_hash=old,

@@ -40,7 +40,7 @@ def with_outcome(history: History, number: int, outcome: Outcome) -> History:
     )
 
 
-def test_applied_and_seen_is_full() -> None:
+def test_applied_and_verified_is_full() -> None:
     report = verified(make_history(outcomes=BOOST))
     assert (report.full, report.partial_ok, report.fail, report.unverified) == (1, 0, 0, 0)
     assert (report.full_apply_ratio, report.explained_ratio) == (1.0, 1.0)
@@ -76,7 +76,7 @@ def test_clipped_and_skipped_with_reasons_are_partial() -> None:
     assert report.verdict is Verdict.FAIL  # 0 of 2 in full
 
 
-def test_a_change_that_the_next_iteration_lacks_fails() -> None:
+def test_a_change_that_is_not_in_the_next_iteration_fails() -> None:
     history = make_history(outcomes=BOOST)
     unseen = {**history.iterations[3].values, "base_spread_bps": 0.5}
     report = verified(with_iteration(history, 4, values=unseen))
@@ -128,11 +128,11 @@ def test_many_equal_echoes_are_one_line_with_a_count() -> None:
     assert delta.fail == 23
 
 
-def test_a_value_that_moved_by_itself_fails() -> None:
+def test_a_value_that_changed_without_a_decision_fails() -> None:
     history = make_history(8)
     moved = {**history.iterations[4].values, "tail_age_ms": 700.0}
     report = verified(with_iteration(history, 5, values=moved))
-    assert report.fail == 2  # it went, and it came back
+    assert report.fail == 2  # it changed, and it changed back
     assert report.explained_ratio is None
 
 
@@ -215,7 +215,7 @@ def test_a_panic_revert_is_no_proposal_and_explains_its_moves() -> None:
     assert (both.partial_ok, both.fail) == (1, 0)
 
 
-def test_a_panic_that_only_would_moves_nothing() -> None:
+def test_a_panic_that_is_only_recorded_moves_nothing() -> None:
     would = Panic("steady_safe", {"base_spread_bps": 0.65}, would=True, paused_until=8)
     assert verified(make_history(10, panics={4: would}, tune=False)).fail == 0
 
@@ -262,20 +262,20 @@ def needy(requested: dict[int, Requested]) -> History:
     return make_history(10, kpis={"maker_taker_ratio": 0.7}, requested=requested, mock=True)
 
 
-def test_a_silent_tuner_is_a_warning() -> None:
+def test_a_tuner_that_does_not_propose_when_needed_is_a_warning() -> None:
     report = verified(needy({}))
     assert report.proposes_when_needed == 0.0
     assert report.verdict is Verdict.WARN
     assert "proposes_when_needed" in report.reason
 
 
-def test_held_waiting_and_proposing_are_all_words() -> None:
-    said = {
+def test_withheld_waiting_and_proposing_all_count_as_a_reaction() -> None:
+    requests = {
         **{t: Requested(withheld={"base_spread_bps": "velocity"}) for t in range(1, 5)},
         **{t: Requested(waiting={"MAKER_BOOST": "mean 0.86 of the last 4"}) for t in range(5, 8)},
         8: Requested(rules=("MAKER_BOOST",)),
     }
-    report = verified(needy(said))
+    report = verified(needy(requests))
     assert report.proposes_when_needed == 0.8
     assert report.verdict is Verdict.PASS
     assert report.withheld_ratio == 1.0
@@ -283,7 +283,7 @@ def test_held_waiting_and_proposing_are_all_words() -> None:
     assert verified(needy(other)).proposes_when_needed == 0.0
 
 
-def test_no_need_and_no_tuner_are_not_asked() -> None:
+def test_without_need_or_tuner_there_is_no_ratio() -> None:
     assert verified(make_history()).proposes_when_needed is None
     off = make_history(10, kpis={"maker_taker_ratio": 0.7}, tune=False)
     assert verified(off).proposes_when_needed is None
@@ -292,7 +292,7 @@ def test_no_need_and_no_tuner_are_not_asked() -> None:
     assert verified(make_history(profile=profile)).proposes_when_needed is None
 
 
-def test_held_ratio_is_of_the_iterations_that_wanted_anything() -> None:
+def test_withheld_ratio_is_of_the_iterations_that_requested_a_move() -> None:
     requested = {2: Requested(withheld={"tail_age_ms": "velocity"})}
     report = verified(make_history(outcomes=BOOST, requested=requested))
     assert report.withheld_ratio == 0.5

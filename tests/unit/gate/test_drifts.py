@@ -1,4 +1,4 @@
-"""Drift, throughput and stale reports as criteria of a lane, and what they mean for freezing."""
+"""Drift, throughput and stale reports as criteria of a lane, and their effect on freezing."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_kpi_that_will_cross_its_limit_soon_fails_and_says_when() -> None:
     assert judgement.verdict is Verdict.FAIL
 
 
-def test_a_drift_that_crosses_late_warns_and_one_away_from_the_limit_is_none() -> None:
+def test_a_drift_that_crosses_late_warns_and_one_away_from_the_limit_does_not() -> None:
     late = judge_lane(make_history(72, kpis={"p95_latency_ms": noisy(200.0, 1.2, 3.0, 72)}))
     assert line(late, "drift:p95_latency_ms").verdict is Verdict.WARN
     assert not late.freeze_ready
@@ -76,14 +76,14 @@ def test_a_lost_throughput_warns_without_a_limit() -> None:
     assert line(mild, "drift:fills_per_hour").verdict is Verdict.PASS
 
 
-def test_a_wandering_kpi_proves_nothing() -> None:
+def test_a_wandering_kpi_shows_no_drift() -> None:
     steps = [300.0 + 20.0 * (i // 12) + 0.01 * (i % 2) for i in range(24)]
     result = line(judge_lane(make_history(kpis={"p95_latency_ms": steps})), "drift:p95_latency_ms")
     assert result.verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
     assert "nan" not in result.reason
 
 
-def test_what_raises_for_one_kpi_takes_no_drift_from_another() -> None:
+def test_an_error_for_one_kpi_leaves_the_drift_of_another() -> None:
     limits = {**steady().gate.drift, "risk_ratio": DriftLimits(alpha=1e-17)}
     profile = replace(steady(), gate=replace(steady().gate, drift=limits))
     kpis = {"p95_latency_ms": noisy(220.0, 4.0, 5.0), "risk_ratio": noisy(0.3, 0.001, 0.01)}
@@ -97,7 +97,7 @@ def test_what_raises_for_one_kpi_takes_no_drift_from_another() -> None:
     assert not any("not tested" in text for text in final_table(judge_run([judgement])))
 
 
-def test_bounds_of_a_slope_that_rest_on_fewer_than_two_values_are_not_shown() -> None:
+def test_bounds_of_a_slope_from_fewer_than_two_values_are_not_shown() -> None:
     values = [5 + 0.02 * (i % 3) - 0.27 * max(0, i - 18) for i in range(1, 31)]
     judgement = judge_lane(make_history(30, kpis={"net_bps": values}))
     result = line(judgement, "drift:net_bps")
@@ -132,7 +132,7 @@ class TestProfile:
         assert verdicts == [Verdict.FAIL, Verdict.PASS]
 
     @pytest.mark.parametrize("budget", [0.1, 1e9])
-    def test_a_budget_of_a_gated_kpi_takes_nothing_from_its_limit(self, budget: float) -> None:
+    def test_a_budget_of_a_gated_kpi_does_not_widen_its_limit(self, budget: float) -> None:
         falling = {"net_bps": noisy(5.0, -0.09, 0.05)}
         plain = line(judge_lane(make_history(kpis=falling)), "drift:net_bps")
         profile = with_gate(drift={"net_bps": {"budget": budget}})
@@ -142,7 +142,7 @@ class TestProfile:
         # The tighter one counts.
         assert ("crosses 2.7 in" in result.reason) is (budget == 1e9)
 
-    def test_a_budget_of_a_rising_kpi_takes_nothing_from_its_limit(self) -> None:
+    def test_a_budget_of_a_rising_kpi_does_not_widen_its_limit(self) -> None:
         profile = with_gate(drift={"p95_latency_ms": {"budget": 1e9}})
         rising = {"p95_latency_ms": noisy(220.0, 4.0, 5.0)}
         result = line(
@@ -183,7 +183,7 @@ class TestProfile:
             build(document)
 
     @pytest.mark.parametrize(
-        ("drift", "said"),
+        ("drift", "message"),
         [
             ({"net_bp": {}}, "did you mean 'net_bps'"),
             ({"fees_bps": {"budget": 1.0}}, "better neither up nor down"),
@@ -194,8 +194,8 @@ class TestProfile:
             ({"net_bps": {"budged": 1}}, "did you mean 'budget'"),
         ],
     )
-    def test_a_bad_one_is_refused(self, drift: dict[str, Any], said: str) -> None:
-        with pytest.raises(ProfileError, match=said):
+    def test_a_bad_one_is_refused(self, drift: dict[str, Any], message: str) -> None:
+        with pytest.raises(ProfileError, match=message):
             with_gate(drift=drift)
 
 
@@ -208,7 +208,7 @@ class TestStale:
         moving = {"fills_per_hour": [6000.0 + i for i in range(16)] + [6100.0] * 8}
         assert line(judge_lane(make_history(kpis=moving)), "stale").verdict is Verdict.PASS
 
-    def test_one_kpi_alone_may_stand_still(self) -> None:
+    def test_one_kpi_alone_may_be_constant(self) -> None:
         nothing = dict.fromkeys(("net_bps", "risk_ratio", "maker_taker_ratio", "fills_per_hour"))
         judgement = judge_lane(make_history(kpis=nothing))
         assert "stale" not in {item.name for item in judgement.criteria}
@@ -218,17 +218,17 @@ class TestFreezing:
     def test_a_good_run_may_be_frozen(self) -> None:
         assert judge_lane(make_history()).freeze_ready
 
-    def test_nothing_inconclusive(self) -> None:
+    def test_not_frozen_with_anything_inconclusive(self) -> None:
         extra = CriterionResult("mine", Verdict.INCONCLUSIVE, reason="mine: no")
         assert not judge_lane(make_history(), extra=[extra]).freeze_ready
 
-    def test_no_repeated_report_no_failed_check_and_no_part_of_a_run(self) -> None:
+    def test_not_frozen_with_a_stale_report_a_failed_check_or_a_part_of_a_run(self) -> None:
         assert not judge_lane(make_history(kpis={"fills_per_hour": [6000.0] * 24})).freeze_ready
         failed = with_iteration(make_history(), 3, failed_checks=("test_it",))
         assert not judge_lane(failed).freeze_ready
         assert not judge_lane(make_history(30, planned=48)).freeze_ready
 
-    def test_no_scenario_in_the_window(self) -> None:
+    def test_not_frozen_with_a_scenario_in_the_window(self) -> None:
         fired = {"scenarios": [{"name": "x", "started_s": 1.0, "ended_s": 2.0}]}
         assert not judge_lane(with_iteration(make_history(), 20, report=fired)).freeze_ready
         assert judge_lane(with_iteration(make_history(), 10, report=fired)).freeze_ready

@@ -80,7 +80,7 @@ def test_a_mean_on_the_wrong_side_fails(kpi: str, value: float, limit: str) -> N
     assert not judgement.freeze_ready
 
 
-def test_mock_limits_are_the_runs_or_asked_for() -> None:
+def test_mock_limits_are_used_for_a_mock_run_or_on_request() -> None:
     kpis = {"maker_taker_ratio": 0.7}
     assert judge_lane(make_history(kpis=kpis, mock=True)).verdict is not Verdict.FAIL
     assert judge_lane(make_history(kpis=kpis, mock=True), mock=False).verdict is Verdict.FAIL
@@ -144,7 +144,7 @@ def test_the_reference_gives_phi_and_the_larger_sd() -> None:
     assert result.phi == 0.5
     estimated = wide.windows["net_bps"].bounds.estimated
     assert estimated is not None
-    assert estimated < 2.7  # the worst-case bound asks the window alone
+    assert estimated < 2.7  # the worst-case bound uses the window alone
     narrow = judge_lane(history, reference=Reference({"net_bps": KpiNoise(0.0, 0.001, 72)}))
     assert (narrow.windows["net_bps"].bounds.sd or 0.0) > 0.05
 
@@ -195,8 +195,8 @@ def test_fewer_than_8_is_inconclusive_unless_it_fails() -> None:
     assert judge_lane(make_history(7, kpis={"net_bps": 1.0})).verdict is Verdict.FAIL
     silent = judge_lane(make_history(7, kpis={"net_bps": None}))
     assert line(silent, "net_bps").verdict is Verdict.FAIL
-    one = judge_lane(make_history(1, kpis={"net_bps": None}))
-    assert line(one, "net_bps").verdict is Verdict.INCONCLUSIVE
+    judgement = judge_lane(make_history(1, kpis={"net_bps": None}))
+    assert line(judgement, "net_bps").verdict is Verdict.INCONCLUSIVE
 
 
 def test_nothing_measured_is_inconclusive_and_incomplete() -> None:
@@ -257,7 +257,7 @@ def test_delta_quality_is_a_criterion_and_strict_is_stricter() -> None:
     assert line(strict, "delta_quality").value == 0.9
 
 
-def test_what_raises_is_inconclusive_and_never_passes() -> None:
+def test_an_error_is_inconclusive_and_never_passes() -> None:
     odd = make_history(kpis={"net_bps": Reading("3", "x")})  # type: ignore[arg-type]
     result = line(judge_lane(odd), "net_bps")
     assert result.verdict is Verdict.INCONCLUSIVE
@@ -297,7 +297,7 @@ def test_extra_criteria_take_part() -> None:
     assert not judgement.freeze_ready
 
 
-def test_what_is_odd_in_an_extra_criterion_cannot_break_the_gate() -> None:
+def test_an_invalid_extra_criterion_does_not_break_the_gate() -> None:
     whole = CriterionResult("count", "PASS", 3)  # type: ignore[arg-type]
     odd = CriterionResult("odd", Verdict.PASS, "many")  # type: ignore[arg-type]
     judgement = judge_lane(make_history(), extra=[whole, odd])
@@ -307,7 +307,7 @@ def test_what_is_odd_in_an_extra_criterion_cannot_break_the_gate() -> None:
     assert "ValueError" in judgement.criteria[-1].reason
 
 
-def test_the_run_is_as_good_as_its_worst_lane() -> None:
+def test_the_verdict_of_a_run_is_that_of_its_worst_lane() -> None:
     good, short = judge_lane(make_history()), judge_lane(make_history(23))
     bad = judge_lane(make_history(kpis={"net_bps": 1.0}))
     assert judge_run([good, short]).verdict is Verdict.WARN
@@ -346,5 +346,5 @@ def test_a_user_profile_has_its_own_window_and_names() -> None:
         (float("nan"), "nan"),
     ],
 )
-def test_figures_for_people(value: float | None, text: str) -> None:
+def test_figures_as_texts(value: float | None, text: str) -> None:
     assert figure(value) == text

@@ -1,4 +1,4 @@
-"""One gated KPI: the window, both bounds, and what the criterion says for people."""
+"""One gated KPI: the window, both bounds, and the reason of the criterion."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_the_window_is_the_last_third_and_8_at_least(n: int, length: int) -> Non
     assert len(window.last) == 8
 
 
-def test_a_run_that_was_healed_passes() -> None:
-    """240 ms at the start, level at 58 from iteration 15 on: the bend is no noise."""
+def test_a_run_that_recovered_passes() -> None:
+    """240 ms at the start, constant at 58 from iteration 15 on: the bend is not noise."""
     values = [max(58.0, 240.0 - 13.0 * i) + e for i, e in enumerate(noise(3, 72, 15.0))]
     result = p95(values)
     assert result.verdict is Verdict.PASS
@@ -54,14 +54,14 @@ def test_a_figure_beyond_its_limit_by_less_than_its_noise_fails_and_says_so() ->
     assert not far.marginal
 
 
-def test_figure_and_limit_are_told_apart() -> None:
+def test_a_figure_is_shown_on_the_right_side_of_its_limit() -> None:
     result = p95([340.04] * 24)
     assert result.verdict is Verdict.FAIL
     assert "340.04 ms over the last 8, limit <= 340" in result.reason
     assert result.reason.count("p95_latency_ms") == 1
 
 
-def test_a_warn_says_how_many_iterations_a_pass_takes() -> None:
+def test_a_warn_states_how_many_iterations_a_pass_needs() -> None:
     near = p95([331.0 + e for e in noise(11, 24, 18.0)])
     assert near.verdict is Verdict.WARN
     assert "a PASS needs about" in near.reason
@@ -71,7 +71,7 @@ def test_a_warn_says_how_many_iterations_a_pass_takes() -> None:
 
 
 def test_more_iterations_of_the_same_do_pass() -> None:
-    """The number that a WARN names is one that suffices in most runs."""
+    """The number in a WARN is enough in most runs."""
     level, passed = 325.0, 0
     for seed in range(20):
         short = p95([level + e for e in noise(seed, 24, 18.0)])
@@ -86,7 +86,7 @@ def test_a_constant_kpi_inside_its_limit_passes_with_itself_as_bound() -> None:
     assert (result.verdict, result.high) == (Verdict.PASS, 310.0)
 
 
-def test_one_dominant_iteration_does_not_carry_the_ratio() -> None:
+def test_one_dominant_iteration_does_not_decide_the_ratio() -> None:
     small = [Reading(0.2, "fills_volume", 0.2, 1.0)] * 23
     large = [Reading(0.99, "fills_volume", 990.0, 1000.0)]
     history = make_history(kpis={"maker_taker_ratio": [*small[:20], *large, *small[:3]]})
@@ -114,7 +114,7 @@ def test_the_verdict_line_names_a_weaker_gate() -> None:
     assert lines[-1] == "gate: PASS (weaker than the shipped gate: confidence 0.8 below 0.95)"
 
 
-def test_what_is_too_long_for_the_verdict_line_stands_above_it() -> None:
+def test_what_is_too_long_for_the_verdict_line_is_printed_above_it() -> None:
     from tests.unit.gate.test_drifts import with_gate
 
     profile = with_gate(
@@ -147,7 +147,7 @@ def net(values: list[float]) -> CriterionResult:
 
 
 @pytest.mark.parametrize("upper", [False, True])
-def test_a_bound_that_rests_on_fewer_than_two_values_is_shown_nowhere(upper: bool) -> None:
+def test_a_bound_from_fewer_than_two_values_is_not_shown(upper: bool) -> None:
     kpi = "p95_latency_ms" if upper else "net_bps"
     values = (
         [400.0 if i < 13 else 310.0 + i % 3 for i in range(24)]
@@ -159,7 +159,7 @@ def test_a_bound_that_rests_on_fewer_than_two_values_is_shown_nowhere(upper: boo
     window = judgement.windows[kpi]
     assert not window.bounds.printable
     assert window.deciding == window.bounds.worst_case
-    # The worst-case bound asks nothing of the run's noise: it is shown.
+    # The worst-case bound does not use the run's noise, so it is shown.
     ends = (window.low, window.high) if not upper else (window.high, window.low)
     assert ends == (window.bounds.worst_case, None)
     assert (result.low, result.high) == (window.low, window.high)
@@ -168,7 +168,7 @@ def test_a_bound_that_rests_on_fewer_than_two_values_is_shown_nowhere(upper: boo
     assert not any(far in line for line in final_table(judge_run([judgement])))
 
 
-def test_a_deciding_bound_that_rests_on_fewer_than_two_values_is_said_and_not_printed() -> None:
+def test_a_deciding_bound_from_fewer_than_two_values_is_replaced_by_a_text() -> None:
     # A window without any spread in a run with noise has no worst-case bound.
     judgement = judge_lane(make_history(kpis={"net_bps": [1.0] * 13 + [3.2] * 11}))
     result = next(item for item in judgement.criteria if item.name == "net_bps")
@@ -182,8 +182,8 @@ def test_a_deciding_bound_that_rests_on_fewer_than_two_values_is_said_and_not_pr
     assert "estimated bound" not in result.reason
 
 
-def test_last_values_beyond_the_limit_are_said_in_place_of_a_number_of_iterations() -> None:
-    """Level, and a decay in the last iterations: more of them do not make it pass."""
+def test_last_values_beyond_the_limit_are_named_instead_of_a_number_of_iterations() -> None:
+    """Constant, then worse in the last iterations: more iterations do not make it pass."""
     result = net([5 + 0.02 * (i % 3) - 0.27 * max(0, i - 18) for i in range(1, 31)])
     assert result.verdict is Verdict.WARN
     assert "more iteration" not in result.reason
@@ -195,27 +195,27 @@ def test_no_number_of_more_than_1000_iterations_is_advised() -> None:
     for level in (338.0, 339.0, 339.5, 339.9):
         for seed in range(6):
             result = p95([level + e for e in noise(seed, 24, 18.0)])
-            found = re.search(r"takes about ([0-9]+) more iteration", result.reason)
-            assert found is None or int(found[1]) <= 1000
+            match = re.search(r"needs about ([0-9]+) more iteration", result.reason)
+            assert match is None or int(match[1]) <= 1000
     near = [339.9 + 15.0 * (-1) ** i for i in range(24)]
     assert "a longer run will not change it" in p95(near).reason
 
 
 @pytest.mark.parametrize(
-    ("confidence", "said"), [(0.95, "95%"), (0.995, "99.5%"), (0.9999, "99.99%")]
+    ("confidence", "shown"), [(0.95, "95%"), (0.995, "99.5%"), (0.9999, "99.99%")]
 )
-def test_a_confidence_is_told_in_all_its_digits(confidence: float, said: str) -> None:
+def test_a_confidence_is_printed_with_all_its_digits(confidence: float, shown: str) -> None:
     from tests.unit.gate.test_drifts import with_gate
 
     values = [300.0 + e for e in noise(3, 24, 1.0)]
     profile = with_gate(confidence=confidence)
     judgement = judge_lane(make_history(kpis={"p95_latency_ms": values}, profile=profile))
     result = next(item for item in judgement.criteria if item.name == "p95_latency_ms")
-    assert f"; {said} estimated bound" in result.reason
+    assert f"; {shown} estimated bound" in result.reason
 
 
 @pytest.mark.parametrize("confidence", [0.9999999999999999, 0.99995, 0.4])
-def test_a_confidence_that_is_none_is_refused(confidence: float) -> None:
+def test_an_invalid_confidence_is_refused(confidence: float) -> None:
     from tests.unit.gate.test_drifts import with_gate
 
     with pytest.raises(ProfileError, match=r"gate.confidence: .* is not from 0.5 to 0.9999"):

@@ -1,4 +1,4 @@
-"""Scenarios in the gate: fired or not, what is left out, how long recovery took."""
+"""Scenarios in the gate: whether they fired, what is left out, and how long recovery took."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ def disturbed(
     for number, value in enumerate(p95 or (), 14):
         values[number] = value
     history = replace(make_history(n, kpis={"p95_latency_ms": values}), scenarios=planned)
-    shown = {one.at: [{**CRASH, "name": one.name}] for one in planned} if fired is None else fired
+    shown = (
+        {scenario.at: [{**CRASH, "name": scenario.name}] for scenario in planned}
+        if fired is None
+        else fired
+    )
     for number, entries in shown.items():
         history = with_iteration(history, number, report={"scenarios": entries})
     return history
@@ -84,7 +88,7 @@ class TestFired:
         ],
         ids=str,
     )
-    def test_what_no_report_shows_is_an_error(self, fired: Mapping[int, Any]) -> None:
+    def test_a_scenario_that_no_report_shows_is_an_error(self, fired: Mapping[int, Any]) -> None:
         history = disturbed(scheduled(), fired=fired)
         result = criteria(history)["scenario:crash"]
         assert result.verdict is Verdict.FAIL
@@ -98,14 +102,14 @@ class TestFired:
         result = criteria(history)["scenario:crash"]
         assert (result.verdict, result.value, result.limit) == (Verdict.FAIL, 1.0, ">= 2")
 
-    def test_one_that_the_run_never_reached(self) -> None:
+    def test_a_scenario_that_the_run_never_reached(self) -> None:
         history = disturbed(scheduled(15), n=12, fired={})
         assert criteria(history)["scenario:crash"].verdict is Verdict.FAIL
 
     def test_one_over_several_iterations(self) -> None:
         history = disturbed(scheduled(for_s=500.0), fired={15: [CRASH], 16: [CRASH]})
         assert [len(fired_in(item)) for item in history.iterations[13:17]] == [0, 1, 1, 0]
-        assert [one.iteration for one in recoveries(LaneWindow(history), False)[0].fired] == [
+        assert [firing.iteration for firing in recoveries(LaneWindow(history), False)[0].fired] == [
             15,
             16,
         ]
@@ -122,7 +126,7 @@ class TestRecovery:
             ([500.0] * 4, 4, Verdict.FAIL, (15, 16, 17, 18)),
             ([500.0] * 6, 6, Verdict.FAIL, (15, 16, 17, 18)),
             ([500.0] * 10, None, Verdict.FAIL, (15, 16, 17, 18)),
-            # Once is not back: it has to stay for two.
+            # One recovered iteration is not enough: it needs two.
             ([500.0, 310.0, 500.0], 3, Verdict.PASS, (15, 16, 17)),
             ([500.0, 310.0, 500.0, 310.0, 500.0], 5, Verdict.FAIL, (15, 16, 17, 18)),
             ([500.0, None, None], 3, Verdict.PASS, (15, 16, 17)),
@@ -132,8 +136,8 @@ class TestRecovery:
         self, p95: list[float | None], took: int | None, verdict: Verdict, hurt: tuple[int, ...]
     ) -> None:
         history = disturbed(scheduled(), p95=p95)
-        (found,) = recoveries(LaneWindow(history), mock=False)
-        assert (found.took, found.hurt) == (took, hurt)
+        (recovery,) = recoveries(LaneWindow(history), mock=False)
+        assert (recovery.took, recovery.hurt) == (took, hurt)
         result = criteria(history)["recovers_within:crash"]
         assert result.verdict is verdict, result.reason
         assert (result.value, result.limit) == (took, "<= 3")
@@ -148,14 +152,14 @@ class TestRecovery:
             (17, [500.0] * 3, Verdict.INCONCLUSIVE),
         ],
     )
-    def test_a_run_that_ends_before_it_can_be_known(
+    def test_a_run_that_ends_before_the_recovery_is_known(
         self, n: int, p95: list[float | None], verdict: Verdict
     ) -> None:
         history = disturbed(scheduled(), p95=p95, n=n)
         assert criteria(history)["recovers_within:crash"].verdict is verdict
 
-    def test_the_noise_of_one_iteration_is_no_harm(self) -> None:
-        # 345 ms is beyond the limit of 340, but iterations before the scenario were there too.
+    def test_the_noise_of_one_iteration_does_not_delay_recovery(self) -> None:
+        # 345 ms is beyond the limit of 340, but so were iterations before the scenario.
         noisy = [300.0, 345.0, 320.0, 350.0, 305.0, 340.0, 315.0] * 4
         history = make_history(24, kpis={"p95_latency_ms": [*noisy[:14], *[345.0] * 10]})
         history = with_iteration(history, 15, report={"scenarios": [CRASH]})
@@ -167,21 +171,21 @@ class TestRecovery:
             recoveries(LaneWindow(replace(steady, scenarios=(scheduled(),))), False)[0].took is None
         )
 
-    def test_it_is_judged_by_the_limits_asked_for(self) -> None:
+    def test_it_is_judged_by_the_requested_limits(self) -> None:
         history = make_history(24, kpis={"maker_taker_ratio": [*[0.9] * 14, *[0.6] * 10]})
         history = with_iteration(history, 15, report={"scenarios": [CRASH]})
         history = replace(history, scenarios=(scheduled(),))
         assert recoveries(LaneWindow(history), mock=True)[0].took == 0
         assert recoveries(LaneWindow(history), mock=False)[0].took is None
 
-    def test_iterations_of_another_scenario_are_passed_over(self) -> None:
+    def test_iterations_of_another_scenario_are_skipped(self) -> None:
         other = scheduled(17, name="gap", within=3)
         history = disturbed(scheduled(), other, p95=[500.0, 500.0, 900.0, 310.0])
         crash, gap = recoveries(LaneWindow(history), False)
         assert (crash.took, crash.hurt) == (2, (15, 16))
         assert (gap.took, gap.hurt) == (1, (17,))
 
-    def test_no_demand_no_criterion(self) -> None:
+    def test_without_recovers_within_there_is_no_criterion(self) -> None:
         history = disturbed(scheduled(within=None), p95=[500.0] * 10)
         assert "recovers_within:crash" not in criteria(history)
         assert recoveries(LaneWindow(history), False)[0].hurt == (15,)
@@ -191,20 +195,20 @@ class TestRecovery:
         result = criteria(history)["recovers_within:crash"]
         assert (result.value, result.n) == (2.0, 2)
 
-    def test_trouble_is_inconclusive(self) -> None:
+    def test_an_error_is_inconclusive(self) -> None:
         history = disturbed(scheduled())
         broken = replace(history, scenarios=(None,))  # type: ignore[arg-type]
         assert criteria(broken)["scenarios"].verdict is Verdict.INCONCLUSIVE
 
 
 class TestExclusion:
-    def test_what_is_hurt_is_left_out_and_named(self) -> None:
+    def test_disturbed_iterations_are_left_out_and_named(self) -> None:
         history = disturbed(scheduled(20), p95=[310.0] * 5 + [900.0, 900.0, 311.0])
         for number in (20, 21):
             history = with_iteration(history, number, verdict=Verdict.FAIL)
         assert excluded_by(recoveries(LaneWindow(history), False)) == {20: "crash", 21: "crash"}
-        found = criteria(history)
-        p95, passed = found["p95_latency_ms"], found["pass_count_last8"]
+        results = criteria(history)
+        p95, passed = results["p95_latency_ms"], results["pass_count_last8"]
         assert p95.verdict is Verdict.PASS
         assert p95.value < 320.0
         assert p95.n == 22
@@ -214,16 +218,16 @@ class TestExclusion:
 
     def test_judged_iterations_count(self) -> None:
         history = disturbed(scheduled(20, mode="judge"), p95=[310.0] * 5 + [900.0, 900.0])
-        found = criteria(history)
-        assert found["p95_latency_ms"].verdict is Verdict.FAIL
-        assert "left out" not in found["p95_latency_ms"].reason
-        assert found["recovers_within:crash"].verdict is Verdict.PASS
+        results = criteria(history)
+        assert results["p95_latency_ms"].verdict is Verdict.FAIL
+        assert "left out" not in results["p95_latency_ms"].reason
+        assert results["recovers_within:crash"].verdict is Verdict.PASS
 
     def test_nothing_is_left_out_for_one_that_did_not_fire(self) -> None:
         history = disturbed(scheduled(20), p95=[310.0] * 5 + [900.0], fired={})
         assert "left out" not in criteria(history)["p95_latency_ms"].reason
 
-    def test_too_few_are_left(self) -> None:
+    def test_too_few_iterations_are_left(self) -> None:
         history = disturbed(
             scheduled(6, for_s=300.0 * 9 - 20.0),
             n=16,
@@ -238,7 +242,7 @@ class TestExclusion:
         assert noise.n == 29
 
 
-def test_the_audit_tells_before_during_and_after() -> None:
+def test_the_audit_shows_before_during_and_after() -> None:
     history = disturbed(scheduled(), p95=[500.0, 500.0])
     lane = judge_lane(history)
     text = audit([history], judge_run([lane]))

@@ -1,4 +1,4 @@
-"""The formulas of docs/gate.md once more, as they are written: numpy, scipy, double sums.
+"""A second implementation of the formulas of docs/gate.md: numpy, scipy, double sums.
 
 Nothing here is shared with the product. Slow and without any care for extreme figures.
 """

@@ -17,7 +17,7 @@ def random_series(rng: random.Random, n: int, *, mirrored: bool = False) -> KpiS
         values = [math.exp(0.75 * value) for value in values]
     growth = rng.choice((0.0, 0.0, 0.0, 2.0, -4.0, 8.0))
     values = [value + growth * t / n for t, value in enumerate(values)]
-    if rng.random() < 0.3:  # healed: a ramp, then level
+    if rng.random() < 0.3:  # a recovery: a ramp, then constant
         height, end = rng.choice((4.0, 12.0)), 0.6 * n
         values = [value + height * max(0.0, 1.0 - t / end) for t, value in enumerate(values)]
     level, size = rng.choice((0.0, 100.0)), rng.choice((1.0, 18.0, 0.01))

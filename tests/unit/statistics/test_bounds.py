@@ -59,7 +59,7 @@ def test_bounds_are_those_of_the_formulas(seed: int) -> None:
     assert bounds.worst_case == pytest.approx(expected.worst_case, rel=1e-9)
 
 
-def test_the_oracle_was_asked_for_every_branch() -> None:
+def test_the_random_series_reach_every_branch() -> None:
     """The random series of the test above reach the fall-back, the block variance and weights."""
     seen = set()
     for seed in range(160):
@@ -135,7 +135,7 @@ def test_a_window_without_spread_in_a_noisy_run_has_no_worst_case() -> None:
     assert judge_bounds(of(values), upper=True).worst_case is None
 
 
-def test_the_worst_case_of_a_healed_run_is_inside_where_the_estimated_bound_is_far_out() -> None:
+def test_the_worst_case_of_a_recovered_run_is_inside_and_the_estimated_bound_far_outside() -> None:
     rng = random.Random(4)
     level = noise(72, 0.0, rng)
     values = [x + 12.0 * max(0.0, 1.0 - t / 43.0) for t, x in enumerate(level)]
@@ -197,7 +197,7 @@ def test_a_ratio_of_sums_is_the_figure_and_few_large_volumes_count_as_few() -> N
     assert equal.worst_case == pytest.approx(plain.worst_case)
 
 
-def test_weights_that_sum_to_nothing_are_no_data_and_missing_ones_leave_the_mean() -> None:
+def test_weights_that_sum_to_zero_are_no_data_and_missing_weights_give_the_mean() -> None:
     values = tuple(noise(24, 0.0, random.Random(7)))
     kpi = KpiSeries(tuple(range(24)), values, (0.0,) * 24)
     assert judge_bounds(kpi, upper=True).figure is None

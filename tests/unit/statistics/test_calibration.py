@@ -1,4 +1,4 @@
-"""The calibration benchmark: its promises on few runs, its layout, and what it says of a breach."""
+"""The calibration benchmark: its promises on few runs, its layout, and a broken promise."""
 
 from __future__ import annotations
 

@@ -60,13 +60,13 @@ def test_the_variance_of_a_slope_is_exact_for_a_known_phi() -> None:
     tau = t - t.mean()
     correlation = slope.phi ** np.abs(t[:, None] - t[None, :])
     exact = tau @ correlation @ tau / (tau @ tau) ** 2
-    known = np.array([x for x in values if x is not None])
-    s2 = (oracle.residuals(t, known) ** 2).sum() / 25
+    present = np.array([x for x in values if x is not None])
+    s2 = (oracle.residuals(t, present) ** 2).sum() / 25
     c = max(slope.n_eff, 2.5) / max(slope.n_eff - 2, 0.5) * 25 / 27
     assert slope.error == pytest.approx(math.sqrt(exact * s2 * c))
 
 
-def test_no_slope_of_eleven_values_and_none_proved_where_phi_is_unknown() -> None:
+def test_no_slope_of_eleven_values_and_none_significant_if_phi_is_unknown() -> None:
     assert slope_test(range(11), [float(t) for t in range(11)]) is None
     lonely = slope_test(range(0, 48, 2), [float(t * t) for t in range(24)])
     assert lonely is not None
@@ -75,7 +75,7 @@ def test_no_slope_of_eleven_values_and_none_proved_where_phi_is_unknown() -> Non
     assert not lonely.rises(0.05)
 
 
-def test_a_line_without_noise_is_proved_and_a_constant_is_not() -> None:
+def test_a_line_without_noise_is_significant_and_a_constant_is_not() -> None:
     line = slope_test(range(24), [2.0 + 0.5 * t for t in range(24)])
     assert line is not None
     assert (line.slope, line.error, line.rises(0.01), line.falls(0.05)) == (0.5, 0.0, True, False)
@@ -127,7 +127,7 @@ def test_a_drift_that_reaches_the_limit_soon_fails() -> None:
     assert away.stretches[0].remaining is None
 
 
-def test_what_is_proved_at_five_percent_only_warns() -> None:
+def test_a_slope_significant_at_five_percent_only_warns() -> None:
     for seed in range(200):
         result = drift(of(rising(24, 0.06, seed)), limit=1.5, upper=True)
         stretch = result.stretches[0]
@@ -156,7 +156,7 @@ def test_remaining_counts_from_the_end_of_the_run_past_iterations_without_data()
     assert stretch.remaining == pytest.approx((340.0 - 282.0) / 4.0 - 7.5)
 
 
-def test_a_wandering_series_is_said_to_wander() -> None:
+def test_a_wandering_series_is_marked() -> None:
     rng = random.Random(4)
     walk, position = [], 0.0
     for _ in range(200):

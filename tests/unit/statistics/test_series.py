@@ -32,7 +32,7 @@ def test_quantile_has_closed_forms_for_one_and_two_degrees() -> None:
 
 
 @pytest.mark.parametrize(("p", "df"), [(0.0, 1.0), (1.0, 1.0), (0.9, 0.0), (0.9, math.nan)])
-def test_quantile_refuses_what_is_no_question(p: float, df: float) -> None:
+def test_quantile_refuses_invalid_arguments(p: float, df: float) -> None:
     with pytest.raises(ValueError, match=r"."):
         student_t_quantile(p, df)
 
@@ -55,12 +55,12 @@ def test_effective_size_is_not_the_asymptotic_one() -> None:
 @pytest.mark.parametrize("phi", [0.0, 0.3, 0.5, 0.7])
 def test_phi_is_found_without_much_bias(phi: float) -> None:
     rng = random.Random(3)
-    found = [ar1_coefficient(noise(48, phi, rng)) for _ in range(400)]
+    estimates = [ar1_coefficient(noise(48, phi, rng)) for _ in range(400)]
     clipped = 0.06 if phi == 0.0 else 0.0  # negative ones count as 0, which lifts the mean
-    assert math.fsum(found) / len(found) == pytest.approx(phi + clipped, abs=0.03)
+    assert math.fsum(estimates) / len(estimates) == pytest.approx(phi + clipped, abs=0.03)
 
 
-def test_phi_does_not_take_a_trend_for_correlation() -> None:
+def test_phi_does_not_count_a_trend_as_correlation() -> None:
     rng = random.Random(4)
     series = noise(72, 0.0, rng)
     steep = [value + 0.5 * t for t, value in enumerate(series)]
@@ -93,7 +93,7 @@ def test_phi_compares_neighbours_only() -> None:
     assert ar1_coefficient(lonely) == PHI_MAX
 
 
-def test_phi_of_few_figures_is_the_worst_and_of_a_constant_is_none() -> None:
+def test_phi_of_few_figures_is_the_largest_and_of_a_constant_is_zero() -> None:
     assert ar1_coefficient([1.0, 2.0, 1.0, 2.0, 1.0]) == PHI_MAX
     assert ar1_coefficient([3.0] * 24) == 0.0
     assert ar1_coefficient([0.36] * 24) == 0.0  # whose mean is not exactly .36

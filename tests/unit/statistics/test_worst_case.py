@@ -22,7 +22,7 @@ def test_factors_are_those_of_a_large_simulation(w: int, factor: float) -> None:
 
 
 @pytest.mark.parametrize(("w", "confidence"), [(8, 0.98), (24, 0.98), (8, 0.995)])
-def test_a_factor_is_exceeded_as_often_as_it_says(w: int, confidence: float) -> None:
+def test_a_factor_is_exceeded_as_often_as_stated(w: int, confidence: float) -> None:
     rng = np.random.default_rng(w)
     runs = 40_000
     x = np.empty((runs, w))
