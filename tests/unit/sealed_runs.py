@@ -1,4 +1,4 @@
-"""Runs on disk as a session leaves them: run.json, journals, and the seal."""
+"""Stored runs like those of a session: run.json, journals, and the seal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stored_run(
     inputs: Mapping[str, LaneInputs] | None = None,
     **about: Any,
 ) -> Path:
-    """A run of the given lanes' journals in ``base``; returns its directory."""
+    """Writes a run with the journals of ``lanes`` into ``base``; returns its directory."""
     histories = [read_history(entries) for entries in lanes]
     first = histories[0]
     fields = {
@@ -48,7 +48,7 @@ def stored_run(
 
 
 def write_journal(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Entries as a journal with right checksums, in place of what is there."""
+    """Replaces the journal at ``path`` by one of ``entries``, with valid checksums."""
     path.unlink(missing_ok=True)
     journal = Journal.create(path)
     for entry in entries:
@@ -57,7 +57,7 @@ def write_journal(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
 
 
 def seal_run(path: Path, inputs: Inputs) -> None:
-    """Judge and seal it, as the end of a session does."""
+    """Judges and seals a run, as the end of a session does."""
     run = RunDirectory.open(path)
     lanes = read_lanes(run)
     seal(run, lanes, inputs, judge_stored(lanes, inputs))

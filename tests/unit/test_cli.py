@@ -27,7 +27,7 @@ StoredRun = Callable[..., Path]
 
 @pytest.fixture
 def stored(tmp_path: Path) -> StoredRun:
-    """Writes a run of the given lanes' journals, as a session leaves it; returns its directory."""
+    """Writes a run with the journals of lanes, as a session does; returns its directory."""
 
     def write(*lanes: Sequence[Entry], strict: bool = False, sealed: bool = True) -> Path:
         return stored_run(tmp_path / "soak", *lanes, strict=strict, sealed=sealed)
@@ -59,7 +59,7 @@ def test_gate_judges_by_the_runs_limits_or_the_mock_ones(stored: StoredRun) -> N
     assert main(["gate", str(path), "--mock"]) == 0
 
 
-def test_strict_is_asked_for_or_the_runs_own(stored: StoredRun) -> None:
+def test_strict_is_that_of_the_option_or_of_the_run(stored: StoredRun) -> None:
     short = decided_entries(20)
     path = stored(short)
     assert main(["gate", str(path)]) == 0
@@ -125,7 +125,7 @@ def test_verify_fails_when_a_target_ignores_a_change(
     assert "base_spread_bps: in iteration 3" in capsys.readouterr().out
 
 
-def test_explain_tells_a_run_or_one_iteration(
+def test_explain_prints_a_run_or_one_iteration(
     stored: StoredRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entries = decided_entries()
@@ -155,7 +155,7 @@ def test_explain_takes_one_lane_of_several(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--lane", "stedy-BTCUSDT-1"], "no lane 'stedy-BTCUSDT-1'; did you mean 'steady-BTC"),
         (["--lane", "xyz"], "no lane 'xyz'; known: steady-BTCUSDT-1, bad-1"),
@@ -165,15 +165,15 @@ def test_explain_takes_one_lane_of_several(
         (["--iteration", "-1", "--lane", "bad-1"], "no iteration -1: lane bad-1 has 1 to 9, "),
     ],
 )  # fmt: skip
-def test_explain_names_what_there_is(
-    arguments: list[str], said: str, stored: StoredRun, capsys: pytest.CaptureFixture[str]
+def test_the_error_of_explain_lists_lanes_and_iterations(
+    arguments: list[str], message: str, stored: StoredRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     halted = decided_entries(9, lane_id="bad-1", halt=Halt(10, "error", "no feed"))
     path = stored(decided_entries(4, planned=9), halted)
     assert main(["explain", str(path), *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert said in captured.err
+    assert message in captured.err
 
 
 def test_a_halted_run_says_why(stored: StoredRun, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,7 +234,7 @@ def test_a_reader_that_goes_away_sees_no_traceback_and_no_better_verdict(
         cwd=Path(__file__).parents[2],
     )
     os.close(writing)
-    # 2 where the verdict itself could not be written, as without a buffer.
+    # 2 if the verdict itself could not be written, because the output is not buffered.
     assert done.returncode in (status, 2)
     assert done.stderr == b""
 

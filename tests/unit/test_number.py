@@ -1,4 +1,4 @@
-"""``canonical.number``: what is a finite number, and what is none, whatever the object."""
+"""``canonical.number`` returns finite numbers as floats, and None for any other object."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_an_object_that_raises_while_it_is_looked_at_is_no_number() -> None:
 
 @given(st.one_of(st.integers(), st.floats(), st.decimals(), st.fractions()))
 def test_a_number_survives_the_journal(value: Any) -> None:
-    """What a report holds and what the journal gives back are the same number, or both none."""
+    """A number of a report is the same number in the journal; what is none stays none."""
     written = to_json(value)
     again = number(written)
     if again is None:

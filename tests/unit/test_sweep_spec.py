@@ -1,4 +1,4 @@
-"""What ``--soak-sweep`` accepts, and the points and lane names that it makes."""
+"""``--soak-sweep``: its values, points and lane names."""
 
 from __future__ import annotations
 
@@ -96,14 +96,14 @@ def test_too_many_lanes() -> None:
 
 
 def test_unknown_and_out_of_bounds() -> None:
-    def made(spec: str) -> object:
+    def first_point(spec: str) -> object:
         axes = axes_of([spec])
         return point_at(axes, points_of(axes)[0], start(), TABLE)
 
     with pytest.raises(pytest.UsageError, match="did you mean 'base_spread_bps'"):
-        made("base_spread=1")
+        first_point("base_spread=1")
     with pytest.raises(pytest.UsageError, match=r"base_spread_bps: 9 is outside 0.05 to 5 bps"):
-        made("base_spread_bps=9")
+        first_point("base_spread_bps=9")
 
 
 def test_a_point_replaces_the_start_and_says_so() -> None:

@@ -200,7 +200,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
-    """With the rights to it, a rename would do that to /dev/null."""
+    """Run as root, a rename would replace /dev/null by a regular file."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(StoreError, match="pipe: it is a device, a pipe or a socket, not a file"):
         atomic_write_text(tmp_path / "pipe", "x")
@@ -222,7 +222,7 @@ def test_the_leftover_of_a_killed_writer_is_taken_over(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def replace_nothing(source: Any, target: Any) -> None:
-        """As if the process ended here."""
+        """Does nothing, as if the process had ended before."""
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", replace_nothing)
@@ -309,7 +309,7 @@ def test_the_cap_is_exact_and_holds_for_a_file_that_grows(
         read_regular_file(path, max_bytes=2)
 
 
-def test_an_object_is_asked_for_by_name(tmp_path: Path) -> None:
+def test_the_error_of_another_type_names_the_object(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("[1]")
     with pytest.raises(StoreError, match="must hold a JSON object, not list"):

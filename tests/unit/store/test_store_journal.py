@@ -1,4 +1,4 @@
-"""The journal: its lines, its torn tail, and the end of it after a failed write."""
+"""The journal: its lines, a torn tail, and its closing after a failed write."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_was_appended_is_read(path: Path) -> None:
 
 
 def test_checks_without_their_decision_are_half_a_write(path: Path) -> None:
-    """They are written with it, and are made again with the decision that is missing."""
+    """Both are one write; a resume repeats the checks with the missing decision."""
     before = path.read_bytes()
     journal = Journal.open(path)
     journal.append({"type": "checks", "n": 1}, {"type": "decision", "n": 2})
@@ -213,7 +213,7 @@ def test_an_entry_that_is_none_is_refused_and_the_journal_stays_open(
 
 
 def with_check(body: str) -> bytes:
-    """A line of ``body``, which is no canonical JSON, with the checksum that fits it."""
+    """A line of ``body``, which need not be canonical JSON, with a valid checksum."""
     check = hashlib.sha256(body.encode()).hexdigest()[:16]
     return body.replace('"seq"', f'"check":"{check}","seq"', 1).encode() + b"\n"
 
@@ -297,9 +297,9 @@ def test_a_tail_of_zeros_is_torn(path: Path) -> None:
 
 def test_a_last_line_with_another_end_is_not_taken(path: Path) -> None:
     whole = path.read_bytes()
-    path.write_bytes(whole[:-1])  # the newline had not been written
+    path.write_bytes(whole[:-1])  # the newline is missing: the write was torn
     assert read_journal(path).entries == numbered(ENTRIES)[:2]
-    path.write_bytes(whole[:-1] + b" ")  # it had been, and was damaged
+    path.write_bytes(whole[:-1] + b" ")  # another character replaces it: damage
     with pytest.raises(StoreError, match="line 3 is damaged"):
         read_journal(path)
 

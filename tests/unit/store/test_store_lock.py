@@ -25,14 +25,14 @@ try:
 except LockHeld as error:
     print("refused:", error, flush=True)
 else:
-    print("held", flush=True)
+    print("locked", flush=True)
     sys.stdin.readline()
 """
 
 
 @contextmanager
 def process(directory: Path, run_id: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that tries for the lock and, if it gets it, holds it until its stdin ends."""
+    """A process that requests the lock and, if it gets it, keeps it until its stdin ends."""
     child = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(directory), run_id],
         stdin=subprocess.PIPE,
@@ -47,16 +47,16 @@ def process(directory: Path, run_id: str) -> Iterator[subprocess.Popen[str]]:
         child.communicate()
 
 
-def answer(child: subprocess.Popen[str]) -> str:
+def output_line(child: subprocess.Popen[str]) -> str:
     assert child.stdout is not None
     return child.stdout.readline().strip()
 
 
-def test_a_second_process_is_told_who_holds_it(tmp_path: Path) -> None:
+def test_the_error_of_a_second_process_names_the_holder(tmp_path: Path) -> None:
     with process(tmp_path, "first") as first:
-        assert answer(first) == "held"
+        assert output_line(first) == "locked"
         with process(tmp_path, "second") as second:
-            text = answer(second)
+            text = output_line(second)
             assert text.startswith(f"refused: {tmp_path} is in use by run first (process ")
             assert f"process {first.pid} on " in text
             assert ", since 20" in text
@@ -66,10 +66,10 @@ def test_a_second_process_is_told_who_holds_it(tmp_path: Path) -> None:
 
 def test_a_killed_holder_frees_it(tmp_path: Path) -> None:
     with process(tmp_path, "first") as first:
-        assert answer(first) == "held"
+        assert output_line(first) == "locked"
         first.kill()
         first.wait()
-    assert (tmp_path / names.LOCK_HOLDER).exists()  # it had no time to clear up
+    assert (tmp_path / names.LOCK_HOLDER).exists()  # the killed process did not remove it
     with DirectoryLock.acquire(tmp_path, "second"):
         holder = json.loads((tmp_path / names.LOCK_HOLDER).read_text())
         assert (holder["run_id"], holder["pid"]) == ("second", os.getpid())
@@ -77,7 +77,7 @@ def test_a_killed_holder_frees_it(tmp_path: Path) -> None:
 
 def test_a_process_that_ends_frees_it(tmp_path: Path) -> None:
     with process(tmp_path, "first") as first:
-        assert answer(first) == "held"
+        assert output_line(first) == "locked"
         first.communicate("\n")
         assert first.returncode == 0
     DirectoryLock.acquire(tmp_path, "second").release()
@@ -90,8 +90,8 @@ def test_released_is_free_again_and_leaves_no_holder(tmp_path: Path) -> None:
     lock.release()
     lock.release()
     assert not (tmp_path / names.LOCK_HOLDER).exists()
-    with DirectoryLock.acquire(tmp_path, "second") as held:
-        assert held.directory == tmp_path
+    with DirectoryLock.acquire(tmp_path, "second") as lock:
+        assert lock.directory == tmp_path
     DirectoryLock.acquire(tmp_path, "third").release()
 
 
@@ -105,16 +105,16 @@ def test_a_late_release_leaves_the_next_holder_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x", "host": 1}', '{"pid": 1}'])
-def test_an_unreadable_holder_file_is_not_believed(tmp_path: Path, content: str) -> None:
+def test_an_unreadable_holder_file_is_ignored(tmp_path: Path, content: str) -> None:
     with DirectoryLock.acquire(tmp_path, "first"):
         (tmp_path / names.LOCK_HOLDER).write_text(content)
         with pytest.raises(LockHeld, match="a process that is not named"):
             DirectoryLock.acquire(tmp_path, "second")
 
 
-def test_a_stale_holder_file_does_not_lie(tmp_path: Path) -> None:
+def test_the_holder_file_of_a_dead_process_is_ignored(tmp_path: Path) -> None:
     with process(tmp_path, "first") as first:
-        assert answer(first) == "held"
+        assert output_line(first) == "locked"
         first.kill()
         first.wait()
         stale = (tmp_path / names.LOCK_HOLDER).read_bytes()
@@ -125,7 +125,7 @@ def test_a_stale_holder_file_does_not_lie(tmp_path: Path) -> None:
         assert "first" not in str(caught.value)
 
 
-def test_a_holder_on_another_host_is_told_as_it_says(tmp_path: Path) -> None:
+def test_a_holder_on_another_host_is_named(tmp_path: Path) -> None:
     with DirectoryLock.acquire(tmp_path, "first"):
         other = {"pid": 2**22 + 1, "host": "elsewhere.invalid", "since": "then", "run_id": "far"}
         (tmp_path / names.LOCK_HOLDER).write_text(json.dumps(other))
@@ -147,13 +147,13 @@ def test_a_directory_that_cannot_be_locked_has_a_clear_line(tmp_path: Path) -> N
     assert not isinstance(caught.value, LockHeld)
 
 
-def test_a_holder_file_that_cannot_be_written_gives_the_lock_back(
+def test_a_holder_file_that_cannot_be_written_releases_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", lambda source, target: (_ for _ in ()).throw(OSError(28, "x")))
         with pytest.raises(StoreError, match="cannot write") as caught:
             DirectoryLock.acquire(tmp_path, "first")
-    # The traceback keeps the lock object alive, so that its end does not free it.
+    # The traceback keeps the lock object alive, so its destructor cannot release the lock.
     assert caught.tb is not None
     DirectoryLock.acquire(tmp_path, "second").release()

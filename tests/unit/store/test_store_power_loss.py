@@ -1,9 +1,9 @@
-"""What a loss of power may leave behind, by a model of a disk that keeps only what was synced.
+"""The files after a loss of power, by a model of a disk that keeps only what was synced.
 
-Killing a process shows none of this: the page cache outlives it. The model takes the calls that
-the code makes, and after each of them asks what the disk may hold if the power went just then: of
-a file any prefix of what was written since its last sync, of a directory the names as they were at
-its last sync or any later state of them.
+A killed process cannot show this, because the page cache outlives it. The model records the calls
+of the code. After each call it lists what the disk may hold if the power fails now: of a file, any
+prefix of the bytes written since its last sync; of a directory, the names at its last sync or at
+any later time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OLD, NEW = b"the old content", b"the new content, which is longer"
 
 @dataclass
 class Node:
-    """A file: what is safe, and what is in the page cache."""
+    """A file: the bytes that are safe, and the bytes in the page cache."""
 
     safe: bytes
     content: bytes
@@ -40,28 +40,28 @@ class Node:
 
 @dataclass
 class Disk:
-    """One directory. ``names[0]`` is safe, the later ones may or may not be."""
+    """One directory. ``names[0]`` is safe; the later states may be lost."""
 
     names: list[dict[str, Node]]
     trace: list[str] = field(default_factory=list)
     states: list[set[bytes | None]] = field(default_factory=list)
-    """After each call: what the watched file may hold after a loss of power; None: is absent."""
+    """After each call: the possible contents after a loss of power; None: the file is absent."""
     watched: str = "file"
 
     def note(self, call: str) -> None:
         self.trace.append(call)
-        left: set[bytes | None] = set()
+        contents: set[bytes | None] = set()
         for names in self.names:
             node = names.get(self.watched)
-            left |= {None} if node is None else node.after_loss()
-        self.states.append(left)
+            contents |= {None} if node is None else node.after_loss()
+        self.states.append(contents)
 
 
 def called_by_the_store() -> bool:
-    """Whether the store made the call that runs now, and not the library that locks files.
+    """Whether the current call comes from the store, and not from the library of file locks.
 
-    What that library opens, writes and syncs differs from version to version, and a lock holds
-    nothing that could be lost.
+    The files that the library opens, writes and syncs differ between versions, and a lock file has
+    no content that can be lost.
     """
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
@@ -73,7 +73,7 @@ def called_by_the_store() -> bool:
 
 
 def watch(monkeypatch: pytest.MonkeyPatch, path: Path) -> Disk:
-    """Puts shims over the os functions; they call the real ones and tell the model."""
+    """Replaces os functions by shims that call the real ones and update the model."""
     content = path.read_bytes() if path.exists() else None
     names = {} if content is None else {path.name: Node(content, content)}
     disk = Disk([names], watched=path.name)
@@ -129,7 +129,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, path: Path) -> Disk:
         disk.note("replace")
 
     def close(descriptor: int) -> None:
-        opened.pop(descriptor, None)  # its number may come back for a file of somebody else
+        opened.pop(descriptor, None)  # the number may be used for another file later
         real["close"](descriptor)
 
     for name, shim in (
@@ -179,7 +179,7 @@ def test_a_new_file_is_absent_or_whole(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_model_sees_a_missing_sync(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the syncs the new name may come with none of its content, or be lost."""
+    """Without the syncs, the new name may have no content, or may be lost."""
     disk = watch(monkeypatch, path)
     atomic_write_bytes(path, NEW, durable=False)
     assert disk.trace == ["open", "write", "replace"]

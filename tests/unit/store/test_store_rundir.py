@@ -1,4 +1,4 @@
-"""The directory of a run: made, resumed, opened to be read, and nothing overwritten."""
+"""The directory of a run: created, resumed, opened read-only; nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_run_without_a_readable_name_is_kept_too(base: Path, content: str | No
     assert (base / "runs" / "unnamed-2" / "keep").read_text() == "x"
 
 
-def test_what_run_json_says_can_be_changed(base: Path) -> None:
+def test_fields_of_run_json_can_be_changed(base: Path) -> None:
     run = RunDirectory.create(base, "run-1", [lane()], {"iterations": 24})
     run.update(iterations=48, ended=True)
     again = RunDirectory.resume(base)
@@ -123,10 +123,10 @@ def test_a_run_is_opened_from_above_from_itself_and_from_a_lane(base: Path) -> N
         run = RunDirectory.open(path)
         assert (run.path, run.run_id) == (base / "latest", "run-1")
         assert [record["id"] for record in run.lanes] == ["a", "b"]
-    one = RunDirectory.open(base / "latest" / "b")
-    assert (one.path, [record["id"] for record in one.lanes]) == (base / "latest", ["b"])
-    assert one.lane_directory("b").path == base / "latest" / "b"
-    assert len(one.about["lanes"]) == 2
+    part = RunDirectory.open(base / "latest" / "b")
+    assert (part.path, [record["id"] for record in part.lanes]) == (base / "latest", ["b"])
+    assert part.lane_directory("b").path == base / "latest" / "b"
+    assert len(part.about["lanes"]) == 2
 
 
 def test_a_relative_path_works(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_a_relative_path_works(base: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert RunDirectory.resume(".").path == run.path == base / "latest"
 
 
-def test_what_is_no_run_is_said_so(base: Path) -> None:
+def test_the_error_says_why_a_path_is_no_run(base: Path) -> None:
     RunDirectory.create(base, "run-1", LANES, {})
     (base / "latest" / "other").mkdir()
     (base / "latest" / "file").touch()
@@ -322,7 +322,7 @@ def test_the_top_of_the_run_takes_artifacts_too(base: Path) -> None:
 
 
 def test_what_is_made_is_made_durable(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every directory whose names change is synced after the last change of them."""
+    """A directory is synced after the last change of the names in it."""
     opened: dict[int, str] = {}
     dirty: set[str] = set()
     real_open, real_fsync, real_mkdir, real_rename = os.open, os.fsync, os.mkdir, os.rename
