@@ -167,7 +167,7 @@ EFFECTS = (
         "        if change.due == state.done + 1\n"
         "        or (change.iteration, change.rule) not in reported\n",
         (GUARDS,),
-        r"oracle.*(?P<shown>\[told\])",
+        r"oracle.*(?P<shown>\[reported\])",
     ),
     Mutant(
         "attribution one late",
@@ -175,7 +175,7 @@ EFFECTS = (
         "now >= change.due",
         "now > change.due",
         (GUARDS,),
-        r"oracle.*(?P<shown>\[told\])",
+        r"oracle.*(?P<shown>\[reported\])",
     ),
     Mutant(
         "rolled back twice",

@@ -1,4 +1,4 @@
-"""A lane in memory beside its oracle: every decision is foretold, then compared."""
+"""A lane in memory beside its oracle: the oracle predicts every decision, and both are compared."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pytest_soak.canonical import canonical_json
 from pytest_soak.loop.entries import done_entry
 from pytest_soak.loop.model import Decision, Outcome, Proposal, Requested
 from pytest_soak.profile.model import Profile
-from tests.properties.drawn import Seen, numbers_of
-from tests.properties.oracle import ACTS, Answer, Asked, Happened, Oracle
+from tests.properties.drawn import Observation, numbers_of
+from tests.properties.oracle import ACTS, ExpectedOutcome, PlainProposal, Event, Oracle
 from tests.unit.loop.lanes import Drive
 
 
 class WatchedLane:
-    """One lane. Raises AssertionError where the product and the oracle do not agree."""
+    """One lane. Raises AssertionError if the product and the oracle disagree."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class WatchedLane:
         planned: int,
         mode: str = "live",
     ) -> None:
-        """``mode``: ``live``, ``dry run`` or ``no tune``; ``values``: flat, all of them."""
+        """``mode`` is ``live``, ``dry run`` or ``no tune``; ``values`` are flat and complete."""
         self.mode = mode
         self.drive = Drive(
             profile,
@@ -46,10 +46,10 @@ class WatchedLane:
     def is_going(self) -> bool:
         return self.drive.state.done < self.drive.state.iterations
 
-    def observe(self, what: Seen) -> None:
-        """The target said this of an iteration."""
-        self.oracle.kpis = what.kpis()
-        observed = self.drive.observe(what.report()).observed
+    def observe(self, observation: Observation) -> None:
+        """The target reports this for an iteration."""
+        self.oracle.kpis = observation.kpis()
+        observed = self.drive.observe(observation.report()).observed
         assert observed is not None
         for kpi, value in self.oracle.kpis.items():
             assert observed.readings[kpi].usable == value, "the observation is not as drawn"
@@ -59,37 +59,45 @@ class WatchedLane:
         expected = self.oracle.values()
         self.drive.edit(**values)
         new = {key: value for key, value in values.items() if value != expected[key]}
-        self.oracle.list.append(Happened(self.oracle.now - 1, new))
+        self.oracle.events.append(Event(self.oracle.now - 1, new))
 
-    def decide(self, asked: Sequence[Asked] | None, edit: Mapping[str, float] = {}) -> None:
-        """The decision on what was asked (None: by the tuner; nothing: the proposer raises).
+    def decide(
+        self, proposed: Sequence[PlainProposal] | None, edit: Mapping[str, float] = {}
+    ) -> None:
+        """The decision on ``proposed`` (None: by the tuner; empty: the proposer raises).
 
-        ``edit`` is written by an operator between the journal's intent and its done.
+        An operator writes ``edit`` between the intent and the done entry of the journal.
         """
         oracle = self.oracle
-        made = tuple(Proposal(one.key, one.delta, one.rule, one.kpis) for one in asked or ())
+        proposals = tuple(
+            Proposal(item.key, item.delta, item.rule, item.kpis) for item in proposed or ()
+        )
 
         def proposer(*_: object) -> Requested:
-            if not made:
+            if not proposals:
                 raise RuntimeError("nothing to propose")
-            return Requested(proposals=made)
+            return Requested(proposals=proposals)
 
-        decision = self.drive.intend(None if asked is None else proposer)
-        # The tuner's own, and rollbacks: what they want is theirs, what comes of it the guards'.
+        decision = self.drive.intend(None if proposed is None else proposer)
+        # The oracle takes over the requests of rules and rollbacks, and predicts their outcomes.
         own = {
-            one.key: Asked(one.key, one.delta, one.rule, one.kpis)
-            for one in decision.requested.proposals
-            if asked is None or one.rule == "ROLLBACK"
+            item.key: PlainProposal(item.key, item.delta, item.rule, item.kpis)
+            for item in decision.requested.proposals
+            if proposed is None or item.rule == "ROLLBACK"
         }
-        others = [claimless(one, oracle.n.rules) for one in asked or () if one.key not in own]
-        answers = {} if self.mode == "no tune" else oracle.answers([*others, *own.values()])
+        others = [
+            without_reserved_rule(item, oracle.n.rules)
+            for item in proposed or ()
+            if item.key not in own
+        ]
+        expected = {} if self.mode == "no tune" else oracle.outcomes([*others, *own.values()])
         panic = oracle.panic()
-        self._agree_on_outcomes(decision, answers)
+        self._agree_on_outcomes(decision, expected)
         self._agree_on_panic(decision, panic)
-        self._agree_on_values(decision, answers, panic)
-        self._agree_on_what_is_told(decision)
+        self._agree_on_values(decision, expected, panic)
+        self._agree_on_effects(decision)
         self._agree_on_rollbacks(decision)
-        self._write_down(decision, panic)
+        self._add_event(decision, panic)
         if edit:
             self.edit(edit)
         if self.drive.state.intent is not None:
@@ -97,9 +105,9 @@ class WatchedLane:
         self._count(decision)
 
     def check(self) -> None:
-        """What holds whatever happened last."""
+        """Checks the properties that hold after every event."""
         state, numbers = self.drive.state, self.oracle.n
-        assert state.values == self.oracle.values(), "I5: values changed behind the oracle's back"
+        assert state.values == self.oracle.values(), "I5: values changed without an event"
         for key, value in state.values.items():
             assert numbers.low[key] <= value <= numbers.high[key], f"I1: {key} is {value}"
         bits = canonical_json({key: value.hex() for key, value in state.values.items()})
@@ -108,7 +116,7 @@ class WatchedLane:
 
     # -- agreement -----------------------------------------------------------------------------
 
-    def _agree_on_outcomes(self, decision: Decision, answers: Mapping[str, Answer]) -> None:
+    def _agree_on_outcomes(self, decision: Decision, answers: Mapping[str, ExpectedOutcome]) -> None:
         given = {one.key: one for one in decision.outcomes}
         assert sorted(given) == sorted(answers), f"I4: oracle: {sorted(answers)}"
         for key, answer in answers.items():
@@ -121,7 +129,7 @@ class WatchedLane:
             assert same, f"{text} [{' '.join(about)}]"
             assert self._is_close(one, answer), f"{text} [move]"
 
-    def _is_close(self, given: Outcome, answer: Answer) -> bool:
+    def _is_close(self, given: Outcome, answer: ExpectedOutcome) -> bool:
         if answer.after is None or given.after is None or given.before is None:
             return given.after is answer.after
         slack = 1e-9 * self.oracle.span(given.key)
@@ -129,28 +137,32 @@ class WatchedLane:
         return moved and abs(given.after - answer.after) <= slack * (answer.word != "SKIPPED")
 
     def _agree_on_panic(self, decision: Decision, panic: str) -> None:
-        said, now = decision.panic, decision.iteration
-        text = f"I11: oracle at {now}: {panic or 'no panic'} and not {said}"
-        assert (said is not None) == (panic != ""), f"{text} [panic]"
-        if said is None:
+        given, now = decision.panic, decision.iteration
+        text = f"I11: oracle at {now}: {panic or 'no panic'} and not {given}"
+        assert (given is not None) == (panic != ""), f"{text} [panic]"
+        if given is None:
             return
         values, safe = self.oracle.values(), self.oracle.n.safe
         moves = {key: value for key, value in safe.items() if value != values[key]}
         until = now + self.oracle.n.pause if moves else None
-        same = (said.would, dict(said.moves), said.paused_until) == (panic == "would", moves, until)
-        assert same, f"{text} [panic]"
+        same = (given.would, dict(given.moves), given.paused_until)
+        assert same == (panic == "would", moves, until), f"{text} [panic]"
         pins = tuple(sorted(key for key in moves if self.oracle.is_pinned(key)))
-        assert said.pins == pins, f"{text} [pin]"
+        assert given.pins == pins, f"{text} [pin]"
 
     def _agree_on_values(
-        self, decision: Decision, answers: Mapping[str, Answer], panic: str
+        self, decision: Decision, outcomes: Mapping[str, ExpectedOutcome], panic: str
     ) -> None:
         before = self.oracle.values()
         expected = dict(before)
         if panic in ACTS:
             expected.update(self.oracle.n.safe)
         elif self.mode == "live":
-            expected |= {key: one.after for key, one in answers.items() if one.after is not None}
+            expected |= {
+                key: outcome.after
+                for key, outcome in outcomes.items()
+                if outcome.after is not None
+            }
         for key, value in expected.items():
             given = decision.values[key]
             slack = 0.0 if panic or value == before[key] else 1e-9 * self.oracle.span(key)
@@ -158,47 +170,47 @@ class WatchedLane:
         same = decision.state_hash == decision.old_hash
         assert same == (decision.values == before), "I6: equal hashes are equal values"
 
-    def _agree_on_what_is_told(self, decision: Decision) -> None:
-        told = sorted((one.iteration, one.rule) for one in decision.attributed)
-        expected = sorted(self.oracle.told_now())
-        assert told == expected, f"oracle: told of {expected} and not {told} [told]"
+    def _agree_on_effects(self, decision: Decision) -> None:
+        given = sorted((effect.iteration, effect.rule) for effect in decision.attributed)
+        expected = sorted(self.oracle.effects_now())
+        assert given == expected, f"oracle: effects of {expected} and not {given} [reported]"
 
     def _agree_on_rollbacks(self, decision: Decision) -> None:
         lately = [
             key
-            for one in self.oracle.list
-            if decision.iteration - one.at < self.oracle.n.once_in
-            for key, _, _, rule in one.moves
+            for event in self.oracle.events
+            if decision.iteration - event.at < self.oracle.n.once_in
+            for key, _, _, rule in event.moves
             if rule == "ROLLBACK"
         ]
-        for one in decision.outcomes:
-            twice = one.rule == "ROLLBACK" and one.outcome != "SKIPPED" and one.key in lately
-            assert not twice, f"oracle: {one.key} is rolled back twice [once_in]"
+        for outcome in decision.outcomes:
+            rolled_back = outcome.rule == "ROLLBACK" and outcome.outcome != "SKIPPED"
+            twice = rolled_back and outcome.key in lately
+            assert not twice, f"oracle: {outcome.key} is rolled back twice [once_in]"
 
-    def _write_down(self, decision: Decision, panic: str) -> None:
+    def _add_event(self, decision: Decision, panic: str) -> None:
         before = self.oracle.values()
         new = {key: value for key, value in decision.values.items() if value != before[key]}
         moves = (
             ()
             if panic
             else tuple(
-                (one.key, before[one.key], new[one.key], one.rule)
-                for one in decision.outcomes
-                if one.key in new
+                (outcome.key, before[outcome.key], new[outcome.key], outcome.rule)
+                for outcome in decision.outcomes
+                if outcome.key in new
             )
         )
-        happened = Happened(self.oracle.now, new, self.oracle.kpis, moves, panic)
-        self.oracle.list.append(happened)
+        self.oracle.events.append(Event(self.oracle.now, new, self.oracle.kpis, moves, panic))
 
     def _count(self, decision: Decision) -> None:
         self.counts["decisions"] += 1
-        self.counts["changes told of"] += len(decision.attributed)
-        for one in decision.outcomes:
-            self.counts[f"{one.outcome} {one.reason}".strip()] += 1
-            self.counts["ROLLBACK"] += one.rule == "ROLLBACK" and one.outcome != "SKIPPED"
+        self.counts["effects reported"] += len(decision.attributed)
+        for outcome in decision.outcomes:
+            self.counts[f"{outcome.outcome} {outcome.reason}".strip()] += 1
+            self.counts["ROLLBACK"] += outcome.rule == "ROLLBACK" and outcome.outcome != "SKIPPED"
 
 
-def claimless(asked: Asked, rules: Collection[str]) -> Asked:
-    """A proposer that claims a name of the guards, or of one of the ``rules``, loses it."""
-    taken = asked.rule in ("PANIC", "ROLLBACK") or asked.rule in rules
-    return replace(asked, rule="") if taken else asked
+def without_reserved_rule(proposal: PlainProposal, rules: Collection[str]) -> PlainProposal:
+    """The proposal without its rule, if that is a name of the guards or one of ``rules``."""
+    reserved = proposal.rule in ("PANIC", "ROLLBACK") or proposal.rule in rules
+    return replace(proposal, rule="") if reserved else proposal
