@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.echo import echo_lines
@@ -57,6 +57,7 @@ def _lane(history: History, lane: LaneJudgement) -> list[str]:
         f"{history.lane.interval_s:g} s; {'mock' if lane.mock else 'production'} limits; "
         f"{'freeze ready' if lane.freeze_ready else 'not freeze ready'}.",
         "",
+        *_recorded_data(history),
         *_unknown(history),
         *_section("Gate", _gate_table(lane.criteria)),
         *_disturbed(lane),
@@ -68,6 +69,15 @@ def _lane(history: History, lane: LaneJudgement) -> list[str]:
         *_section("Deltas", _deltas(lane)),
         *_section("Volume", _volume(lane.window)),
     ]
+
+
+def _recorded_data(history: History) -> list[str]:
+    """What a replay reports about its recording, and what is doubtful about it."""
+    section = history.iterations[0].report.get("replay") if history.iterations else None
+    lines = section.get("recording") if isinstance(section, Mapping) else None
+    if not isinstance(lines, list):
+        return []
+    return [*(f"- {cell(str(line))}" for line in lines[:_LONGEST_LIST]), ""]
 
 
 def _unknown(history: History) -> list[str]:

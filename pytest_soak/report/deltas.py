@@ -50,6 +50,7 @@ def delta_figures(delta: DeltaReport) -> dict[str, Any]:
         "fail_count": delta.fail,
         "unverified_count": delta.unverified,
         "signature_stuck_count": delta.signature_stuck_count,
+        "requested_apply_ratio": delta.requested_apply_ratio,
         "withheld_ratio": delta.withheld_ratio,
         "explained_ratio": delta.explained_ratio,
         "proposes_when_needed": delta.proposes_when_needed,

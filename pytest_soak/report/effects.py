@@ -35,7 +35,7 @@ def _by_rule(attributions: Sequence[Attribution]) -> list[str]:
         counter[attribution.verdict] += 1
         counter["shared"] += bool(attribution.shared)
     return [
-        "| rule | changes measured | helped | no evidence | hurt | shared with others |",
+        "| rule | effects reported | helped | no evidence | hurt | shared with others |",
         "|---|---|---|---|---|---|",
         *(
             f"| {cell(rule)} | {sum(counter[word] for word in ('helped', 'no evidence', 'hurt'))} "

@@ -85,6 +85,11 @@ def _lane_samples(lane: LaneJudgement) -> list[Sample]:
         delta.signature_stuck_count,
     )
     add(
+        "soak_delta_requested_apply_ratio",
+        "Applied moves by the moves that were requested before they were trimmed.",
+        delta.requested_apply_ratio,
+    )
+    add(
         "soak_delta_withheld_ratio",
         "Ratio of iterations with requests in which the tuner withheld one.",
         delta.withheld_ratio,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_soak.canonical import to_json
+from pytest_soak.canonical import number, to_json
 from pytest_soak.loop.entries import attribution_json
 from pytest_soak.loop.model import GUARD_ORDER, Decision, History, Iteration, Outcome
+from pytest_soak.loop.scenarios import fired_in
 
 _TEXT_OF_REASON: Mapping[str, str] = {
     "freeze": "frozen",
@@ -28,6 +29,10 @@ def iteration_summary(iteration: Iteration, wall_utc: str | None) -> dict[str, A
             "maker_taker_source": source.source if source is not None else None,
             "kpi_verdict": str(iteration.verdict),
             "kpi_reasons": list(iteration.reasons),
+            "values": dict(iteration.values),
+            "block_counts": _block_counts(iteration.report),
+            "event_counts": _event_counts(iteration.report),
+            "scenarios": list(dict.fromkeys(fired.name for fired in fired_in(iteration))),
         },
         "tuning": tuning(iteration),
     }
@@ -39,6 +44,7 @@ def tuning(iteration: Iteration) -> dict[str, Any]:
     if decision is None:
         return {
             "proposed_deltas": {},
+            "deltas_requested": {},
             "deltas": {},
             "applied": False,
             "outcomes": {},
@@ -57,6 +63,7 @@ def tuning(iteration: Iteration) -> dict[str, Any]:
         }
     return {
         "proposed_deltas": {item.key: to_json(item.proposed) for item in decision.outcomes},
+        "deltas_requested": dict(decision.requested.deltas),
         "deltas": deltas_of(decision),
         "applied": decision.changes,
         "outcomes": {item.key: _outcome(item) for item in decision.outcomes},
@@ -83,28 +90,54 @@ def deltas_of(decision: Decision) -> dict[str, float]:
 
 
 def skip_reason(decision: Decision) -> dict[str, Any] | None:
-    """A flag for each guard that refused all or a part of a move, or None when none did."""
+    """A flag for each guard that refused or withheld all or a part of a move; None if none did."""
     refused = _refused(decision)
-    if not refused:
+    withheld = decision.requested.withheld
+    if not refused and not withheld:
         return None
     named = {name for item in refused for name in (item.reason, *item.also)}
+    named |= {_guard_of(reason) for reason in withheld.values()}
     flags: dict[str, Any] = {name: name in named for name in GUARD_ORDER}
     return {**flags, "note": skipped_reason(decision)}
 
 
 def skipped_reason(decision: Decision) -> str:
-    """Why less was applied than proposed, for people; empty when everything was applied.
+    """Why less was applied than requested, for people; empty when everything was applied.
 
-    Where nothing was proposed because the tuner withheld all requests: what it withheld, and why.
+    The keys that the guards refused, then the keys that the tuner withheld: it knew the guards, and
+    did not propose what they would refuse.
     """
     because: dict[str, list[str]] = {}
     for item in _refused(decision):
         because.setdefault(_because(item.reason, item.note), []).append(item.key)
-    if not decision.outcomes:
-        for key, reason in decision.requested.withheld.items():
-            word, _, note = reason.partition(" ")
-            because.setdefault(_because(word.rstrip(":,"), note), []).append(key)
+    for key, reason in decision.requested.withheld.items():
+        _, _, note = reason.partition(" ")
+        because.setdefault(_because(_guard_of(reason), note), []).append(key)
     return "; ".join(f"{text}: {', '.join(keys)}" for text, keys in because.items())
+
+
+def _guard_of(reason: str) -> str:
+    """The first word of a reason: ``velocity: only +5 of it`` is of the guard ``velocity``."""
+    return reason.partition(" ")[0].rstrip(":,")
+
+
+def _block_counts(report: Mapping[str, Any]) -> dict[str, float]:
+    """Reason to the number of blocks, as reported, else as counted in the audit."""
+    given = report.get("block_reasons")
+    if not isinstance(given, Mapping):
+        given = _audited(report).get("blocks", {})
+    counts = ((str(name), number(value)) for name, value in given.items())
+    return {name: count for name, count in counts if count is not None}
+
+
+def _event_counts(report: Mapping[str, Any]) -> dict[str, int]:
+    """Kind of event (PLACE, REPLACE, CANCEL, FILL, …) to its rows in the audit."""
+    return dict(_audited(report).get("events", {}))
+
+
+def _audited(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    audit = report.get("audit")
+    return audit if isinstance(audit, Mapping) else {}
 
 
 def _because(reason: str, note: str) -> str:

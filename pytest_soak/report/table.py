@@ -272,10 +272,13 @@ def _delta_line(lane: LaneJudgement) -> str:
     if not delta.applicable:
         return f"  deltas: {delta.reason.removeprefix('delta_quality: ')}"
     withheld = "-" if delta.withheld_ratio is None else f"{delta.withheld_ratio:.0%}"
+    ratio = delta.requested_apply_ratio
+    requested = "-" if ratio is None else f"{ratio:.0%}"
     return (
         f"  deltas: {delta.full} full, {delta.partial_ok} in part with a reason, "
         f"{delta.fail} unexplained, {delta.unverified} unverified, "
-        f"{delta.signature_stuck_count} stuck, withheld in {withheld}"
+        f"{delta.signature_stuck_count} stuck, withheld in {withheld}\n"
+        f"  requested moves: {requested} applied"
     )
 
 

@@ -143,7 +143,7 @@ def panic(state: LaneState, revert: Panic | None) -> list[str]:
 
 
 def attributed(attributions: Sequence[Attribution]) -> list[str]:
-    """The effects of earlier changes that were measured with this decision."""
+    """The effects of earlier changes that are reported with this decision."""
     lines: list[str] = []
     for attribution in attributions:
         moved = ", ".join(

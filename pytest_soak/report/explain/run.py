@@ -36,7 +36,7 @@ _FIRST_GROUPS, _LAST_GROUPS = 8, 12
 _MOST_ALIKE = 2
 """Up to so many parameters that did not move for the same reason have a line each."""
 _MOST_ROWS = 60
-_UNKNOWN = "not measured before the end"
+_UNKNOWN = "not reported before the end"
 _SAME = 1e-9
 """Part of a range within which steps count as equal, and a value as on its bound."""
 
@@ -236,7 +236,7 @@ def _figure(part: Part) -> str:
 
 
 def _effect(story: Story, group: Sequence[Step]) -> str:
-    """The measured effect of these changes; empty for changes whose effect is never measured."""
+    """The reported effect of these changes; empty for changes whose effect is never reported."""
     if group[0].kind in ("PANIC", EXTERNAL) or story.state.profile.guards.attribution is None:
         return ""
     if len(group) == 1:

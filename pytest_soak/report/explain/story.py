@@ -69,7 +69,7 @@ class Story:
     would: dict[str, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
     """In a dry run: parameter to the iterations and rules that would have moved it."""
     attributions: dict[tuple[int, str], Attribution] = field(default_factory=dict)
-    """The measured effect of a change, by its iteration and rule."""
+    """The reported effect of a change, by its iteration and rule."""
     verdicts: dict[Verdict, list[int]] = field(default_factory=lambda: defaultdict(list))
     kinds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """What a decision did, to the iterations."""

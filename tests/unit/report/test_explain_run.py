@@ -47,7 +47,7 @@ def test_alike_changes_are_one_line_with_their_count() -> None:
         "1-10 0.5 -> 0.65 MAKER_BOOST 10 times, APPLIED +0.015 each "
         "because maker_taker_ratio < 0.85: 0.7 -> 0.8 effect: "
     ) in text
-    assert "not measured before the end 2 replace_rate_per_min 400 -> 340 1/min, 1 change" in text
+    assert "not reported before the end 2 replace_rate_per_min 400 -> 340 1/min, 1 change" in text
     assert "MAKER_BOOST twice, APPLIED +5 to +25, 1 of them withheld in part (velocity)" in text
     assert (
         "velocity min_interval_ms 8 3-10 withheld velocity min_interval_ms 1 2 withheld in part"
