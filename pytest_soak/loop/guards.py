@@ -178,7 +178,7 @@ def _bounds(move: ProposedMove) -> Objection | None:
 
 def _no_op(move: ProposedMove) -> Objection | None:
     if move.parameter is not None and not _is_move(move.parameter, move.before, move.target):
-        return Objection("the value stays what it is")
+        return Objection("the value does not change")
     return None
 
 

@@ -227,7 +227,7 @@ def test_no_op(soak: Sessions) -> None:
     }
     assert refused.refused_by() == {"no_op"}
     assert refused.tuning["skipped_reason"] == (
-        "no_op the value stays what it is: base_spread_bps, tail_age_ms"
+        "no_op the value does not change: base_spread_bps, tail_age_ms"
     )
     assert refused.end == "skipped 2 (no_op)"
     state = result.json("TUNING_STATE.json")
