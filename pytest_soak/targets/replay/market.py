@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pytest_soak.protocol import EndOfData
 from pytest_soak.targets.replay.engine import Engine
+from pytest_soak.targets.replay.event_file import RecordingError
 from pytest_soak.targets.replay.recording import Recording
 
 STEP_NS = 100_000_000
@@ -27,18 +28,18 @@ class RecordedMids:
 def recorded_mids(recording: Recording) -> RecordedMids:
     """Mids from the first moment with a whole book; a broken book keeps the mid before it.
 
-    Raises ValueError for a recording whose book is never whole.
+    Raises RecordingError for a recording whose book is never whole.
     """
-    engine = Engine(recording)
-    start = 0
+    start: int | None = None
     mids: list[float] = []
     time_ns = recording.start_ns
+    engine = Engine(recording)
     try:
         while time_ns <= recording.end_ns:
             engine.advance_to(time_ns)
             book = engine.book()
             if book.whole:
-                start = start or time_ns
+                start = time_ns if start is None else start
                 mids.append(book.mid_tick)
             elif mids:
                 mids.append(mids[-1])
@@ -47,9 +48,9 @@ def recorded_mids(recording: Recording) -> RecordedMids:
         pass
     finally:
         engine.close()
-    if not mids:
-        raise ValueError(
-            f"replay: the order book of {recording.name} is never two-sided and uncrossed; depth "
-            "events of both sides are needed"
+    if start is None:
+        raise RecordingError(
+            f"replay: the order book of {recording.plausibility.name} is never two-sided and "
+            "uncrossed for the engine; depth events of both sides are needed"
         )
     return RecordedMids(start, tuple(mids))

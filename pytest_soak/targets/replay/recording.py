@@ -1,36 +1,47 @@
 """Recorded market data: read once, checked before the first iteration, never trusted.
 
-The file is an ``.npz`` with an array ``data`` in the event layout of hftbacktest 2.x. Everything
-that would otherwise surface deep inside the engine (which aborts the process on some of it) is
-refused here with one line that says what is wrong and where.
+What would otherwise surface deep inside the engine (which aborts the process on some of it), and
+what would make a replay wrong, is refused here with one line: file, what is wrong, the value, and
+what would be right. What is only doubtful is left to ``plausibility``.
 """
 
 from __future__ import annotations
 
-import difflib
-import zipfile
-import zlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_soak.targets.replay.event_file import LARGEST_GIB, RecordingError, read_events, shown
+from pytest_soak.targets.replay.events import (
+    BEST,
+    BUY,
+    DEPTH,
+    EVENT_FIELDS,
+    EXCHANGE,
+    LOCAL,
+    SECOND_NS,
+    SELL,
+    SNAPSHOT,
+    TRADE,
+    flagged,
+    kinds_of,
+    kinds_text,
+)
+from pytest_soak.targets.replay.plausibility import (
+    Plausibility,
+    feed_latency_ns,
+    figure,
+    percent,
+    plausibility_of,
+    row_hashes,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Events = np.ndarray[Any, np.dtype[np.void]]
-
-EVENT_FIELDS: tuple[tuple[str, str], ...] = (
-    ("ev", "u8"),
-    ("exch_ts", "i8"),
-    ("local_ts", "i8"),
-    ("px", "f8"),
-    ("qty", "f8"),
-    ("order_id", "u8"),
-    ("ival", "i8"),
-    ("fval", "f8"),
-)
-"""Names and types of hftbacktest 2.x's event (its ``types.event_dtype``); times in ns."""
+    from pytest_soak.targets.replay.events import Events
 
 LATENCY_FIELDS: tuple[tuple[str, str], ...] = (
     ("req_ts", "i8"),
@@ -40,14 +51,23 @@ LATENCY_FIELDS: tuple[tuple[str, str], ...] = (
 )
 """A row of hftbacktest's historical order latency; times in ns."""
 
-SECOND_NS = 1_000_000_000
-_EXCH_EVENT = 1 << 31
-_LOCAL_EVENT = 1 << 30
-_DEPTH, _TRADE, _SNAPSHOT, _BBO = 1, 2, 4, 5
 _SNAPSHOT_WITHIN_NS = 10 * SECOND_NS
 _LEAST_LATENCY_NS = 100_000
 _ALIGNMENT = 64
 _GRID_TOLERANCE = 1e-3
+_MOST_STEPS = 2.0**53
+"""Of tick or lot in one value: beyond this a float does not tell two neighbours apart."""
+
+_LATEST_NS = 1 << 62
+_SINCE_1970_NS = (10**18, 41 * 10**17)
+"""The years 2001 to 2099."""
+_UNITS = (("s", 10**9), ("ms", 10**6), ("us", 10**3))
+_DENSE_PER_S, _IMPOSSIBLE_PER_S = 1e3, 1e7
+"""Events a second. No market is dense enough for the second."""
+_LONGEST_DAYS = 31
+_DAY_NS = 86_400 * SECOND_NS
+_LONGEST_LATENCY_S = 60
+_MOST_REPEATED = 1 / 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,108 +86,91 @@ class Recording:
     """Local time of the last event."""
     order_latency: Events
     """Shape ``(seconds,)``, in :data:`LATENCY_FIELDS`: one row a second, see :func:`_latency`."""
+    plausibility: Plausibility
 
 
-def load_recording(path: str | None, tick_size: float | None, lot_size: float | None) -> Recording:
+def load_recording(
+    path: str | None,
+    tick_size: float | None,
+    lot_size: float | None,
+    largest_gib: float = LARGEST_GIB,
+) -> Recording:
     """The recording at ``path``; tick and lot are read off the data where they are None.
 
-    Raises ValueError, one line, for everything that is wrong with the file.
+    Raises RecordingError, one line, for everything that is wrong with the file.
     """
     import numpy as np
 
     if not path:
-        raise ValueError(
+        raise RecordingError(
             "replay needs recorded market data and none is given: --soak-data=FILE (or ini "
             "soak_data), an .npz whose array 'data' has the event layout of hftbacktest 2.x"
         )
     file = Path(path)
-    events = _aligned(_checked_layout(_read(file), file), EVENT_FIELDS)
-    flags = events["ev"]
-    kinds = flags & np.uint64(0xFF)
+    events = _aligned(read_events(file, largest_gib), EVENT_FIELDS)
+    kinds = kinds_of(events)
+    _check_kinds(events, kinds, file)
     _check_values(events, kinds, file)
-    local = _check_sorted(events, "local_ts", _LOCAL_EVENT, file)
-    _check_sorted(events, "exch_ts", _EXCH_EVENT, file)
-    quoted = np.isin(kinds, (_DEPTH, _TRADE, _SNAPSHOT, _BBO))
+    for field in ("exch_ts", "local_ts"):
+        _check_times(events[field], field, file)
+    local = _check_sorted(events, "local_ts", LOCAL, file)
+    _check_sorted(events, "exch_ts", EXCHANGE, file)
+    _check_span(local, file)
+    _check_latency(events, kinds, file)
+    quoted = np.isin(kinds, (DEPTH, TRADE, SNAPSHOT, BEST))
+    prices, quantities = np.unique(events["px"][quoted]), np.unique(events["qty"][quoted])
+    tick = _checked_grid(tick_size or _price_step(prices, file), prices, "tick_size", file)
+    lot = _checked_grid(lot_size or _quantity_step(quantities, file), quantities, "lot_size", file)
+    plausibility = plausibility_of(events, file.name)
+    _check_repetition(plausibility, events, file)
+    _check_book(plausibility, file)
     return Recording(
         name=file.name,
         events=events,
-        tick_size=tick_size or _price_step(events["px"][quoted], file),
-        lot_size=lot_size or _quantity_step(events["qty"][quoted], file),
+        tick_size=tick,
+        lot_size=lot,
         start_ns=_book_complete_ns(events, kinds, int(local[0])),
         end_ns=int(local[-1]),
-        order_latency=_latency(events, kinds, file),
+        order_latency=_latency(events, kinds),
+        plausibility=plausibility,
     )
 
 
-def _read(file: Path) -> NDArray[Any]:
-    """The array ``data`` of the file, never unpickling anything."""
+def _check_kinds(events: Events, kinds: NDArray[np.uint8], file: Path) -> None:
+    """That there are depth updates, and quotes of either side; each seen by us."""
     import numpy as np
 
-    if not file.exists():
-        raise ValueError(f"replay: no such file: {file}")
-    if not file.is_file():
-        raise ValueError(f"replay: {file} is not a regular file; an .npz file is needed")
-    try:
-        with file.open("rb") as stream:
-            if not zipfile.is_zipfile(stream):
-                raise ValueError(
-                    f"replay: {file} is not an .npz file; write one with "
-                    "numpy.savez_compressed(file, data=events)"
-                )
-            stream.seek(0)
-            with np.load(stream, allow_pickle=False) as archive:
-                names: list[str] = list(archive.files)
-                if "data" not in names:
-                    near = difflib.get_close_matches("data", names, n=1)
-                    hint = f" (nearest: {near[0]!r})" if near else ""
-                    raise ValueError(
-                        f"replay: {file} has no array 'data'{hint}; it holds: "
-                        + (", ".join(map(repr, sorted(names))) or "nothing")
-                    )
-                try:
-                    loaded = archive["data"]
-                except ValueError as error:
-                    if "allow_pickle" not in str(error):
-                        raise
-                    raise ValueError(
-                        f"replay: array 'data' of {file} is pickled Python objects, which is "
-                        "never loaded; save it as a structured array instead"
-                    ) from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise ValueError(f"replay: {file} is damaged or cannot be read: {error}") from None
-    return np.asarray(loaded)
-
-
-def _checked_layout(array: NDArray[Any], file: Path) -> NDArray[Any]:
-    names = array.dtype.names
-    if names is None:
-        raise ValueError(
-            f"replay: array 'data' of {file} is a plain {array.dtype} array of shape "
-            f"{array.shape}; hftbacktest 2.x's layout is a structured array with the fields "
-            + ", ".join(name for name, _ in EVENT_FIELDS)
+    if not (kinds == DEPTH).any():
+        raise RecordingError(
+            f"replay: {shown(file)} has no depth events; its events are of the kinds "
+            f"{kinds_text(kinds)}; needed are 1 (depth) and 2 (trade), and 3 (depth clear) and "
+            "4 (depth snapshot) where the feed has them (the low byte of ev)"
         )
-    for name, kind in EVENT_FIELDS:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f" (nearest: {near[0]!r})" if near else ""
-            raise ValueError(f"replay: array 'data' of {file} lacks the field {name!r}{hint}")
-        found = array.dtype[name]
-        if found.newbyteorder("=").str[1:] != kind:
-            raise ValueError(
-                f"replay: field {name!r} of array 'data' of {file} is {found}, must be {kind}"
+    for flag, side in ((LOCAL, "local"), (EXCHANGE, "exchange")):
+        if not flagged(events, flag).any():
+            raise RecordingError(
+                f"replay: no event of {shown(file)} is flagged for the {side} side; replay needs "
+                f"bit {flag.bit_length() - 1} of ev on what the {side} side is to process"
             )
-    if array.ndim != 1 or not array.size:
-        raise ValueError(
-            f"replay: array 'data' of {file} has shape {array.shape}, must be one-dimensional "
-            "and not empty"
+    quotes = np.isin(kinds, (DEPTH, SNAPSHOT)) & flagged(events, LOCAL)
+    for flag, side in ((BUY, "buy"), (SELL, "sell")):
+        if not (quotes & flagged(events, flag)).any():
+            raise RecordingError(
+                f"replay: {shown(file)} has no depth event of the {side} side (bit "
+                f"{flag.bit_length() - 1} of ev) among {int(quotes.sum()):,} that are received; "
+                "both sides are needed"
+            )
+    if not ((kinds == DEPTH) & flagged(events, LOCAL)).any():
+        raise RecordingError(
+            f"replay: {shown(file)} has no depth event after its snapshot that is received "
+            "(bit 30 of ev); a book that never changes is no market"
         )
-    return array
 
 
-def _check_values(events: Events, kinds: NDArray[Any], file: Path) -> None:
+def _check_values(events: Events, kinds: NDArray[np.uint8], file: Path) -> None:
     import numpy as np
 
-    priced = np.isin(kinds, (_DEPTH, _TRADE, _SNAPSHOT, _BBO))
+    priced = np.isin(kinds, (DEPTH, TRADE, SNAPSHOT, BEST))
     with np.errstate(invalid="ignore"):
         bad_price = priced & ~((events["px"] > 0) & np.isfinite(events["px"]))
         bad_quantity = priced & ~((events["qty"] >= 0) & np.isfinite(events["qty"]))
@@ -177,79 +180,197 @@ def _check_values(events: Events, kinds: NDArray[Any], file: Path) -> None:
     ):
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
-            raise ValueError(
-                f"replay: {field} is {float(events[field][row])!r} in row {row} of {file}; "
-                f"must be {right}"
+            raise RecordingError(
+                f"replay: {field} is {float(events[field][row])!r} in row {row} of {shown(file)}; "
+                f"it must be {right}"
             )
 
 
-def _check_sorted(events: Events, field: str, flag: int, file: Path) -> NDArray[Any]:
+def _check_times(times: NDArray[np.int64], field: str, file: Path) -> None:
+    """That the times are ns: within what a clock shows, and not dense as those of other units."""
+    import numpy as np
+
+    wrong = np.flatnonzero((times < 0) | (times >= _LATEST_NS))
+    if wrong.size:
+        raise RecordingError(
+            f"replay: {field} is {int(times[wrong[0]])} in row {int(wrong[0])} of {shown(file)}; "
+            "times are ns since 1970, or since any moment before the recording, and not negative"
+        )
+    first, last = int(times.min()), int(times.max())
+    span_s = (last - first) / SECOND_NS
+    per_s = times.size / span_s if span_s else float("inf")
+    runs = f"replay: {field} runs from {first} to {last} in {shown(file)}"
+    for unit, factor in _UNITS:
+        since_1970 = _SINCE_1970_NS[0] <= first * factor and last * factor <= _SINCE_1970_NS[1]
+        if since_1970 and per_s > _DENSE_PER_S:
+            day = datetime.fromtimestamp(first * factor // SECOND_NS, UTC)
+            raise RecordingError(
+                f"{runs}, which looks like {unit} since 1970 ({day:%Y-%m-%d}); in ns the "
+                f"recording spans {figure(span_s)} s. Times must be ns: multiply them by "
+                f"{factor:,}"
+            )
+    if per_s > _IMPOSSIBLE_PER_S and times.size > 1:
+        spans = ", ".join(
+            f"{figure(span_s * factor)} s in {unit}" for unit, factor in reversed(_UNITS)
+        )
+        raise RecordingError(
+            f"{runs}, so in ns {times.size:,} events span {figure(span_s)} s; they would span "
+            f"{spans}. Times must be ns"
+        )
+
+
+def _check_sorted(events: Events, field: str, flag: int, file: Path) -> NDArray[np.int64]:
     """The times of the events that one side sees; each side's own order is what must hold."""
     import numpy as np
 
-    side = "local" if flag == _LOCAL_EVENT else "exchange"
-    rows = np.flatnonzero(events["ev"] & np.uint64(flag))
-    if not rows.size:
-        raise ValueError(f"replay: no event of {file} is flagged for the {side} side")
-    times: NDArray[Any] = events[field][rows]
+    side = "local" if flag == LOCAL else "exchange"
+    rows = np.flatnonzero(flagged(events, flag))
+    times: NDArray[np.int64] = events[field][rows]
     back = np.flatnonzero(np.diff(times) < 0)
     if back.size:
-        raise ValueError(
-            f"replay: {field} goes back in row {int(rows[back[0] + 1])} of {file}; {side} events "
-            "must be sorted by time (hftbacktest's correct_event_order does it)"
+        before, after = int(times[back[0]]), int(times[back[0] + 1])
+        raise RecordingError(
+            f"replay: {field} goes back from {before} to {after} in row {int(rows[back[0] + 1])} "
+            f"of {shown(file)}; {side} events must be sorted by time (hftbacktest's "
+            "correct_event_order does it)"
         )
     return times
 
 
-def _price_step(prices: NDArray[Any], file: Path) -> float:
-    """Smallest distance between two recorded prices."""
+def _check_span(local: NDArray[np.int64], file: Path) -> None:
+    """A pass through the recording takes its span; one wrong time would make that endless."""
     import numpy as np
 
-    distinct = np.unique(prices)
-    gaps = np.diff(distinct)
-    gaps = gaps[gaps > 1e-9 * distinct[-1]]
-    if not gaps.size:
-        raise ValueError(f"replay: {file} has a single price; no tick size can be read off it")
-    return _grid_step(float(gaps.min()), distinct, "tick_size", file)
+    span = int(local[-1]) - int(local[0])
+    if span > _LONGEST_DAYS * _DAY_NS:
+        row = int(np.diff(local).argmax())
+        gap = int(local[row + 1]) - int(local[row])
+        raise RecordingError(
+            f"replay: local_ts spans {span / _DAY_NS:,.0f} days in {shown(file)}, "
+            f"{gap / _DAY_NS:,.0f} of them between the rows {row} and {row + 1} that "
+            f"are received; a recording may span {_LONGEST_DAYS} days"
+        )
 
 
-def _quantity_step(quantities: NDArray[Any], file: Path) -> float:
-    """Smallest recorded quantity, or distance between two of them."""
+def _check_latency(events: Events, kinds: NDArray[np.uint8], file: Path) -> None:
+    """That the two clocks are of one market: the feed latency is also that of the orders."""
     import numpy as np
 
-    distinct = np.unique(quantities[quantities > 0])
-    if not distinct.size:
-        raise ValueError(f"replay: {file} has no quantity above 0; no lot size can be read off it")
-    gaps = np.diff(distinct)
-    gaps = gaps[gaps > 1e-9 * distinct[-1]]
-    smallest = min(float(distinct[0]), float(gaps.min()) if gaps.size else float("inf"))
-    return _grid_step(smallest, distinct, "lot_size", file)
+    latency = feed_latency_ns(events, kinds)
+    median_ns = float(np.median(latency))
+    if median_ns < 0:
+        raise RecordingError(
+            f"replay: {percent(float((latency < 0).mean()))} of the events in {shown(file)} were "
+            f"received before the exchange sent them (local_ts - exch_ts p50 "
+            f"{figure(median_ns / 1e6)} ms), so a bot would see the future; local_ts must not be "
+            "before exch_ts (hftbacktest's correct_local_timestamp does it)"
+        )
+    if median_ns > _LONGEST_LATENCY_S * SECOND_NS:
+        raise RecordingError(
+            f"replay: local_ts is {figure(median_ns / SECOND_NS)} s after exch_ts (p50) in "
+            f"{shown(file)}, and orders would take as long; both must be of one time zone and "
+            f"unit, at most {_LONGEST_LATENCY_S} s apart"
+        )
 
 
-def _grid_step(step: float, values: NDArray[Any], name: str, file: Path) -> float:
+def _check_repetition(plausibility: Plausibility, events: Events, file: Path) -> None:
+    """A trade that stands there twice fills the bot's quotes twice."""
+    import numpy as np
+
+    if plausibility.repeated_ratio < _MOST_REPEATED:
+        return
+    hashes = row_hashes(events)
+    first = np.unique(hashes, return_index=True)[1]
+    again = np.ones(events.size, dtype=np.bool_)
+    again[first] = False
+    row = int(np.flatnonzero(again)[0])
+    original = int(np.flatnonzero(hashes == hashes[row])[0])
+    raise RecordingError(
+        f"replay: {percent(plausibility.repeated_ratio)} of the rows of {shown(file)} repeat an "
+        f"earlier one: row {row} is equal to row {original} in every field. Each event must stand "
+        "there once"
+    )
+
+
+def _price_step(prices: NDArray[np.float64], file: Path) -> float:
+    """Smallest distance between two recorded prices, which are distinct and sorted."""
+    import numpy as np
+
+    gaps = np.diff(prices)
+    gaps = gaps[gaps > 1e-9 * prices[-1]]
+    if prices.size == 1:
+        raise RecordingError(
+            f"replay: {shown(file)} has a single price, {prices[0]:g}; no tick size can be read "
+            "off it; give ReplaySettings(tick_size=...) to make_replay"
+        )
+    if not gaps.size or gaps.min() > prices[0]:
+        raise _too_far_apart(prices, "prices", "tick_size", file)
+    return _step(float(gaps.min()), prices, "tick_size", file)
+
+
+def _quantity_step(quantities: NDArray[np.float64], file: Path) -> float:
+    """Smallest recorded quantity, or distance between two of them, distinct and sorted."""
+    import numpy as np
+
+    above = quantities[quantities > 0]
+    if not above.size:
+        raise RecordingError(
+            f"replay: {shown(file)} has no quantity above 0; no lot size can be read off it, and "
+            "a book without quantities is empty"
+        )
+    gaps = np.diff(above)
+    gaps = gaps[gaps > 1e-9 * above[-1]]
+    smallest = min(float(above[0]), float(gaps.min()) if gaps.size else float("inf"))
+    return _step(smallest, above, "lot_size", file)
+
+
+def _step(step: float, values: NDArray[np.float64], name: str, file: Path) -> float:
     """``step`` without floating-point noise, if all values are whole multiples of it."""
     import numpy as np
 
     step = float(f"{step:.6g}")
-    multiples = values / step
-    if np.abs(multiples - np.round(multiples)).max() > _GRID_TOLERANCE:
-        raise ValueError(
-            f"replay: the values of {file} are no whole multiples of {step:g}, so {name} cannot "
-            f"be read off them; give ReplaySettings({name}=...) to make_replay"
+    off = np.abs(values / step - np.round(values / step))
+    if off.max() > _GRID_TOLERANCE:
+        raise RecordingError(
+            f"replay: the values of {shown(file)} are no whole multiples of {step:g} (for one, "
+            f"{float(values[off.argmax()]):.12g}), so {name} cannot be read off them; give "
+            f"ReplaySettings({name}=...) to make_replay"
         )
     return step
 
 
-def _book_complete_ns(events: Events, kinds: NDArray[Any], first_ns: int) -> int:
-    import numpy as np
+def _checked_grid(step: float, values: NDArray[np.float64], name: str, file: Path) -> float:
+    """``step``, if the largest of the values, which are sorted, is a number of steps to count."""
+    if not values[-1] / step < _MOST_STEPS:
+        kind = "prices" if name == "tick_size" else "quantities"
+        raise _too_far_apart(values, kind, name, file)
+    return step
 
-    seen = (kinds == _SNAPSHOT) & ((events["ev"] & np.uint64(_LOCAL_EVENT)) > 0)
-    seen &= events["local_ts"] <= first_ns + _SNAPSHOT_WITHIN_NS
-    times = events["local_ts"][seen]
+
+def _too_far_apart(values: NDArray[np.float64], kind: str, name: str, file: Path) -> RecordingError:
+    return RecordingError(
+        f"replay: the {kind} of {shown(file)} run from {values[0]:g} to {values[-1]:g}, too far "
+        f"for one {name}; one of them is wrong"
+    )
+
+
+def _check_book(plausibility: Plausibility, file: Path) -> None:
+    if plausibility.spread_p50_bps != plausibility.spread_p50_bps:  # NaN: there is none
+        raise RecordingError(
+            f"replay: the order book of {shown(file)} is never two-sided and uncrossed (crossed "
+            f"{percent(plausibility.crossed_ratio)} of the time); depth events of both sides are "
+            "needed, bids below asks"
+        )
+
+
+def _book_complete_ns(events: Events, kinds: NDArray[np.uint8], first_ns: int) -> int:
+    snapshot = (kinds == SNAPSHOT) & flagged(events, LOCAL)
+    snapshot &= events["local_ts"] <= first_ns + _SNAPSHOT_WITHIN_NS
+    times = events["local_ts"][snapshot]
     return int(times[times == times[0]][-1]) if times.size else first_ns
 
 
-def _latency(events: Events, kinds: NDArray[Any], file: Path) -> Events:
+def _latency(events: Events, kinds: NDArray[np.uint8]) -> Events:
     """Order latency from feed latency: the way in and the way back each take what the last
     market event of that second took.
 
@@ -259,11 +380,8 @@ def _latency(events: Events, kinds: NDArray[Any], file: Path) -> Events:
     """
     import numpy as np
 
-    live = np.isin(kinds, (_DEPTH, _TRADE, _BBO))
-    live &= (events["ev"] & np.uint64(_LOCAL_EVENT)) > 0
+    live = np.isin(kinds, (DEPTH, TRADE, BEST)) & flagged(events, LOCAL)
     times = events["local_ts"][live]
-    if not times.size:
-        raise ValueError(f"replay: {file} has no depth or trade event after its snapshot")
     feed = times - events["exch_ts"][live]
     last_of_second = np.flatnonzero(np.diff(times // SECOND_NS, append=np.iinfo(np.int64).max))
     way = np.maximum(feed[last_of_second], _LEAST_LATENCY_NS)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pytest_soak.targets.quoting import Params
 from pytest_soak.targets.replay.bot import Fill, QuotingBot, Tally
+from pytest_soak.targets.replay.event_file import LARGEST_GIB
 from pytest_soak.targets.replay.market import RecordedMids
 
 _DIGITS = 9
@@ -32,12 +33,14 @@ class ReplaySettings:
     weights fills and scales volumes; no figure in bps of a single fill depends on it. An event
     array does not say which; None: linear, reported as assumed."""
     contract_size: float = 1.0
+    largest_gib: float = LARGEST_GIB
+    """What the events may take in memory. It is needed twice while they are read."""
 
     def __post_init__(self) -> None:
         for name in ("maker_fee_bps", "taker_fee_bps"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"replay: {name} is {getattr(self, name)!r}, must be finite")
-        for name in ("markout_s", "tick_size", "lot_size", "contract_size"):
+        for name in ("markout_s", "tick_size", "lot_size", "contract_size", "largest_gib"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"replay: {name} is {value!r}, must be a number above 0")

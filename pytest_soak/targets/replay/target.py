@@ -9,8 +9,11 @@ from pytest_soak.protocol import EndOfData, Lane, Runtime
 from pytest_soak.targets.quoting import params_of
 from pytest_soak.targets.replay.bot import QuotingBot
 from pytest_soak.targets.replay.engine import Engine, EngineError, engine_package
+from pytest_soak.targets.replay.event_file import RecordingError
+from pytest_soak.targets.replay.events import SECOND_NS
 from pytest_soak.targets.replay.market import recorded_mids
-from pytest_soak.targets.replay.recording import SECOND_NS, load_recording
+from pytest_soak.targets.replay.plausibility import figure
+from pytest_soak.targets.replay.recording import load_recording
 from pytest_soak.targets.replay.report import ReplaySettings, edge_report
 
 WARM_UP_NS = 2 * SECOND_NS
@@ -29,20 +32,31 @@ class ReplayTarget:
     def __init__(self, lane: Lane, settings: ReplaySettings | None = None) -> None:
         self._settings = settings or ReplaySettings()
         self._recording = load_recording(
-            lane.data, self._settings.tick_size, self._settings.lot_size
+            lane.data,
+            self._settings.tick_size,
+            self._settings.lot_size,
+            self._settings.largest_gib,
         )
         self._version = str(engine_package().__version__)
-        self._mids = recorded_mids(self._recording)
         self._interval_ns = round(lane.interval_s * SECOND_NS)
-        self._first_ns = self._mids.start_ns + WARM_UP_NS
         self._done = 0
         self._running: tuple[Engine, QuotingBot] | None = None
-        if self._left_ns < self._interval_ns:
-            raise ValueError(
-                f"replay: {self._recording.name} holds {self._left_ns / SECOND_NS:.1f} s to trade, "
-                f"less than one interval of {lane.interval_s:g} s: give a longer recording or a "
-                "smaller --soak-interval"
-            )
+        # Before the engine reads it: a recording this short may end before its first book.
+        self._check_length(self._recording.start_ns + WARM_UP_NS)
+        try:
+            self._mids = recorded_mids(self._recording)
+        except EngineError as error:
+            raise RecordingError(
+                f"{error}; the engine cannot read {self._recording.plausibility.name}"
+            ) from error
+        self._first_ns = self._mids.start_ns + WARM_UP_NS
+        self._check_length(self._first_ns)
+
+    def describe(self) -> tuple[str, ...]:
+        """What the recording is like, in one line, and a line for each doubt about it."""
+        plausibility = self._recording.plausibility
+        doubts = (f"recorded data in doubt: {doubt}" for doubt in plausibility.doubts)
+        return (plausibility.line, *doubts)
 
     def start(self, runtime: Runtime) -> None:
         """Opens the engine and lets the bot watch the market for a moment."""
@@ -99,6 +113,19 @@ class ReplayTarget:
         )
         return report | {"replay": self._diagnostics(bot, begin_ns)}
 
+    def _check_length(self, first_ns: int) -> None:
+        """That the recording holds one interval at least, traded from ``first_ns`` on."""
+        left_ns = max(0, self._recording.end_ns - first_ns)
+        if left_ns < self._interval_ns:
+            plausibility = self._recording.plausibility
+            raise RecordingError(
+                f"replay: {plausibility.name} spans {figure(plausibility.span_s)} s, of which "
+                f"{left_ns / SECOND_NS:.1f} s can be traded once the book is whole and the bot "
+                f"has watched it for {WARM_UP_NS // SECOND_NS} s: less than one interval of "
+                f"{self._interval_ns / SECOND_NS:g} s. Give a longer recording or a smaller "
+                "--soak-interval; times must be ns"
+            )
+
     @property
     def _left_ns(self) -> int:
         return self._recording.end_ns - self._first_ns - self._done * self._interval_ns
@@ -119,6 +146,7 @@ class ReplayTarget:
         mid_before, mid_after = self._mids.at(begin_ns), self._mids.at(end_ns)
         return {
             "data": recording.name,
+            "recording": list(self.describe()),
             "engine": f"hftbacktest {self._version}",
             "from_s": (begin_ns - self._mids.start_ns) / SECOND_NS,
             "to_s": (end_ns - self._mids.start_ns) / SECOND_NS,

@@ -17,8 +17,8 @@ import pytest
 from pytest_soak.protocol import EndOfData, FastForwardTarget, Lane
 from pytest_soak.targets.replay import make_replay
 from pytest_soak.targets.replay.bot import Fill
+from pytest_soak.targets.replay.events import EVENT_FIELDS
 from pytest_soak.targets.replay.market import RecordedMids
-from pytest_soak.targets.replay.recording import EVENT_FIELDS
 from pytest_soak.targets.replay.report import ReplaySettings, judged_fill
 from pytest_soak.targets.replay.target import ReplayTarget
 
