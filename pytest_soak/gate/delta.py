@@ -15,7 +15,11 @@ from typing import Literal
 from pytest_soak.canonical import number
 from pytest_soak.gate.echo import echo_lines
 from pytest_soak.gate.figures import figure
-from pytest_soak.gate.needed import proposes_when_needed
+from pytest_soak.gate.requests import (
+    proposes_when_needed,
+    requested_apply_ratio,
+    withheld_ratio,
+)
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.echo import unconfirmed
 from pytest_soak.loop.model import (
@@ -68,6 +72,9 @@ class DeltaReport:
     withheld_ratio: float | None
     """Of the iterations in which the tuner requested a move: the ratio in which a key was
     withheld."""
+    requested_apply_ratio: float | None
+    """Sum of the applied moves by the sum of the requested moves before they were trimmed, each as
+    a ratio of its key's range."""
     explained_ratio: float | None
     """Of the proposed keys: the ratio that was applied and verified, or has a reason."""
     proposes_when_needed: float | None
@@ -307,7 +314,8 @@ def _report(lane: LaneWindow, checks: list[DeltaCheck], strict: bool) -> DeltaRe
         unverified=counts["unverified"],
         full_apply_ratio=ratio,
         signature_stuck_count=stuck,
-        withheld_ratio=_withheld_ratio(lane),
+        withheld_ratio=withheld_ratio(lane),
+        requested_apply_ratio=requested_apply_ratio(lane),
         explained_ratio=sum(check.explained for check in judged) / keys if keys else None,
         proposes_when_needed=needed,
         failures=failures,
@@ -380,17 +388,3 @@ def _verdict(
             f"({limits.needed.rule})"
         )
     return verdict, "delta_quality: " + "; ".join(facts)
-
-
-def _withheld_ratio(lane: LaneWindow) -> float | None:
-    decisions = [item.decision for item in lane.measured if item.decision is not None]
-    requesting = [
-        decision
-        for decision in decisions
-        if decision.requested.withheld or decision.requested.proposals or decision.outcomes
-    ]
-    return (
-        sum(bool(decision.requested.withheld) for decision in requesting) / len(requesting)
-        if requesting
-        else None
-    )

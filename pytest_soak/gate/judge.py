@@ -271,5 +271,19 @@ def _delta_report(lane: LaneWindow, strict: bool) -> DeltaReport:
     except Exception as error:
         reason = f"delta_quality: could not be judged: {type(error).__name__}: {error}"
         return DeltaReport(
-            0, 0, 0, 0, None, 0, None, None, None, (), Verdict.INCONCLUSIVE, False, reason, ()
+            full=0,
+            partial_ok=0,
+            fail=0,
+            unverified=0,
+            full_apply_ratio=None,
+            signature_stuck_count=0,
+            withheld_ratio=None,
+            requested_apply_ratio=None,
+            explained_ratio=None,
+            proposes_when_needed=None,
+            failures=(),
+            verdict=Verdict.INCONCLUSIVE,
+            applicable=False,
+            reason=reason,
+            checks=(),
         )

@@ -10,6 +10,7 @@ from pytest_soak.loop.conditions import first_count
 from pytest_soak.loop.entries import EntryError
 from pytest_soak.loop.model import Decision, Iteration, Outcome, Verdict
 from pytest_soak.loop.rollback import pending_after, rolled_back_after
+from pytest_soak.loop.scenarios import is_excluded
 from pytest_soak.loop.state import EXTERNAL, UNCHARGED_RULES, Change, LaneState, Moved
 from pytest_soak.loop.verdict import all_hold
 
@@ -157,11 +158,15 @@ def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
     disturbed = [iteration for iteration in state.disturbed if iteration > oldest]
     if is_disturbed(observed):
         disturbed.append(number)
+    excluded = [iteration for iteration in state.excluded if iteration > oldest]
+    if is_excluded(state, observed):
+        excluded.append(number)
     return replace(
         state,
         recent=recent[max(0, len(recent) - longest) :],
         first=first,
         disturbed=tuple(disturbed),
+        excluded=tuple(excluded),
     )
 
 

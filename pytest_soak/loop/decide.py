@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_soak.canonical import to_json
+from pytest_soak.canonical import number, to_json
 from pytest_soak.loop.attribution import attributions
 from pytest_soak.loop.entries import state_hash_of
 from pytest_soak.loop.evidence import stopped_rules
@@ -123,6 +123,7 @@ def _plain(requested: Requested, profile: Profile) -> Requested:
         withheld=_texts_by_key(requested.withheld),
         waiting=_texts_by_key(requested.waiting),
         overruled=_texts(requested.overruled),
+        deltas=_amounts(requested.deltas, profile),
         log=_texts(requested.log),
         note="; ".join(note for note in notes if note),
     )
@@ -130,6 +131,11 @@ def _plain(requested: Requested, profile: Profile) -> Requested:
 
 def _texts(items: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(to_json(item)) for item in items)
+
+
+def _amounts(deltas: Mapping[str, float], profile: Profile) -> dict[str, float]:
+    amounts = ((key, number(delta)) for key, delta in deltas.items() if key in profile.parameters)
+    return {key: amount for key, amount in amounts if amount is not None}
 
 
 def _texts_by_key(items: Mapping[str, str]) -> dict[str, str]:

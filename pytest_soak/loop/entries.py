@@ -188,6 +188,7 @@ def decision_entry(decision: Decision) -> dict[str, Any]:
         "withheld": dict(requested.withheld),
         "waiting": dict(requested.waiting),
         "overruled": list(requested.overruled),
+        "requested": dict(requested.deltas),
         "stopped": list(requested.stopped),
         "panic": None
         if panic is None
@@ -283,6 +284,7 @@ def decision_from_entry(entry: Entry) -> Decision:
             withheld=dict(entry["withheld"]),
             waiting=dict(entry["waiting"]),
             overruled=tuple(entry["overruled"]),
+            deltas=_floats(entry["requested"]),
             stopped=tuple(entry["stopped"]),
             by_rules=entry.get("by_rules", True),
         ),

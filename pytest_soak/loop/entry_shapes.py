@@ -156,6 +156,7 @@ _SHAPES: Mapping[str, Shape] = {
             "proposed": list_of(_PROPOSAL),
             "outcomes": list_of(_OUTCOME),
             "withheld": _REASONS,
+            "requested": _NUMBERS,
             "waiting": _REASONS,
             "overruled": _TEXTS,
             "stopped": _TEXTS,

@@ -13,6 +13,7 @@ from pytest_soak.loop.conditions import Evaluation, evaluate, first_means
 from pytest_soak.loop.headroom import deciding
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.pooling import window_figure
+from pytest_soak.loop.scenarios import is_excluded
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Hysteresis, Rule
 
@@ -35,7 +36,7 @@ class RuleStatus:
 def rule_status(rule: Rule, state: LaneState, readings: Readings) -> RuleStatus:
     """The status of ``rule``, given the readings of the iteration whose decision is due."""
     now = deciding(state)
-    window = (*state.recent, readings)[-rule.evidence.over :]
+    window = _window(rule, state, readings)
     firsts = first_means(rule.when, (*state.first, readings))
     figures = _figures(rule, window)
     results = _evaluated(rule, figures, firsts, margin=True)
@@ -54,6 +55,29 @@ def rule_status(rule: Rule, state: LaneState, readings: Readings) -> RuleStatus:
         stopped=stopped,
         waiting=delay if delay and _holds_alone(rule, readings, firsts) else "",
     )
+
+
+def _window(rule: Rule, state: LaneState, readings: Readings) -> tuple[Readings, ...]:
+    """The iterations of the rule's evidence, without those that the gate excludes.
+
+    Their figures are those of a planned disturbance, not of the market. If the last iteration is
+    excluded, the window is empty, and the rule waits.
+    """
+    recent = (*state.recent, readings)[-rule.evidence.over :]
+    now = deciding(state)
+    if not state.excluded and not now_excluded(state):
+        return recent
+    if now_excluded(state):
+        return ()
+    first = now - len(recent) + 1
+    return tuple(
+        item for number, item in enumerate(recent, start=first) if number not in state.excluded
+    )
+
+
+def now_excluded(state: LaneState) -> bool:
+    """Whether a scenario that the gate excludes ran in the iteration whose decision is due."""
+    return state.observed is not None and is_excluded(state, state.observed)
 
 
 def stopped_rules(state: LaneState, readings: Readings) -> tuple[str, ...]:
@@ -136,10 +160,13 @@ def _dwell_text(rule: Rule, state: LaneState, now: int) -> str:
 
 def _window_text(rule: Rule, state: LaneState, now: int, available: int) -> str:
     over, acted = rule.evidence.over, state.acted.get(rule.name)
+    if now_excluded(state):
+        return "evidence: a scenario that the gate excludes ran in this iteration"
     if available < over and not rule.evidence.early:
         return f"evidence: {available} of {over} iterations"
-    if rule.evidence.fresh and acted is not None and now - available + 1 <= acted:
-        return f"evidence: {now - acted} of {available} iterations since it acted at {acted}"
+    span = min(over, len(state.recent) + 1)
+    if rule.evidence.fresh and acted is not None and now - span + 1 <= acted:
+        return f"evidence: {now - acted} of {span} iterations since it acted at {acted}"
     return ""
 
 

@@ -140,6 +140,8 @@ class Requested:
     """``"KEY: RULE +x gives way to RULE +y"``."""
     stopped: tuple[str, ...] = ()
     """Rules that are stopped by their hysteresis after this iteration."""
+    deltas: Mapping[str, float] = field(default_factory=dict)
+    """Key to the move that was requested, before anything trimmed it, in the key's unit."""
     log: tuple[str, ...] = ()
     """Lines for run.log; each begins with ``| iter_watch |``."""
     note: str = ""

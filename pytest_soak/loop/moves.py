@@ -70,12 +70,13 @@ def assemble(
     ``suspensions``: ``(rule, key)`` to the direction in which the rule must not move the key,
     because its move there was rolled back.
     """
-    moves_by_key, withheld = _moves_by_key(profile, values, fired, suspensions)
+    moves_by_key, withheld, deltas = _moves_by_key(profile, values, fired, suspensions)
     proposals, overruled = [], []
     statuses = {rule.name: rule_status for rule, rule_status in fired}
     for key, contenders in sorted(moves_by_key.items()):
         parameter = profile.parameters[key]
         winner = _safest(parameter, contenders)
+        deltas[key] = winner.delta
         overruled += [
             f"{key}: {other.rule.name} {other.delta:+g} gives way to"
             f" {winner.rule.name} {winner.delta:+g}"
@@ -99,6 +100,7 @@ def assemble(
         rules=tuple(rule.name for rule, _ in acting),
         withheld=withheld,
         overruled=tuple(overruled),
+        deltas=deltas,
         log=tuple(_log_line(rule, rule_status, proposals) for rule, rule_status in acting),
     )
 
@@ -108,10 +110,11 @@ def _moves_by_key(
     values: Mapping[str, float],
     fired: Fired,
     suspensions: Mapping[tuple[str, str], Suspension],
-) -> tuple[dict[str, list[_RuleMove]], dict[str, str]]:
-    """Key to the moves that the rules request, and key to why a suspended rule does not move it."""
+) -> tuple[dict[str, list[_RuleMove]], dict[str, str], dict[str, float]]:
+    """Key to the moves of the rules; of suspended rules: key to the reason, and to the move."""
     moves_by_key: dict[str, list[_RuleMove]] = {}
     withheld: dict[str, str] = {}
+    suspended: dict[str, float] = {}
     for rule, _ in fired:
         for move in rule.moves:
             delta = step(move, profile.parameters[move.key], values[move.key])
@@ -119,9 +122,10 @@ def _moves_by_key(
             if delta and suspension is not None and delta * suspension.direction > 0:
                 until = f"is suspended until iteration {suspension.until}"
                 withheld[move.key] = f"rollback: {rule.name} {until}"
+                suspended[move.key] = delta
             elif delta:
                 moves_by_key.setdefault(move.key, []).append(_RuleMove(rule, delta))
-    return moves_by_key, withheld
+    return moves_by_key, withheld, suspended
 
 
 def _safest(parameter: Parameter, contenders: Sequence[_RuleMove]) -> _RuleMove:

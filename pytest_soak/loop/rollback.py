@@ -68,16 +68,16 @@ def with_rollbacks(
         list(requested.overruled),
         list(requested.log),
     )
-    proposals = list(requested.proposals)
+    proposals, deltas = list(requested.proposals), dict(requested.deltas)
     proposed = False
     for key, rollback in sorted(pending.items()):
+        delta = round_value(rollback.value - state.values[key])
         reason = closed_by(state, key)
         if reason:
             withheld[key] = reason
+            deltas.setdefault(key, delta)
             continue
-        reversal = Proposal(
-            key, round_value(rollback.value - state.values[key]), ROLLBACK, tuple(rollback.lost)
-        )
+        reversal = Proposal(key, delta, ROLLBACK, tuple(rollback.lost))
         others = [other for other in proposals if other.key == key]
         # A proposal of the rule whose change hurt cannot prevent that the change is rolled back.
         safer = [
@@ -90,6 +90,7 @@ def with_rollbacks(
             continue
         overruled += [f"{key}: {other.rule} gives way to ROLLBACK" for other in others]
         proposals = [other for other in proposals if other.key != key]
+        deltas[key] = delta
         withheld.pop(key, None)  # the withheld part belongs to a proposal that is replaced
         if reason := _nodata(state, rollback):
             # The rollback stays pending. The proposals that gave way to it are dropped all the
@@ -105,6 +106,7 @@ def with_rollbacks(
         rules=(*requested.rules, ROLLBACK) if proposed else requested.rules,
         withheld=withheld,
         overruled=tuple(overruled),
+        deltas=deltas,
         log=tuple(log),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_soak.canonical import number
 from pytest_soak.loop.model import History, Iteration
+from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.scenarios import Scheduled
 
 FIELD = "scenarios"
@@ -60,3 +61,14 @@ def fired_of(history: History, scheduled: Scheduled) -> tuple[Fired, ...]:
         for fired in fired_in(item)
         if fired.name == scheduled.name
     )
+
+
+def is_excluded(state: LaneState, iteration: Iteration) -> bool:
+    """Whether a scheduled scenario with ``gate: exclude`` ran in this iteration."""
+    names = {
+        scheduled.name
+        for scheduled in state.scenarios
+        if scheduled.gate == "exclude"
+        and scheduled.at <= iteration.number <= scheduled.last(state.lane.interval_s)
+    }
+    return bool(names) and any(fired.name in names for fired in fired_in(iteration))

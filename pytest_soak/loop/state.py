@@ -148,6 +148,9 @@ class LaneState:
     disturbed: tuple[int, ...] = ()
     """Those of the recent iterations that are not comparable: a scenario fired, or the target
     reported that it ran with other values."""
+    excluded: tuple[int, ...] = ()
+    """Remembered iterations in which a scenario ran that the gate excludes: they are no evidence
+    for a rule."""
     pending: Mapping[str, PendingRollback] = field(default_factory=dict)
     """Key to its pending rollback."""
     rolled_back: Mapping[str, RolledBack] = field(default_factory=dict)

@@ -152,7 +152,13 @@ def _parsed_answer(answer: Any, headroom: Mapping[str, Headroom]) -> Requested:
     if unknown:
         notes.add(f"unknown keys: {', '.join(unknown[:5])}")
     rules = sorted({proposal.rule for proposal in proposals if proposal.rule})
-    return Requested(proposals=tuple(proposals), rules=tuple(rules), note="; ".join(sorted(notes)))
+    amounts = ((proposal.key, number(proposal.delta)) for proposal in proposals)
+    return Requested(
+        proposals=tuple(proposals),
+        rules=tuple(rules),
+        deltas={key: amount for key, amount in amounts if amount is not None and key in headroom},
+        note="; ".join(sorted(notes)),
+    )
 
 
 def _parsed_proposal(key: Any, answer: Any, notes: set[str]) -> Proposal:

@@ -152,9 +152,9 @@ def schedule(
         for at in places
     ]
     begins = [(occurrence.name, occurrence.at) for occurrence in occurrences]
-    for name, at in begins:
-        if begins.count((name, at)) > 1:
-            raise ProfileError(f"scenario {name} is scheduled twice in iteration {at}")
+    for name, iteration in begins:
+        if begins.count((name, iteration)) > 1:
+            raise ProfileError(f"scenario {name} is scheduled twice in iteration {iteration}")
     return tuple(sorted(occurrences, key=lambda item: (item.at, item.after_s, item.name)))
 
 

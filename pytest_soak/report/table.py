@@ -187,7 +187,7 @@ def _lane_lines(lane: LaneJudgement) -> list[str]:
         "  " + "-" * (sum(_WIDTHS) - 2),
         *(_row(_cells(result)) for result in lane.criteria if _has_row(result)),
         *_drift_lines(lane),
-        cut(_delta_line(lane), WIDTH),
+        *(cut(line, WIDTH) for line in _delta_lines(lane)),
     ]
     return [*lines, *_reasons(lane), ""]
 
@@ -267,19 +267,23 @@ def _row(cells: Sequence[str]) -> str:
     return f"  {name:<{_WIDTHS[0] - 1}}{numbers} {verdict}".rstrip()
 
 
-def _delta_line(lane: LaneJudgement) -> str:
+def _delta_lines(lane: LaneJudgement) -> list[str]:
+    """What became of the proposals, and of the requests before them."""
     delta = lane.delta
     if not delta.applicable:
-        return f"  deltas: {delta.reason.removeprefix('delta_quality: ')}"
-    withheld = "-" if delta.withheld_ratio is None else f"{delta.withheld_ratio:.0%}"
-    ratio = delta.requested_apply_ratio
-    requested = "-" if ratio is None else f"{ratio:.0%}"
-    return (
+        return [f"  deltas: {delta.reason.removeprefix('delta_quality: ')}"]
+    applied, withheld = _percent(delta.requested_apply_ratio), _percent(delta.withheld_ratio)
+    return [
         f"  deltas: {delta.full} full, {delta.partial_ok} in part with a reason, "
         f"{delta.fail} unexplained, {delta.unverified} unverified, "
-        f"{delta.signature_stuck_count} stuck, withheld in {withheld}\n"
-        f"  requested moves: {requested} applied"
-    )
+        f"{delta.signature_stuck_count} stuck",
+        f"  requests: {applied} of the requested moves applied, a key withheld in {withheld} of "
+        "iterations with requests",
+    ]
+
+
+def _percent(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.0%}"
 
 
 def _last_lines(run: RunJudgement) -> list[str]:

@@ -296,3 +296,25 @@ def test_withheld_ratio_is_of_the_iterations_that_requested_a_move() -> None:
     requested = {2: Requested(withheld={"tail_age_ms": "velocity"})}
     report = verified(make_history(outcomes=BOOST, requested=requested))
     assert report.withheld_ratio == 0.5
+
+
+def test_requested_apply_ratio_is_of_the_moves_before_they_were_trimmed() -> None:
+    """A run whose guards withhold most of what the rules request shows it here alone."""
+    span = steady().parameters["tail_age_ms"].span
+    history = make_history(
+        24,
+        outcomes={3: [applied("tail_age_ms", 0.01 * span)]},
+        requested={
+            3: Requested(deltas={"tail_age_ms": 0.03 * span}),
+            4: Requested(deltas={"tail_age_ms": -0.01 * span}, withheld={"tail_age_ms": "pin"}),
+        },
+    )
+    report = verify_deltas(LaneWindow(history))
+    assert report.full_apply_ratio == 1.0
+    assert report.requested_apply_ratio == pytest.approx(0.25)
+
+
+def test_requested_apply_ratio_without_a_request_and_with_an_absurd_one() -> None:
+    assert verify_deltas(LaneWindow(make_history(24))).requested_apply_ratio is None
+    absurd = make_history(24, requested={3: Requested(deltas={"tail_age_ms": 1e308})})
+    assert verify_deltas(LaneWindow(absurd)).requested_apply_ratio == 0.0

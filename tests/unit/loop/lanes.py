@@ -7,24 +7,16 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from pytest_soak.canonical import canonical_json, to_json
-from pytest_soak.loop.decide import Proposer, decide
-from pytest_soak.loop.entries import (
-    checks_entry,
-    decision_entry,
-    done_entry,
-    external_entry,
-    halt_entry,
-    observation_entry,
-    plan_entry,
-    start_entry,
-)
-from pytest_soak.loop.fold import advance, started
+from pytest_soak.canonical import canonical_json
+from pytest_soak.lane.core import LaneCore
+from pytest_soak.loop.decide import Proposer
+from pytest_soak.loop.entries import start_entry
 from pytest_soak.loop.model import Decision, Halt, Outcome, Proposal, Requested
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.build import build
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
+from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
 from pytest_soak.store.sources import read_source
 
@@ -99,14 +91,14 @@ class Drive:
         tune: bool = True,
         dry_run: bool = False,
         values: Mapping[str, float] | None = None,
+        scenarios: Sequence[Scheduled] = (),
     ) -> None:
         profile = profile or shipped()
         lane = Lane("lane", profile.name, "BTCUSDT", 1, interval_s, iterations)
         flat = starts(profile) | dict(values or {})
-        self.entries: list[dict[str, Any]] = [
-            as_written(start_entry(lane, profile, "mock", mock, tune, dry_run, flat))
-        ]
-        self.states: list[LaneState] = [started(self.entries[0])]
+        start = start_entry(lane, profile, "mock", mock, tune, dry_run, flat, scenarios)
+        self.entries: list[dict[str, Any]] = [as_written(start)]
+        self.states: list[LaneState] = [LaneCore.of(self.entries).state]
         self.decisions: list[Decision] = []
 
     @classmethod
@@ -114,40 +106,42 @@ class Drive:
         """The lane of a journal, entry by entry, as the invariants need it."""
         drive = cls.__new__(cls)
         drive.entries, drive.decisions = [dict(entry) for entry in entries], []
-        drive.states = [started(entries[0])]
+        drive.states = [LaneCore.of(entries[:1]).state]
         for entry in entries[1:]:
-            drive.states.append(advance(drive.state, entry))
+            drive.states.append(drive.core.after(entry).state)
         return drive
 
     @property
     def state(self) -> LaneState:
         return self.states[-1]
 
+    @property
+    def core(self) -> LaneCore:
+        return LaneCore(self.state)
+
     def add(self, entry: Mapping[str, Any]) -> LaneState:
         written = as_written(entry)
-        self.states.append(advance(self.state, written))
+        self.states.append(self.core.after(written).state)
         self.entries.append(written)
         return self.state
 
     def observe(self, report: Mapping[str, Any] | None = None) -> LaneState:
-        report = edge_report() if report is None else report
-        number = self.state.next_iteration
-        return self.add(observation_entry(number, to_json(report), None, None))
+        return self.add(self.core.observe(edge_report() if report is None else report))
 
     def check(self, recorded: Mapping[str, Any], failed: Sequence[str] = ()) -> LaneState:
-        return self.add(checks_entry(self.state.next_iteration, recorded, failed))
+        return self.add(self.core.check(recorded, failed))
 
     def intend(self, proposer: Proposer | None = None) -> Decision:
         """The decision, journaled but not carried out."""
-        decision = decide(self.state, proposer)
+        decision = self.core.decide(proposer)
         self.decisions.append(decision)
-        self.add(decision_entry(decision))
+        self.add(self.core.decided(decision))
         return decision
 
     def settle(self, proposer: Proposer | None = None) -> Decision:
         decision = self.intend(proposer)
         if decision.changes:
-            self.add(done_entry(decision))
+            self.add(self.core.done())
         return decision
 
     def step(
@@ -165,15 +159,15 @@ class Drive:
         return {outcome.key: outcome for outcome in decision.outcomes}
 
     def plan(self, iterations: int) -> LaneState:
-        return self.add(plan_entry(iterations))
+        return self.add(self.core.plan(iterations))
 
     def halt(self, halt: Halt) -> LaneState:
-        return self.add(halt_entry(halt))
+        return self.add(self.core.halt(halt))
 
     def edit(self, **values: float) -> LaneState:
         state = self.state
         expected = state.intent.values if state.intent is not None else state.values
-        return self.add(external_entry(state, {**expected, **values}))
+        return self.add(self.core.edit({**expected, **values}))
 
 
 def proposing(rule: str = "", /, *kpis: str, **deltas: Any) -> Proposer:

@@ -14,6 +14,7 @@ from pytest_soak.loop.model import Headroom
 from pytest_soak.loop.moves import step
 from pytest_soak.loop.tuner import MicroTuning, propose_micro_tuning
 from pytest_soak.profile.model import Evidence, Hysteresis, Move, Parameter, Profile, Rule
+from pytest_soak.profile.scenarios import GateMode, Scheduled
 from tests.unit.loop.lanes import Drive, edge_report, shipped, starts
 
 QUIET = {
@@ -291,6 +292,52 @@ def test_the_margin_applies_to_the_evidence() -> None:
     assert waiting == "evidence: p95_latency_ms 339 is not >= 330 by 10"
     assert fired(lane("LATENCY_BUFFER"), 32, edge_report(p95=341)) == [16, 32]
     assert fired(lane("LATENCY_BUFFER"), 18, edge_report(p95=360)) == [16]
+
+
+def disturbed(gate: GateMode, at: int = 3) -> Drive:
+    """One rule over four iterations, and a scenario in iteration ``at``."""
+    profile = only("RISK_MODERATE")
+    spike = Scheduled("spike", at, 10.0, 60.0, 1.0, gate, None)
+    drive = Drive(profile, iterations=200, scenarios=(spike,))
+    drive.states[-1] = replace(drive.state, profile=profile)
+    return drive
+
+
+SPIKE = [{"name": "spike", "started_s": 10.0, "ended_s": 70.0}]
+
+
+def test_an_iteration_that_the_gate_excludes_is_no_evidence_for_a_rule() -> None:
+    """The figures of a planned disturbance do not tune the parameters of an ordinary day."""
+    drive = disturbed("exclude")
+    drive.steps(2, edge_report(risk=0.45))
+    during = drive.step(edge_report(risk=0.45, scenarios=SPIKE))
+    assert during.requested.waiting == {
+        "RISK_MODERATE": "evidence: a scenario that the gate excludes ran in this iteration"
+    }
+    assert fired(drive, 5, edge_report(risk=0.45)) == [7]
+    assert drive.states[-1].excluded == (3,)
+
+
+def test_a_scenario_that_the_gate_judges_is_evidence() -> None:
+    drive = disturbed("judge")
+    drive.steps(2, edge_report(risk=0.45))
+    drive.step(edge_report(risk=0.45, scenarios=SPIKE))
+    assert fired(drive, 1, edge_report(risk=0.45)) == [4]
+
+
+def test_a_scenario_that_was_not_scheduled_there_excludes_nothing() -> None:
+    drive = disturbed("exclude", at=30)
+    drive.steps(2, edge_report(risk=0.45))
+    drive.step(edge_report(risk=0.45, scenarios=SPIKE))
+    assert fired(drive, 1, edge_report(risk=0.45)) == [4]
+
+
+def test_an_excluded_iteration_does_not_make_old_evidence_fresh() -> None:
+    drive = disturbed("exclude", at=6)
+    assert fired(drive, 4, edge_report(risk=0.45)) == [4]
+    drive.step(edge_report(risk=0.45))
+    drive.step(edge_report(risk=0.45, scenarios=SPIKE))
+    assert fired(drive, 4, edge_report(risk=0.45)) == [10]
 
 
 def test_one_iteration_without_data_breaks_the_evidence() -> None:

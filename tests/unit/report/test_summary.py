@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_soak.canonical import canonical_json
-from pytest_soak.loop.model import Decision, Outcome, Panic, Requested
+from pytest_soak.loop.model import GUARD_ORDER, Decision, Outcome, Panic, Requested
 from pytest_soak.report.summary import (
     deltas_of,
     iteration_summary,
@@ -107,7 +107,10 @@ def test_where_all_was_withheld_the_reason_is_given(withheld: dict[str, str], te
     history = make_history(5, requested={3: Requested(withheld=withheld)})
     document = iteration_summary(history.iterations[2], None)["tuning"]
     assert document["skipped_reason"] == text
-    assert document["skip_reason"] is None
+    guards = {reason.partition(" ")[0] for reason in withheld.values()} & {*GUARD_ORDER}
+    flags = {name for name, raised in document["skip_reason"].items() if raised is True}
+    assert flags == guards
+    assert document["skip_reason"]["note"] == text
     assert document["withheld"] == withheld
 
 
@@ -118,7 +121,42 @@ def test_without_a_request_there_is_no_reason() -> None:
         outcomes={3: [applied("tail_age_ms", 1.0)]},
         requested={3: Requested(withheld={"min_interval_ms": "velocity"})},
     ).iterations[2]
-    assert iteration_summary(partly, None)["tuning"]["skipped_reason"] == ""
+    document = iteration_summary(partly, None)["tuning"]
+    assert document["skipped_reason"] == "velocity: min_interval_ms"
+    assert document["skip_reason"]["velocity"] is True
+
+
+def test_the_summary_has_values_blocks_events_and_scenarios() -> None:
+    history = make_history(3)
+    reported = with_iteration(
+        history,
+        2,
+        report={
+            "block_reasons": {"risk": 30, "min_interval": 10},
+            "audit": {"events": {"FILL": 7, "PLACE": 12}, "blocks": {"risk": 1}},
+            "scenarios": [{"name": "flash_crash", "started_s": 1.0, "ended_s": 2.0}],
+        },
+    )
+    summary = iteration_summary(reported.iterations[1], None)["summary"]
+    assert summary["values"] == dict(history.iterations[1].values)
+    assert summary["block_counts"] == {"risk": 30, "min_interval": 10}
+    assert summary["event_counts"] == {"FILL": 7, "PLACE": 12}
+    assert summary["scenarios"] == ["flash_crash"]
+    audited = with_iteration(history, 2, report={"audit": {"events": {}, "blocks": {"risk": 4}}})
+    assert iteration_summary(audited.iterations[1], None)["summary"]["block_counts"] == {"risk": 4}
+    bare = iteration_summary(with_iteration(history, 2, report={}).iterations[1], None)["summary"]
+    assert (bare["block_counts"], bare["event_counts"], bare["scenarios"]) == ({}, {}, [])
+
+
+def test_the_summary_has_what_was_requested_before_it_was_trimmed() -> None:
+    history = make_history(
+        5,
+        outcomes={3: [applied("tail_age_ms", 10.0)]},
+        requested={3: Requested(deltas={"tail_age_ms": 50.0, "min_interval_ms": 5.0})},
+    )
+    document = iteration_summary(history.iterations[2], None)["tuning"]
+    assert document["deltas_requested"] == {"tail_age_ms": 50.0, "min_interval_ms": 5.0}
+    assert document["deltas"] == {"tail_age_ms": 10.0}
 
 
 def test_before_its_decision_an_iteration_has_an_empty_tuning() -> None:

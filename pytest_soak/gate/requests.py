@@ -1,6 +1,8 @@
-"""Whether a rule proposed in the iterations that needed it (``proposes_when_needed``)."""
+"""What became of the tuner's requests: applied, withheld, or not made where they were needed."""
 
 from __future__ import annotations
+
+import math
 
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.conditions import first_means
@@ -8,6 +10,46 @@ from pytest_soak.loop.evidence import in_need
 from pytest_soak.loop.model import Decision, History, Iteration
 from pytest_soak.loop.moves import step
 from pytest_soak.profile.model import Needed, Rule
+
+
+def withheld_ratio(lane: LaneWindow) -> float | None:
+    """Of the iterations in which a move was requested: the ratio in which a key was withheld."""
+    decisions = [item.decision for item in lane.measured if item.decision is not None]
+    requesting = [
+        decision
+        for decision in decisions
+        if decision.requested.withheld or decision.requested.proposals or decision.outcomes
+    ]
+    return (
+        sum(bool(decision.requested.withheld) for decision in requesting) / len(requesting)
+        if requesting
+        else None
+    )
+
+
+def requested_apply_ratio(lane: LaneWindow) -> float | None:
+    """How much of the requested moves was applied; None if nothing was requested, or in a dry run.
+
+    The sum of the applied moves by the sum of the requested ones, before they were trimmed to the
+    headroom. Each move counts as a ratio of its key's range, at most 1.
+    """
+    history = lane.history
+    if history.dry_run or not history.tune:
+        return None
+    spans = {key: parameter.span for key, parameter in history.profile.parameters.items()}
+    requested, applied = [], []
+    for item in lane.measured:
+        if item.decision is None:
+            continue
+        deltas = item.decision.requested.deltas
+        requested += [min(abs(delta) / spans[key], 1.0) for key, delta in deltas.items()]
+        applied += [
+            min(abs(outcome.applied) / spans[outcome.key], 1.0)
+            for outcome in item.decision.outcomes
+            if outcome.key in deltas
+        ]
+    total = math.fsum(requested)
+    return min(math.fsum(applied) / total, 1.0) if total else None
 
 
 def proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
