@@ -1,6 +1,8 @@
 """Options, environment and ini resolved into one frozen :class:`Settings`.
 
-Precedence: command line > environment > ini > default. No other module reads them.
+Precedence: command line > environment > ini > default. No other module reads them. A relative path
+belongs to the folder of the ini file that has it (also where it is in ``addopts``); one of the
+command line or the environment belongs to the directory in which pytest was called.
 """
 
 from __future__ import annotations
@@ -8,7 +10,8 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import Any, TypeVar
 import pytest
 
 from pytest_soak.canonical import number
+from pytest_soak.profile.resolve import is_path
 
 T = TypeVar("T")
 
@@ -40,6 +44,8 @@ class Settings:
     seeds: tuple[int, ...]
     target: str | None
     """``mock``, ``replay`` or ``module:factory``; None: the hook ``pytest_soak_target``."""
+    target_folder: Path
+    """Where the module of ``module:factory`` may lie, beside those that Python finds anyway."""
     mock: bool
     """Whether the gate judges by the profile's mock limits."""
     interval_s: float
@@ -68,6 +74,8 @@ class _Given:
     where: str
     level: int
     """0 command line, 1 environment, 2 ini, 3 default."""
+    folder: Path
+    """What a relative path in the text is relative to."""
 
 
 class _Sources:
@@ -76,6 +84,12 @@ class _Sources:
     def __init__(self, config: pytest.Config, environment: Mapping[str, str]) -> None:
         self._config = config
         self._environment = environment
+        self.working = config.invocation_params.dir
+        ini = config.inipath
+        self._beside_ini = self.working if ini is None else ini.parent
+        # `-o soak_dir=x` is read like an ini value, and was given on the command line.
+        overridden: Iterable[str] = config.getoption("override_ini", None) or ()
+        self._overridden = {text.partition("=")[0] for text in overridden}
 
     def flag(self, name: str) -> bool:
         return bool(self._config.getoption(name))
@@ -88,14 +102,25 @@ class _Sources:
             where = f"--soak-{name.replace('_', '-')}"
             if not str(value).strip():
                 raise pytest.UsageError(f"soak: {where} is given without a value")
-            return _Given(str(value), where, 0)
+            return _Given(str(value), where, 0, self._folder_of(where))
         if variable and self._environment.get(variable, "").strip():
-            return _Given(self._environment[variable].strip(), f"variable {variable}", 1)
+            text = self._environment[variable].strip()
+            return _Given(text, f"variable {variable}", 1, self.working)
         if ini:
             text = str(self._config.getini(option) or "").strip()
             if text:
-                return _Given(text, f"ini {option}", 2)
+                folder = self.working if option in self._overridden else self._beside_ini
+                return _Given(text, f"ini {option}", 2, folder)
         return None
+
+    def _folder_of(self, option: str) -> Path:
+        """What a path of a command-line option is relative to: ``addopts`` stand in the ini."""
+        called = [*self._config.invocation_params.args]
+        called += shlex.split(self._environment.get("PYTEST_ADDOPTS", ""))
+        in_ini = "addopts" not in self._overridden and _names(
+            option, self._config.getini("addopts")
+        )
+        return self._beside_ini if in_ini and not _names(option, called) else self.working
 
     def switch(self, variable: str) -> bool:
         text = self._environment.get(variable, "").strip().lower()
@@ -103,7 +128,12 @@ class _Sources:
             return True
         if text in _FALSE:
             return False
-        raise _usage(_Given(text, f"variable {variable}", 1), "1 or 0")
+        raise _usage(f"variable {variable}", text, "1 or 0")
+
+
+def _names(option: str, arguments: Iterable[object]) -> bool:
+    """Whether one of the arguments is this option."""
+    return any(text == option or text.startswith(f"{option}=") for text in map(str, arguments))
 
 
 def resolve_settings(
@@ -120,21 +150,20 @@ def resolve_settings(
     iterations = _iterations(sources, interval)
     if iterations is None:
         return None
-    mock, target = _target(sources)
+    mock, target, target_folder = _target(sources)
     profile = sources.given("profile", "MM_PROFILE")
-    base = config.invocation_params.dir
-    directory = sources.given("dir")
     sweep = _sweep(config)
     return Settings(
         iterations=iterations,
-        profiles=_list(profile, _word, ("steady",), "a profile's name or file"),
+        profiles=_profiles(profile, sources.working),
         explicit_profile=profile is not None,
         symbols=_list(sources.given("symbol"), _name, ("BTCUSDT",), "letters, digits, _ . -"),
         seeds=_list(sources.given("seed", "SOAK_SEED"), _seed, (1,), "whole numbers from 0"),
         target=target,
+        target_folder=target_folder,
         mock=mock,
         interval_s=interval,
-        data=_data(sources.given("data"), base),
+        data=str(data) if (data := _path(sources.given("data"))) else None,
         scenarios=_list(
             sources.given("scenario"), _scenario, (), "a scenario's NAME or NAME@ITERATION"
         ),
@@ -146,12 +175,12 @@ def resolve_settings(
         timeout_s=_read(
             sources.given("timeout"), _timeout, None, f"seconds above 0 and up to {_DAY * 30:,}"
         ),
-        directory=base / (directory.text if directory else "artifacts/soak"),
+        directory=_path(sources.given("dir")) or sources.working / "artifacts/soak",
         resume=sources.flag("soak_resume"),
         strict=sources.flag("soak_strict") or bool(config.getini("soak_strict")),
-        reference=_reference(sources, base),
-        export_json=_path(sources.given("export_json", ini=False), base),
-        export_md=_path(sources.given("export_md", ini=False), base),
+        reference=_reference(sources),
+        export_json=_path(sources.given("export_json", ini=False)),
+        export_md=_path(sources.given("export_md", ini=False)),
         sweep=sweep,
     )
 
@@ -174,7 +203,8 @@ def _iterations(sources: _Sources, interval_s: float) -> int | None:
         exact = span * 3600 / interval_s
         needed = math.ceil(exact - 1e-9) if exact < 2 * _MOST_ITERATIONS else 2 * _MOST_ITERATIONS
         if needed > _MOST_ITERATIONS:
-            raise _usage(hours, f"hours that take at most {_MOST_ITERATIONS:,} iterations")
+            right = f"hours that take at most {_MOST_ITERATIONS:,} iterations"
+            raise _usage(hours.where, hours.text, right)
         return max(needed, 1)
     if count:
         return _read(count, _count, 0, kind)
@@ -197,31 +227,31 @@ def _sweep(config: pytest.Config) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _target(sources: _Sources) -> tuple[bool, str | None]:
-    """Whether the gate uses mock limits, and the target's name."""
+def _target(sources: _Sources) -> tuple[bool, str | None, Path]:
+    """Whether the gate uses mock limits, the target's name, and the folder of its module."""
     given = sources.given("target")
     if sources.flag("soak_mock"):
         if given and given.level == 0 and given.text != "mock":
             raise pytest.UsageError(
                 f"soak: --soak-mock and --soak-target={given.text} name two targets; give one"
             )
-        return True, "mock"
+        return True, "mock", sources.working
     if not (given and given.level == 0) and sources.switch("USE_MOCK"):
-        return True, "mock"
+        return True, "mock", sources.working
     if given is None:
-        return False, None
+        return False, None, sources.working
     from pytest_soak.targets.registry import names
 
     known_names = names()
     if given.text in known_names or _FACTORY.fullmatch(given.text):
-        return False, given.text
+        return False, given.text, given.folder
     near = get_close_matches(given.text, known_names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise _usage(given, f"{', '.join(known_names)} or module:factory{hint}")
+    raise _usage(given.where, given.text, f"{', '.join(known_names)} or module:factory{hint}")
 
 
-def _usage(given: _Given, right: str) -> pytest.UsageError:
-    return pytest.UsageError(f"soak: {given.where}: {given.text!r} is not {right}")
+def _usage(where: str, text: str, right: str) -> pytest.UsageError:
+    return pytest.UsageError(f"soak: {where}: {text!r} is not {right}")
 
 
 def _read(given: _Given | None, parse: Callable[[str], T | None], default: T, right: str) -> T:
@@ -229,7 +259,7 @@ def _read(given: _Given | None, parse: Callable[[str], T | None], default: T, ri
         return default
     value = parse(given.text)
     if value is None:
-        raise _usage(given, right)
+        raise _usage(given.where, given.text, right)
     return value
 
 
@@ -242,7 +272,7 @@ def _list(
     for part in given.text.split(","):
         value = parse(part.strip())
         if value is None:
-            raise _usage(_Given(part.strip(), given.where, given.level), right)
+            raise _usage(given.where, part.strip(), right)
         if value in values:
             raise pytest.UsageError(f"soak: {given.where}: {part.strip()!r} is given twice")
         values.append(value)
@@ -289,7 +319,26 @@ def _word(text: str) -> str | None:
     return text or None
 
 
-def _reference(sources: _Sources, base: Path) -> Path | None:
+def _profiles(given: _Given | None, working: Path) -> tuple[str, ...]:
+    """Names of shipped profiles, and files as seen from the working directory."""
+    references = _list(given, _word, ("steady",), "a profile's name or file")
+    if given is None or given.folder == working:
+        return references
+    return tuple(
+        _seen_from(working, given.folder / reference) if is_path(reference) else reference
+        for reference in references
+    )
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """Relative, so that a stored run names no folder above the project."""
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:  # another drive
+        return str(path)
+
+
+def _reference(sources: _Sources) -> Path | None:
     """The path of ``--soak-reference``; refuses ``--soak-compare``, which is not there yet."""
     compare = sources.given("compare")
     if compare is not None:
@@ -297,15 +346,11 @@ def _reference(sources: _Sources, base: Path) -> Path | None:
             f"soak: {compare.where}: comparing with earlier runs is not available yet; the noise "
             f"of a tuner-off run is given by --soak-reference={compare.text:.200}"
         )
-    return _path(sources.given("reference"), base)
+    return _path(sources.given("reference"))
 
 
-def _data(given: _Given | None, base: Path) -> str | None:
-    return str(base / given.text) if given else None
-
-
-def _path(given: _Given | None, base: Path) -> Path | None:
-    return base / given.text if given else None
+def _path(given: _Given | None) -> Path | None:
+    return given.folder / given.text if given else None
 
 
 def as_data(settings: Settings) -> dict[str, Any]:
@@ -319,7 +364,7 @@ def as_data(settings: Settings) -> dict[str, Any]:
 def from_data(data: Mapping[str, Any]) -> Settings:
     """The inverse of :func:`as_data`."""
     values = dict(data)
-    for name in ("directory", "reference", "export_json", "export_md"):
+    for name in ("directory", "target_folder", "reference", "export_json", "export_md"):
         values[name] = Path(values[name]) if values[name] is not None else None
     for name in ("profiles", "symbols", "seeds", "scenarios", "sweep"):
         values[name] = tuple(values[name])

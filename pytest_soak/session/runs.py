@@ -108,7 +108,7 @@ def prepare_run(settings: Settings, hook_answers: bool) -> PreparedRun:
     prepared = prepare_lanes(settings)
     about_target: tuple[str, ...] = ()
     if settings.target is not None:
-        about_target = targets.check(settings.target, prepared[0].lane)
+        about_target = targets.check(settings.target, prepared[0].lane, settings.target_folder)
         for item in prepared:
             targets.check_scenarios(settings.target, item.lane, item.scenarios)
     references = _references(settings, prepared)

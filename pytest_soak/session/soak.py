@@ -198,8 +198,10 @@ class Soak:
         return runner
 
     def _factory(self) -> Callable[[Lane], Target]:
-        name = self.plan.settings.target
-        return factory_of(name) if name is not None else self._ask_conftest
+        settings = self.plan.settings
+        if settings.target is None:
+            return self._ask_conftest
+        return factory_of(settings.target, settings.target_folder)
 
     def _ask_conftest(self, lane: Lane) -> Target:
         target: Target | None = self.config.hook.pytest_soak_target(lane=lane)

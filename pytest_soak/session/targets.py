@@ -15,13 +15,13 @@ from pytest_soak.targets import registry
 from pytest_soak.targets.registry import BUILT_IN, Factory
 
 
-def check(name: str, lane: Lane) -> tuple[str, ...]:
+def check(name: str, lane: Lane, folder: Path) -> tuple[str, ...]:
     """Refuse, before iteration 1, a target that cannot be made.
 
     Returns what a replay says about its recorded data, for the header. Raises pytest.UsageError
     naming the option and the reason.
     """
-    factory_of(name)
+    factory_of(name, folder)
     if name != "replay":
         return ()
     from pytest_soak.targets.replay import make_replay
@@ -41,17 +41,20 @@ def check_scenarios(name: str, lane: Lane, planned: Sequence[Scheduled]) -> None
     if not planned or name not in BUILT_IN:
         return
     try:
-        announce(factory_of(name)(lane), planned)
+        announce(registry.factory_of(name)(lane), planned)
     except ValueError as error:
         raise pytest.UsageError(f"soak: scenarios with --soak-target={name}: {error}") from error
 
 
-def factory_of(name: str) -> Factory:
-    """The factory behind a registered name or ``module:factory``. Raises pytest.UsageError."""
-    where = str(Path.cwd())
+def factory_of(name: str, folder: Path) -> Factory:
+    """The factory behind a registered name or ``module:factory``. Raises pytest.UsageError.
+
+    The module may lie in ``folder``: where pytest was called, or beside the ini file that names it.
+    """
+    where = str(folder)
     if where not in sys.path:
-        # The bot under test usually lies where pytest was called. Last, so that a file there
-        # never takes the place of a module that the plugin or its libraries import later.
+        # Last, so that a file there never takes the place of a module that the plugin or its
+        # libraries import later.
         sys.path.append(where)
     try:
         return registry.factory_of(name)

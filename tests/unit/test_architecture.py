@@ -83,7 +83,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "options": ("every option and ini value, declared; imported with every session", ()),
     "settings": (
         "options, variables and ini resolved into one frozen `Settings`",
-        ("canonical", "targets"),
+        ("profile", "canonical", "targets"),
     ),
 }
 """Package or module to what it is, and which others it may import."""
