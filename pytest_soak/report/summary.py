@@ -104,8 +104,8 @@ def skip_reason(decision: Decision) -> dict[str, Any] | None:
 def skipped_reason(decision: Decision) -> str:
     """Why less was applied than requested, for people; empty when everything was applied.
 
-    The keys that the guards refused, then the keys that the tuner withheld: it knew the guards, and
-    did not propose what they would refuse.
+    First the keys that the guards refused, then the keys that the tuner withheld because a guard
+    would have refused them.
     """
     because: dict[str, list[str]] = {}
     for item in _refused(decision):

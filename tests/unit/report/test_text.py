@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -41,6 +42,14 @@ def test_the_table_is_aligned_and_narrow() -> None:
     rows = [line for line in lines if line.startswith(("  net_bps ", "  delta_quality "))]
     column = heads[0].index("verdict")
     assert {row[column - 1 :].strip() for row in rows} == {"PASS", "n/a", "FAIL"}
+    deltas = lines.index(
+        "  deltas: 23 full, 0 in part with a reason, 0 unexplained, 0 unverified, 0 stuck"
+    )
+    assert re.fullmatch(
+        r"  requests: \d+% of the requested moves applied, a key withheld in \d+% of iterations "
+        "with requests",
+        lines[deltas + 1],
+    )
     assert lines[-1].startswith("gate: FAIL by xxx")
     assert "net_bps" in lines[-1]
 
