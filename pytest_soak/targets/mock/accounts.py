@@ -23,8 +23,13 @@ _TIER_MEMORY_S = 3600.0
 _FREE_REQUESTS_PER_MIN, _EXCESS_LOT_BPS = 450.0, 1.8
 
 
-def edge_report(market: Market, params: Params, desk: Desk, tape: Tape) -> dict[str, Any]:
-    """The EDGE_REPORT of one iteration: plain Python numbers, None where there is no data."""
+def edge_report(
+    market: Market, params: Params, desk: Desk, tape: Tape, open_before: int
+) -> dict[str, Any]:
+    """The EDGE_REPORT of one iteration: plain Python numbers, None where there is no data.
+
+    ``open_before`` quotes were at rest or on their way when the iteration began.
+    """
     seconds = market.ticks * DT
     side, price = np.asarray(tape.side), np.asarray(tape.price)
     size, kind, mid = np.asarray(tape.size), np.asarray(tape.kind), np.asarray(tape.mid)
@@ -46,7 +51,7 @@ def edge_report(market: Market, params: Params, desk: Desk, tape: Tape) -> dict[
             "slippage_bps_p95": _p95((side * (price - mid))[~makes]),
             "inventory_bps": _over(1e4 * float(np.sum(tape.held)) / market.ticks, volume),
             "p95_latency_ms": _p95(np.asarray(tape.latency) * 1000.0),
-            "hit_ratio": _over(float(np.count_nonzero(makes)), float(len(tape.latency))),
+            "hit_ratio": _hit_ratio(tape, open_before),
         },
         "fills": {
             "maker_count": int(np.count_nonzero(makes)),
@@ -80,6 +85,25 @@ def edge_report(market: Market, params: Params, desk: Desk, tape: Tape) -> dict[
             "takers": len(market.taker_time),
         },
     }
+
+
+def _hit_ratio(tape: Tape, open_before: int) -> float | None:
+    """Quotes that traded, wholly or in part, over quotes that could: never above 1.
+
+    Those that could are the ones open when the iteration began and the ones sent in it. A quote
+    may have many fills, and one that was sent before may fill now.
+    """
+    traded = {
+        (slot, placed)
+        for slot, placed, kind in zip(
+            np.asarray(tape.slot).tolist(),
+            np.asarray(tape.placed).tolist(),
+            np.asarray(tape.kind).tolist(),
+            strict=True,
+        )
+        if kind != HEDGE
+    }
+    return _over(float(len(traded)), float(open_before + tape.blocks[ADMITTED]))
 
 
 def _audit(tape: Tape) -> list[dict[str, Any]]:

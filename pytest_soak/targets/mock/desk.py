@@ -71,6 +71,12 @@ class Desk:
     """Not before this is a refused request tried again."""
     values: list[float] = field(default_factory=_values)
 
+    @property
+    def open_quotes(self) -> int:
+        """Quotes at rest and on their way; an exit order is none."""
+        resting = sum(size > 0.0 for size in self.size[:EXIT])
+        return resting + sum(lands < math.inf for lands in self.lands[:EXIT])
+
     def shift(self, seconds: float) -> None:
         """Count times from ``seconds`` later on: the next iteration's start."""
         for name in _TIMES:
@@ -107,6 +113,11 @@ class Tape:
     kind: list[int] = field(default_factory=list)
     mid: list[float] = field(default_factory=list)
     """The mid at the moment of the fill."""
+    slot: list[int] = field(default_factory=list)
+    """Whose order was filled."""
+    placed: list[float] = field(default_factory=list)
+    """Since when that order rested; the moment of the fill for one that took. With the slot, it
+    tells an order's fills from those of the next order there."""
     latency: list[float] = field(default_factory=list)
     """Seconds, one a request."""
     blocks: list[int] = field(default_factory=lambda: [0] * 5)

@@ -55,9 +55,9 @@ class MockTarget:
         disturbance = disturbance_of(windows, interval_s)
         market, after = next_market(self._market, seed, iteration, interval_s, disturbance)
         conditions = conditions_of(windows, market, seed, iteration, self._last_seen)
-        pending = tuple(self._desk.lands)
+        pending, open_before = tuple(self._desk.lands), self._desk.open_quotes
         tape = trade(market, params, self._desk, self._walk, conditions)
-        report = edge_report(market, params, self._desk, tape)
+        report = edge_report(market, params, self._desk, tape, open_before)
         happened = fired(windows, market, disturbance, conditions, tape, pending)
         if happened:
             report["scenarios"] = happened

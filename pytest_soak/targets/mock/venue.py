@@ -53,6 +53,7 @@ def slippage_bps(size: float, spread: float, depth: float) -> float:
 def fill(
     desk: Desk,
     tape: Tape,
+    slot: int,
     now: float,
     side: float,
     price: float,
@@ -74,6 +75,8 @@ def fill(
     tape.size.append(size)
     tape.kind.append(kind)
     tape.mid.append(mid)
+    tape.slot.append(slot)
+    tape.placed.append(desk.placed[slot] if kind == MAKER else now)
 
 
 def pick_off(desk: Desk, tape: Tape, now: float, fair: float, mid: float, depth: float) -> None:
@@ -84,11 +87,11 @@ def pick_off(desk: Desk, tape: Tape, now: float, fair: float, mid: float, depth:
     price, size = desk.price, desk.size
     for slot in range(LEVELS):
         if size[slot] > 0.0 and price[slot] > fair + _STALE_BPS:
-            fill(desk, tape, now, 1.0, price[slot], size[slot], MAKER, mid, depth)
+            fill(desk, tape, slot, now, 1.0, price[slot], size[slot], MAKER, mid, depth)
             size[slot] = 0.0
     for slot in range(LEVELS, 2 * LEVELS):
         if size[slot] > 0.0 and price[slot] < fair - _STALE_BPS:
-            fill(desk, tape, now, -1.0, price[slot], size[slot], MAKER, mid, depth)
+            fill(desk, tape, slot, now, -1.0, price[slot], size[slot], MAKER, mid, depth)
             size[slot] = 0.0
 
 
@@ -125,7 +128,7 @@ def hit(
                 continue
         if part > ours - _DUST:
             part = ours
-        fill(desk, tape, now, side, price[slot], part, MAKER, mid, depth)
+        fill(desk, tape, slot, now, side, price[slot], part, MAKER, mid, depth)
         size[slot] = ours - part
         left -= part
         if left < _DUST:
@@ -142,7 +145,7 @@ def land(
     if side * (price - mid) >= 0.5 * spread:
         paid = mid + side * slippage_bps(size, spread, depth)
         worse = side * (paid - price) > 0.0
-        fill(desk, tape, now, side, price if worse else paid, size, CROSS, mid, depth)
+        fill(desk, tape, slot, now, side, price if worse else paid, size, CROSS, mid, depth)
         desk.size[slot] = 0.0
         return
     desk.price[slot] = price
@@ -159,4 +162,4 @@ def leave(
     desk.lands[slot] = math.inf
     side = 1.0 if size > 0.0 else -1.0
     paid = mid + side * slippage_bps(abs(size), spread, depth)
-    fill(desk, tape, now, side, paid, abs(size), HEDGE, mid, depth)
+    fill(desk, tape, slot, now, side, paid, abs(size), HEDGE, mid, depth)

@@ -69,7 +69,10 @@ class Tally:
     """What an iteration adds up to."""
 
     fills: list[Fill] = field(default_factory=list)
+    open_before: int = 0
+    """Quotes at the venue or on their way when the iteration began."""
     quotes: int = 0
+    """Quotes sent."""
     hedges: int = 0
     hedges_filled: int = 0
     hedges_expired: int = 0
@@ -141,7 +144,8 @@ class QuotingBot:
 
     def trade_until(self, end_ns: int, params: Params) -> Tally:
         """Runs the bot to ``end_ns``; fills, blocks and latencies count from zero."""
-        self.tally = Tally()
+        quotes = sum(order.quote is not None for order in self._orders.values())
+        self.tally = Tally(open_before=quotes)
         self.gateway.begin()
         engine, signals = self._engine, self._signals
         while engine.now_ns < end_ns:

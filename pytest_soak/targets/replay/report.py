@@ -78,14 +78,16 @@ def edge_report(
 
     ``gross_bps`` is the mean of the markouts, ``side·(mid later − price)/price``, weighted by
     notional; ``fees_bps`` that of the fees (negative: a rebate); ``net_bps`` their difference.
-    ``hit_ratio`` is fills of quotes over quotes sent; ``inventory_bps`` the mean of |inventory|
-    over its limit, 10,000 being at the limit.
+    ``hit_ratio`` is quotes that filled over quotes that could: those open when the iteration began
+    and those sent in it. ``inventory_bps`` is the mean of |inventory| over its limit, 10,000 being
+    at the limit.
     """
     judged = [judged_fill(fill, mids, settings, tick_size, lot_size) for fill in tally.fills]
     maker = [fill for fill in judged if fill.maker]
     taker = [fill for fill in judged if not fill.maker]
     gross, fees = _mean(judged, "gross_bps"), _mean(judged, "fee_bps")
     quote_fills = len(judged) - tally.hedges_filled
+    could_fill = tally.open_before + tally.quotes
     return {
         "totals": {
             "net_bps": None if gross is None or fees is None else _rounded(gross - fees),
@@ -95,7 +97,7 @@ def edge_report(
             "slippage_bps_p95": _p95([fill.slippage_bps for fill in taker]),
             "inventory_bps": _inventory_bps(tally.inventory_ratios),
             "p95_latency_ms": _p95(bot.gateway.latencies_ms),
-            "hit_ratio": _rounded(quote_fills / tally.quotes) if tally.quotes else None,
+            "hit_ratio": _rounded(quote_fills / could_fill) if could_fill else None,
         },
         "fills": {
             "maker_count": len(maker),

@@ -164,9 +164,11 @@ class ReplayTarget:
             "sigma_bps": round(bot.sigma_bps, 6),
             "inventory_lots": bot.inventory_lots,
             "inventory_cap_lots": round(bot.inventory_cap_lots, 6),
+            "open_quotes_before": tally.open_before,
             "quotes": tally.quotes,
             "requests": bot.gateway.requests,
             "open_orders": bot.open_orders,
             "hedges": tally.hedges,
+            "hedges_filled": tally.hedges_filled,
             "hedges_expired": tally.hedges_expired,
         }

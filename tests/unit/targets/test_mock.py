@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import random
@@ -207,6 +208,69 @@ class TestReport:
             report["totals"]["gross_bps"] - report["totals"]["fees_bps"]
         )
         assert all(value > 0 for value in report["fills"].values())
+
+    @pytest.mark.parametrize("seed", [1, 2, 3])
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {},
+            AGGRESSIVE,
+            {"replace_rate_per_min": 10.0},
+            {"replace_rate_per_min": 10.0, "impact_cap_ratio": 0.5, "base_spread_bps": 0.05},
+            {"concurrency_limit": 1.0, "min_interval_ms": 1000.0, "impact_cap_ratio": 0.5},
+        ],
+        ids=["start", "aggressive", "few", "few and large", "slow"],
+    )
+    def test_the_hit_ratio_is_a_ratio(self, seed: int, changed: Mapping[str, float]) -> None:
+        for report in reports(seed, 6, 60.0, **changed):
+            ratio = report["totals"]["hit_ratio"]
+            assert ratio is None or 0.0 <= ratio <= 1.0
+
+    def test_a_quote_is_hit_once_however_many_fills_it_has(self) -> None:
+        """Large quotes that hardly move are filled in many parts."""
+        changed = {"replace_rate_per_min": 10.0, "impact_cap_ratio": 0.5, "base_spread_bps": 0.05}
+        for report in reports(1, 6, 60.0, **changed)[1:]:
+            fills = report["fills"]["maker_count"] + report["summary"]["crossing_count"]
+            requests = report["summary"]["requests"]
+            assert fills > 1.5 * requests
+            assert report["totals"]["hit_ratio"] > 0.2
+
+    @pytest.mark.parametrize("changed", [{}, {"replace_rate_per_min": 30.0}], ids=["start", "few"])
+    def test_the_hit_ratio_is_that_of_a_count_by_hand(
+        self, changed: Mapping[str, float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each quote that lands gets a number, and its fills are noted under it."""
+        from pytest_soak.targets.mock import venue
+
+        numbers, quote_in, traded = itertools.count(), dict[int, int](), set[int]()
+        land, fill = venue.land, venue.fill
+
+        def numbered(desk: Any, tape: Any, slot: int, *rest: Any) -> None:
+            quote_in[slot] = next(numbers)
+            land(desk, tape, slot, *rest)
+
+        def noted(desk: Any, tape: Any, slot: int, *rest: Any) -> None:
+            if slot in quote_in:  # an exit order is no quote
+                traded.add(quote_in[slot])
+            fill(desk, tape, slot, *rest)
+
+        monkeypatch.setattr(venue, "land", numbered)
+        monkeypatch.setattr(venue, "fill", noted)
+        target = make_mock(lane(3, 60.0))
+        for number in range(1, 6):
+            before = target.snapshot()["desk"]
+            resting = sum(size > 0 for size in before["size"])
+            on_the_way = sum(lands is not None for lands in before["lands"][:-1])
+            traded.clear()
+            report = target.run(number, runtime(**changed))
+            could = resting + on_the_way + report["summary"]["requests"]
+            assert report["totals"]["hit_ratio"] == len(traded) / could
+            assert traded
+
+    def test_quotes_without_a_fill_are_a_hit_ratio_of_zero(self) -> None:
+        report = make_mock(lane(1, 0.1)).run(1, runtime(min_interval_ms=1000.0))
+        assert report["summary"]["requests"] > 0
+        assert report["totals"]["hit_ratio"] == 0.0
 
     def test_it_echoes_the_parameters_in_force(self) -> None:
         report = make_mock(lane(1, 10.0)).run(1, runtime(**S1))

@@ -202,6 +202,23 @@ def test_an_interval_without_fills_has_no_data_rather_than_zero(
     assert report["totals"]["p95_latency_ms"] is not None
 
 
+def test_the_hit_ratio_is_a_ratio_also_where_old_quotes_fill(synthetic: str, replay: Maker) -> None:
+    """Hardly a quote is sent in an interval, and those of the interval before fill in it."""
+    target = replay(synthetic, interval_s=2.0)
+    reports = run(target, 1, runtime(replace_rate_per_min=1200, min_interval_ms=5))
+    few = runtime(replace_rate_per_min=10, min_interval_ms=1000)
+    reports += [target.run(number, few) for number in range(2, 20)]
+
+    for report in reports:
+        totals, quotes = report["totals"], report["replay"]["quotes"]
+        trades = report["fills"]["maker_count"] + report["fills"]["taker_count"]
+        trades -= report["replay"]["hedges_filled"]
+        could = quotes + report["replay"]["open_quotes_before"]
+        assert totals["hit_ratio"] == (pytest.approx(trades / could) if could else None)
+        assert totals["hit_ratio"] is None or 0.0 <= totals["hit_ratio"] <= 1.0
+    assert any(report["fills"]["maker_count"] > report["replay"]["quotes"] for report in reports)
+
+
 def test_a_moved_quote_leaves_no_order_behind(synthetic: str, replay: Maker) -> None:
     reports = run(replay(synthetic), 3, runtime(replace_rate_per_min=1200, min_interval_ms=10))
 

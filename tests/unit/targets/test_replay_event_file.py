@@ -24,6 +24,7 @@ from tests.unit.targets.recordings import (
     saved,
 )
 
+UNREADABLE = "has a header that cannot be read"
 FLAGS, METHOD = 8, 10
 """Offsets in the central header of a zip member."""
 
@@ -82,15 +83,21 @@ def test_an_encrypted_member_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        ("{'descr': '<f8'", "header"),
-        ("", "header"),
-        ("((((" * 2000, "header"),
-        ("[" * 9000, "header"),
-        ("{'descr': '<f8', 'fortran_order': False}", "header"),
-        ("{'descr': '<f8', 'fortran_order': 2, 'shape': (1,)}", "header"),
-        ("{'descr': 'no type', 'fortran_order': False, 'shape': (1,)}", "header"),
-        (event_header("(400,)", "[('ev', '<f8', (1000000000000,))]"), "header"),
-        (event_header("('400',)"), "header"),
+        ("{'descr': '<f8'", UNREADABLE),
+        ("", UNREADABLE),
+        ("((((" * 2000, UNREADABLE),
+        ("[" * 9000, UNREADABLE),
+        ("{'descr': '<f8', 'fortran_order': False}", UNREADABLE),
+        ("{'descr': '<f8', 'fortran_order': 2, 'shape': (1,)}", UNREADABLE),
+        (
+            "{'descr': 'no type', 'fortran_order': False, 'shape': (1,)}",
+            UNREADABLE,
+        ),
+        (
+            event_header("(400,)", "[('ev', '<f8', (1000000000000,))]"),
+            UNREADABLE,
+        ),
+        (event_header("('400',)"), UNREADABLE),
         (event_header("(400,)").ljust(20_000), "20,001 bytes"),
     ],
 )

@@ -251,6 +251,14 @@ def test_depth_of_one_side_only_names_the_other(tmp_path: Path, flag: int, side:
     assert f"no depth event of the {side} side" in message
 
 
+def test_depth_that_only_the_exchange_sees_is_no_feed(tmp_path: Path) -> None:
+    array = market()
+    array["ev"][2:] &= ~np.uint64(LOCAL)
+    array["ev"][9::10] |= np.uint64(LOCAL)
+
+    assert "no depth event after its snapshot" in refusal(saved(tmp_path, array))
+
+
 def test_a_book_that_is_always_crossed_is_refused(tmp_path: Path) -> None:
     array = market()
     array["px"] = 200.5 - array["px"]
