@@ -59,14 +59,11 @@ def _soak(request: pytest.FixtureRequest) -> Soak:
 
 
 @pytest.fixture
-def _soak_slot(request: pytest.FixtureRequest) -> object:
-    """Carries the iteration that a check's item stands for; parametrized by the soak."""
-    return getattr(request, "param", None)
+def soak_iteration(request: pytest.FixtureRequest) -> SoakIteration:
+    """The iteration just observed; a test that asks for it is run once per iteration.
 
-
-@pytest.fixture
-def soak_iteration(request: pytest.FixtureRequest, _soak_slot: object) -> SoakIteration:
-    """The iteration just observed; a test that asks for it is run once per iteration."""
+    Its parameter is the place of the item: which iteration of which lane.
+    """
     return _soak(request).iteration(request.node)
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from pytest_soak.session.plan import Plan
 
-SLOT_FIXTURE = "_soak_slot"
 CHECK_FIXTURE = "soak_iteration"
 SUITE_NODE = "soak"
 _SLOT = pytest.StashKey["Slot"]()
@@ -63,7 +62,7 @@ def generate(metafunc: pytest.Metafunc, plan: Plan) -> None:
     if CHECK_FIXTURE in metafunc.fixturenames:
         slots = slots_of(plan)
         metafunc.parametrize(
-            SLOT_FIXTURE, slots, indirect=True, ids=[slot_id(plan, slot) for slot in slots]
+            CHECK_FIXTURE, slots, indirect=True, ids=[slot_id(plan, slot) for slot in slots]
         )
 
 
@@ -72,7 +71,7 @@ def slot_of(item: pytest.Item) -> Slot | None:
     slot = item.stash.get(_SLOT, None)
     if slot is None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
-        slot = parameters.get(SLOT_FIXTURE)
+        slot = parameters.get(CHECK_FIXTURE)
         if isinstance(slot, Slot):
             item.stash[_SLOT] = slot
     return slot

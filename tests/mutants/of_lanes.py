@@ -147,7 +147,7 @@ OPERATORS = (
         "        if state_hash == self.state.state_hash:\n            return False\n",
         "        if state_hash:\n            return False\n",
         (LANE,),
-        "I6|not noticed|a decision was lost|DID NOT RAISE",
+        "I6|is not in the journal|a decision was lost|DID NOT RAISE",
     ),
     Mutant(
         "an edit does not end the oscillation memory",
@@ -314,7 +314,7 @@ FILES = (
         "            self._files.write(decided.decision.values)\n"
         "            self._append(*lines)\n            if self.state.intent is not None:\n",
         (LANE,),
-        "I6: the file has a hash that the journal does not know|I13",
+        "I6: the file has a hash that is not in the journal|I13",
     ),
     Mutant(
         "torn line kept",
