@@ -1,6 +1,7 @@
-"""Draws ``run.svg``, the picture in the README: what the main command prints, unedited.
+"""Draws ``run.svg``, the picture in the README: the unedited output of the main command.
 
-Needs ``rich`` (no dependency of the package): ``pip install rich && python docs/images/draw.py``.
+It needs ``rich``, which is no dependency of the package:
+``pip install rich && python docs/images/draw.py``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ COMMAND = ["--soak-iterations=24", "--soak-mock"]
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
+        session = subprocess.run(
             [sys.executable, "-m", "pytest", "--color=yes", *COMMAND],
             cwd=folder,
             env={**os.environ, "COLUMNS": "100", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
@@ -30,13 +31,13 @@ def main() -> None:
             text=True,
             check=False,
         )  # fmt: skip
-    output = done.stdout.replace(folder, "~/empty")
+    output = session.stdout.replace(folder, "~/empty")
     console = Console(record=True, width=100, file=io.StringIO())
     console.print(Text.from_ansi(f"$ pytest {' '.join(COMMAND)}\n{output}"))
     svg = console.export_svg(title="pytest-soak")
-    # Fonts are the reader's own: a picture opens no connection.
+    # The fonts of the reader's machine are used: the picture must not open a connection.
     svg = re.sub(r"@font-face\s*{[^}]*}", "", svg).replace("Fira Code", "DejaVu Sans Mono")
-    svg = svg.replace("<text ", '<text xml:space="preserve" ')  # some viewers cut leading spaces
+    svg = svg.replace("<text ", '<text xml:space="preserve" ')  # some viewers drop leading spaces
     Path(__file__).with_name("run.svg").write_text(svg, "utf-8")
 
 

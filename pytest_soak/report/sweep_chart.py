@@ -61,8 +61,8 @@ def chart_legend(drawing: Drawing, sweep: Sweep, frame: Frame) -> None:
     drawing.text(x, y, "How to read it", size=14.5, bold=True)
     rows: list[tuple[str, str]] = [
         ("mean", "mean over seeds and iterations"),
-        ("band", "its 95 % interval (cut at the edge of the panel)"),
-        ("seed", "one line per seed: the same market at every value"),
+        ("band", "its 95 % interval (cut at the panel's edge)"),
+        ("seed", "one line per seed: same market at each value"),
         ("inside", "meets the limit"),
         ("outside", "does not meet the limit"),
         ("filled", "filled: differs from the start (95 %, paired)"),

@@ -112,7 +112,7 @@ def interval_text(sweep: Sweep) -> str:
         return (
             f"Intervals are 95 % Student t intervals over {len(sweep.seeds)} seeds; each seed is a "
             "market of its own. Differences are paired by seed, since every point met the same "
-            "markets. The 95 % hold for each interval alone, not for all of them together."
+            "markets. Each interval alone has a confidence of 95 %, not all of them together."
             + (_FEW_SEEDS if len(sweep.seeds) < 4 else "")
         )
     return (
