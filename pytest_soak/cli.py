@@ -252,7 +252,8 @@ def _audit(arguments: argparse.Namespace) -> int:
         exit_code = UNSEALED_EXIT if note and exit_code == 0 else exit_code
     if note:
         print(note)
-    sys.stdout.write(audit(run.histories, judgement))
+    hooks = run.directory.about.get("hooks", ())
+    sys.stdout.write(audit(run.histories, judgement, hooks))
     return exit_code
 
 

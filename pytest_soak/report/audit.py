@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.echo import echo_lines
@@ -17,6 +18,7 @@ from pytest_soak.report.effects import effect_lines
 from pytest_soak.report.markdown import cell
 from pytest_soak.report.notices import notice_lines
 from pytest_soak.report.scenarios import scenario_lines
+from pytest_soak.report.sources import source_lines
 from pytest_soak.report.summary import final_values
 from pytest_soak.statistics import detrended
 
@@ -30,9 +32,18 @@ _SD_OF_MAD = 1.4826
 _LONGEST_LIST = 20
 
 
-def audit(histories: Sequence[History], judgement: RunJudgement) -> str:
-    """The whole run; ``histories`` in the order of ``judgement.lanes``."""
+def audit(
+    histories: Sequence[History],
+    judgement: RunJudgement,
+    sources: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """The whole run; ``histories`` in the order of ``judgement.lanes``.
+
+    ``sources`` are the ``hooks`` of ``run.json``: the code that decided in the run.
+    """
     lines = [f"# Soak audit: {judgement.verdict}", ""]
+    decided = source_lines(sources, histories[0].target) if histories else []
+    lines += [*(f"- {cell(line)}" for line in decided), ""] if decided else []
     if len(histories) > 1:
         lines += ["| lane | verdict | measured | freeze ready |", "|---|---|---|---|"]
         lines += [

@@ -16,7 +16,8 @@ from pytest_soak.session.plan import Plan
 from pytest_soak.session.reports import carried, gate_reports, status_of_gate, trouble_report
 from pytest_soak.session.runs import PreparedRun, collect_only_plan, prepare_run
 from pytest_soak.session.selection import SoakRefusal, SoakWarning, refuse_part, selection_of
-from pytest_soak.session.soak import Soak
+from pytest_soak.session.soak import SOURCES_ATTRIBUTE, Soak
+from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.settings import Settings
 from pytest_soak.store.errors import StoreError
 
@@ -47,6 +48,7 @@ class Controller:
         self._refusal = ""
         self._failed_items: dict[str, set[str]] = {}
         self._failing = False
+        self._sources: tuple[Source, ...] = ()
 
     # -- before --------------------------------------------------------------------------------
 
@@ -56,13 +58,15 @@ class Controller:
         if any(self._config.getoption(name, False) for name in _LISTING):
             self._plan = collect_only_plan(self._settings)
         else:
-            answers = bool(self._config.hook.pytest_soak_target.get_hookimpls())
-            self._prepared = prepare_run(self._settings, answers)
+            self._prepared = prepare_run(self._settings)
             self._plan = self._prepared.plan
+            self._sources = sources_of(self._config, self._settings)
         if manager.hasplugin("dsession"):
             from pytest_soak.session.distributed import Distribution
 
-            self._distribution = Distribution(self._plan, partial(self._begin, session))
+            self._distribution = Distribution(
+                self._plan, partial(self._begin, session), self._sources
+            )
             manager.register(self._distribution, "soak-distribution")
         else:
             self._soak = Soak(self._config, self._plan)
@@ -70,7 +74,7 @@ class Controller:
 
     def pytest_report_header(self) -> list[str]:
         about_target = self._prepared.about_target if self._prepared else ()
-        return terminal.header(self._plan, about_target) if self._plan else []
+        return terminal.header(self._plan, about_target, self._sources) if self._plan else []
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         warning = warning_message.message
@@ -95,15 +99,23 @@ class Controller:
         planned = self._prepared.plan
         if not nodeids and planned.has_items:
             return  # nothing is selected, which has pytest's own exit code
+        shown, self._sources = self._sources, sources_of(self._config, self._settings)
+        # With workers the controller does not see the conftests of sub-folders; they refuse.
+        problem = problem_of(self._sources, self._settings) if self._distribution is None else ""
+        if problem:
+            raise pytest.UsageError(problem)
         selection = selection_of(nodeids, planned)
         refuse_part(selection, planned, self._config)
-        self._plan = self._prepared.begin(selection.iterations)
+        self._warnings += self._prepared.changed_files(self._sources)
+        self._plan = self._prepared.begin(selection.iterations, self._sources)
         self._begun = True
-        terminal.begun(self._config, planned, self._plan, self._warnings)
+        new = [source for source in self._sources if source not in shown]
+        terminal.begun(self._config, planned, self._plan, self._warnings, new)
 
     # -- during --------------------------------------------------------------------------------
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._add_sources(from_data(getattr(report, SOURCES_ATTRIBUTE, ())))
         progress = carried(report)
         if progress and progress["fresh_from"]:
             self._fresh_targets[progress["lane"]] = progress["fresh_from"]
@@ -113,6 +125,14 @@ class Controller:
             several = self._plan is not None and len(self._plan.lanes) > 1
             lane = f"{progress['lane']}: " if several else ""
             terminal.iteration(self._config, lane + progress["line"].lstrip())
+
+    def _add_sources(self, of_worker: Sequence[Source]) -> None:
+        """Show and store what a worker found in conftests that only a collection loads."""
+        new = tuple(source for source in of_worker if source not in self._sources)
+        if new and self._plan and self._prepared:
+            self._sources += new
+            self._prepared.update(self._sources)
+            terminal.begun(self._config, self._plan, self._plan, (), new)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
@@ -154,7 +174,13 @@ class Controller:
             lost = self._distribution.lost if self._distribution else {}
             references = self._prepared.references if self._prepared else {}
             self._judged = judge_and_write(
-                self._config, plan, lost, self._fresh_targets, references, self._failed_items
+                self._config,
+                plan,
+                lost,
+                self._fresh_targets,
+                references,
+                self._failed_items,
+                self._sources,
             )
             reports = gate_reports(self._judged.run, plan.settings.strict)
             reports += [trouble_report(name, text) for name, text in self._judged.trouble]

@@ -15,6 +15,8 @@ from xdist.workermanage import WorkerController
 
 from pytest_soak.session.items import slot_of_nodeid
 from pytest_soak.session.plan import Plan
+from pytest_soak.session.soak import SOURCES_INPUT
+from pytest_soak.session.sources import Source
 
 WORKER_INPUT = "soak"
 
@@ -70,13 +72,17 @@ class LaneScheduling(LoadScopeScheduling):
 class Distribution:
     """The controller's side: sends the plan to workers, and schedules lanes."""
 
-    def __init__(self, plan: Plan, begin: Callable[[Sequence[str]], None]) -> None:
+    def __init__(
+        self, plan: Plan, begin: Callable[[Sequence[str]], None], sources: Sequence[Source]
+    ) -> None:
         self._plan = plan
+        self._sources = sources
         self._begin = begin
         self._scheduler: LaneScheduling | None = None
 
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput[WORKER_INPUT] = self._plan.as_data()
+        node.workerinput[SOURCES_INPUT] = [source.as_data() for source in self._sources]
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> LaneScheduling:
         lane_ids = [item.lane.id for item in self._plan.lanes]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +21,6 @@ from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.lane.hooks import no_outcomes, place_of
 from pytest_soak.loop.model import History, Verdict, worst_of
 
-HOOKS: Final = (
-    "pytest_soak_target",
-    "pytest_soak_propose",
-    "pytest_soak_gate",
-    "pytest_soak_iteration",
-)
 _GATE: Final = "pytest_soak_gate"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 _RESERVED: Final = frozenset(
@@ -142,27 +135,6 @@ class _Criteria:
         self.results.append(
             CriterionResult(name, verdict, reason=f"{name}: {_text(text, _LONGEST_REASON)}")
         )
-
-
-def answering_files(config: pytest.Config) -> list[dict[str, Any]]:
-    """The files that answer the soak's hooks: name without folder, SHA-256, and which hooks."""
-    hooks: dict[Path, list[str]] = {}
-    for name in HOOKS:
-        for implementation in getattr(config.hook, name).get_hookimpls():
-            code = getattr(implementation.function, "__code__", None)
-            if code is not None:
-                hooks.setdefault(Path(code.co_filename), []).append(name)
-    return [
-        {"file": path.name, "sha256": _hash_of(path), "hooks": sorted(set(answered))}
-        for path, answered in sorted(hooks.items())
-    ]
-
-
-def _hash_of(path: Path) -> str | None:
-    try:
-        return sha256(path.read_bytes()).hexdigest()
-    except OSError:  # it was made in memory, or is gone since
-        return None
 
 
 def _wraps(implementation: Any) -> bool:

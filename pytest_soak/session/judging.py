@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from pytest_soak.canonical import scrubbed
-from pytest_soak.fingerprint import versions
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.loop.model import History, Verdict
@@ -26,8 +25,9 @@ from pytest_soak.report.sweep import sweeps_of
 from pytest_soak.report.sweep_picture import sweep_svg
 from pytest_soak.report.sweep_text import sweep_csv, sweep_markdown
 from pytest_soak.sealed import Inputs, LaneInputs, judge_stored, seal
-from pytest_soak.session.hook_criteria import answering_files, hook_criteria
+from pytest_soak.session.hook_criteria import hook_criteria
 from pytest_soak.session.plan import Plan
+from pytest_soak.session.sources import Source, answering_files
 from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_text
@@ -52,13 +52,14 @@ def judge_and_write(
     fresh_targets: Mapping[str, int],
     references: Mapping[str, StoredReference],
     failed_items: Mapping[str, Collection[str]],
+    sources: Sequence[Source] = (),
 ) -> RunResult:
     """Judge every lane of the run from its journal, seal it, and write what follows from it.
 
     ``lost`` names the lanes whose worker died, with the item it was running; ``fresh_targets``
     those that were resumed with a target that could not be restored, with the iteration;
     ``references`` has the noise to judge a lane by; ``failed_items`` the items of a lane that the
-    session failed.
+    session failed; ``sources`` are the places that answered the hooks.
     """
     settings = plan.settings
     run = RunDirectory.resume(settings.directory)
@@ -88,7 +89,7 @@ def judge_and_write(
             fresh_targets={**run.about.get("fresh_targets", {}), **fresh_targets},
         )
         # Last of what is judged from, and before anything that shows the verdict.
-        seal(run, lanes, inputs, judgement, answering_files(config))
+        seal(run, lanes, inputs, judgement, answering_files(sources))
     except (StoreError, OSError) as error:
         trouble.append(("run/seal", f"the judgement could not be sealed: {error}"))
     failed = write_artifacts(run, judgement, histories, settings)
@@ -131,10 +132,11 @@ def write_artifacts(
     """
     writer = _Writer()
     snapshots: list[Mapping[str, Any]] = []
+    sources = run.about.get("hooks", ())
     for history, lane in zip(histories, judgement.lanes, strict=True):
         made: Mapping[str, Any] = {"lane": lane.lane_id, "verdict": str(lane.verdict)}
         with writer.artifact(f"{lane.lane_id}: the snapshot"):
-            made = snapshot(history, lane, versions())
+            made = snapshot(history, lane, run.about.get("versions", {}))
         snapshots.append(made)
     for history, lane, made in zip(histories, judgement.lanes, snapshots, strict=True):
         directory = run.lane_directory(history.lane.id)
@@ -142,8 +144,8 @@ def write_artifacts(
         _write_missing(writer, directory, history)
         if len(histories) > 1:
             of_lane = RunJudgement(lane.verdict, (lane,))
-            _write_run(writer, directory, of_lane, [history], [made])
-    _write_run(writer, run.top, judgement, histories, snapshots)
+            _write_run(writer, directory, of_lane, [history], [made], sources)
+    _write_run(writer, run.top, judgement, histories, snapshots, sources)
     if settings.sweep:
         _write_sweep(writer, run.top, histories, settings)
     if settings.export_json is not None:
@@ -151,7 +153,7 @@ def write_artifacts(
             atomic_write_text(settings.export_json, metrics_lines(judgement))
     if settings.export_md is not None:
         with writer.artifact(str(settings.export_md)):
-            atomic_write_text(settings.export_md, audit(histories, judgement))
+            atomic_write_text(settings.export_md, audit(histories, judgement, sources))
     return tuple(writer.trouble)
 
 
@@ -215,6 +217,7 @@ def _write_run(
     judgement: RunJudgement,
     histories: Sequence[History],
     snapshots: Sequence[Mapping[str, Any]],
+    sources: Sequence[Mapping[str, Any]],
 ) -> None:
     """What there is per lane and, over several lanes, once more on top."""
     document: dict[str, Any] = {}
@@ -223,6 +226,6 @@ def _write_run(
     writer.text(directory, names.SNAPSHOT, lambda: snapshot_text(document))
     writer.text(directory, names.SNAPSHOT_PRETTY, lambda: snapshot_text(document, pretty=True))
     writer.text(directory, names.METRICS, lambda: metrics_text(judgement))
-    writer.text(directory, names.AUDIT, lambda: audit(histories, judgement))
+    writer.text(directory, names.AUDIT, lambda: audit(histories, judgement, sources))
     writer.text(directory, names.RECOMMENDATIONS, lambda: recommendations(histories, judgement))
     writer.text(directory, names.FAILURES, lambda: failures(histories, judgement))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
@@ -31,6 +31,7 @@ from pytest_soak.references import read_references, reference_for
 from pytest_soak.session import targets
 from pytest_soak.session.lanes import PreparedLane, named, prepare_lanes, scheduled_in
 from pytest_soak.session.plan import Plan, in_directories
+from pytest_soak.session.sources import Source, hashes_of
 from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
@@ -71,20 +72,35 @@ class PreparedRun:
     about_target: tuple[str, ...]
     """What the target says about its data, for the header."""
 
-    def begin(self, lane_ids: Collection[str]) -> Plan:
+    def begin(self, lane_ids: Collection[str], sources: Sequence[Source] = ()) -> Plan:
         """Make the run of these lanes, and retire ``latest``; or go on with the stored run.
 
-        Raises pytest.UsageError where the directory cannot be written.
+        ``sources`` are the places in the code that answer its hooks. Raises pytest.UsageError
+        where the directory cannot be written.
         """
         plan = self.plan.only(lane_ids)
         try:
             if self.stored:
-                _go_on(plan, self.stored)
+                _go_on(plan, self.stored, sources)
             else:
-                _create(plan, self.lanes)
+                _create(plan, self.lanes, sources)
         except (StoreError, ValueError) as error:
             raise pytest.UsageError(f"soak: {error}") from error
         return plan
+
+    def changed_files(self, sources: Sequence[Source]) -> list[str]:
+        """A warning for each file of the hooks that is not as the stored run had it."""
+        stored = self.stored.directory.about.get("versions", {}) if self.stored else {}
+        before = stored.get("files")
+        return [
+            f"{file} is not as it was when the run was last begun"
+            for file, digest in hashes_of(sources).items()
+            if isinstance(before, Mapping) and before.get(file, digest) != digest
+        ]
+
+    def update(self, sources: Sequence[Source]) -> None:
+        """Store the sources once more: a worker found others. Raises StoreError."""
+        RunDirectory.resume(self.plan.settings.directory).update(**about_sources(sources))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +110,11 @@ class _StoredRun:
     """Lanes whose journal plans another number of iterations."""
 
 
-def prepare_run(settings: Settings, hook_answers: bool) -> PreparedRun:
+def prepare_run(settings: Settings) -> PreparedRun:
     """Resolve everything and take the directory's lock.
 
     Raises pytest.UsageError for anything that is wrong before iteration 1.
     """
-    if settings.target is None and not hook_answers:
-        raise pytest.UsageError(
-            "soak: no target. Name one of: --soak-mock (the built-in market), "
-            "--soak-target=mock|replay|module:factory (or ini soak_target), "
-            "or a hook pytest_soak_target(lane) in conftest.py"
-        )
     prepared = prepare_lanes(settings)
     about_target: tuple[str, ...] = ()
     if settings.target is not None:
@@ -171,7 +181,18 @@ def _target_name(settings: Settings) -> str:
     return settings.target or "conftest"
 
 
-def _about(settings: Settings, resumed: int) -> dict[str, Any]:
+def about_sources(sources: Sequence[Source]) -> dict[str, Any]:
+    """The fields of ``run.json`` on the code that decides: its places, and the files' hashes."""
+    files = {"files": hashes_of(sources)} if sources else {}
+    return {
+        "hooks": [
+            {"hook": source.hook, "file": source.file, "line": source.line} for source in sources
+        ],
+        "versions": {**versions(), **files},
+    }
+
+
+def _about(settings: Settings, resumed: int, sources: Sequence[Source]) -> dict[str, Any]:
     return {
         "iterations": settings.iterations,
         "interval_s": settings.interval_s,
@@ -185,7 +206,7 @@ def _about(settings: Settings, resumed: int) -> dict[str, Any]:
         "profiles": list(settings.profiles),
         "reference": str(settings.reference) if settings.reference else None,
         "resumed": resumed,
-        "versions": versions(),
+        **about_sources(sources),
         **({"sweep": list(settings.sweep)} if settings.sweep else {}),
     }
 
@@ -196,13 +217,13 @@ def _new_plan(settings: Settings, prepared: tuple[PreparedLane, ...], run_id: st
     return Plan(settings, run_id, path, lanes, _target_name(settings))
 
 
-def _create(plan: Plan, prepared: tuple[PreparedLane, ...]) -> None:
+def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[Source]) -> None:
     """The directory of a new run, with the start of each lane of the plan in it."""
     settings = plan.settings
     selected = {item.lane.id for item in plan.lanes}
     left_out = [item.lane.id for item in prepared if item.lane.id not in selected]
     about = {
-        **_about(settings, resumed=0),
+        **_about(settings, 0, sources),
         "data_hash": _data_hash(settings),
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         **({_LEFT_OUT: left_out} if left_out else {}),
@@ -285,14 +306,14 @@ def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tupl
     return plan, _StoredRun(run, tuple(lengthened))
 
 
-def _go_on(plan: Plan, stored: _StoredRun) -> None:
+def _go_on(plan: Plan, stored: _StoredRun, sources: Sequence[Source]) -> None:
     """Write into the stored run that it goes on, and as what."""
     run = stored.directory
     for lane_id in stored.lengthened:
         journal = Journal.open(run.lane_directory(lane_id).journal_path)
         journal.append(entries.plan_entry(plan.settings.iterations))
         journal.close()
-    about = _about(plan.settings, resumed=int(run.about.get("resumed", 0)) + 1)
+    about = _about(plan.settings, int(run.about.get("resumed", 0)) + 1, sources)
     run.update(**about, verdict=None)
     if plan.has_items:
         # What an earlier end of the run said of it is no longer true.

@@ -23,9 +23,14 @@ from pytest_soak.session.items import Slot, slot_of
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.reports import ItemProgress, progress_of
 from pytest_soak.session.selection import SoakRefusal
+from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.session.targets import factory_of
 from pytest_soak.store.errors import StoreError
 
+SOURCES_INPUT = "soak_sources"
+"""A worker receives under this name what its controller has loaded."""
+SOURCES_ATTRIBUTE = "soak_sources"
+"""A worker's first report of an item carries what it has loaded, for the controller."""
 _PROGRESS = pytest.StashKey[ItemProgress]()
 
 
@@ -53,6 +58,10 @@ class Soak:
         self._recorded: dict[str, Any] = {}
         self._failed: list[str] = []
         self._current: tuple[str, int] | None = None
+        self._of_controller: tuple[Source, ...] | None = None
+        if (received := getattr(config, "workerinput", None)) is not None:
+            self._of_controller = from_data(received.get(SOURCES_INPUT, ()))
+        self._to_report: tuple[Source, ...] = ()
 
     # -- collection ----------------------------------------------------------------------------
 
@@ -68,6 +77,7 @@ class Soak:
         try:
             refuse_rerun_markers(items)
             outsiders = soak_items.take_part(session, items, self.plan)
+            self._check_sources()
         except pytest.UsageError as error:
             if hasattr(self.config, "workerinput"):
                 selection.send(self.config, SoakRefusal(str(error)))
@@ -79,6 +89,16 @@ class Soak:
         self._last = soak_items.last_items(items)
         slots = [slot for slot in map(slot_of, items) if slot]
         self.plan = self.plan.only({slot.lane_id for slot in slots})
+
+    def _check_sources(self) -> None:
+        """In a worker: refuse what the controller cannot see, and prepare it for a report."""
+        if self._of_controller is None:
+            return
+        sources = sources_of(self.config, self.plan.settings)
+        problem = problem_of(sources, self.plan.settings, self._of_controller)
+        if problem:
+            raise pytest.UsageError(problem)
+        self._to_report = sources
 
     # -- one item ------------------------------------------------------------------------------
 
@@ -108,6 +128,9 @@ class Soak:
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, _TOLD):
             report.longrepr = told(call.excinfo.value)
+        if self._to_report:
+            setattr(report, SOURCES_ATTRIBUTE, [source.as_data() for source in self._to_report])
+            self._to_report = ()
         progress = item.stash.get(_PROGRESS, None)
         if progress:
             if report.failed and call.when != "teardown":

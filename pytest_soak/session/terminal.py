@@ -11,12 +11,14 @@ import pytest
 from pytest_soak.loop.model import Verdict
 from pytest_soak.report.layout import cut
 from pytest_soak.report.notices import notice_lines
+from pytest_soak.report.sources import source_lines
 from pytest_soak.report.sweep import sweeps_of
 from pytest_soak.report.sweep_text import sweep_table
 from pytest_soak.report.table import final_table
 from pytest_soak.session.judging import RunResult
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.reports import carried
+from pytest_soak.session.sources import Source
 
 WIDTH: Final = 100
 _MOST_UNKNOWN: Final = 5
@@ -36,7 +38,9 @@ _COLOUR: Final = {
 }
 
 
-def header(plan: Plan, about_target: Sequence[str] = ()) -> list[str]:
+def header(
+    plan: Plan, about_target: Sequence[str] = (), sources: Sequence[Source] = ()
+) -> list[str]:
     """What was resolved, as the first lines of the session."""
     settings = plan.settings
     hours = settings.iterations * settings.interval_s / 3600
@@ -71,21 +75,36 @@ def header(plan: Plan, about_target: Sequence[str] = ()) -> list[str]:
     for line in about_target:
         text = f"soak: {line}"
         lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
+    lines += _source_lines(plan, sources)
     if plan.run_id:
         lines.append(f"soak: run {plan.run_id}" + (" (resumed)" if settings.resume else ""))
     return lines
 
 
-def begun(config: pytest.Config, planned: Plan, selected: Plan, warnings: Sequence[str]) -> None:
-    """What the collection added to the header: which lanes are selected, and warnings."""
+def _source_lines(plan: Plan, sources: Sequence[Source]) -> list[str]:
+    lines: list[str] = []
+    for line in source_lines([source.as_data() for source in sources], plan.target):
+        text = f"soak: {line}"
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
+    return lines
+
+
+def begun(
+    config: pytest.Config,
+    planned: Plan,
+    selected: Plan,
+    warnings: Sequence[str],
+    sources: Sequence[Source] = (),
+) -> None:
+    """What the collection added to the header: selected lanes, files of hooks, and warnings."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None:
         return
-    lines = []
+    lines = _source_lines(planned, sources)
     if len(selected.lanes) < len(planned.lanes):
         ids = ", ".join(item.lane.id for item in selected.lanes)
         text = f"soak: {len(selected.lanes)} of {len(planned.lanes)} lanes selected: {ids}"
-        lines = textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
     if lines or warnings:
         reporter.ensure_newline()
     for line in lines:

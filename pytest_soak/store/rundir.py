@@ -48,6 +48,7 @@ _FIELDS = object_of(
         "verdict": optional(TEXT),
         "data_hash": optional(TEXT),
         "left_out": list_of(TEXT),
+        "hooks": list_of(object_of({"hook": TEXT, "file": TEXT, "line": WHOLE})),
     },
 )
 """The other fields of ``run.json`` that are read; each is optional."""

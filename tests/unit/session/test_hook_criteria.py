@@ -15,7 +15,7 @@ import pytest
 from pytest_soak import criterion, hookspecs
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.loop.model import Verdict
-from pytest_soak.session.hook_criteria import answering_files, hook_criteria
+from pytest_soak.session.hook_criteria import hook_criteria
 from tests.unit.gate.histories import make_history
 
 Hook = Callable[..., Any]
@@ -222,13 +222,3 @@ def test_texts_are_cleaned_and_bounded() -> None:
     assert len(reason) <= 1000
     assert limit.isprintable()
     assert len(limit) <= 60
-
-
-def test_the_files_of_the_hooks_are_named_without_folder_and_hashed() -> None:
-    def pytest_soak_gate(lane: object, history: object) -> Any:
-        return None
-
-    (item,) = answering_files(config_with(pytest_soak_gate))
-    assert item["file"] == "test_hook_criteria.py"
-    assert len(item["sha256"]) == 64
-    assert item["hooks"] == ["pytest_soak_gate"]
