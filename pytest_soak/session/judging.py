@@ -134,17 +134,17 @@ def write_artifacts(
     snapshots: list[Mapping[str, Any]] = []
     sources = run.about.get("hooks", ())
     for history, lane in zip(histories, judgement.lanes, strict=True):
-        made: Mapping[str, Any] = {"lane": lane.lane_id, "verdict": str(lane.verdict)}
+        document: Mapping[str, Any] = {"lane": lane.lane_id, "verdict": str(lane.verdict)}
         with writer.artifact(f"{lane.lane_id}: the snapshot"):
-            made = snapshot(history, lane, run.about.get("versions", {}))
-        snapshots.append(made)
-    for history, lane, made in zip(histories, judgement.lanes, snapshots, strict=True):
+            document = snapshot(history, lane, run.about.get("versions", {}))
+        snapshots.append(document)
+    for history, lane, document in zip(histories, judgement.lanes, snapshots, strict=True):
         directory = run.lane_directory(history.lane.id)
         _write_lane(writer, directory, history, lane)
         _write_missing(writer, directory, history)
         if len(histories) > 1:
             of_lane = RunJudgement(lane.verdict, (lane,))
-            _write_run(writer, directory, of_lane, [history], [made], sources)
+            _write_run(writer, directory, of_lane, [history], [document], sources)
     _write_run(writer, run.top, judgement, histories, snapshots, sources)
     if settings.sweep:
         _write_sweep(writer, run.top, histories, settings)

@@ -50,8 +50,9 @@ class PreparedLane:
         if self.binding:  # with pass count and stale
             drifts = {*gate.drift, *((gate.throughput,) if gate.throughput else ())}
             criteria += len(gate.criteria) + 2 + len(drifts)
-        criteria += len({one.name for one in self.scenarios})
-        criteria += len({one.name for one in self.scenarios if one.recovers_within is not None})
+        criteria += len({entry.name for entry in self.scenarios})
+        recovers = {entry.name for entry in self.scenarios if entry.recovers_within is not None}
+        criteria += len(recovers)
         return LanePlan(self.lane, directory, done, over, criteria, named(self.scenarios))
 
 
@@ -209,15 +210,15 @@ def refuse_too_many(axes: Sequence[Axis], lanes_a_point: int) -> None:
 
 def lane_suffix(point: Sequence[Swept]) -> str:
     """``-base_spread_bps_0.3`` for each swept parameter: of digits and letters a path may have."""
-    return "".join(f"-{one.key}_{_plain(one.value)}" for one in point)
+    return "".join(f"-{swept.key}_{_plain(swept.value)}" for swept in point)
 
 
 def swept_start(start: StartValues, point: Sequence[Swept]) -> StartValues:
     """The start values with those of the point in place."""
     return replace(
         start,
-        values={**start.values, **{one.key: one.value for one in point}},
-        origins={**start.origins, **{one.key: OPTION for one in point}},
+        values={**start.values, **{swept.key: swept.value for swept in point}},
+        origins={**start.origins, **{swept.key: OPTION for swept in point}},
     )
 
 

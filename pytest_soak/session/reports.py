@@ -118,7 +118,7 @@ def progress_of(
 ) -> ItemProgress:
     """The progress of an iteration observed, or decided.
 
-    ``named`` leaves room for the name of the lane, which is printed before the line.
+    ``named`` keeps columns free for the name of the lane, which is printed before the line.
     """
     width = WIDTH - INDENT - (len(f"{lane.id}: ") if named else 0)
     return ItemProgress(
