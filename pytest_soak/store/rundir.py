@@ -31,6 +31,7 @@ from pytest_soak.store.atomic import (
     sync_directory,
 )
 from pytest_soak.store.errors import StoreError, describe_os_error
+from pytest_soak.store.lock import refuse_writers
 from pytest_soak.store.reading import read_json_object
 
 _KINDS = {"link": "a link", "file": "no directory"}
@@ -129,7 +130,8 @@ class RunDirectory:
 
         Nothing is overwritten: if that name is taken, ``-2``, ``-3`` … is added to it, and a run
         without a readable ``run.json`` becomes ``unnamed-1`` …. ``about`` has the other fields of
-        ``run.json``. Raises StoreError.
+        ``run.json``. Raises StoreError, also while a process still writes a journal of the earlier
+        run; that run stays where it is then.
         """
         base = Path(base).absolute()
         names.checked_identifier("run id", run_id)
@@ -307,11 +309,24 @@ def _retire(base: Path) -> None:
     runs = base / names.RUNS
     make_directory(runs)
     target = _free_name(runs, run_id)
+    refuse_writers(_lane_directories(latest))
     try:
         latest.rename(target)
+        try:
+            # Once more: a journal that was opened in between is a journal of that run. From now on
+            # its path leads to no journal of it.
+            refuse_writers(_lane_directories(target))
+        except StoreError:
+            target.rename(latest)
+            raise
     except OSError as error:
         raise describe_os_error(f"move the earlier run to {target} from", latest, error) from error
     sync_directory(runs)  # and `base` when the new directory is made in it
+
+
+def _lane_directories(run: Path) -> list[Path]:
+    """Where the run may have lanes, whatever its ``run.json`` says. Raises OSError."""
+    return [run, *(path for path in run.iterdir() if path.is_dir() and not path.is_symlink())]
 
 
 def _free_name(runs: Path, run_id: str) -> Path:
