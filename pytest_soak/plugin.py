@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_soak import options
+from pytest_soak import bytecode, options
 
 if TYPE_CHECKING:
     from pytest_soak.protocol import Lane, Target
     from pytest_soak.session.checks import RuntimeView, SoakIteration
     from pytest_soak.session.soak import Soak
+
+bytecode.install()
 
 _OFF = pytest.StashKey[bool]()
 

@@ -13,7 +13,7 @@ BOMB = "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 
 
 def refused(soak: Sessions, *args: str) -> str:
-    """The one line of the refusal."""
+    """The error line of a refused session."""
     result = soak(*args)
     assert result.code == 4, result.out + result.err
     lines = [line for line in result.err.splitlines() if line.startswith("ERROR: ")]
@@ -81,6 +81,7 @@ def test_profile(soak: Sessions, text: str, words: tuple[str, ...]) -> None:
         assert word in line
 
 
+@pytest.mark.smoke
 def test_directory_that_is_a_file(soak: Sessions) -> None:
     Path("taken").write_text("", "utf-8")
     assert "taken" in refused(soak, *MOCK, "--soak-dir=taken")

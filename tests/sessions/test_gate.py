@@ -1,4 +1,4 @@
-"""The gate as test reports: exit code, summary line, -rf and JUnit XML tell the same story."""
+"""The gate as test reports: exit code, summary line, -rf and JUnit XML agree."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def test_strict_fails_what_is_inconclusive(soak: Sessions) -> None:
     assert "gate: INCONCLUSIVE" in result.out
 
 
+@pytest.mark.smoke
 def test_a_good_bot_passes(soak: Sessions) -> None:
     soak.bot()
     result = soak("--soak-iterations=24", "--soak-no-tune", *GOOD)
@@ -41,7 +42,7 @@ def test_a_good_bot_passes(soak: Sessions) -> None:
 
 @pytest.mark.parametrize("iterations", [6, 24])
 def test_every_criterion_is_reported(soak: Sessions, iterations: int) -> None:
-    """The drifts of a short run too: as not tested, and neither passed over nor INCONCLUSIVE."""
+    """Also the drifts of a short run: as not tested, neither left out nor INCONCLUSIVE."""
     soak.bot()
     result = soak(f"--soak-iterations={iterations}", "--soak-no-tune", "-v", *GOOD)
     lines = re.findall(r"^soak::gate\[steady-BTCUSDT-1/(\S+)\] (\S+) ", result.out, re.MULTILINE)
@@ -55,7 +56,7 @@ def test_every_criterion_is_reported(soak: Sessions, iterations: int) -> None:
 
 
 def test_a_report_that_repeats_itself_is_stale(soak: Sessions) -> None:
-    """From the ninth iteration on that equals the ones before it, bit by bit."""
+    """The ninth equal report in a row is stale."""
     still = "from bot import Bot\nclass B(Bot):\n  def run(self, i, r): return super().run(%s, r)\n"
     make = "def make(lane): return B(lane)\n"
     soak.bot(still=still % "3" + make, moves=still % "3 if i < 9 else 4" + make)
@@ -67,6 +68,7 @@ def test_a_report_that_repeats_itself_is_stale(soak: Sessions) -> None:
     assert (result.items, result.gate) == ({"passed": 9}, NOISE_UNKNOWN)
 
 
+@pytest.mark.smoke
 def test_a_poor_bot_fails_the_same_way_everywhere(soak: Sessions) -> None:
     soak.bot()
     result = soak("--soak-iterations=24", "--junitxml=junit.xml", "-rf", "-v", *POOR)
@@ -214,7 +216,7 @@ def test_hook_adds_a_criterion(soak: Sessions) -> None:
         ),
     ],
 )
-def test_a_faulty_gate_hook_costs_the_hook_and_not_the_gate(
+def test_a_faulty_gate_hook_does_not_stop_the_gate(
     soak: Sessions, answer: str, words: str, verdict: str
 ) -> None:
     soak.bot()

@@ -1,4 +1,4 @@
-"""Stopped anywhere and resumed equals never stopped; an interrupted run is still judged."""
+"""A run that is stopped and resumed equals an unstopped one; interrupted runs are judged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pytest_soak_iteration(lane, iteration):
 
 
 def stopped(soak: Sessions, how: signal.Signals, *args: str) -> subprocess.CompletedProcess[str]:
-    """A session that gets a signal in its 4th iteration."""
+    """Runs a session that gets a signal in its 4th iteration."""
     soak.pytester.makeconftest(KILL.format(number=4))
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args],
@@ -36,6 +36,7 @@ def stopped(soak: Sessions, how: signal.Signals, *args: str) -> subprocess.Compl
     )
 
 
+@pytest.mark.smoke
 def test_killed_and_resumed_equals_never_stopped(soak: Sessions) -> None:
     whole = soak(*MOCK, "--soak-dir=whole")
     assert whole.code in (0, 1)
@@ -54,7 +55,7 @@ def test_killed_and_resumed_equals_never_stopped(soak: Sessions) -> None:
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_cut_between_any_two_lines_and_resumed(soak: Sessions, cut: int) -> None:
-    """Losing the last lines, as a crash does, changes nothing of what comes out."""
+    """The loss of the last lines in a crash does not change the result."""
     args = ("--soak-iterations=8", "--soak-mock", "--soak-interval=60")
     soak(*args, "--soak-dir=whole")
     whole = soak.folder / "whole" / "latest" / "journal.jsonl"
@@ -63,7 +64,7 @@ def test_cut_between_any_two_lines_and_resumed(soak: Sessions, cut: int) -> None
     lines = journal.read_bytes().splitlines(keepends=True)
     middle = len(lines) // 2 + cut
     journal.write_bytes(b"".join(lines[:middle]) + lines[middle][:17])
-    # The file is what a crash at that point could have left: the state before or after.
+    # The runtime file is as a crash at this point could leave it.
     runtime = _runtime_after(lines[:middle])
     (first.latest / "runtime_overrides.json").write_bytes(runtime)
     resumed = soak(*args, "--soak-resume")
@@ -169,7 +170,7 @@ def test_an_edit_from_outside_is_journaled_and_used(soak: Sessions) -> None:
 def test_a_runtime_file_that_was_removed_is_written_as_decided(
     soak: Sessions, spoilt: str | None
 ) -> None:
-    """After an edit that halted the lane, and between two sessions."""
+    """It is removed after an edit that halted the lane, or between two sessions."""
     soak.bot()
     args = ("--soak-target=bot:make", "--soak-no-tune")
     first = soak("--soak-iterations=3", *args)

@@ -1,4 +1,4 @@
-"""Lanes over xdist workers: whole, in order, the same bytes; a dead worker costs one lane."""
+"""Lanes on xdist workers: whole, in order, the same bytes; a dead worker ends only its lane."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ LANES = ("--soak-profile=steady,S1", "--soak-seed=1,2", "--soak-interval=30")
 IDS = ["steady-BTCUSDT-1", "steady-BTCUSDT-2", "S1-BTCUSDT-1", "S1-BTCUSDT-2"]
 
 
+@pytest.mark.smoke
 def test_journals_are_the_same_with_and_without(soak: Sessions) -> None:
     args = ("--soak-iterations=9", "--soak-mock", *LANES)
     plain = soak(*args)
@@ -36,7 +37,7 @@ def test_no_mode_splits_a_lane(soak: Sessions, mode: str) -> None:
         assert numbers == [1, 2, 3, 4, 5, 6]
 
 
-def test_each_is_refused(soak: Sessions) -> None:
+def test_dist_each_is_refused(soak: Sessions) -> None:
     soak.bot()
     result = soak(
         "--soak-iterations=2",
@@ -50,7 +51,7 @@ def test_each_is_refused(soak: Sessions) -> None:
 
 
 @pytest.mark.parametrize("at", [1, 3, 6])
-def test_a_killed_worker_costs_its_lane_only(soak: Sessions, at: int) -> None:
+def test_a_killed_worker_ends_only_its_lane(soak: Sessions, at: int) -> None:
     soak.bot(
         killer="import os, signal\nfrom bot import Bot\n"
         "class K(Bot):\n"

@@ -26,6 +26,8 @@ from tests.unit.gate.histories import (
     with_iteration,
 )
 
+pytestmark = pytest.mark.smoke
+
 KPIS = ("maker_taker_ratio", "risk_ratio", "net_bps", "p95_latency_ms")
 
 

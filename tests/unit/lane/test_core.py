@@ -14,6 +14,8 @@ from pytest_soak.loop.model import Entry, Halt
 from pytest_soak.targets.mock import make_mock
 from tests.unit.loop.lanes import edge_report, proposing, shipped, starts
 
+pytestmark = pytest.mark.smoke
+
 
 def start(iterations: int = 10, *, mock: bool = False) -> Entry:
     profile = shipped()

@@ -15,6 +15,8 @@ from pytest_soak.store.rundir import RunDirectory
 from pytest_soak.stored import read_lanes
 from pytest_soak.targets.mock import make_mock
 
+pytestmark = pytest.mark.smoke
+
 
 class Pool:
     """p95 falls with the concurrency limit; no KPI is random."""

@@ -11,6 +11,8 @@ from pytest_soak.loop.guards import GUARDS, Guarded, guard, signature_of
 from pytest_soak.loop.model import GUARD_ORDER, Outcome, Proposal, Requested
 from tests.unit.loop.lanes import Drive, changed, edge_report, nothing, proposing, shipped
 
+pytestmark = pytest.mark.smoke
+
 FAIL = edge_report(net=1.0)
 STABLE = edge_report(risk=0.3, maker=0.82)
 
