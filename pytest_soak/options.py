@@ -57,6 +57,11 @@ def add_options(parser: pytest.Parser) -> None:
     option("--soak-sweep-tune", action="store_true", help="keep the tuner on in a sweep")
     option("--soak-reference", metavar="RUN", help="an A/A run (tuner off): its noise is used")
     option("--soak-compare", metavar="RUN", help="reserved for a baseline of earlier runs")
+    option(
+        "--soak-mask",
+        metavar="NAME[,...]|off",
+        help="more names of secrets to mask in texts of the target; off: mask nothing",
+    )
     option("--soak-export-json", metavar="FILE", help="write the metrics as JSON lines")
     option("--soak-export-md", metavar="FILE", help="write the audit as Markdown")
     ini = parser.addini
@@ -73,6 +78,7 @@ def add_options(parser: pytest.Parser) -> None:
     ini("soak_dir", "default of --soak-dir")
     ini("soak_reference", "default of --soak-reference")
     ini("soak_compare", "reserved for a baseline of earlier runs")
+    ini("soak_mask", "default of --soak-mask")
     ini("soak_strict", "true is --soak-strict", type="bool", default=False)
 
 

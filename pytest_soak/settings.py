@@ -27,6 +27,7 @@ T = TypeVar("T")
 _FACTORY = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _SCENARIO = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(?:@[0-9]{1,9})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{2,63}")
 _MOST_ITERATIONS = 1_000_000
 _DAY = 86_400
 _TRUE = ("1", "true", "yes", "on")
@@ -64,6 +65,8 @@ class Settings:
     export_md: Path | None
     sweep: tuple[str, ...] = ()
     """The parts of ``--soak-sweep`` as texts, one per parameter."""
+    mask: tuple[str, ...] | None = ()
+    """Names of secrets beside the known ones; None: nothing is masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,7 @@ def resolve_settings(
         export_json=_path(sources.given("export_json", ini=False)),
         export_md=_path(sources.given("export_md", ini=False)),
         sweep=sweep,
+        mask=_mask(sources.given("mask")),
     )
 
 
@@ -311,6 +315,10 @@ def _name(text: str) -> str | None:
     return text if _NAME.fullmatch(text) else None
 
 
+def _secret_name(text: str) -> str | None:
+    return text if _SECRET_NAME.fullmatch(text) else None
+
+
 def _scenario(text: str) -> str | None:
     return text if _SCENARIO.fullmatch(text) else None
 
@@ -336,6 +344,12 @@ def _seen_from(folder: Path, path: Path) -> str:
         return os.path.relpath(path, folder)
     except ValueError:  # another drive
         return str(path)
+
+
+def _mask(given: _Given | None) -> tuple[str, ...] | None:
+    if given is not None and given.text.strip().lower() == "off":
+        return None
+    return _list(given, _secret_name, (), "off, or names of letters, digits, _ . -")
 
 
 def _reference(sources: _Sources) -> Path | None:
@@ -366,6 +380,6 @@ def from_data(data: Mapping[str, Any]) -> Settings:
     values = dict(data)
     for name in ("directory", "target_folder", "reference", "export_json", "export_md"):
         values[name] = Path(values[name]) if values[name] is not None else None
-    for name in ("profiles", "symbols", "seeds", "scenarios", "sweep"):
-        values[name] = tuple(values[name])
+    for name in ("profiles", "symbols", "seeds", "scenarios", "sweep", "mask"):
+        values[name] = None if values[name] is None else tuple(values[name])
     return Settings(**values)

@@ -14,6 +14,7 @@ from pytest_soak.lane.core import LaneCore
 from pytest_soak.lane.driver import TargetDriver, TargetFailed, restorer
 from pytest_soak.lane.files import LaneFiles
 from pytest_soak.lane.hooks import Proposer, place_of
+from pytest_soak.lane.masked import masked_decision, masked_observation, public_names
 from pytest_soak.lane.runtime import carried_out
 from pytest_soak.loop.entries import runtime_of
 from pytest_soak.loop.history import read_history
@@ -29,6 +30,7 @@ from pytest_soak.loop.model import (
 )
 from pytest_soak.loop.state import LaneState
 from pytest_soak.loop.tuner import propose
+from pytest_soak.masking import Masker, NoMasker
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.store.errors import StoreError
 
@@ -59,6 +61,7 @@ class LaneRunner:
         timeout_s: float | None = None,
         proposer: Proposer | None = None,
         passing: tuple[type[BaseException], ...] = (),
+        mask: Masker | None = None,
     ) -> None:
         """Take over the opened files and complete a decision that a stop interrupted.
 
@@ -77,6 +80,8 @@ class LaneRunner:
         self._stopped = False
         try:
             self._core = LaneCore.of(files.entries)
+            names = public_names(self.state.profile)
+            self._mask: Masker = (mask or NoMasker()).sparing(names)
             # A lane that halted in an earlier session tries its iteration again; a lane whose data
             # ended stays ended.
             self.halt = self.state.halt if _is_end_of_data(self.state.halt) else None
@@ -126,7 +131,8 @@ class LaneRunner:
             report = self._driver.run(number, self._runtime(self.state.values))
             # Synced with the decision: before that, no check and no user has seen the iteration.
             snapshot = self._driver.snapshot() if self._files.can_resume else None
-            self._append(self._core.observe(report, snapshot), sync=False)
+            entry = masked_observation(self._mask, self._core.observe(report, snapshot))
+            self._append(entry, sync=False)
         if self.state.observed is None:
             raise AssertionError("an observation left no observed iteration")
         return self.state.observed
@@ -161,12 +167,14 @@ class LaneRunner:
         lines: list[Entry] = []
         core = self._core
         if recorded or failed:
-            lines.append(core.check(recorded, failed))
+            lines.append(self._mask.value(core.check(recorded, failed)))
             core = core.after(lines[0])
         observed = core.state.observed
         if observed is None:
             raise AssertionError("a decision was due without an observation")
         decision = core.decide(self._propose if self._proposer else None, self._passing)
+        if self._proposer is not None:
+            decision = masked_decision(self._mask, decision)
         lines.append(core.decided(decision))
         verdict, reasons = decision.verdict, decision.reasons
         return lines, replace(observed, verdict=verdict, reasons=reasons, decision=decision)
@@ -201,6 +209,7 @@ class LaneRunner:
             self._halt(Halt(number, kind, text), error)
 
     def _halt(self, halt: Halt, cause: BaseException | None) -> NoReturn:
+        halt = replace(halt, text=self._mask(halt.text))
         self.halt = halt
         # A disk that refuses an entry refuses the halt too; the lane ends all the same.
         with suppress(StoreError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from copy import deepcopy
@@ -14,6 +15,7 @@ from pytest_soak.lane.files import StoredFiles
 from pytest_soak.lane.hooks import HookMisused, Proposer, no_outcomes, proposer_of
 from pytest_soak.lane.runner import LaneHalted, LaneRunner
 from pytest_soak.loop.model import Iteration
+from pytest_soak.masking import masker_of
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session import items as soak_items
@@ -58,6 +60,7 @@ class Soak:
         self._recorded: dict[str, Any] = {}
         self._failed: list[str] = []
         self._current: tuple[str, int] | None = None
+        self._mask = masker_of(plan.settings.mask, os.environ)
         self._of_controller: tuple[Source, ...] | None = None
         if (received := getattr(config, "workerinput", None)) is not None:
             self._of_controller = from_data(received.get(SOURCES_INPUT, ()))
@@ -216,6 +219,7 @@ class Soak:
                 timeout_s=self.plan.settings.timeout_s,
                 proposer=self._proposer(),
                 passing=(pytest.exit.Exception,),
+                mask=self._mask,
             )
             self._runners[lane_id] = runner
         return runner

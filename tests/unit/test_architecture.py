@@ -11,11 +11,22 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "pytest_soak"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-PURE = ("loop", "gate", "report", "profile", "canonical", "protocol", "shapes", "statistics")
+PURE = (
+    "loop",
+    "gate",
+    "report",
+    "profile",
+    "canonical",
+    "protocol",
+    "shapes",
+    "statistics",
+    "masking",
+)
 LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "protocol": ("what a target is, and a lane: the page for the author of a target", ()),
     "canonical": ("canonical JSON and its hash, numbers; pure", ()),
     "statistics": ("bounds, drift and autocorrelation of short series; pure", ()),
+    "masking": ("secrets in the texts of others, masked; pure", ()),
     "shapes": ("of what type a JSON value must be; pure", ("canonical",)),
     "profile": ("the parameter table, YAML profiles, comparisons", ("canonical",)),
     "loop": (
@@ -36,7 +47,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "lane": (
         "one lane: in memory, or with its files and target",
-        ("store", "report", "loop", "profile", "canonical", "protocol"),
+        ("store", "report", "loop", "profile", "canonical", "masking", "protocol"),
     ),
     "targets": ("the mock market, replay, and the registry of targets", ("protocol", "canonical")),
     "fingerprint": ("versions and CPU features with which a run was made", ()),
