@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,14 @@ from pytest_soak.store.reading import (
     read_json_with_hash,
     read_regular_file,
 )
+from pytest_soak.store.temporary import temporary_path
 
 __all__ = [
     "atomic_create_json",
     "atomic_write_bytes",
     "atomic_write_json",
     "atomic_write_text",
+    "close_file",
     "encode_json",
     "make_directory",
     "read_json_with_hash",
@@ -58,9 +59,7 @@ def atomic_write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bo
     """
     path = Path(path)
     _check_replaceable(path)
-    # The name is unique among the running threads of the machine. A killed process leaves at most
-    # one such file, and the next writer with that id replaces it.
-    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")
+    temporary = temporary_path(path)
     try:
         if durable:
             # Opened first, so that only its fsync can fail after the file is replaced.
@@ -108,7 +107,7 @@ def atomic_create_json(path: str | os.PathLike[str], obj: Any) -> bool:
     Raises StoreError as :func:`atomic_write_json`.
     """
     path = Path(path)
-    whole = path.with_name(f"{path.name}.new")
+    whole = temporary_path(path, ".new")
     atomic_write_json(whole, obj)
     try:
         os.link(whole, path)
@@ -140,6 +139,14 @@ def write_all(descriptor: int, data: bytes) -> None:
         if count <= 0:
             raise OSError(f"{len(rest)} bytes were not written")
         rest = rest[count:]
+
+
+def close_file(descriptor: int, path: Path) -> None:
+    """Closes the file at ``path``. Raises StoreError: some file systems report a full disk here."""
+    try:
+        os.close(descriptor)
+    except OSError as error:
+        raise describe_os_error("close", path, error) from error
 
 
 def sync_directory(path: Path) -> None:

@@ -17,6 +17,7 @@ _ADVICE = {
     errno.ELOOP: "it is a link, put a regular file or directory there",
     errno.ENAMETOOLONG: "choose a shorter path",
     errno.EMFILE: "this process has too many open files, raise `ulimit -n`",
+    errno.EFBIG: "the limit on the size of a file is reached, raise it (`ulimit -f`, RLIMIT_FSIZE)",
     errno.EIO: "the disk reports a fault, check it before going on",
 }
 

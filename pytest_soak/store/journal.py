@@ -5,16 +5,15 @@ A torn last line was never acknowledged, and is dropped (:mod:`pytest_soak.store
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Self
 
-from filelock import BaseFileLock, FileLock, Timeout
-
 from pytest_soak.loop.model import Entry
-from pytest_soak.store import names
-from pytest_soak.store.atomic import sync_directory, write_all
+from pytest_soak.store.atomic import close_file, sync_directory, write_all
 from pytest_soak.store.errors import StoreError, describe_os_error
+from pytest_soak.store.lock import JournalLock
 from pytest_soak.store.reading import open_regular_file
 from pytest_soak.store.records import Records, encode, read_records
 
@@ -46,11 +45,13 @@ def _in_whole_writes(contents: Records) -> Records:
 class Journal:
     """The only writer of a lane's journal. Entries are durable when :meth:`append` returns."""
 
-    def __init__(self, path: Path, descriptor: int, contents: Records, lock: BaseFileLock) -> None:
+    def __init__(self, path: Path, descriptor: int, contents: Records, lock: JournalLock) -> None:
         self.path = path
         self._lock = lock
         self.contents = contents
         self._next = len(contents.entries)
+        self._size = contents.size
+        self._opened = os.fstat(descriptor)
         self._descriptor: int | None = descriptor
         self._ended = ""
 
@@ -58,7 +59,7 @@ class Journal:
     def create(cls, path: str | os.PathLike[str]) -> Self:
         """A new, empty journal. Raises StoreError, also if there is a file."""
         path = Path(path)
-        lock = _locked(path)
+        lock = JournalLock.acquire(path)
         try:
             descriptor = os.open(
                 path, _APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
@@ -82,7 +83,7 @@ class Journal:
         may still run for a moment, and two writers would damage the journal.
         """
         path = Path(path)
-        lock = _locked(path)
+        lock = JournalLock.acquire(path)
         try:
             contents = _in_whole_writes(read_journal(path))
             descriptor = open_regular_file(path, _APPEND)
@@ -109,8 +110,10 @@ class Journal:
 
         ``sync=False`` leaves the sync to the next append: for an entry that nothing uses or shows
         before that append.
-        Raises StoreError. After a failed write or sync the journal is closed for good; for an
-        entry that is no JSON nothing is written, and it stays open.
+        Raises StoreError, also if the file was removed, replaced or changed since the last append:
+        what is appended to such a file is lost. After that, as after a failed write or sync, the
+        journal is closed for good; for an entry that is no JSON nothing is written, and it stays
+        open.
         """
         descriptor = self._descriptor
         if descriptor is None:
@@ -120,38 +123,55 @@ class Journal:
         )
         # Restored only after success: an error or an interrupt may leave half a line in the file.
         self._descriptor = None
-        self._ended = "an earlier write to it was not finished; resume the run to go on"
         try:
+            self._ended = f"the file was removed, replaced or changed; {_ADVICE}"
+            self.check_path()
+            self._check_size(descriptor)
+            self._ended = "an earlier write to it was not finished; resume the run to go on"
             write_all(descriptor, data)
             if sync:
                 getattr(os, "fdatasync", os.fsync)(descriptor)
             self._next += len(entries)
+            self._size += len(data)
             self._descriptor = descriptor
         except OSError as error:
             raise describe_os_error("append to", self.path, error) from error
         finally:
             if self._descriptor is None:
-                os.close(descriptor)
+                with contextlib.suppress(OSError):  # the first error says what is wrong
+                    os.close(descriptor)
                 self._lock.release()
 
+    def check_path(self) -> None:
+        """Raises StoreError if the path does not lead to the opened file any more.
+
+        Then the directory may be another run's, and nothing of this lane may be written into it.
+        """
+        try:
+            if os.path.samestat(self._opened, os.lstat(self.path)):
+                return
+            problem = "was replaced by another file"
+        except (FileNotFoundError, NotADirectoryError):
+            problem = "was removed"
+        except OSError as error:
+            raise describe_os_error("look at", self.path, error) from error
+        raise StoreError(f"cannot append to {self.path}: the file {problem}; {_ADVICE}")
+
+    def _check_size(self, descriptor: int) -> None:
+        size = os.fstat(descriptor).st_size
+        if size != self._size:
+            raise StoreError(
+                f"cannot append to {self.path}: the file has {size} bytes, not the {self._size} "
+                f"that were written; {_ADVICE}"
+            )
+
     def close(self) -> None:
-        """Closes the file and releases its lock; a second call does nothing."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-            self._ended = "it is closed"
+        """Closes the file and releases its lock; a second call does nothing. Raises StoreError."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        self._ended = "it is closed"
+        try:
+            close_file(descriptor, self.path)
+        finally:
             self._lock.release()
-
-
-def _locked(path: Path) -> BaseFileLock:
-    lock = FileLock(path.with_name(names.JOURNAL_LOCK), thread_local=False)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise StoreError(
-            f"{path} is being written by another process: a worker of an ended session may still "
-            "run its iteration; wait for it, or end it"
-        ) from None
-    except OSError as error:
-        raise describe_os_error("lock", path, error) from error
-    return lock

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_soak.store.atomic import encode_json, write_all
+from pytest_soak.store.atomic import close_file, encode_json, write_all
 from pytest_soak.store.errors import StoreError, describe_os_error
 from pytest_soak.store.reading import open_regular_file
 
@@ -41,10 +41,10 @@ class LineFile:
         self._append(encode_json(self.path, value))
 
     def close(self) -> None:
-        """Closes the file; a second call does nothing."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Closes the file; a second call does nothing. Raises StoreError."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            close_file(descriptor, self.path)
 
     def _append(self, line: bytes) -> None:
         if self._descriptor is None:

@@ -33,6 +33,7 @@ from pytest_soak.store.atomic import (
 from pytest_soak.store.errors import StoreError, describe_os_error
 from pytest_soak.store.lock import refuse_writers
 from pytest_soak.store.reading import read_json_object
+from pytest_soak.store.temporary import remove_temporary
 
 _KINDS = {"link": "a link", "file": "no directory"}
 _OWN_FIELDS = ("run_id", "lanes")
@@ -309,7 +310,10 @@ def _retire(base: Path) -> None:
     runs = base / names.RUNS
     make_directory(runs)
     target = _free_name(runs, run_id)
-    refuse_writers(_lane_directories(latest))
+    lanes = _lane_directories(latest)
+    refuse_writers(lanes)
+    for lane in lanes:
+        remove_temporary(lane)
     try:
         latest.rename(target)
         try:

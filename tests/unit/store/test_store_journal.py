@@ -102,7 +102,7 @@ def test_one_append_is_one_write_and_one_sync(path: Path, monkeypatch: pytest.Mo
 
         monkeypatch.setattr(os, name, call)
     journal.append({"type": "a"}, {"type": "b"}, {"type": "c"})
-    assert calls == ["write", "fdatasync"]
+    assert calls == ["lstat", "fstat", "write", "fdatasync"]
 
 
 def test_fsync_serves_where_there_is_no_fdatasync(

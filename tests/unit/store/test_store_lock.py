@@ -12,9 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_soak.protocol import Lane
+from pytest_soak.store import lock as lock_module
 from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError
-from pytest_soak.store.lock import DirectoryLock, LockHeld
+from pytest_soak.store.journal import Journal
+from pytest_soak.store.lock import DirectoryLock, LockHeld, refuse_writers
+from pytest_soak.store.rundir import RunDirectory
 
 ROOT = Path(__file__).parents[3]
 HOLD = """
@@ -157,3 +161,97 @@ def test_a_holder_file_that_cannot_be_written_releases_the_lock(
     # The traceback keeps the lock object alive, so its destructor cannot release the lock.
     assert caught.tb is not None
     DirectoryLock.acquire(tmp_path, "second").release()
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from pytest_soak.store.journal import Journal
+journal = Journal.open(sys.argv[1])
+print("opened", flush=True)
+sys.stdin.readline()
+"""
+
+
+@contextmanager
+def writer(journal: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that writes the journal until its stdin ends."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITE, str(journal)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    try:
+        assert output_line(child) == "opened"
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_a_second_writer_of_a_journal_gets_the_number_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    Journal.create(path).close()
+    with writer(path) as child:
+        with pytest.raises(LockHeld, match=rf"journal\.jsonl is being written .*{child.pid} on"):
+            Journal.open(path)
+        with pytest.raises(LockHeld, match=str(child.pid)):
+            refuse_writers([tmp_path])
+    refuse_writers([tmp_path, tmp_path / "nothing"])
+    Journal.open(path).close()
+    assert not (tmp_path / names.JOURNAL_HOLDER).exists()
+
+
+def test_a_directory_that_takes_no_name_can_still_be_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("cannot write: No space left on device")
+
+    path = tmp_path / "journal.jsonl"
+    monkeypatch.setattr(lock_module, "atomic_write_bytes", full)
+    journal = Journal.create(path)
+    with pytest.raises(LockHeld, match="a process that is not named"):
+        Journal.open(path)
+    journal.close()
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_run_with_a_writer_is_not_retired(tmp_path: Path, lanes: int) -> None:
+    run = RunDirectory.create(tmp_path, "first", [lane(seed) for seed in range(lanes)], {})
+    path = run.lane_directory(f"lane-{lanes - 1}").journal_path
+    Journal.create(path).close()
+    with writer(path) as child:
+        with pytest.raises(LockHeld, match=f"process {child.pid} on"):
+            RunDirectory.create(tmp_path, "second", [lane(0)], {})
+        assert RunDirectory.open(tmp_path).run_id == "first"
+        assert not list((tmp_path / names.RUNS).iterdir())
+    assert RunDirectory.create(tmp_path, "second", [lane(0)], {}).run_id == "second"
+    assert [path.name for path in (tmp_path / names.RUNS).iterdir()] == ["first"]
+
+
+def test_a_journal_that_is_opened_while_its_run_is_retired_brings_the_run_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunDirectory.create(tmp_path, "first", [lane(0)], {})
+    Journal.create(run.lane_directory("lane-0").journal_path).close()
+    journals: list[Journal] = []
+    rename = Path.rename
+
+    def opened_before(path: Path, target: Path) -> Path:
+        if not journals:
+            journals.append(Journal.open(path / names.JOURNAL))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", opened_before)
+    with pytest.raises(LockHeld):
+        RunDirectory.create(tmp_path, "second", [lane(0)], {})
+    assert RunDirectory.open(tmp_path).run_id == "first"
+    journals[0].append({"type": "start"})
+    journals[0].close()
+
+
+def lane(seed: int) -> Lane:
+    return Lane(f"lane-{seed}", "steady", "BTCUSDT", seed, 300.0, 4)

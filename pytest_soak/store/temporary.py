@@ -1,0 +1,47 @@
+"""The temporary files of writes that replace a file, and their removal after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import threading
+from pathlib import Path
+
+_NAME = re.compile(r"\..+\.([0-9]+)\.tmp")
+
+
+def temporary_path(path: Path, suffix: str = "") -> Path:
+    """Where to write what will replace ``path``.
+
+    The name is unique among the running threads of the machine. A killed process leaves at most one
+    such file, and the next writer with that id replaces it.
+    """
+    return path.with_name(f".{path.name}{suffix}.{threading.get_native_id()}.tmp")
+
+
+def remove_temporary(directory: Path) -> None:
+    """Remove the temporary files that killed processes left in ``directory``.
+
+    Files of running threads stay: a tool of the operator may be writing one. A file that cannot be
+    removed stays too, and does no harm.
+    """
+    with contextlib.suppress(OSError):
+        for path in list(directory.iterdir()):
+            match = _NAME.fullmatch(path.name)
+            if match and stat.S_ISREG(path.lstat().st_mode) and not is_alive(int(match[1])):
+                path.unlink()
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process, or on Linux a thread, with this number may run on this machine."""
+    if os.name == "nt":  # there, signal 0 would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
