@@ -1,7 +1,7 @@
 """Canonical JSON and its hash: equal values have equal bytes. Writes no file.
 
 Canonical means: keys sorted, no spaces, UTF-8, whole numbers without a fraction (``60``), no
-negative zero, no NaN and no infinity.
+negative zero, no NaN and no infinity, and ``\\u`` escapes for characters that cannot be printed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,23 @@ def canonical_json(value: Any) -> bytes:
     text = json.dumps(
         _normal(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
     )
-    return text.encode("utf-8")
+    data = text.encode("utf-8")
+    return data if text.isprintable() else printable_json(text).encode("utf-8")
+
+
+def printable_json(text: str) -> str:
+    """JSON text, of the same value, that moves no cursor when it is printed. Line ends stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\n" else _json_escape(character)
+        for character in text
+    )
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def compute_json_hash(value: Any) -> str:
@@ -175,8 +191,18 @@ def _clean(text: str) -> str:
     return whole if len(whole) <= _LONGEST_TEXT else whole[:_LONGEST_TEXT] + "…"
 
 
+def escaped_lines(text: str) -> str:
+    """:func:`escaped` for a text of several lines, such as a traceback: they stay lines."""
+    return escaped(text.replace("\t", "    "), keep="\n")
+
+
 def escaped(text: str, keep: str = "") -> str:
-    """``text`` with unprintable characters as ``\\n``, ``\\x1b``, …; those in ``keep`` stay."""
+    """``text`` for a terminal: unprintable characters as ``\\n``, ``\\x1b``, …
+
+    Every text of others passes here before it is printed. Unprintable are control characters (C0,
+    C1, and so every escape sequence), those that turn the direction of writing, lone surrogates,
+    and all spaces but the plain one. Those in ``keep`` stay.
+    """
     if text.isprintable():
         return text
     return "".join(

@@ -15,7 +15,7 @@ from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.effects import effect_lines
-from pytest_soak.report.markdown import cell
+from pytest_soak.report.markdown import bullet, cell
 from pytest_soak.report.notices import notice_lines
 from pytest_soak.report.scenarios import scenario_lines
 from pytest_soak.report.sources import source_lines
@@ -43,11 +43,11 @@ def audit(
     """
     lines = [f"# Soak audit: {judgement.verdict}", ""]
     decided = source_lines(sources, histories[0].target) if histories else []
-    lines += [*(f"- {cell(line)}" for line in decided), ""] if decided else []
+    lines += [*map(bullet, decided), ""] if decided else []
     if len(histories) > 1:
         lines += ["| lane | verdict | measured | freeze ready |", "|---|---|---|---|"]
         lines += [
-            f"| {lane.lane_id} | {lane.verdict} | {lane.measured} of {lane.planned} "
+            f"| {cell(lane.lane_id)} | {lane.verdict} | {lane.measured} of {lane.planned} "
             f"| {'yes' if lane.freeze_ready else 'no'} |"
             for lane in judgement.lanes
         ]
@@ -61,11 +61,12 @@ def _lane(history: History, lane: LaneJudgement) -> list[str]:
     mode = "" if history.tune else ", tuner off"
     mode += ", dry run" if history.dry_run else ""
     return [
-        f"## Lane {lane.lane_id}: {lane.verdict}",
+        f"## Lane {cell(lane.lane_id)}: {lane.verdict}",
         "",
-        f"Profile {history.profile.name}, {history.lane.symbol}, seed {history.lane.seed}, target "
-        f"{history.target}{mode}; {lane.measured} of {lane.planned} iterations of "
-        f"{history.lane.interval_s:g} s; {'mock' if lane.mock else 'production'} limits; "
+        f"Profile {cell(history.profile.name)}, {cell(history.lane.symbol)}, seed "
+        f"{history.lane.seed}, target {cell(history.target)}{mode}; {lane.measured} of "
+        f"{lane.planned} iterations of {history.lane.interval_s:g} s; "
+        f"{'mock' if lane.mock else 'production'} limits; "
         f"{'freeze ready' if lane.freeze_ready else 'not freeze ready'}.",
         "",
         *_recorded_data(history),
@@ -88,12 +89,12 @@ def _recorded_data(history: History) -> list[str]:
     lines = section.get("recording") if isinstance(section, Mapping) else None
     if not isinstance(lines, list):
         return []
-    return [*(f"- {cell(str(line))}" for line in lines[:_LONGEST_LIST]), ""]
+    return [*(bullet(str(line)) for line in lines[:_LONGEST_LIST]), ""]
 
 
 def _unknown(history: History) -> list[str]:
     """Names in reports that the profile does not declare; no figure uses them."""
-    lines = [f"- {cell(text)}" for text in notice_lines([history])]
+    lines = [bullet(text) for text in notice_lines([history])]
     title = "Names that the profile does not declare, so no figure uses them:"
     return [title, "", *lines, ""] if lines else []
 
@@ -137,7 +138,7 @@ def _trends(window: LaneWindow) -> list[str]:
         f"| KPI | first {len(first)} | last {len(last)} | difference |",
         "|---|---|---|---|",
         *rows,
-        *(["", f"Without data: {', '.join(unknown)}."] if unknown else []),
+        *(["", f"Without data: {cell(', '.join(unknown))}."] if unknown else []),
     ]
 
 
@@ -197,7 +198,7 @@ def _outliers(window: LaneWindow) -> dict[int, list[str]]:
 def _bounded(lines: list[str]) -> list[str]:
     if not lines:
         return ["None."]
-    shown = [f"- {cell(line)}" for line in lines[:_LONGEST_LIST]]
+    shown = [bullet(line) for line in lines[:_LONGEST_LIST]]
     rest = len(lines) - _LONGEST_LIST
     return [*shown, f"- … and {rest} more"] if rest > 0 else shown
 
@@ -209,7 +210,8 @@ def _parameters(history: History) -> list[str]:
         value = end.get(key, start)
         parameter = history.profile.parameters.get(key)
         unit = parameter.unit if parameter is not None else ""
-        rows.append(f"| {key} | {start:.6g} | {value:.6g} | {value - start:+.6g} | {cell(unit)} |")
+        figures = f"{start:.6g} | {value:.6g} | {value - start:+.6g}"
+        rows.append(f"| {cell(key)} | {figures} | {cell(unit)} |")
     return ["| key | start | end | change | unit |", "|---|---|---|---|---|", *rows]
 
 
@@ -242,7 +244,7 @@ def _deltas(lane: LaneJudgement) -> list[str]:
         for name, value in delta_figures(lane.delta).items()
         if value is not None
     ]
-    return [lane.delta.reason + ".", "", *figures, *(f"- {text}" for text in lane.delta.failures)]
+    return [cell(lane.delta.reason) + ".", "", *figures, *map(bullet, lane.delta.failures)]
 
 
 def _volume(window: LaneWindow) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_soak.gate.delta import DeltaReport
 from pytest_soak.gate.figures import figure
 from pytest_soak.loop.model import worst_of
-from pytest_soak.report.markdown import cell
+from pytest_soak.report.markdown import bullet, cell
 
 
 def delta_verify(delta: DeltaReport) -> dict[str, Any]:
@@ -60,9 +60,9 @@ def delta_figures(delta: DeltaReport) -> dict[str, Any]:
 def delta_report(lane_id: str, delta: DeltaReport) -> str:
     """The text of ``DELTA_VERIFY_REPORT.md``."""
     lines = [
-        f"# Delta verification of {lane_id}: {delta.verdict}",
+        f"# Delta verification of {cell(lane_id)}: {delta.verdict}",
         "",
-        delta.reason,
+        cell(delta.reason),
         "",
         "| figure | value |",
         "|---|---|",
@@ -70,7 +70,7 @@ def delta_report(lane_id: str, delta: DeltaReport) -> str:
         "",
         "## Unexplained",
         "",
-        *([f"- {cell(text)}" for text in delta.failures] or ["Every key is explained."]),
+        *(map(bullet, delta.failures) if delta.failures else ["Every key is explained."]),
         "",
         "## Refused in part or in whole",
         "",

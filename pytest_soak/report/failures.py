@@ -15,7 +15,7 @@ def failures(histories: Sequence[History], judgement: RunJudgement) -> str:
     """The text of the file; it says so when nothing failed."""
     lines = [f"# Failures ({judgement.verdict})", ""]
     for history, lane in zip(histories, judgement.lanes, strict=True):
-        lines += [f"## Lane {lane.lane_id}: {lane.verdict}", ""]
+        lines += [f"## Lane {cell(lane.lane_id)}: {lane.verdict}", ""]
         entries = [
             f"- {'gate' if result.binding else 'not binding'}: {cell(result.reason or result.name)}"
             for result in lane.criteria
@@ -48,5 +48,5 @@ def _of_iteration(item: Iteration, kpis: Sequence[str]) -> list[str]:
     if item.decision is not None and PROPOSER_FAILED in item.decision.note:
         entries.append(f"{start}: {cell(item.decision.note)}")
     if item.failed_checks:
-        entries.append(f"{start}: failed checks: {', '.join(item.failed_checks)}")
+        entries.append(f"{start}: failed checks: {cell(', '.join(item.failed_checks))}")
     return entries

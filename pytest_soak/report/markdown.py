@@ -1,10 +1,36 @@
-"""Text for Markdown reports."""
+"""Text for Markdown reports: what others wrote is shown as they wrote it, and does nothing."""
 
 from __future__ import annotations
 
+import re
+
 from pytest_soak.canonical import escaped
+
+_PUNCTUATION = r"!-/:-@\[-`{-~"
+_BACKSLASH = re.compile(rf"\\(?=[{_PUNCTUATION}]|$)")
+"""A backslash that would take the meaning of the character after it."""
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_ENTITY = re.compile(r"&(?=#?[A-Za-z0-9]+;)")
+_ADDRESS = re.compile(r"(?<=[A-Za-z0-9]):(?=//)")
+_WWW = re.compile(r"(?<![A-Za-z0-9])(www)\.", re.IGNORECASE)
+_BLOCK = re.compile(r"^(?=(?:#{1,6}|[-+*])(?:\s|$)|>|`{3}|~{3}|(?:[-*_]\s*){3,}$)")
+"""What begins a heading, a quotation, a list or a rule at the begin of a line."""
+_NUMBERED = re.compile(r"^([0-9]+)(?=[.)](?:\s|$))")
 
 
 def cell(text: str) -> str:
-    """``text`` for a cell of a Markdown table or a list item: one line, no column marks."""
-    return escaped(" ".join(text.split())).replace("|", "\\|")
+    """``text`` for a cell of a table or inside a line: one line, no column marks.
+
+    HTML, images, links and addresses are shown, and make no element, no request and no link.
+    """
+    line = escaped(" ".join(text.split()))
+    line = _BACKSLASH.sub(r"\\\\", line).replace("|", "\\|").replace("[", "\\[")
+    line = _ENTITY.sub("&amp;", line)
+    line = _TAG.sub("&lt;", line)
+    return _WWW.sub(r"\1\\.", _ADDRESS.sub(r"\\:", line))
+
+
+def bullet(text: str) -> str:
+    """``text`` as an item of a list: it begins no heading, quotation or list of its own."""
+    line = _BLOCK.sub(r"\\", cell(text))
+    return "- " + _NUMBERED.sub(r"\1\\", line)

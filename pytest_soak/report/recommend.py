@@ -9,7 +9,7 @@ from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.profile.model import Rule
-from pytest_soak.report.markdown import cell
+from pytest_soak.report.markdown import bullet, cell
 from pytest_soak.report.summary import final_values
 
 
@@ -18,8 +18,8 @@ def recommendations(histories: Sequence[History], judgement: RunJudgement) -> st
     lines = [f"# Recommendations ({judgement.verdict})", ""]
     for history, lane in zip(histories, judgement.lanes, strict=True):
         texts = list(dict.fromkeys(_recommended(history, lane)))
-        lines += [f"## Lane {lane.lane_id}: {lane.verdict}", ""]
-        lines += [f"- {cell(text)}" for text in texts] or ["There is nothing to change."]
+        lines += [f"## Lane {cell(lane.lane_id)}: {lane.verdict}", ""]
+        lines += [bullet(text) for text in texts] or ["There is nothing to change."]
         lines.append("")
     return "\n".join(lines)
 

@@ -25,7 +25,7 @@ def scenario_lines(lane: LaneJudgement) -> list[str]:
 def _occurrence(window: LaneWindow, recovery: Recovery) -> list[str]:
     planned = recovery.scheduled
     lines = [
-        f"#### {planned.name}, iteration {planned.at}",
+        f"#### {cell(planned.name)}, iteration {planned.at}",
         "",
         f"Scheduled: after {planned.after_s:g} s, for {planned.for_s:g} s, strength "
         f"{planned.strength:g}, gate: {planned.gate}.",

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_soak.canonical import canonical_json, compute_json_hash
+from pytest_soak.canonical import canonical_json, compute_json_hash, printable_json
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.window import KpiWindow
@@ -79,7 +79,8 @@ def snapshot_text(document: Mapping[str, Any], *, pretty: bool = False) -> str:
     """The content of the files: canonical JSON, or the same indented for people."""
     text = canonical_json(document).decode("utf-8")
     if pretty:
-        text = json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        again = json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False)
+        text = printable_json(again) + "\n"
     return text
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+
+from pytest_soak.report.html import html_text
 
 FONT = "DejaVu Sans, Verdana, Segoe UI, Arial, sans-serif"
 INK, FAINT, RULE, PAPER = "#1b1f24", "#5b6570", "#c9d0d6", "#ffffff"
@@ -87,7 +88,7 @@ class Drawing:
         weight = ' font-weight="bold"' if bold else ""
         self._parts.append(
             f'<text x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}" fill="{fill}" '
-            f'text-anchor="{anchor}"{weight}{turn}>{escape(words)}</text>'
+            f'text-anchor="{anchor}"{weight}{turn}>{html_text(words)}</text>'
         )
 
     def clip(self, x: float, y: float, width: float, height: float) -> str:

@@ -208,7 +208,7 @@ def sweep_markdown(sweeps: Sequence[Sweep]) -> str:
         keys = " and ".join(f"`{key}`" for key in sweep.keys)
         lines += [f"# Sweep of {keys}: {cell(sweep.profile)}, {cell(sweep.symbol)}", ""]
         lines += [f"**{_capital(verdict_text(sweep))}.**", ""]
-        lines += [f"{_capital(setting_text(sweep))}. {interval_text(sweep)}", ""]
+        lines += [f"{cell(_capital(setting_text(sweep)))}. {interval_text(sweep)}", ""]
         lines += [_RULE.format(rank=f"`{sweep.rank}`"), ""]
         if sweep is sweeps[0]:
             lines += [f"![KPIs by value]({PICTURE})", ""]

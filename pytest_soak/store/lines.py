@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_soak.canonical import escaped
 from pytest_soak.store.atomic import close_file, encode_json, write_all
 from pytest_soak.store.errors import StoreError, describe_os_error
 from pytest_soak.store.reading import open_regular_file
@@ -32,9 +33,8 @@ class LineFile:
             raise describe_os_error("append to", self.path, error) from error
 
     def write(self, text: str) -> None:
-        """Appends one line; line breaks inside ``text`` become ``\\n``. Raises StoreError."""
-        line = text.replace("\r", "\\r").replace("\n", "\\n")
-        self._append(line.encode("utf-8", "backslashreplace"))
+        """Appends one line; unprintable characters become ``\\n``, ``\\x1b``. Raises StoreError."""
+        self._append(escaped(text).encode())
 
     def write_json(self, value: Mapping[str, Any]) -> None:
         """Appends one line of canonical JSON. Raises StoreError, also for what is no JSON."""
