@@ -1,4 +1,4 @@
-"""What the machines draw: observations at the limits, proposals, edits and profiles."""
+"""Strategies of the machines: observations at the limits, proposals, edits and profiles."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ KEYS = ("impact_cap_ratio", "max_delta_ratio", "tail_age_ms", "min_interval_ms",
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One observation: numbers as a target says them, of which some may be none."""
+class Observation:
+    """One observation: the values that a target reports; some may be no numbers."""
 
     risk: Any = 0.38
     net: Any = 3.0
@@ -42,7 +42,7 @@ class Seen:
         return report
 
     def kpis(self) -> dict[str, float | None]:
-        """The numbers in it; the sums are one, so a share is what was said."""
+        """The KPIs of the report; the sums are 1, so a ratio is the reported value."""
         return {
             "risk_ratio": finite(self.risk),
             "net_bps": finite(self.net),
@@ -52,17 +52,18 @@ class Seen:
         }
 
 
-def finite(said: Any) -> float | None:
-    is_number = isinstance(said, (int, float)) and not isinstance(said, bool)
-    # Figures end at 1e100: what is beyond is no data.
-    return float(said) if is_number and abs(said) <= 1e100 else None
+def finite(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # A value beyond 1e100 is no data.
+    return float(value) if is_number and abs(value) <= 1e100 else None
 
 
-GOOD, QUIET, BAD = Seen(risk=0.3), Seen(), Seen(net=1.0)
-LIMIT = Seen(risk=0.35, net=2.7)
-"""Just stable."""
-BLIND = Seen(adverse=None)
-"""INCONCLUSIVE."""
+GOOD, QUIET, BAD = Observation(risk=0.3), Observation(), Observation(net=1.0)
+LIMIT = Observation(risk=0.35, net=2.7)
+"""Exactly at the limits of *stable*."""
+BOOST, SLOW = Observation(risk=0.3, maker=0.7), Observation(risk=0.65, p95=370.0)
+BLIND = Observation(adverse=None)
+"""Its verdict is INCONCLUSIVE."""
 ABSENT = ("absent", None, math.nan, math.inf, "3", True)
 
 
@@ -78,17 +79,24 @@ def near(*limits: float) -> st.SearchStrategy[float]:
 
 
 absent = st.sampled_from(ABSENT)
-seen = st.one_of(
+observations = st.one_of(
     st.sampled_from([GOOD, QUIET, BAD]),
-    st.sampled_from([GOOD, QUIET, BAD, Seen(risk=0.3, maker=0.7), Seen(risk=0.65, p95=370.0)]),
-    st.builds(Seen, risk=near(0.35, 0.40, 0.50), net=near(2.0, 2.7), adverse=near(3.0)),
-    st.builds(Seen, risk=near(0.35, 0.60), maker=near(0.82, 0.85, 0.86), p95=near(300, 330, 360)),
-    st.builds(Seen, risk=absent) | st.builds(Seen, net=absent) | st.builds(Seen, adverse=absent),
-    st.builds(Seen, maker=absent)
-    | st.builds(Seen, p95=absent, net=st.sampled_from([1e308, -1e308, 1e160])),
+    st.sampled_from([GOOD, QUIET, BAD, BOOST, SLOW]),
+    st.builds(Observation, risk=near(0.35, 0.40, 0.50), net=near(2.0, 2.7), adverse=near(3.0)),
+    st.builds(
+        Observation,
+        risk=near(0.35, 0.60),
+        maker=near(0.82, 0.85, 0.86),
+        p95=near(300, 330, 360),
+    ),
+    st.builds(Observation, risk=absent)
+    | st.builds(Observation, net=absent)
+    | st.builds(Observation, adverse=absent),
+    st.builds(Observation, maker=absent)
+    | st.builds(Observation, p95=absent, net=st.sampled_from([1e308, -1e308, 1e160])),
 )
 
-rows = st.lists(
+streaks = st.lists(
     st.sampled_from(
         [
             *((GOOD, GOOD), (LIMIT, LIMIT), (GOOD, QUIET, GOOD), (GOOD, BLIND, GOOD)),
@@ -97,8 +105,8 @@ rows = st.lists(
     ),
     min_size=1,
     max_size=3,
-).map(lambda pieces: [what for piece in pieces for what in piece])
-"""Observations in a row, for what counts rows."""
+).map(lambda pieces: [observation for piece in pieces for observation in piece])
+"""Several observations in a row, for the guards that count them."""
 
 
 # -- proposals -------------------------------------------------------------------------------------
@@ -107,8 +115,8 @@ HOSTILE: tuple[Any, ...] = (math.nan, math.inf, 1e308, -1e308, 10**400, 0, -0.0,
 
 
 @dataclass(frozen=True)
-class Wish:
-    """One proposal, as a share of something that is known only when it is made."""
+class RelativeProposal:
+    """One proposal, as a share of a quantity that is known only when it is made."""
 
     key: str
     of: str
@@ -117,15 +125,15 @@ class Wish:
     kpis: tuple[str, ...]
 
 
-wishes = st.builds(
-    Wish,
+relative_proposals = st.builds(
+    RelativeProposal,
     key=st.sampled_from(KEYS),
     of=st.sampled_from(["cap", "cap", "left", "left", "range", "back", "bound"]),
     share=st.sampled_from([-1.0, -0.4, -0.1, 0.05, 0.1, 0.3, 0.5, 1.0, 1.0000001, 1.9, 2.0, 2.1]),
     rule=st.sampled_from(["", "", "MINE", "BACK", "RELAX", "MAKER_BOOST", "PANIC", "ROLLBACK"]),
     kpis=st.sampled_from([(), (), (), ("net_bps",), ("maker_taker_ratio", "risk_ratio"), ("odd",)]),
 ) | st.builds(
-    Wish,
+    RelativeProposal,
     key=st.sampled_from([*KEYS, "tail_age", "", "TAIL_AGE_MS"]),
     of=st.just("raw"),
     share=st.sampled_from(HOSTILE),
@@ -137,7 +145,7 @@ wishes = st.builds(
 edits = st.dictionaries(
     st.sampled_from(KEYS), st.sampled_from([0.0, 0.01, 0.3, 0.999, 1.0]), min_size=1, max_size=2
 )
-"""Key to the place of its new value in its range: 0 and 1 are the bounds."""
+"""Key to the position of its new value in its range: 0 and 1 are the bounds."""
 
 
 # -- profiles --------------------------------------------------------------------------------------
@@ -154,16 +162,18 @@ TIGHT = {
 
 
 def profile_with(guards: Mapping[str, Any], bounds: Mapping[str, tuple[float, float]]) -> Profile:
-    """The shipped profile with these guards and bounds; moves called BACK may go back."""
+    """The shipped profile with these guards and bounds; moves of the rule BACK may go back."""
     document = {**shipped().document, "guards": merged(shipped().document["guards"], guards)}
     exempt = [*document["guards"]["oscillation"]["exempt"], "BACK"]
     document["guards"] = merged(document["guards"], {"oscillation": {"exempt": exempt}})
-    parameters = {key: dict(said) for key, said in document["parameters"].items()}
+    parameters = {key: dict(fields) for key, fields in document["parameters"].items()}
     for key, (low, high) in bounds.items():
         inside = min(max(parameters[key]["start"], low), high)
         parameters[key] |= {"min": low, "max": high, "start": inside}
     safe = document["guards"]["panic"]["values"]
-    safe = {key: min(max(safe[key], said["min"]), said["max"]) for key, said in parameters.items()}
+    safe = {
+        key: min(max(safe[key], fields["min"]), fields["max"]) for key, fields in parameters.items()
+    }
     document["guards"] = merged(document["guards"], {"panic": {"values": safe}})
     return build({**document, "parameters": parameters}, "a drawn profile")
 
@@ -171,18 +181,18 @@ def profile_with(guards: Mapping[str, Any], bounds: Mapping[str, tuple[float, fl
 def merged(below: Any, above: Any) -> Any:
     if not isinstance(below, dict) or not isinstance(above, Mapping):
         return above
-    return {**below, **{key: merged(below.get(key), said) for key, said in above.items()}}
+    return {**below, **{key: merged(below.get(key), item) for key, item in above.items()}}
 
 
 def numbers_of(document: Mapping[str, Any]) -> Numbers:
-    """What the oracle is told of a resolved profile."""
+    """The numbers of a resolved profile that the oracle needs."""
     parameters, guards = document["parameters"], document["guards"]
     pin, least = guards["pin"]["for"], guards["attribution"]["least"]
     return Numbers(
-        low={key: said["min"] for key, said in parameters.items()},
-        high={key: said["max"] for key, said in parameters.items()},
-        cap={key: said["cap_per_hour"] for key, said in parameters.items()},
-        safer_up={key: said["safer"] == "up" for key, said in parameters.items()},
+        low={key: fields["min"] for key, fields in parameters.items()},
+        high={key: fields["max"] for key, fields in parameters.items()},
+        cap={key: fields["cap_per_hour"] for key, fields in parameters.items()},
+        safer_up={key: fields["safer"] == "up" for key, fields in parameters.items()},
         safe=guards["panic"]["values"],
         frozen=guards["freeze"]["keys"],
         exempt=guards["oscillation"]["exempt"],
@@ -199,6 +209,6 @@ def numbers_of(document: Mapping[str, Any]) -> Numbers:
         window_s=guards["velocity_window_s"],
         clip=guards["clip_ratio"],
         once_in=guards["rollback"]["once_in"],
-        told_after={"": least}
-        | {name: max(least, said.get("dwell", 1)) for name, said in document["rules"].items()},
+        effect_after={"": least}
+        | {name: max(least, rule.get("dwell", 1)) for name, rule in document["rules"].items()},
     )

@@ -1,7 +1,7 @@
-"""Proposers that mean harm, by name: what a hook can raise, answer, or do to what it is shown.
+"""Hostile proposers, by name: what a hook can raise, return, or do to its arguments.
 
-Knows nothing of the package, so that a session in an empty folder can have it as a module. Each
-attack makes its objects anew, and does the same to the same lane.
+The module imports nothing of the package, so a session in an empty folder can import it. Each
+attack makes new objects, and behaves the same on the same lane.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import pytest
 
 Attack = Callable[..., Any]
-"""Called as the hook is: lane, kpis, headroom, history."""
+"""Called with the arguments of the hook: lane, kpis, headroom, history."""
 
 KEY, OTHER = "tail_age_ms", "min_interval_ms"
 
@@ -25,7 +25,7 @@ class NoException(BaseException):
     pass
 
 
-class Unspeakable(Exception):  # noqa: N818
+class NoText(Exception):  # noqa: N818
     """An error whose text ends the process."""
 
     def __repr__(self) -> str:
@@ -34,8 +34,8 @@ class Unspeakable(Exception):  # noqa: N818
     __str__ = __repr__
 
 
-class Liar(str):
-    """A text that is equal to nothing, sorts before nothing, and is another one on the wire."""
+class UnequalText(str):
+    """A text that is equal to nothing, cannot be sorted, and cannot be encoded."""
 
     __slots__ = ()
 
@@ -56,16 +56,16 @@ class Liar(str):
 
 
 class Odd(float):
-    """A number that is another one each time it is asked."""
+    """A number with another value each time that it is converted."""
 
-    _ask = count()
+    _calls = count()
 
     def __float__(self) -> float:
-        return math.nan if next(Odd._ask) % 2 else 1e308
+        return math.nan if next(Odd._calls) % 2 else 1e308
 
 
 class Pairs(Mapping[Any, Any]):
-    """A mapping that says what it likes of its length, and is only good for its pairs."""
+    """A mapping with a wrong length and wrong keys; only its pairs are right."""
 
     def __init__(self, *pairs: tuple[Any, Any], length: int = -3) -> None:
         self._pairs, self._length = pairs, length
@@ -84,7 +84,7 @@ class Pairs(Mapping[Any, Any]):
 
 
 class Endless(Pairs):
-    """As good as that; whoever reads all of it fails for what he read."""
+    """A mapping with very many pairs; reading all of them would take too long."""
 
     def items(self) -> Any:
         return ((f"k{number}", 1.0) for number in range(20_000))
@@ -96,19 +96,19 @@ def hostile(*names: str, error: type[BaseException] = SystemExit) -> Any:
     def fail(self: Any, *_: Any) -> NoReturn:
         raise error("hostile")
 
-    made = {name: property(fail) if name == "__class__" else fail for name in names}
-    return type("Hostile", (), {"__hash__": object.__hash__, **made})()
+    methods = {name: property(fail) if name == "__class__" else fail for name in names}
+    return type("Hostile", (), {"__hash__": object.__hash__, **methods})()
 
 
 def spoil(thing: Any, seen: set[int] | None = None) -> None:
-    """Change whatever can be changed, however deep, by the ordinary means of Python."""
+    """Changes everything in ``thing`` that ordinary Python code can change, at any depth."""
     seen = set() if seen is None else seen
     if id(thing) in seen:
         return
     seen.add(id(thing))
     if is_dataclass(thing):
-        for each in fields(thing):
-            spoil(getattr(thing, each.name), seen)
+        for field in fields(thing):
+            spoil(getattr(thing, field.name), seen)
     elif isinstance(thing, dict):
         for value in list(thing.values()):
             spoil(value, seen)
@@ -121,17 +121,17 @@ def spoil(thing: Any, seen: set[int] | None = None) -> None:
 
 
 def _spoilt(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):  # another reading, or headroom, for it
-        said = {each.name: getattr(value, each.name) for each in fields(value)}
-        huge = {name: 1e6 for name, each in said.items() if isinstance(each, float)}
-        return type(value)(**said | huge)
+    if is_dataclass(value) and not isinstance(value, type):  # a reading or a headroom
+        members = {field.name: getattr(value, field.name) for field in fields(value)}
+        huge = {name: 1e6 for name, member in members.items() if isinstance(member, float)}
+        return type(value)(**members | huge)
     return 1e6 if isinstance(value, float) else value
 
 
 def cycle() -> list[Any]:
-    made: list[Any] = []
-    made.append(made)
-    return made
+    items: list[Any] = []
+    items.append(items)
+    return items
 
 
 def spoiling(lane: Any, kpis: Any, headroom: Any, history: Any) -> None:
@@ -140,35 +140,35 @@ def spoiling(lane: Any, kpis: Any, headroom: Any, history: Any) -> None:
 
 
 def emptying(lane: Any, kpis: Any, headroom: Any, history: Any) -> None:
-    for one in history:
-        for thing in (one.report, one.values, one.readings, one.decision.values):
+    for past in history:
+        for thing in (past.report, past.values, past.readings, past.decision.values):
             thing.clear()
     kpis.clear()
     headroom.clear()
 
 
-def spoiling_answer(lane: Any, kpis: Any, headroom: Any, history: Any) -> Any:
+def spoiling_and_moving(lane: Any, kpis: Any, headroom: Any, history: Any) -> Any:
     spoiling(lane, kpis, headroom, history)
     return {KEY: 10.0}
 
 
 def widening(lane: Any, kpis: Any, headroom: Any, history: Any) -> Any:
-    """Take for itself the headroom that it is not given."""
-    for key, one in headroom.items():
-        headroom[key] = type(one)(key, -1e9, 1e9)
+    """Replaces its headroom by an unlimited one."""
+    for key, limits in headroom.items():
+        headroom[key] = type(limits)(key, -1e9, 1e9)
     return dict.fromkeys(headroom, 1000000000.0)
 
 
 def undoing(lane: Any, kpis: Any, headroom: Any, history: Any) -> Any:
-    """A -> B -> A for ever."""
+    """Moves A -> B -> A again and again."""
     last = history[-1].decision.outcomes if history else ()
-    back = {one.key: -one.applied for one in last if one.applied}
+    back = {outcome.key: -outcome.applied for outcome in last if outcome.applied}
     return back or {KEY: 10.0, OTHER: {"delta": 3.0, "rule": "UNDO"}}
 
 
-def again(lane: Any, kpis: Any, headroom: Any, history: Any) -> Any:
-    """Each key to its bound, each time."""
-    return {key: one.up or one.down or 1.0 for key, one in headroom.items()}
+def to_the_bounds(lane: Any, kpis: Any, headroom: Any, history: Any) -> Any:
+    """Moves each key to its bound, every time."""
+    return {key: limits.up or limits.down or 1.0 for key, limits in headroom.items()}
 
 
 def recursion(**shown: Any) -> Any:
@@ -182,21 +182,21 @@ def raising(error: BaseException | type[BaseException]) -> Attack:
     return attack
 
 
-def answering(make: Callable[[], Any]) -> Attack:
+def returning(make: Callable[[], Any]) -> Attack:
     return lambda **_: make()
 
 
 def claiming(rule: Any) -> Attack:
-    """The whole of a range in one move, under a name that is free of the caps."""
+    """Moves over the whole range at once, under a rule name that has no cap."""
     moves = {KEY: {"delta": 4000.0, "rule": rule}, OTHER: {"delta": 900.0, "rule": rule}}
-    return answering(lambda: moves)
+    return returning(lambda: moves)
 
 
 RAISED: dict[str, Attack] = {
     "an error": raising(RuntimeError("no")),
     "no memory": raising(MemoryError),
     "a lone surrogate": raising(ValueError("\ud800")),
-    "unspeakable": raising(Unspeakable()),
+    "an error without a text": raising(NoText()),
     "recursion": recursion,
     "the end of an iterator": raising(StopIteration),
     "the end of a generator": raising(GeneratorExit),
@@ -206,40 +206,42 @@ RAISED: dict[str, Attack] = {
     "a skip": raising(pytest.skip.Exception("no")),
     "a failure": raising(pytest.fail.Exception("no")),
 }
-"""Nothing is proposed, and the note says why."""
+"""These propose nothing, and the note of the decision has the reason."""
 
 GARBAGE: dict[str, Attack] = {
-    "a number": answering(lambda: 1.0),
-    "a text": answering(lambda: "tail_age_ms"),
-    "a list": answering(lambda: [(KEY, 1.0)]),
-    "a generator": answering(lambda: (each for each in [KEY])),
-    "a class": answering(lambda: dict),
-    "no class": answering(lambda: hostile("__class__")),
-    "no class, no process": answering(lambda: hostile("__class__", error=RuntimeError)),
-    "no pairs": answering(lambda: Pairs((KEY, 1.0, 2.0))),  # type: ignore[arg-type]
-    "pairs that raise": answering(lambda: Pairs(hostile("__iter__"))),
-    "endless": answering(Endless),
+    "a number": returning(lambda: 1.0),
+    "a text": returning(lambda: "tail_age_ms"),
+    "a list": returning(lambda: [(KEY, 1.0)]),
+    "a generator": returning(lambda: (key for key in [KEY])),
+    "a class": returning(lambda: dict),
+    "no class": returning(lambda: hostile("__class__")),
+    "no class, no process": returning(lambda: hostile("__class__", error=RuntimeError)),
+    "no pairs": returning(lambda: Pairs((KEY, 1.0, 2.0))),  # type: ignore[arg-type]
+    "pairs that raise": returning(lambda: Pairs(hostile("__iter__"))),
+    "endless": returning(Endless),
 }
-"""As above: there is nothing in it that can be read."""
+"""These too propose nothing: the result cannot be read."""
 
-ANSWERED: dict[str, Attack] = {
-    "a number that raises": answering(
+RETURNED: dict[str, Attack] = {
+    "a number that raises": returning(
         lambda: {KEY: type("F", (float,), {"__float__": lambda self: 1 / 0})(1.0)}
     ),
-    "numbers that are none": answering(lambda: {KEY: math.nan, OTHER: -math.inf}),
-    "huge numbers": answering(lambda: {KEY: 1e308, OTHER: -1e308, "vip_tilt_cap": 10**400}),
-    "tiny numbers": answering(lambda: {KEY: 5e-324, OTHER: -0.0, "vip_tilt_cap": 0}),
-    "no numbers": answering(lambda: {KEY: None, OTHER: "1", "vip_tilt_cap": True}),
-    "containers": answering(lambda: {KEY: [1.0], OTHER: {"delta": {"delta": 1.0}}}),
-    "cycles": answering(lambda: {KEY: cycle()}),
-    "moody numbers": answering(lambda: {KEY: Odd(1.0), OTHER: {"delta": Odd(2.0)}}),
-    "other keys": answering(lambda: {"Tail_Age_Ms": 1.0, "TAIL_AGE_MS": 2.0, " tail_age_ms": 3.0}),
-    "keys that are none": answering(lambda: {None: 1.0, 7: 2.0, (1, 2): 3.0, b"x": 4.0}),
-    "ugly keys": answering(lambda: {"\ud800": 1.0, "a\n| b |\x1b[2J\0": 2.0, "": 3.0}),
-    "long keys": answering(lambda: {f"{number}" + "k" * 9_000: 1.0 for number in range(300)}),
-    "a key twice": answering(lambda: Pairs((KEY, 9.0), (KEY, -9.0), (Liar(KEY), 4.0))),
-    "a liar": answering(lambda: {Liar(KEY): 5.0, OTHER: {"delta": 1.0, "rule": Liar("MINE")}}),
-    "objects": answering(
+    "numbers that are none": returning(lambda: {KEY: math.nan, OTHER: -math.inf}),
+    "huge numbers": returning(lambda: {KEY: 1e308, OTHER: -1e308, "vip_tilt_cap": 10**400}),
+    "tiny numbers": returning(lambda: {KEY: 5e-324, OTHER: -0.0, "vip_tilt_cap": 0}),
+    "no numbers": returning(lambda: {KEY: None, OTHER: "1", "vip_tilt_cap": True}),
+    "containers": returning(lambda: {KEY: [1.0], OTHER: {"delta": {"delta": 1.0}}}),
+    "cycles": returning(lambda: {KEY: cycle()}),
+    "changing numbers": returning(lambda: {KEY: Odd(1.0), OTHER: {"delta": Odd(2.0)}}),
+    "other keys": returning(lambda: {"Tail_Age_Ms": 1.0, "TAIL_AGE_MS": 2.0, " tail_age_ms": 3.0}),
+    "keys that are none": returning(lambda: {None: 1.0, 7: 2.0, (1, 2): 3.0, b"x": 4.0}),
+    "ugly keys": returning(lambda: {"\ud800": 1.0, "a\n| b |\x1b[2J\0": 2.0, "": 3.0}),
+    "long keys": returning(lambda: {f"{number}" + "k" * 9_000: 1.0 for number in range(300)}),
+    "a key twice": returning(lambda: Pairs((KEY, 9.0), (KEY, -9.0), (UnequalText(KEY), 4.0))),
+    "a text that is equal to nothing": returning(
+        lambda: {UnequalText(KEY): 5.0, OTHER: {"delta": 1.0, "rule": UnequalText("MINE")}}
+    ),
+    "objects": returning(
         lambda: Pairs(
             (hostile("__eq__", "__hash__", "__repr__", "__str__"), 1.0),
             (KEY, hostile("__float__", "__int__", "__index__", "__bool__", "__iter__", "__repr__")),
@@ -247,28 +249,28 @@ ANSWERED: dict[str, Attack] = {
             length=10**9,
         )
     ),
-    "kpis that are none": answering(
+    "kpis that are none": returning(
         lambda: {KEY: {"delta": 9.0, "kpis": 5}, OTHER: {"delta": 9.0, "kpis": {"net_bps": 1}}}
     ),
-    "very many kpis": answering(
+    "very many kpis": returning(
         lambda: {KEY: {"delta": 9.0, "kpis": [str(n) + "k" * 200 for n in range(9_000)]}}
     ),
-    "a kpi behind many": answering(
+    "a kpi behind many": returning(
         lambda: {KEY: {"delta": 9.0, "kpis": ["net_bps"] * 60 + ["no such kpi"]}}
     ),
     "ROLLBACK": claiming("ROLLBACK"),
     "PANIC": claiming("PANIC"),
     "EXTERNAL": claiming("EXTERNAL"),
-    "a liar's ROLLBACK": claiming(Liar("ROLLBACK")),
+    "ROLLBACK as a text that is equal to nothing": claiming(UnequalText("ROLLBACK")),
     "the bytes of ROLLBACK": claiming(b"ROLLBACK"),
     "undoing": undoing,
-    "to the bounds": again,
+    "to the bounds": to_the_bounds,
     "widening": widening,
-    "spoiling and moving": spoiling_answer,
+    "spoiling and moving": spoiling_and_moving,
 }
-"""The guards answer."""
+"""These propose something, and the guards decide."""
 
 SILENT: dict[str, Attack] = {"spoiling": spoiling, "emptying": emptying}
-"""They leave the matter to the rules, having done what they could."""
+"""These change their arguments and return None, so the rules decide."""
 
-ATTACKS = RAISED | GARBAGE | ANSWERED | SILENT
+ATTACKS = RAISED | GARBAGE | RETURNED | SILENT

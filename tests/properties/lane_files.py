@@ -1,4 +1,4 @@
-"""A lane with real files: written, killed at any call to the system, copied, and taken up again."""
+"""A lane with real files: written, killed at any system call, copied, and resumed."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.journal import Journal, read_journal
 from pytest_soak.store.reading import read_json_with_hash
-from tests.properties.drawn import Seen
+from tests.properties.drawn import Observation
 
 
 @dataclass(frozen=True)
 class Step:
-    """All that happens in one iteration: whoever repeats it does the same."""
+    """The inputs of one iteration, so that it can be repeated exactly."""
 
     number: int
-    seen: Seen
+    observation: Observation
     requested: tuple[tuple[str, float], ...] | None
-    """Key and share of its cap; None leaves it to the built-in tuner."""
+    """Key and share of its cap; None: the built-in tuner decides."""
     recorded: Mapping[str, float]
     failed: tuple[str, ...]
     during: str | None = None
-    """What an operator writes into the runtime file during the interval."""
+    """The text that an operator writes into the runtime file during the interval."""
 
 
 class ScriptedTarget:
-    """Says what the steps say, and what it remembers of the iterations before."""
+    """Reports the observations of the steps, and its memory of the earlier iterations."""
 
     def __init__(self, steps: Sequence[Step], file: Path) -> None:
         self.steps, self.file = steps, file
@@ -55,7 +55,8 @@ class ScriptedTarget:
     def run(self, iteration: int, runtime: Mapping[str, Any]) -> dict[str, Any]:
         step = self.steps[iteration - 1]
         self.remember(runtime)
-        report = step.seen.report() | {"effective_params": runtime, "memory": dict(self.memory)}
+        extra = {"effective_params": runtime, "memory": dict(self.memory)}
+        report = step.observation.report() | extra
         if step.during is not None:
             self.file.write_text(step.during)
         return report
@@ -86,11 +87,11 @@ TARGETS: Mapping[str, type[ScriptedTarget]] = {
 
 
 class Disk:
-    """Counts the calls that change files, and does something at one of them.
+    """Counts the system calls that change files, and interferes with one of them.
 
-    ``at`` is the call before which ``then`` is called; with ``torn``, a write is cut in two there.
-    With ``fails`` that call raises instead, as a full disk does. Syncs are counted, not made: a
-    killed process loses nothing that it has handed over.
+    ``then`` is called before the call number ``at``; with ``torn``, a write is cut in two there.
+    With ``fails`` that call raises instead, like a full disk. ``before_each`` is called before
+    every call. Syncs are counted, but not made: a killed process loses nothing that it has written.
     """
 
     def __init__(
@@ -100,9 +101,10 @@ class Disk:
         *,
         torn: bool = False,
         fails: bool = False,
-        each: Callable[[], None] = lambda: None,
+        before_each: Callable[[], None] = lambda: None,
     ) -> None:
-        self.at, self.then, self.torn, self.fails, self.each = at, then, torn, fails, each
+        self.at, self.then, self.torn, self.fails = at, then, torn, fails
+        self.before_each = before_each
         self.calls = 0
         self._thread = threading.get_ident()
 
@@ -111,21 +113,21 @@ class Disk:
         real = {name: getattr(os, name) for name in ("write", "replace", "fsync", "fdatasync")}
 
         def write(descriptor: int, data: bytes) -> int:
-            if not self._is_it():
+            if not self._is_the_call():
                 return int(real["write"](descriptor, data))
             half = len(data) // 2 if self.torn else 0
             done = int(real["write"](descriptor, data[:half])) if half else 0
-            self._do()
+            self._interfere()
             return done + int(real["write"](descriptor, data[done:]))
 
         def replace(source: Any, target: Any) -> None:
-            if self._is_it():
-                self._do()
+            if self._is_the_call():
+                self._interfere()
             real["replace"](source, target)
 
         def sync(descriptor: int) -> None:
-            if self._is_it():
-                self._do()
+            if self._is_the_call():
+                self._interfere()
 
         shims = {"write": write, "replace": replace, "fsync": sync, "fdatasync": sync}
         try:
@@ -136,21 +138,21 @@ class Disk:
             for name, function in real.items():
                 setattr(os, name, function)
 
-    def _is_it(self) -> bool:
+    def _is_the_call(self) -> bool:
         if threading.get_ident() != self._thread:
             return False
-        self.each()
+        self.before_each()
         self.calls += 1
         return self.calls == self.at
 
-    def _do(self) -> None:
+    def _interfere(self) -> None:
         if self.fails:
             raise OSError(errno.ENOSPC, "No space left on device")
         self.then()
 
 
 class LaneFiles:
-    """One lane in ``path``: its runner, its steps, and the clock that it sees."""
+    """One lane in ``path``, with its runner and its steps."""
 
     def __init__(self, path: Path, steps: Sequence[Step], target: str) -> None:
         self.path, self.steps, self.target = path, steps, target
@@ -160,18 +162,18 @@ class LaneFiles:
     def begin(
         cls, path: Path, steps: Sequence[Step], target: str, profile: Profile, **options: Any
     ) -> LaneFiles:
-        """A new lane, as a session makes it. ``options``: iterations, tune and dry_run."""
+        """A new lane, made as a session does it. ``options``: iterations, tune and dry_run."""
         path.mkdir()
         lane = Lane("lane", profile.name, "BTCUSDT", 1, 300.0, options["iterations"])
-        values = {key: one.start for key, one in profile.parameters.items()}
+        values = {key: parameter.start for key, parameter in profile.parameters.items()}
         atomic_write_json(path / names.RUNTIME, runtime_of(profile, values))
         journal = Journal.create(path / names.JOURNAL)
         modes = {"tune": options["tune"], "dry_run": options["dry_run"]}
-        journal.append(start_entry(lane, profile, "scripted", False, values=values, **modes))
+        journal.append(start_entry(lane, profile, "scripted", mock=False, values=values, **modes))
         journal.close()
         return cls(path, steps, target)
 
-    # -- what is in the files --------------------------------------------------------------------
+    # -- the contents of the files ---------------------------------------------------------------
 
     @property
     def file(self) -> Path:
@@ -194,23 +196,24 @@ class LaneFiles:
         return read_json_with_hash(self.file)[1]
 
     def summaries(self) -> list[dict[str, Any]]:
-        """Without their times; one that is missing is made as the end of a session makes it."""
-        made = []
-        for one in read_history(self.entries).iterations:
-            path = self.path / names.iteration_summary(one.number)
-            text = (
-                path.read_bytes() if path.exists() else canonical_json(iteration_summary(one, None))
-            )
+        """All summaries without their times; a missing one is made as at the end of a session."""
+        summaries = []
+        for iteration in read_history(self.entries).iterations:
+            path = self.path / names.iteration_summary(iteration.number)
+            if path.exists():
+                text = path.read_bytes()
+            else:
+                text = canonical_json(iteration_summary(iteration, None))
             summary = json.loads(text)
             del summary["summary"]["runtime_utc"]
-            made.append(summary)
-        return made
+            summaries.append(summary)
+        return summaries
 
-    # -- what is done with it --------------------------------------------------------------------
+    # -- actions ---------------------------------------------------------------------------------
 
     @property
     def runner(self) -> LaneRunner:
-        """Opened where it is not: an opened lane finishes what a stop left half done."""
+        """The runner, which is opened first if need be; opening completes a half-done iteration."""
         if self._runner is None:
             lane, make = self.state.lane, TARGETS[self.target]
             self._runner = LaneRunner(
@@ -222,7 +225,7 @@ class LaneFiles:
         return self._runner
 
     def do(self, step: Step) -> None:
-        """The step, or what is left of it. Raises LaneHalted."""
+        """Runs the step, or the rest of it. Raises LaneHalted."""
         runner = self.runner
         if runner.state.done < step.number:
             runner.observe(step.number)
@@ -234,7 +237,7 @@ class LaneFiles:
             self._runner = None
 
     def copied(self, path: Path) -> None:
-        """What is on disk now, at ``path``: a kill leaves nothing else behind."""
+        """Copies the files to ``path``, as a kill would leave them."""
         shutil.copytree(self.path, path)
 
     def grow(self, iterations: int) -> None:
@@ -244,12 +247,12 @@ class LaneFiles:
         journal.close()
 
     def is_readable(self) -> None:
-        """I12: at every moment the journal folds, and the runtime file is whole."""
-        state, found = self.state, self.file_hash
-        known = {state.state_hash, state.intent.state_hash if state.intent else None}
-        assert found in known, "I6: the file has a hash that the journal does not know"
+        """I12: at every moment the journal can be folded, and the runtime file is whole."""
+        state = self.state
+        hashes = {state.state_hash, state.intent.state_hash if state.intent else None}
+        assert self.file_hash in hashes, "I6: the file has a hash that is not in the journal"
 
-    # -- what the runner is given ------------------------------------------------------------------
+    # -- the proposer of the runner ----------------------------------------------------------------
 
     def _propose(
         self,
@@ -265,17 +268,17 @@ class LaneFiles:
             Proposal(key, share * state.profile.parameters[key].cap_per_hour, "MINE", ("net_bps",))
             for key, share in requested
         )
-        # What it is shown goes into the journal, so that a lane that was stopped is shown the same.
-        return Requested(proposals=proposals, note=f"shown {seen_of(past)}")
+        # A hash of the history goes into the journal: a resumed lane must pass the same history.
+        return Requested(proposals=proposals, note=f"history {hash_of(past)}")
 
 
-def seen_of(past: Sequence[Iteration]) -> str:
-    """What a proposer can see of the iterations before, in a few digits."""
+def hash_of(past: Sequence[Iteration]) -> str:
+    """A short hash of the earlier iterations that a proposer receives."""
     return compute_json_hash(
         [
-            [one.number, dict(one.values), str(one.verdict), one.state_hash]
-            + [[each.key, each.outcome, each.applied] for each in one.decision.outcomes]
-            for one in past
-            if one.decision is not None
+            [iteration.number, dict(iteration.values), str(iteration.verdict), iteration.state_hash]
+            + [[item.key, item.outcome, item.applied] for item in iteration.decision.outcomes]
+            for iteration in past
+            if iteration.decision is not None
         ]
     )[:12]

@@ -1,7 +1,7 @@
-"""What the guards must answer, said a second time: a list of all that happened, and loops over it.
+"""A second implementation of the guards: a list of all events, and loops over it.
 
-It imports nothing of the product and remembers nothing but the list: streaks, windows, pins and
-memories are counted anew at every question. Slow, and short enough to be read against SPEC §10.
+It imports nothing of the product and stores only the list: streaks, windows, pins and memories are
+counted again for every decision. It is slow, but short enough to compare with docs/guards.md.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-ACTS = ("reverted", "safe already")  # what a panic does, other than "would"
-SLACK = 1e-9  # share of a range by which bounds and caps may be missed
+ACTS = ("reverted", "safe already")  # the panics that act; "would" does not
+SLACK = 1e-9  # share of a range by which a value may pass bounds and caps
 Kpis = Mapping[str, float | None]
 
 
@@ -41,12 +41,12 @@ class Numbers:
     window_s: float
     clip: float
     once_in: int
-    told_after: Mapping[str, int]  # rule to iterations after which its change is told of; "": else
+    effect_after: Mapping[str, int]  # rule to iterations until its effect is measured; "": others
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One proposal as it was made; ``delta`` may be anything."""
+class PlainProposal:
+    """One proposal; ``delta`` may be any value."""
 
     key: str
     delta: Any
@@ -55,17 +55,17 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What becomes of one key: the word, every reason in order, the value after."""
+class ExpectedOutcome:
+    """The outcome of one key: outcome, every reason in order, and the value after."""
 
-    word: str
+    outcome: str
     reasons: tuple[str, ...]
     after: float | None
 
 
 @dataclass(frozen=True)
-class Happened:
-    """A decision in force, or (``kpis`` is None) an operator's edit after iteration ``at``."""
+class Event:
+    """A decision, or (``kpis`` is None) an operator's edit after iteration ``at``."""
 
     at: int
     new: Mapping[str, float]
@@ -75,108 +75,111 @@ class Happened:
 
 
 class Oracle:
-    """One lane, asked about the decision on ``kpis``, which is due."""
+    """One lane, with all events before the next decision and the KPIs of that decision."""
 
     def __init__(
         self, n: Numbers, start: Mapping[str, float], interval_s: float, planned: int, live: bool
     ) -> None:
         self.n, self.start, self.interval_s = n, dict(start), interval_s
         self.planned, self.live = planned, live
-        self.list: list[Happened] = []
+        self.events: list[Event] = []
         self.kpis: Kpis = {}
 
-    # -- what there is to know, counted from the list ------------------------------------------
+    # -- the state, counted from the events ---------------------------------------------------
 
     @property
     def now(self) -> int:
-        return 1 + max((one.at for one in self.list if one.kpis is not None), default=0)
+        return 1 + max((event.at for event in self.events if event.kpis is not None), default=0)
 
     def values(self, upto: int | None = None) -> dict[str, float]:
         values = dict(self.start)
-        for one in self.list[:upto]:
-            values.update(one.new)
+        for event in self.events[:upto]:
+            values.update(event.new)
         return values
 
-    def since_panic(self) -> list[Happened]:
-        cut = [i for i, one in enumerate(self.list) if one.panic in ACTS]
-        return self.list[cut[-1] + 1 :] if cut else self.list
+    def since_panic(self) -> list[Event]:
+        panics = [i for i, event in enumerate(self.events) if event.panic in ACTS]
+        return self.events[panics[-1] + 1 :] if panics else self.events
 
     def panic(self) -> str:
-        """What the decision that is due does about a row of FAILs."""
-        row = 0
-        for one in (*self.list, Happened(self.now, {}, self.kpis)):
-            word = verdict(one.kpis) if one.kpis is not None else "INCONCLUSIVE"
-            row = row + 1 if word == "FAIL" else row if word == "INCONCLUSIVE" else 0
-            row = 0 if one.panic else row
-        if row < self.n.panic_after or verdict(self.kpis) != "FAIL":
+        """The panic of the next decision; empty if there is none."""
+        streak = 0
+        for event in (*self.events, Event(self.now, {}, self.kpis)):
+            word = verdict(event.kpis) if event.kpis is not None else "INCONCLUSIVE"
+            streak = streak + 1 if word == "FAIL" else streak if word == "INCONCLUSIVE" else 0
+            streak = 0 if event.panic else streak
+        if streak < self.n.panic_after or verdict(self.kpis) != "FAIL":
             return ""
         would = "safe already" if self.values() == self.n.safe else "reverted"
         return would if self.live else "would"
 
     def paused_until(self) -> int:
         return max(
-            (one.at + self.n.pause for one in self.list if one.panic == "reverted"), default=0
+            (event.at + self.n.pause for event in self.events if event.panic == "reverted"),
+            default=0,
         )
 
     def frozen_until(self) -> int:
-        row = until = 0
-        for one in self.since_panic():
-            if one.kpis is not None:
-                row = row + 1 if one.at > until and is_stable(one.kpis) else 0
-                if row == self.n.freeze_after:
-                    row, until = 0, one.at + self.n.freeze_for
+        streak = until = 0
+        for event in self.since_panic():
+            if event.kpis is not None:
+                streak = streak + 1 if event.at > until and is_stable(event.kpis) else 0
+                if streak == self.n.freeze_after:
+                    streak, until = 0, event.at + self.n.freeze_for
         return until
 
     def cooling_until(self) -> int:
         until = 0
-        for one in self.since_panic():
-            size = sum(abs(new - old) / self.span(key) for key, old, new, _ in one.moves)
-            until = one.at + self.n.cooldown if size > self.n.large + SLACK else until
+        for event in self.since_panic():
+            size = sum(abs(new - old) / self.span(key) for key, old, new, _ in event.moves)
+            until = event.at + self.n.cooldown if size > self.n.large + SLACK else until
         return until
 
     def is_pinned(self, key: str) -> bool:
-        edits = [one.at for one in self.list if one.kpis is None and key in one.new]
+        edits = [event.at for event in self.events if event.kpis is None and key in event.new]
         return any(self.now <= at + self.n.pin_for for at in edits)
 
-    def told_now(self) -> list[tuple[int, str]]:
-        """Iteration and rule of the changes that this decision must tell of."""
-        told = []
-        for i, one in enumerate(self.list):
-            for rule in sorted({move[3] for move in one.moves}):
-                keys = {move[0] for move in one.moves if move[3] == rule}
-                window = self.n.told_after.get(rule, self.n.told_after[""])
+    def effects_now(self) -> list[tuple[int, str]]:
+        """Iteration and rule of the changes whose effect this decision must report."""
+        due = []
+        for i, event in enumerate(self.events):
+            for rule in sorted({move[3] for move in event.moves}):
+                keys = {move[0] for move in event.moves if move[3] == rule}
+                window = self.n.effect_after.get(rule, self.n.effect_after[""])
                 spoiled = [
-                    late.at + 1
-                    for late in self.list[i + 1 :]
-                    if late.panic in ACTS or (late.kpis is None and keys & late.new.keys())
+                    later.at + 1
+                    for later in self.events[i + 1 :]
+                    if later.panic in ACTS or (later.kpis is None and keys & later.new.keys())
                 ]
-                if min([one.at + window, *spoiled]) == self.now:
-                    told.append((one.at, rule))
-        return told
+                if min([event.at + window, *spoiled]) == self.now:
+                    due.append((event.at, rule))
+        return due
 
     def came_from(self, key: str) -> float | None:
         """The value before the key's last move, while it is remembered."""
         past = None
-        for one in self.since_panic():
-            past = None if one.kpis is None and key in one.new else past
-            for moved, old, _, _ in one.moves:
+        for event in self.since_panic():
+            past = None if event.kpis is None and key in event.new else past
+            for moved, old, _, _ in event.moves:
                 if moved == key:
-                    past = old if self.now - one.at <= self.n.forget else None
+                    past = old if self.now - event.at <= self.n.forget else None
         return past
 
     def left_of_cap(self, key: str) -> float:
         recent = [
-            one for one in self.list if (self.now - one.at) * self.interval_s < self.n.window_s
+            event
+            for event in self.events
+            if (self.now - event.at) * self.interval_s < self.n.window_s
         ]
-        moves = [move for one in recent for move in one.moves if move[0] == key]
+        moves = [move for event in recent for move in event.moves if move[0] == key]
         spent = sum(abs(new - old) for _, old, new, rule in moves if rule != "ROLLBACK")
         return max(0.0, self.n.cap[key] - spent)
 
     def last_change(self) -> Any:
-        """All values before it, and the moves: what makes two changes the same one."""
-        first = len(self.list) - len(self.since_panic())
-        made = [i for i, one in enumerate(self.list) if one.moves and i >= first]
-        return self.change(self.list[made[-1]].moves, made[-1]) if made else None
+        """All values before the last change, and its moves; equal for equal changes."""
+        first = len(self.events) - len(self.since_panic())
+        changes = [i for i, event in enumerate(self.events) if event.moves and i >= first]
+        return self.change(self.events[changes[-1]].moves, changes[-1]) if changes else None
 
     def change(self, moves: Sequence[tuple[str, float, float, str]], upto: int | None) -> Any:
         return self.values(upto), sorted(move[:3] for move in moves)
@@ -185,55 +188,63 @@ class Oracle:
         return self.n.high[key] - self.n.low[key]
 
     def landing(self, key: str, value: float) -> float:
-        """Twelve digits, and exactly on a bound that is missed by no more than the slack."""
+        """``value`` at 12 digits; on a bound if it is beyond it by at most the slack."""
         if key not in self.n.low or not math.isfinite(value):
             return math.nan
         rounded, slack = float(f"{value:.12g}") + 0.0, SLACK * self.span(key)
         inside = min(max(rounded, self.n.low[key]), self.n.high[key])
         return inside if abs(inside - rounded) <= slack else rounded
 
-    # -- the answers ---------------------------------------------------------------------------
+    # -- the expected outcomes -----------------------------------------------------------------
 
-    def answers(self, asked: Sequence[Asked]) -> dict[str, Answer]:
-        """What becomes of each proposed key."""
+    def outcomes(self, proposals: Sequence[PlainProposal]) -> dict[str, ExpectedOutcome]:
+        """The outcome of each proposed key."""
         chosen = {
-            key: self.chosen([one for one in asked if one.key == key])
-            for key in {one.key for one in asked}
+            key: self.chosen([proposal for proposal in proposals if proposal.key == key])
+            for key in {proposal.key for proposal in proposals}
         }
-        found = {key: self.answer(one, duplicate=False) for key, one in chosen.items()}
+        outcomes = {
+            key: self.outcome(proposal, duplicate=False) for key, proposal in chosen.items()
+        }
         values = self.values()
         moves = [
-            (key, values[key], one.after, "")
-            for key, one in found.items()
-            if one.word != "SKIPPED" and one.after is not None
+            (key, values[key], outcome.after, "")
+            for key, outcome in outcomes.items()
+            if outcome.outcome != "SKIPPED" and outcome.after is not None
         ]
         if moves and self.change(moves, None) == self.last_change():
-            found |= {move[0]: self.answer(chosen[move[0]], duplicate=True) for move in moves}
-        return found
+            outcomes |= {move[0]: self.outcome(chosen[move[0]], duplicate=True) for move in moves}
+        return outcomes
 
-    def chosen(self, same_key: Sequence[Asked]) -> Asked:
-        """Of several for one key: one that is no number, else the safest; all that they rest on."""
-        ordered = sorted(same_key, key=lambda one: (one.rule, str(one.delta), one.kpis))
+    def chosen(self, same_key: Sequence[PlainProposal]) -> PlainProposal:
+        """The proposal that counts for a key, with the KPIs of all.
+
+        It is the first whose delta is no number, else the safest.
+        """
+        ordered = sorted(same_key, key=lambda item: (item.rule, str(item.delta), item.kpis))
         up = self.n.safer_up.get(ordered[0].key, False)
-        ordered.sort(key=lambda one: -as_number(one.delta) if up else as_number(one.delta))
-        bad = [one for one in ordered if math.isnan(as_number(one.delta))]
-        return replace((bad or ordered)[0], kpis=tuple(kpi for one in ordered for kpi in one.kpis))
+        ordered.sort(key=lambda item: -as_number(item.delta) if up else as_number(item.delta))
+        bad = [item for item in ordered if math.isnan(as_number(item.delta))]
+        kpis = tuple(kpi for item in ordered for kpi in item.kpis)
+        return replace((bad or ordered)[0], kpis=kpis)
 
-    def answer(self, asked: Asked, duplicate: bool) -> Answer:
-        key, delta, known = asked.key, as_number(asked.delta), asked.key in self.n.low
+    def outcome(self, proposal: PlainProposal, duplicate: bool) -> ExpectedOutcome:
+        key, delta, is_key = proposal.key, as_number(proposal.delta), proposal.key in self.n.low
+        rolls_back = proposal.rule == "ROLLBACK"
         value = self.values().get(key, math.nan)
-        slack = SLACK * self.span(key) if known else math.nan
+        slack = SLACK * self.span(key) if is_key else math.nan
         to = self.landing(key, value + delta)
         bound = (self.n.high if delta > 0 else self.n.low).get(key, math.nan)
         left = {"bounds": abs(bound - value)}
-        left["velocity"] = self.left_of_cap(key) if known and asked.rule != "ROLLBACK" else math.inf
+        left["velocity"] = self.left_of_cap(key) if is_key and not rolls_back else math.inf
         over = {name: part for name, part in left.items() if abs(delta) > part + slack}
         part = math.copysign(min(over.values()), delta) if over else delta
         cut = self.landing(key, value + part)
-        past = self.came_from(key) if asked.rule not in (*self.n.exempt, "ROLLBACK") else None
-        objects = {
+        exempt = rolls_back or proposal.rule in self.n.exempt
+        past = None if exempt else self.came_from(key)
+        objections = {
             "panic": self.panic() != "" or self.now <= self.paused_until(),
-            "nodata": any(self.kpis.get(kpi) is None for kpi in asked.kpis),
+            "nodata": any(self.kpis.get(kpi) is None for kpi in proposal.kpis),
             "invalid": math.isnan(to),
             "late": self.now > self.planned - self.n.last,
             "pin": self.is_pinned(key),
@@ -245,11 +256,11 @@ class Oracle:
             "bounds": "bounds" in over,
             "no_op": abs(to - value) <= slack,
         }
-        reasons = tuple(name for name, yes in objects.items() if yes)
+        reasons = tuple(name for name, applies in objections.items() if applies)
         worth = abs(cut - value) > slack and abs(part) >= self.n.clip * abs(delta) - slack
         if set(reasons) - set(over) or not worth:
-            return Answer("SKIPPED", reasons, value if known else None)
-        return Answer("CLIPPED" if reasons else "APPLIED", reasons, cut)
+            return ExpectedOutcome("SKIPPED", reasons, value if is_key else None)
+        return ExpectedOutcome("CLIPPED" if reasons else "APPLIED", reasons, cut)
 
 
 def verdict(kpis: Kpis) -> str:
@@ -266,8 +277,8 @@ def is_stable(kpis: Kpis) -> bool:
     return risk is not None and net is not None and risk <= 0.35 and net >= 2.7
 
 
-def as_number(said: Any) -> float:
-    """NaN for whatever is no finite number; a bool is none."""
-    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < 2**1024:
+def as_number(value: Any) -> float:
+    """``value`` as a float; NaN for what is no finite number. A bool is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**1024:
         return math.nan
-    return float(said)
+    return float(value)

@@ -1,7 +1,7 @@
-"""I1-I17 of SPEC §10 on lanes of random observations under random and hostile proposals.
+"""The invariants I1-I17 on lanes with random observations and random or hostile proposals.
 
-The lanes are drawn; what must hold of them is in ``tests/unit/loop/invariants.py``. Every guard,
-switched off, must break something there.
+The lanes are drawn; ``tests/unit/loop/invariants.py`` has the invariants. With any one guard
+switched off, an invariant must break.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ HOSTILE: tuple[Any, ...] = (
     b"x",
 )
 
-# An action says how a delta is found once the state is known, so that going back, repeating and
-# exhausting a cap are as likely as anything else.
+# The delta of an action is computed when the state is known, so that moves back, repeated moves and
+# moves up to a cap are frequent.
 Action = tuple[str, str, Any, str, tuple[str, ...]]
 
 
@@ -123,7 +123,7 @@ lanes = st.fixed_dictionaries(
         "spare": st.sampled_from([0, 0, 1, 50]),
         "mode": st.sampled_from(["live", "live", "live", "dry_run", "no_tune"]),
         "start": st.sampled_from(["start", "low", "high", "safe"]),
-        # Where an operator's undo pins nothing, the tuner may come with the same change again.
+        # If an operator's undo pins nothing, the tuner may propose the same change again.
         "pin": st.sampled_from(["run", "run", 0, 2]),
     }
 )
@@ -133,11 +133,15 @@ Arrange = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 def proposer_of(step: Step, last: Decision | None, arrange: Arrange = tuple) -> Proposer | None:
-    """What is proposed at a step; after an operator's undo, the last change once more."""
+    """The proposer of a step; after an operator's undo it repeats the last change."""
 
     def proposals(state: LaneState) -> list[Proposal]:
         if step.undo and last is not None and last.signature is not None:
-            return [Proposal(one.key, one.applied, "MINE") for one in last.outcomes if one.applied]
+            return [
+                Proposal(outcome.key, outcome.applied, "MINE")
+                for outcome in last.outcomes
+                if outcome.applied
+            ]
         return [
             Proposal(key, _delta(state, kind, key, amount), rule, kpis)
             for kind, key, amount, rule, kpis in step.actions
@@ -147,9 +151,9 @@ def proposer_of(step: Step, last: Decision | None, arrange: Arrange = tuple) -> 
         return Requested(proposals=tuple(arrange(proposals(state))))
 
     def answer(state: LaneState, readings: Readings, headroom: Any) -> Requested:
-        said: dict[Any, Any] = {"spread": 1, None: 2, 3.5: math.nan}
-        said |= {one.key: {"delta": one.delta, "rule": one.rule} for one in proposals(state)}
-        return requested_from(dict(arrange(list(said.items()))), headroom)
+        result: dict[Any, Any] = {"spread": 1, None: 2, 3.5: math.nan}
+        result |= {item.key: {"delta": item.delta, "rule": item.rule} for item in proposals(state)}
+        return requested_from(dict(arrange(list(result.items()))), headroom)
 
     def fail(state: LaneState, readings: Readings, headroom: Any) -> Requested:
         raise RuntimeError("hostile")
@@ -178,8 +182,8 @@ def run(lane: dict[str, Any], arrange: Arrange = tuple) -> Drive:
     assert panic is not None
     values = {
         "start": {},
-        "low": {key: one.minimum for key, one in profile.parameters.items()},
-        "high": {key: one.maximum for key, one in profile.parameters.items()},
+        "low": {key: parameter.minimum for key, parameter in profile.parameters.items()},
+        "high": {key: parameter.maximum for key, parameter in profile.parameters.items()},
         "safe": dict(panic.values),
     }[lane["start"]]
     drive = Drive(
@@ -193,7 +197,8 @@ def run(lane: dict[str, Any], arrange: Arrange = tuple) -> Drive:
     for step in lane["steps"]:
         last = drive.decisions[-1] if drive.decisions else None
         if step.undo and last is not None and last.signature is not None:
-            drive.edit(**{one.key: one.before for one in last.outcomes if one.before is not None})
+            undone = {item.key: item.before for item in last.outcomes if item.before is not None}
+            drive.edit(**undone)
         drive.step(step.report, proposer_of(step, last, arrange))
     return drive
 
@@ -217,7 +222,7 @@ def test_a_lane_keeps_every_invariant(lane: dict[str, Any]) -> None:
 @settings(SETTINGS, max_examples=40)
 def test_the_order_of_proposals_does_not_matter(lane: dict[str, Any]) -> None:
     """I15."""
-    forwards, backwards = run(lane), run(lane, lambda made: made[::-1])
+    forwards, backwards = run(lane), run(lane, lambda proposals: proposals[::-1])
     assert forwards.entries == backwards.entries
 
 
@@ -226,14 +231,12 @@ def test_the_order_of_proposals_does_not_matter(lane: dict[str, Any]) -> None:
 def test_the_same_observations_give_the_same_bytes(lane: dict[str, Any]) -> None:
     """I17."""
     first, second = run(lane), run(lane)
-    assert [canonical_json(one) for one in first.entries] == [
-        canonical_json(one) for one in second.entries
-    ]
+    assert list(map(canonical_json, first.entries)) == list(map(canonical_json, second.entries))
 
 
 @given(lane=lanes)
 @settings(SETTINGS, max_examples=25)
-def test_a_decision_is_the_same_when_it_is_taken_again_and_counts_once(
+def test_a_decision_is_the_same_when_it_is_repeated_and_counts_once(
     lane: dict[str, Any],
 ) -> None:
     """I10: deciding again from the folded state, or completing it twice, changes nothing."""
@@ -255,7 +258,7 @@ def test_a_decision_is_the_same_when_it_is_taken_again_and_counts_once(
 
 
 @pytest.mark.parametrize("disabled", GUARDS)
-def test_without_any_one_guard_an_invariant_breaks(
+def test_without_a_guard_an_invariant_breaks(
     disabled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(GUARDS, disabled, lambda ask: None)

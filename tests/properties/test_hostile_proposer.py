@@ -1,7 +1,7 @@
-"""A proposer that means harm changes nothing of I1-I17, and the lane goes on (SPEC §10).
+"""With a hostile proposer the invariants I1-I17 hold, and the lane goes on.
 
-The lanes are run by the session's own runner, with files, and the proposer is asked through the
-session's own way. ``hostile.py`` has the attacks.
+The lanes are run with files by the runner of a session, which also calls the proposer.
+``hostile.py`` has the attacks.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ REPORTS = {
 
 
 class Scripted:
-    """A target that says what it is told to say."""
+    """A target that returns given reports."""
 
     def __init__(self, reports: Sequence[str]) -> None:
         self.reports = reports
@@ -56,7 +56,7 @@ class Scripted:
 
 
 class Attacker:
-    """Plays its attacks, one an iteration."""
+    """A hook that makes one attack per iteration."""
 
     def __init__(self, names_of_attacks: Sequence[str]) -> None:
         self.left = list(names_of_attacks)
@@ -74,7 +74,7 @@ def run(
     tune: bool = True,
     dry_run: bool = False,
 ) -> tuple[LaneRunner, tuple[Entry, ...], bytes]:
-    """A whole lane: its runner, the entries of its journal, and their bytes."""
+    """Runs a lane; returns its runner, the entries of its journal, and their bytes."""
     profile, planned = shipped(), len(reports) + spare
     lane = Lane("lane", profile.name, "BTCUSDT", 1, 300.0, planned)
     values = starts(profile)
@@ -82,7 +82,9 @@ def run(
         path = Path(folder)
         atomic_write_json(path / names.RUNTIME, runtime_of(profile, values))
         journal = Journal.create(path / names.JOURNAL)
-        journal.append(start_entry(lane, profile, "scripted", False, tune, dry_run, values))
+        journal.append(
+            start_entry(lane, profile, "scripted", values, mock=False, tune=tune, dry_run=dry_run)
+        )
         journal.close()
         runner = LaneRunner(
             lane,
@@ -102,7 +104,7 @@ def run(
 def check(runner: LaneRunner, entries: Sequence[Entry], iterations: int) -> None:
     assert runner.halt is None, "the lane goes on"
     assert runner.state.done == iterations
-    assert runner.state == fold(entries), "I12: what the lane remembers is what its journal says"
+    assert runner.state == fold(entries), "I12: the state differs from the journal"
     check_lane(Drive.replayed(entries))
 
 
@@ -116,7 +118,7 @@ SETTINGS = settings(
 attacks = st.lists(
     st.tuples(
         st.sampled_from(["quiet", "quiet", *REPORTS]),
-        st.sampled_from([*hostile.ANSWERED, *hostile.ATTACKS]),
+        st.sampled_from([*hostile.RETURNED, *hostile.ATTACKS]),
     ),
     min_size=4,
     max_size=14,
@@ -129,10 +131,10 @@ modes = st.sampled_from([{}, {}, {}, {"dry_run": True}, {"tune": False}])
 def test_a_lane_keeps_every_invariant(
     steps: list[tuple[str, str]], spare: int, mode: dict[str, bool]
 ) -> None:
-    reports, played = zip(*steps, strict=True)
-    runner, entries, written = run(reports, played, spare, **mode)
+    reports, attack_names = zip(*steps, strict=True)
+    runner, entries, written = run(reports, attack_names, spare, **mode)
     check(runner, entries, len(steps))
-    assert run(reports, played, spare, **mode)[2] == written, "I17"
+    assert run(reports, attack_names, spare, **mode)[2] == written, "I17"
 
 
 @pytest.mark.parametrize("name", hostile.ATTACKS)
@@ -146,24 +148,25 @@ def test_an_attack_on_every_iteration(name: str) -> None:
         if name in hostile.RAISED | hostile.GARBAGE and not decision["panic"]:
             assert failed, decision["note"]
             assert not decision["proposed"]
-        if name in hostile.ANSWERED:
+        if name in hostile.RETURNED:
             assert not failed, decision["note"]
             assert decision["proposed"]
-            assert {one["reason"] for one in decision["outcomes"]} <= {"", *GUARD_ORDER}
-    # Fit for a person, and for a disk: whatever was answered.
+            assert {outcome["reason"] for outcome in decision["outcomes"]} <= {"", *GUARD_ORDER}
+    # Whatever is returned, the entries stay short enough to read and to store.
     assert max(len(canonical_json(entry)) for entry in entries) < 1_000_000
 
 
 @pytest.mark.parametrize("name", ["very many kpis", "a kpi behind many", "kpis that are none"])
-def test_what_rests_on_kpis_that_are_none_is_refused(name: str) -> None:
+def test_a_proposal_with_unknown_kpis_is_refused(name: str) -> None:
     _, entries, _ = run(["quiet"] * 3, [name] * 3, spare=1)
     first = next(entry for entry in entries if entry["type"] == "decision")
-    assert "nodata" in {one["reason"] for one in first["outcomes"] if one["key"] == hostile.KEY}
+    reasons = {item["reason"] for item in first["outcomes"] if item["key"] == hostile.KEY}
+    assert "nodata" in reasons
 
 
 @pytest.mark.parametrize("name", hostile.SILENT)
-def test_what_a_proposer_does_to_what_it_is_shown_stays_with_it(name: str) -> None:
-    """The rules decide as if nobody had been asked, from what the lane saw."""
+def test_a_proposer_that_changes_its_arguments_changes_nothing_else(name: str) -> None:
+    """The rules decide as without the proposer, from the observations of the lane."""
     reports = ["slow", "quiet", "slow", "slow", "boost", "boost", "slow", "fail", "quiet", "slow"]
     runner, entries, written = run(reports, [name] * len(reports), spare=9)
     check(runner, entries, len(reports))
@@ -171,8 +174,8 @@ def test_what_a_proposer_does_to_what_it_is_shown_stays_with_it(name: str) -> No
     assert any(entry["signature"] for entry in entries if entry["type"] == "decision")
 
 
-def test_the_invariants_see_a_lane_that_was_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check of the checks: a lane in which a reserved name frees from the cap."""
+def test_the_invariants_detect_a_broken_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks the checks: a lane in which a reserved rule name has no cap."""
     monkeypatch.setattr("pytest_soak.loop.decide.RESERVED_RULES", ())
     runner, entries, _ = run(["quiet"] * 4, ["PANIC"] * 4, spare=1)
     with pytest.raises(AssertionError, match="I2"):
@@ -184,7 +187,7 @@ def test_the_invariants_see_a_lane_that_was_broken(monkeypatch: pytest.MonkeyPat
 CONFTEST = """
 import hostile
 
-PLAYED = {played!r}
+NAMES = {attack_names!r}
 
 
 class Bot:
@@ -201,12 +204,12 @@ def pytest_soak_target(lane):
 
 
 def pytest_soak_propose(lane, kpis, headroom, history):
-    attack = PLAYED[history[-1].number if history else 0]
+    attack = NAMES[history[-1].number if history else 0]
     return hostile.ATTACKS[attack](lane=lane, kpis=kpis, headroom=headroom, history=history)
 
 
 def pytest_soak_iteration(lane, iteration):
-    hostile.spoil(iteration)  # what it is shown is its own, too
+    hostile.spoil(iteration)  # the hook gets a copy
 """
 
 
@@ -223,14 +226,14 @@ def soaked(folder: pytest.Pytester, *args: str) -> pytest.RunResult:
     return folder.runpytest_subprocess("-p", "no:cacheprovider", "-v", *args)
 
 
-def test_a_session_in_which_every_attack_is_played(folder: pytest.Pytester) -> None:
-    played = [*hostile.ATTACKS, "spoiling"]
-    count = len(played)
-    folder.makeconftest(CONFTEST.format(played=played))
+def test_a_session_with_every_attack(folder: pytest.Pytester) -> None:
+    attack_names = [*hostile.ATTACKS, "spoiling"]
+    count = len(attack_names)
+    folder.makeconftest(CONFTEST.format(attack_names=attack_names))
     result = soaked(folder, f"--soak-iterations={count}")
-    said = result.stdout.str() + result.stderr.str()
-    assert result.ret == 1, said  # much was refused, and the gate says so
-    assert "INTERNALERROR" not in said
+    output = result.stdout.str() + result.stderr.str()
+    assert result.ret == 1, output  # the gate fails, because many proposals were refused
+    assert "INTERNALERROR" not in output
     assert "errors" not in result.parseoutcomes()
     latest = folder.path / "artifacts" / "soak" / "latest"
     entries = read_journal(latest / names.JOURNAL).entries
@@ -240,13 +243,13 @@ def test_a_session_in_which_every_attack_is_played(folder: pytest.Pytester) -> N
         canonical_json(tuning_state(fold(entries)))
     )
     failed = len(hostile.RAISED | hostile.GARBAGE)
-    assert f"the proposer failed in {failed} iterations, first in 1" in " ".join(said.split())
+    assert f"the proposer failed in {failed} iterations, first in 1" in " ".join(output.split())
 
 
 def test_the_iteration_hook_cannot_change_what_the_rules_read(folder: pytest.Pytester) -> None:
     written = []
     for spoils in (True, False):
-        conftest = CONFTEST.format(played=[]).replace("pytest_soak_propose", "unasked")
+        conftest = CONFTEST.format(attack_names=[]).replace("pytest_soak_propose", "unasked")
         folder.makeconftest(conftest if spoils else conftest.replace("pytest_soak_iter", "iter"))
         soaked(folder, "--soak-iterations=14")
         latest = folder.path / "artifacts" / "soak" / "latest"
@@ -259,8 +262,8 @@ def test_the_iteration_hook_cannot_change_what_the_rules_read(folder: pytest.Pyt
 def test_a_proposer_may_end_the_session_and_another_goes_on(
     folder: pytest.Pytester, words: str
 ) -> None:
-    """Ctrl-C while the hook runs, or an exit that is meant: neither is an attack."""
-    conftest = CONFTEST.format(played=["spoiling"] * 9)
+    """Neither Ctrl-C while the hook runs nor an intended exit is an attack."""
+    conftest = CONFTEST.format(attack_names=["spoiling"] * 9)
     folder.makeconftest(
         conftest.replace("    attack =", f"    if len(history) == 3: {words}\n    attack =")
     )

@@ -1,6 +1,6 @@
-"""A lane in memory under everything at once, against the oracle (SPEC §10, I1-I17).
+"""A lane in memory with all events in any order, against the oracle (invariants I1-I17).
 
-The default is a part of the ordinary run. An hour of it, with new seeds each time:
+A short version is a part of the ordinary tests. The long one takes an hour, with new seeds:
 
     pytest -n 2 --hypothesis-profile=nightly tests/properties/test_machine_guards.py \
         tests/properties/test_machine_lane.py
@@ -28,16 +28,16 @@ from tests.properties.drawn import (
     KEYS,
     QUIET,
     TIGHT,
-    Seen,
-    Wish,
+    Observation,
+    RelativeProposal,
     edits,
     numbers_of,
+    observations,
     profile_with,
-    rows,
-    seen,
-    wishes,
+    relative_proposals,
+    streaks,
 )
-from tests.properties.oracle import Asked, Oracle
+from tests.properties.oracle import Oracle, PlainProposal
 from tests.properties.watched import WatchedLane
 from tests.unit.loop import invariants
 from tests.unit.loop.lanes import Drive, starts
@@ -46,7 +46,7 @@ keys = st.sampled_from(KEYS)
 
 
 class GuardMachine(CountedMachine):
-    """Observations, proposals, edits, crashes and new beginnings in any order."""
+    """Observations, proposals, edits, crashes and new lanes in any order."""
 
     lane: WatchedLane
 
@@ -81,37 +81,42 @@ class GuardMachine(CountedMachine):
         return self.lane.is_going
 
     def now_and_then(self) -> bool:
-        return len(self.drive.entries) % 24 > 18  # for what costs more than a decision
+        return len(self.drive.entries) % 24 > 18  # for rules that cost more than a decision
 
     def has_changed(self) -> bool:
-        return self.lane.is_going and any(one.moves for one in self.oracle.list)
+        return self.lane.is_going and any(event.moves for event in self.oracle.events)
 
     # -- iterations ----------------------------------------------------------------------------
 
     @precondition(is_going)
     @rule(
-        what=seen,
-        requested=st.lists(wishes, max_size=4),
-        meanwhile=st.sampled_from(["", "", "", "before the decision", "before done"]),
+        observation=observations,
+        drawn=st.lists(relative_proposals, max_size=4),
+        edited=st.sampled_from(["", "", "", "before the decision", "before done"]),
         edit=edits,
     )
-    def somebody_proposes(
-        self, what: Seen, requested: list[Wish], meanwhile: str, edit: dict[str, float]
+    def decide_on_proposals(
+        self,
+        observation: Observation,
+        drawn: list[RelativeProposal],
+        edited: str,
+        edit: dict[str, float],
     ) -> None:
-        self.lane.observe(what)
-        if meanwhile == "before the decision":
-            self.lane.edit(self.placed(edit))
-        asked = [self.asked(wish) for wish in requested]
-        self.lane.decide(asked, self.placed(edit) if meanwhile == "before done" else {})
+        self.lane.observe(observation)
+        if edited == "before the decision":
+            self.lane.edit(self.values_at(edit))
+        proposed = [self.proposal(item) for item in drawn]
+        self.lane.decide(proposed, self.values_at(edit) if edited == "before done" else {})
 
     @precondition(is_going)
-    @rule(row=rows, key=keys, first=st.sampled_from([0.02, 0.02, 1.0]))
-    def somebody_insists(self, row: list[Seen], key: str, first: float) -> None:
-        """A step a time on two keys, so that what ends is seen to end at its decision."""
+    @rule(streak=streaks, key=keys, first=st.sampled_from([0.02, 0.02, 1.0]))
+    def propose_in_every_iteration(self, streak: list[Observation], key: str, first: float) -> None:
+        """Small steps of two keys, so that the end of a pause or freeze shows at its decision."""
         both = sorted({key, "max_delta_ratio"})
-        for number, what in enumerate(row):
+        for number, observation in enumerate(streak):
             share = 0.02 if number else first
-            self.iterate(what, [Asked(one, share * self.oracle.n.cap[one]) for one in both])
+            proposed = [PlainProposal(name, share * self.oracle.n.cap[name]) for name in both]
+            self.iterate(observation, proposed)
 
     @precondition(is_going)
     @rule(
@@ -125,22 +130,22 @@ class GuardMachine(CountedMachine):
     def there_and_back(
         self, key: str, there: float, wait: int, back: str, share: float, name: str
     ) -> None:
-        self.iterate(QUIET, [Asked(key, there * self.oracle.n.cap[key], "MINE")])
+        self.iterate(QUIET, [PlainProposal(key, there * self.oracle.n.cap[key], "MINE")])
         for _ in range(wait):
             self.iterate(QUIET, [])
-        self.iterate(QUIET, [self.asked(Wish(key, back, share, name, ()))])
+        self.iterate(QUIET, [self.proposal(RelativeProposal(key, back, share, name, ()))])
 
     @precondition(is_going)
-    @rule(row=rows)
-    def nobody_proposes(self, row: list[Seen]) -> None:
-        for what in row:
-            self.iterate(what, [])
+    @rule(streak=streaks)
+    def iterate_without_proposals(self, streak: list[Observation]) -> None:
+        for observation in streak:
+            self.iterate(observation, [])
 
     @precondition(is_going)
-    @rule(what=seen, count=st.integers(1, 6))
-    def the_tuner_proposes(self, what: Seen, count: int) -> None:
+    @rule(observation=observations, count=st.integers(1, 6))
+    def the_tuner_proposes(self, observation: Observation, count: int) -> None:
         for _ in range(count):
-            self.iterate(what, None)
+            self.iterate(observation, None)
 
     @precondition(is_going)
     @rule(
@@ -151,29 +156,29 @@ class GuardMachine(CountedMachine):
         twice=st.booleans(),
     )
     def a_change_hurts(self, key: str, share: float, before: int, seed: int, twice: bool) -> None:
-        """Latency rises by more than chance right after it, so that it is rolled back; once."""
+        """Latency rises right after a change by more than the noise, so it is rolled back once."""
         noise, cap = random.Random(seed), self.oracle.n.cap[key]
-        # The second time by far more: the first is a part of what is taken for noise then.
+        # The second rise is much larger, because the first one counts as noise by then.
         for rise, size in [(30.0, share * cap), (1e6, 0.7 * share * cap)][: 1 + twice]:
-            change = Asked(key, size, "MINE", ("p95_latency_ms",))
+            change = PlainProposal(key, size, "MINE", ("p95_latency_ms",))
             for number in range(before + 5):
                 p95 = noise.gauss(310.0, 2.0) + (rise if number > before else 0.0)
-                self.iterate(Seen(p95=p95), [change] if number == before else [])
-        self.iterate(QUIET, [self.asked(Wish(key, "left", 1.0, "", ()))])
+                self.iterate(Observation(p95=p95), [change] if number == before else [])
+        self.iterate(QUIET, [self.proposal(RelativeProposal(key, "left", 1.0, "", ()))])
 
     @precondition(has_changed)
     @rule(undone=st.booleans())
     def the_last_change_is_repeated(self, undone: bool) -> None:
-        last = [one for one in self.oracle.list if one.moves][-1]
+        last = [event for event in self.oracle.events if event.moves][-1]
         if undone:
             self.lane.edit({key: old for key, old, _, _ in last.moves})
-        self.iterate(QUIET, [Asked(key, new - old) for key, old, new, _ in last.moves])
+        self.iterate(QUIET, [PlainProposal(key, new - old) for key, old, new, _ in last.moves])
 
-    # -- what comes between --------------------------------------------------------------------
+    # -- between iterations --------------------------------------------------------------------
 
     @rule(edit=edits)
     def an_operator_edits(self, edit: dict[str, float]) -> None:
-        self.lane.edit(self.placed(edit))
+        self.lane.edit(self.values_at(edit))
 
     @precondition(now_and_then)
     @rule(key=keys, up=st.booleans(), share=st.sampled_from([1e-6, 0.5]))
@@ -185,14 +190,14 @@ class GuardMachine(CountedMachine):
     @precondition(now_and_then)
     @rule(share=st.floats(0, 1))
     def crash(self, share: float) -> None:
-        """I12: any prefix of the bytes is the state of that moment, and the lane goes on."""
+        """I12: every prefix of the entries folds to the state of that moment."""
         written = [json.loads(canonical_json(entry)) for entry in self.drive.entries]
         count = 1 + round(share * (len(written) - 1))
         state = fold(written[:count])
-        assert state == self.drive.states[count - 1], "I12: a prefix is another state"
+        assert state == self.drive.states[count - 1], "I12: a prefix folds to another state"
         for entry in written[count:]:
             state = advance(state, entry)
-        assert state == self.drive.state, "I12: the fold is another state"
+        assert state == self.drive.state, "I12: the journal folds to another state"
         self.drive.states[-1] = state
 
     @precondition(now_and_then)
@@ -211,11 +216,11 @@ class GuardMachine(CountedMachine):
         )
     )
     def begin_again_with_smaller_bounds(self, shrunk: dict[str, str]) -> None:
-        """A lane that starts from the runtime file of this one, whose profile has changed."""
+        """A new lane starts from the runtime file of this one, with a changed profile."""
         values, numbers = self.oracle.values(), self.oracle.n
         bounds = {key: (numbers.low[key], numbers.high[key]) for key in KEYS}
         bounds |= {key: smaller(how, *bounds[key], values[key]) for key, how in shrunk.items()}
-        # Values have 12 digits: on the shares of a range that is much smaller they say nothing.
+        # Values have 12 digits, which are too few for a much smaller range.
         if any(high - low <= 1e-3 * max(abs(low), abs(high)) for low, high in bounds.values()):
             return
         profile = profile_with(self.guards, bounds)
@@ -228,7 +233,7 @@ class GuardMachine(CountedMachine):
             return
         started = start_values(resolved, False, None, file).values
         for key, value in started.items():
-            assert abs(value - values[key]) <= 1e-9 * self.oracle.span(key), "a bound is inside"
+            assert abs(value - values[key]) <= 1e-9 * self.oracle.span(key), "a start value moved"
         self.end()
         self.lane = WatchedLane(
             profile,
@@ -238,17 +243,17 @@ class GuardMachine(CountedMachine):
             mode=self.lane.mode,
         )
 
-    # -- in words ------------------------------------------------------------------------------
+    # -- helpers -------------------------------------------------------------------------------
 
-    def iterate(self, what: Seen, asked: list[Asked] | None) -> None:
+    def iterate(self, observation: Observation, proposed: list[PlainProposal] | None) -> None:
         if self.lane.is_going:
-            self.lane.observe(what)
-            self.lane.decide(asked)
+            self.lane.observe(observation)
+            self.lane.decide(proposed)
 
-    def asked(self, wish: Wish) -> Asked:
-        key, share, oracle = wish.key, wish.share, self.oracle
-        if wish.of == "raw":
-            return Asked(key, share, wish.rule, wish.kpis)
+    def proposal(self, drawn: RelativeProposal) -> PlainProposal:
+        key, share, oracle = drawn.key, drawn.share, self.oracle
+        if drawn.of == "raw":
+            return PlainProposal(key, share, drawn.rule, drawn.kpis)
         value, span = oracle.values()[key], oracle.span(key)
         past = oracle.came_from(key)
         slip = {0.05: 0.5e-9, 0.1: -0.5e-9, 0.3: 3e-9, 0.5: -3e-9}.get(share, 0.0)
@@ -258,13 +263,13 @@ class GuardMachine(CountedMachine):
             "range": share * span,
             "back": (value if past is None else past) + slip * span - value,
             "bound": share * ((oracle.n.high if share > 0 else oracle.n.low)[key] - value),
-        }[wish.of]
-        if wish.of == "bound" and share < 0:
+        }[drawn.of]
+        if drawn.of == "bound" and share < 0:
             delta = -delta
-        return Asked(key, delta, wish.rule, wish.kpis)
+        return PlainProposal(key, delta, drawn.rule, drawn.kpis)
 
-    def placed(self, edit: dict[str, float]) -> dict[str, float]:
-        """Shares of the range as values; 1 is the upper bound itself."""
+    def values_at(self, edit: dict[str, float]) -> dict[str, float]:
+        """The values at these positions in the ranges; 1 is the upper bound itself."""
         low, high = self.oracle.n.low, self.oracle.n.high
         return {
             key: high[key] if share == 1 else low[key] + share * (high[key] - low[key])
@@ -275,18 +280,18 @@ class GuardMachine(CountedMachine):
         self.lane.check()
 
     def end(self) -> None:
-        for what, much in self.lane.counts.items():
-            self.count(what, much)
-        if not self.tight:  # they count with the shipped profile's numbers
+        for what, number in self.lane.counts.items():
+            self.count(what, number)
+        if not self.tight:  # the invariants use the numbers of the shipped profile
             invariants.check_lane(self.drive)
 
     def teardown(self) -> None:
-        if hasattr(self, "lane") and sys.exc_info()[0] is None:  # else that is what counts
+        if hasattr(self, "lane") and sys.exc_info()[0] is None:  # else the error counts
             self.end()
 
 
 def smaller(how: str, low: float, high: float, value: float) -> tuple[float, float]:
-    """Bounds inside the old ones: ``value`` is on them, between them, or outside."""
+    """Bounds inside the old ones; ``value`` is on a bound, between them, or outside."""
     if how == "past it":
         upper = value - low < high - value
         return (value + (high - value) / 3, high) if upper else (low, value - (value - low) / 3)

@@ -1,7 +1,7 @@
-"""A lane with real files that is killed, edited and starved, beside a twin that never stopped.
+"""A lane with real files that is killed, edited and without disk space, beside an unstopped twin.
 
-I6, I12 and I13 of SPEC §10, and that no clock decides anything. ``test_machine_guards.py`` says how
-to run it for an hour.
+It checks the invariants I6, I12 and I13, and that no clock changes a decision. The docstring of
+``test_machine_guards.py`` has the command that runs it for an hour.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pytest_soak.lane.runner import LaneHalted
 from pytest_soak.profile.parameters import flatten
 from pytest_soak.store import names
 from tests.properties.counting import CountedMachine, machine_settings
-from tests.properties.drawn import KEYS, TIGHT, Seen, edits, profile_with, seen
+from tests.properties.drawn import KEYS, TIGHT, Observation, edits, observations, profile_with
 from tests.properties.lane_files import Disk, LaneFiles, Step
 from tests.unit.loop.invariants import check_lane
 from tests.unit.loop.lanes import Drive
@@ -34,7 +34,7 @@ from tests.unit.loop.lanes import Drive
 requested = st.none() | st.lists(
     st.tuples(st.sampled_from(KEYS), st.sampled_from([-0.4, 0.1, 0.3, 1.0, 1.5])),
     max_size=3,
-    unique_by=lambda one: one[0],
+    unique_by=lambda pair: pair[0],
 ).map(tuple)
 jumps = st.sampled_from([0.0, 0.0, 1.0, -1.0, -3600.0, 1e6, -1e9, 1e15])
 places = st.floats(0, 1)
@@ -50,7 +50,7 @@ BAD_EDITS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "unknown": (lambda runtime: json.dumps({**runtime, "more": {"tail": 1}}), "unknown parameter"),
     "missing": (lambda runtime: json.dumps({"risk": runtime["risk"]}), "missing"),
 }
-"""What an operator may leave in the file, and what the lane says of it."""
+"""Bad texts of the runtime file, and the words of the error of the lane."""
 
 
 def with_value(runtime: dict[str, Any], text: str) -> str:
@@ -59,7 +59,7 @@ def with_value(runtime: dict[str, Any], text: str) -> str:
 
 
 class Clock:
-    """The clocks of the runner's module, in the hands of the machine."""
+    """The clocks of the runner's modules; the machine sets them."""
 
     def __init__(self) -> None:
         self.monotonic_s, self.wall_s = 1000.0, 0.0
@@ -68,12 +68,12 @@ class Clock:
         return self.monotonic_s
 
     def now(self, zone: Any) -> datetime:
-        offset = max(-6e10, min(2e11, self.wall_s))  # what a datetime can hold
+        offset = max(-6e10, min(2e11, self.wall_s))  # the range of a datetime
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=offset)
 
 
 class LaneMachine(CountedMachine):
-    """``main`` is killed and starved; ``twin`` gets the same steps and never stops."""
+    """``main`` is killed and runs out of disk space; ``twin`` does the same steps unstopped."""
 
     main: LaneFiles
     twin: LaneFiles
@@ -113,19 +113,19 @@ class LaneMachine(CountedMachine):
     # -- iterations ----------------------------------------------------------------------------
 
     @precondition(is_going)
-    @rule(what=seen, requested=requested, edit=st.none() | edits, jump=jumps)
+    @rule(observation=observations, requested=requested, edit=st.none() | edits, jump=jumps)
     def iterate(
-        self, what: Seen, requested: Any, edit: dict[str, float] | None, jump: float
+        self, observation: Observation, requested: Any, edit: dict[str, float] | None, jump: float
     ) -> None:
-        """An iteration; an operator may edit during it, and the clocks of one lane jump."""
-        step = self.step(what, requested, edit)
+        """An iteration; an operator may edit during it, and the clocks of ``main`` jump."""
+        step = self.step(observation, requested, edit)
         self.twin.do(step)
         self.jump(jump)
         self.main.do(step)
 
     @precondition(is_going)
     @rule(
-        what=seen,
+        observation=observations,
         requested=requested,
         at=places,
         again=st.integers(0, 9),
@@ -133,10 +133,16 @@ class LaneMachine(CountedMachine):
         jump=jumps,
     )
     def killed(
-        self, what: Seen, requested: Any, at: float, again: int, torn: bool, jump: float
+        self,
+        observation: Observation,
+        requested: Any,
+        at: float,
+        again: int,
+        torn: bool,
+        jump: float,
     ) -> None:
-        """Killed at any call to the system, and killed once more while it is taken up."""
-        step = self.step(what, requested)
+        """``main`` is killed at any system call, and perhaps again while it is resumed."""
+        step = self.step(observation, requested)
         calls = self.calls_of(step)
         self.jump(jump)
         self.kill(step, 1 + round(at * calls), torn)
@@ -146,47 +152,48 @@ class LaneMachine(CountedMachine):
         self.count("kills")
 
     @precondition(is_going)
-    @rule(what=seen, requested=requested, at=places, edit=edits)
+    @rule(observation=observations, requested=requested, at=places, edit=edits)
     def killed_and_edited(
-        self, what: Seen, requested: Any, at: float, edit: dict[str, float]
+        self, observation: Observation, requested: Any, at: float, edit: dict[str, float]
     ) -> None:
-        """An operator edits the file of a lane that is down."""
-        step = self.step(what, requested)
+        """An operator edits the file of a killed lane."""
+        step = self.step(observation, requested)
         self.kill(step, 1 + round(at * self.calls_of(step)), torn=False)
         lane = self.main
-        before, known = lane.state, len(lane.entries)
+        before, count = lane.state, len(lane.entries)
         lane.file.write_text(self.edited(lane, edit))
         values = flatten(json.loads(lane.file.read_text()), before.profile.parameters)
         lane.do(step)
-        noticed = [one for one in lane.entries[known:] if one["type"] == "external"]
+        external = [entry for entry in lane.entries[count:] if entry["type"] == "external"]
         if before.done == step.number:
-            self.settled = False  # the next iteration takes it
+            self.settled = False  # the next iteration journals the edit
             self.separate()
             return
-        # The decision on its way to the file counts, but for the keys that the operator changed.
+        # The decision that was being written counts, except for the keys that the operator changed.
         decided = before.values if before.intent is None else before.intent.values
-        # A file that has any of its values was written; one that has none of them, as far as can
-        # be known, was not.
+        # If the file has one of its values, the decision was written; else it was probably not.
         moved = [key for key, value in decided.items() if value != before.values[key]]
         is_written = any(values[key] == decided[key] for key in moved)
         old = decided if is_written else before.values
         edited = {key: value for key, value in values.items() if value != old[key]}
         edited = {key: value for key, value in edited.items() if value != decided[key]}
         if edited:
-            self.count("edits of a lane that is down")
-            assert noticed, "the edit of a lane that is down was not noticed"
-            told = {key: new for key, (_, new) in noticed[0]["keys"].items()}
-            assert told == edited, "the edit is not journaled as it was made"
-            assert noticed[0]["values"] == {**decided, **edited}, "a decision was lost"
+            self.count("edits of a killed lane")
+            assert external, "the edit of a killed lane is not in the journal"
+            journaled = {key: new for key, (_, new) in external[0]["keys"].items()}
+            assert journaled == edited, "the journal has another edit"
+            assert external[0]["values"] == {**decided, **edited}, "a decision was lost"
         else:
-            assert not noticed, "an edit that changes no parameter was journaled"
+            assert not external, "an edit that changes no parameter was journaled"
         self.separate()
 
     @precondition(is_going)
-    @rule(what=seen, requested=requested, at=places, torn=st.booleans())
-    def a_write_fails(self, what: Seen, requested: Any, at: float, torn: bool) -> None:
-        """The lane ends there, and a new session goes on; but for a summary, which is no truth."""
-        step = self.step(what, requested)
+    @rule(observation=observations, requested=requested, at=places, torn=st.booleans())
+    def a_write_fails(
+        self, observation: Observation, requested: Any, at: float, torn: bool
+    ) -> None:
+        """The lane halts and a new session continues it; a failed summary halts nothing."""
+        step = self.step(observation, requested)
         at_call = 1 + round(at * (self.calls_of(step) - 1))
         disk = Disk(at_call, torn=torn, fails=True)
         halt = None
@@ -207,7 +214,7 @@ class LaneMachine(CountedMachine):
             self.count("summaries that could not be written")
         self.separate()
 
-    # -- what comes between --------------------------------------------------------------------
+    # -- between iterations --------------------------------------------------------------------
 
     @rule(edit=edits, pretty=st.booleans(), copies=st.booleans())
     def an_operator_edits(self, edit: dict[str, float], pretty: bool, copies: bool) -> None:
@@ -219,12 +226,12 @@ class LaneMachine(CountedMachine):
             lane.file.write_text(json.dumps(runtime, indent=2 if pretty else None))
 
     @precondition(is_going)
-    @rule(how=st.sampled_from(sorted(BAD_EDITS)), during=st.booleans(), what=seen)
-    def an_edit_is_no_runtime(self, how: str, during: bool, what: Seen) -> None:
-        """Both halt, say why, and go on once the file is as it was."""
+    @rule(how=st.sampled_from(sorted(BAD_EDITS)), during=st.booleans(), observation=observations)
+    def an_edit_is_no_runtime(self, how: str, during: bool, observation: Observation) -> None:
+        """Both lanes halt with the reason, and continue once the file is restored."""
         spoil, words = BAD_EDITS[how]
         runtime = json.loads(self.twin.file.read_text())
-        step = self.step(what, ())
+        step = self.step(observation, ())
         if during:
             step = Step(**{**vars(step), "during": spoil(runtime)})
             self.steps[-1] = step
@@ -236,7 +243,7 @@ class LaneMachine(CountedMachine):
                 lane.do(step)
             self.count("halts")
             assert halted.value.halt.iteration == step.number
-            assert lane.entries[-1]["type"] == "halt", "it is journaled"
+            assert lane.entries[-1]["type"] == "halt", "the halt is not in the journal"
             lane.close()
             lane.file.write_bytes(before)
             lane.do(step)
@@ -252,15 +259,17 @@ class LaneMachine(CountedMachine):
     def stopped_and_resumed(self) -> None:
         self.main.close()
 
-    # -- in words ------------------------------------------------------------------------------
+    # -- helpers -------------------------------------------------------------------------------
 
-    def step(self, what: Seen, requested: Any, edit: dict[str, float] | None = None) -> Step:
+    def step(
+        self, observation: Observation, requested: Any, edit: dict[str, float] | None = None
+    ) -> Step:
         number = len(self.steps) + 1
         recorded = {"mine": 0.5 * number} if number % 3 == 0 else {}
         failed = ("test_mine",) if number % 4 == 0 else ()
         text = None if edit is None else self.edited(self.twin, edit)
-        self.settled = True  # whoever makes a step completes it, and takes the edits before it
-        self.steps.append(Step(number, what, requested, recorded, failed, text))
+        self.settled = True  # the step will be completed, which journals the earlier edits
+        self.steps.append(Step(number, observation, requested, recorded, failed, text))
         return self.steps[-1]
 
     def place(self) -> Path:
@@ -268,15 +277,15 @@ class LaneMachine(CountedMachine):
         return Path(self.folder.name) / f"{self.places}"
 
     def calls_of(self, step: Step) -> int:
-        """The twin makes the step; at each of its calls to the system its files can be read."""
+        """Runs the step on the twin, whose files must be readable at each of its system calls."""
         untouched = self.twin.file_hash == self.twin.state.state_hash
-        disk = Disk(each=self.twin.is_readable if untouched else lambda: None)
+        disk = Disk(before_each=self.twin.is_readable if untouched else lambda: None)
         with disk.watching():
             self.twin.do(step)
         return disk.calls
 
     def kill(self, step: Step, at: int, torn: bool) -> None:
-        """``main`` is what its process leaves behind when it is killed at that call of the step."""
+        """Replaces ``main`` by the files that a kill at this call of the step leaves behind."""
         lane, place = self.main, self.place()
         disk = Disk(at, lambda: lane.copied(place), torn=torn)
         with disk.watching():
@@ -287,7 +296,7 @@ class LaneMachine(CountedMachine):
         self.main = LaneFiles(place, self.steps, lane.target)
 
     def separate(self) -> None:
-        """What happened to ``main`` cannot happen to one that never stopped: a new twin."""
+        """Makes a new twin from ``main``, because an unstopped lane cannot have this journal."""
         self.main.close()
         self.twin.close()
         place = self.place()
@@ -298,34 +307,35 @@ class LaneMachine(CountedMachine):
         runtime = json.loads(lane.file.read_text())
         table = lane.state.profile.parameters
         for key, share in edit.items():
-            one = table[key]
-            runtime[one.path[0]][key] = one.minimum + share * one.span if share < 1 else one.maximum
+            parameter = table[key]
+            value = parameter.minimum + share * parameter.span if share < 1 else parameter.maximum
+            runtime[parameter.path[0]][key] = value
         return json.dumps(runtime)
 
     def jump(self, seconds: float) -> None:
         self.clock.monotonic_s += seconds
         self.clock.wall_s += seconds
 
-    # -- what always holds ---------------------------------------------------------------------
+    # -- properties that always hold -----------------------------------------------------------
 
     def agree(self) -> None:
         main, twin = self.main, self.twin
         assert main.journal == twin.journal, (
-            f"I13: not as never stopped: {differing(main.entries, twin.entries)}"
+            f"I13: not as without a stop: {differing(main.entries, twin.entries)}"
         )
-        assert main.state == main.runner.state, "I12: the files are not what the lane knows"
+        assert main.state == main.runner.state, "I12: the files differ from the state of the lane"
         if self.settled:
-            assert main.file_hash == main.state.state_hash, "I6: the file is not the journal's"
+            assert main.file_hash == main.state.state_hash, "I6: the file differs from the journal"
 
     def teardown(self) -> None:
         if not hasattr(self, "folder"):
             return
         try:
-            if hasattr(self, "twin") and sys.exc_info()[0] is None:  # else that is what counts
-                for one, other in zip(self.main.summaries(), self.twin.summaries(), strict=True):
-                    assert one == other, f"I13: ITER_SUMMARY: {differing([one], [other])}"
+            if hasattr(self, "twin") and sys.exc_info()[0] is None:  # else the error counts
+                for left, right in zip(self.main.summaries(), self.twin.summaries(), strict=True):
+                    assert left == right, f"I13: ITER_SUMMARY: {differing([left], [right])}"
                 self.count("iterations", len(self.steps))
-                if not self.tight:  # they count with the shipped profile's numbers
+                if not self.tight:  # the invariants use the numbers of the shipped profile
                     check_lane(Drive.replayed(self.main.entries))
         finally:
             for name in ("main", "twin"):
@@ -335,14 +345,14 @@ class LaneMachine(CountedMachine):
             self.folder.cleanup()
 
 
-def differing(left: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]) -> str:
-    """The first objects that differ, and their fields that do."""
+def differing(lefts: Sequence[Mapping[str, Any]], rights: Sequence[Mapping[str, Any]]) -> str:
+    """The fields that differ in the first pair of objects that differ."""
     nothing: Mapping[str, Any] = {}
-    for one, other in zip_longest(left, right, fillvalue=nothing):
-        fields = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+    for left, right in zip_longest(lefts, rights, fillvalue=nothing):
+        fields = [key for key in {**left, **right} if left.get(key) != right.get(key)]
         if fields:
-            said = [f"{key}: {one.get(key)!r:.500} and {other.get(key)!r:.500}" for key in fields]
-            return f"{one.get('type', '')} of {one.get('iteration')}: {'; '.join(said)}"
+            texts = [f"{key}: {left.get(key)!r:.500} and {right.get(key)!r:.500}" for key in fields]
+            return f"{left.get('type', '')} of {left.get('iteration')}: {'; '.join(texts)}"
     return "only in their bytes"
 
 

@@ -1,4 +1,4 @@
-"""Profiles under everything: round trips, decimal arithmetic, and no error but ProfileError."""
+"""Profiles of random content: round trips, decimal arithmetic, no error but ProfileError."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ decimals = st.decimals(min_value="-0.05", max_value="0.05", places=6, allow_nan=
                        st.lists(decimals, min_size=1, max_size=3), max_size=3))  # fmt: skip
 def test_deltas_add_up_in_decimal_through_a_chain(deltas: dict[str, list[Decimal]]) -> None:
     files = {"p3": "extends: S1\n", "p2": "extends: p3\n", "p1": "extends: p2\n"}
-    expected = {key: Decimal(repr(each.start)) for key, each in S1.items()}
+    expected = {key: Decimal(repr(parameter.start)) for key, parameter in S1.items()}
     for key, moves in deltas.items():
         for name, move in zip(files, moves, strict=False):
             files[name] += f"{key}_delta: {move:f}\n"
@@ -135,7 +135,10 @@ def test_deltas_add_up_in_decimal_through_a_chain(deltas: dict[str, list[Decimal
 S1 = resolve("S1", read_source).profile.parameters
 
 values = st.fixed_dictionaries(
-    {key: st.floats(each.minimum, each.maximum).map(round_value) for key, each in TABLE.items()}
+    {
+        key: st.floats(parameter.minimum, parameter.maximum).map(round_value)
+        for key, parameter in TABLE.items()
+    }
 )
 
 

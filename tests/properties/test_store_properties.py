@@ -1,4 +1,4 @@
-"""Properties of the store: every flipped bit, every truncation, every JSON value."""
+"""Properties of the store: any flipped bit, any truncation, any JSON value."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_journal_gives_back_what_was_appended(batch: list[dict[str, Any]]) -> 
 @quiet
 @given(journals, st.data())
 def test_a_flipped_bit_is_found(batch: list[dict[str, Any]], data: st.DataObject) -> None:
-    """Before the last line it stops the reader; in the last line it may drop it instead."""
+    """It stops the reader; in the last line, the reader may drop the line instead."""
     with stored(batch) as path:
         whole = path.read_bytes()
         last = whole.rfind(b"\n", 0, -1) + 1
@@ -85,7 +85,7 @@ def test_a_flipped_bit_is_found(batch: list[dict[str, Any]], data: st.DataObject
 
 
 def test_every_bit_of_a_journal_counts() -> None:
-    """The same, for each bit of a journal with exponents, escapes and letters beyond ASCII."""
+    """Flips every bit of a journal with exponents, escapes and letters beyond ASCII."""
     batch: list[dict[str, Any]] = [
         {"type": "a", "x": 1e-07, "text": 'ä\x1f"\\'},
         {"type": "b", "big": 2.5e300, "deep": {"check": "no"}},

@@ -1,4 +1,4 @@
-"""A lane in memory beside its oracle: the oracle predicts every decision, and both are compared."""
+"""A lane in memory beside its oracle, which predicts every decision for the comparison."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_soak.loop.entries import done_entry
 from pytest_soak.loop.model import Decision, Outcome, Proposal, Requested
 from pytest_soak.profile.model import Profile
 from tests.properties.drawn import Observation, numbers_of
-from tests.properties.oracle import ACTS, ExpectedOutcome, PlainProposal, Event, Oracle
+from tests.properties.oracle import ACTS, Event, ExpectedOutcome, Oracle, PlainProposal
 from tests.unit.loop.lanes import Drive
 
 
@@ -116,25 +116,28 @@ class WatchedLane:
 
     # -- agreement -----------------------------------------------------------------------------
 
-    def _agree_on_outcomes(self, decision: Decision, answers: Mapping[str, ExpectedOutcome]) -> None:
-        given = {one.key: one for one in decision.outcomes}
-        assert sorted(given) == sorted(answers), f"I4: oracle: {sorted(answers)}"
-        for key, answer in answers.items():
-            one = given[key]
-            reasons = (one.reason, *one.also) if one.reason else ()
-            same = (one.outcome, reasons) == (answer.word, answer.reasons)
-            about = sorted({*reasons} ^ {*answer.reasons})
-            about = about or ["order" if reasons != answer.reasons else answer.word]
-            text = f"oracle at {decision.iteration}: {answer} and not {one}"
+    def _agree_on_outcomes(
+        self, decision: Decision, outcomes: Mapping[str, ExpectedOutcome]
+    ) -> None:
+        by_key = {outcome.key: outcome for outcome in decision.outcomes}
+        assert sorted(by_key) == sorted(outcomes), f"I4: oracle: {sorted(outcomes)}"
+        for key, expected in outcomes.items():
+            given = by_key[key]
+            reasons = (given.reason, *given.also) if given.reason else ()
+            same = (given.outcome, reasons) == (expected.outcome, expected.reasons)
+            about = sorted({*reasons} ^ {*expected.reasons})
+            about = about or ["order" if reasons != expected.reasons else expected.outcome]
+            text = f"oracle at {decision.iteration}: {expected} and not {given}"
             assert same, f"{text} [{' '.join(about)}]"
-            assert self._is_close(one, answer), f"{text} [move]"
+            assert self._is_close(given, expected), f"{text} [move]"
 
-    def _is_close(self, given: Outcome, answer: ExpectedOutcome) -> bool:
-        if answer.after is None or given.after is None or given.before is None:
-            return given.after is answer.after
+    def _is_close(self, given: Outcome, expected: ExpectedOutcome) -> bool:
+        if expected.after is None or given.after is None or given.before is None:
+            return given.after is expected.after
         slack = 1e-9 * self.oracle.span(given.key)
         moved = abs(given.applied - (given.after - given.before)) <= slack
-        return moved and abs(given.after - answer.after) <= slack * (answer.word != "SKIPPED")
+        near = abs(given.after - expected.after) <= slack * (expected.outcome != "SKIPPED")
+        return moved and near
 
     def _agree_on_panic(self, decision: Decision, panic: str) -> None:
         given, now = decision.panic, decision.iteration
@@ -159,9 +162,7 @@ class WatchedLane:
             expected.update(self.oracle.n.safe)
         elif self.mode == "live":
             expected |= {
-                key: outcome.after
-                for key, outcome in outcomes.items()
-                if outcome.after is not None
+                key: outcome.after for key, outcome in outcomes.items() if outcome.after is not None
             }
         for key, value in expected.items():
             given = decision.values[key]
