@@ -2,11 +2,10 @@
 
     python benchmarks/realism.py [--days 6] [--png realism.png]
 
-Every row of ``tests/unit/targets/stylised_facts.py``: the recorded figure, the model's over all
-days together (24 simulated hours and a seed each), its range over the single days, the band of the
-test and whether the model is in it. A single day may be out: the recorded figures are of a month,
-and the band is for three days together. The picture needs matplotlib; without ``--png`` nothing
-does.
+Every row of ``tests/unit/targets/stylised_facts.py``: the recorded figure, the model's figure over
+all days together (24 simulated hours and a seed each), its range over the single days, the band of
+the test, and whether the model is in it. A single day may be outside: the recorded figures are of a
+month, and the band is for three days together. ``--png`` needs matplotlib.
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ from tests.unit.targets.stylised_facts import (
     realised,
 )
 
-SHARES = (5, 50, 95, 99)
+PERCENTILES = (5, 50, 95, 99)
 
 
 def table(
     facts: Sequence[Fact], model: Mapping[str, float], single: Sequence[Mapping[str, float]]
 ) -> None:
     for fact in facts:
-        own = [one[fact.name] for one in single]
+        daily = [figures[fact.name] for figures in single]
         band = f"{fact.low:g} .. {fact.high:g}"
         where = "in" if fact.holds(model[fact.name]) else "OUT"
         print(
             f"{fact.name:<36} {fact.recorded:8.3f} {model[fact.name]:8.3f}  "
-            f"{min(own):8.3f} .. {max(own):8.3f}  {band:>14}  {where}"
+            f"{min(daily):8.3f} .. {max(daily):8.3f}  {band:>14}  {where}"
         )
 
 
@@ -68,12 +67,12 @@ def draw(days: Sequence[Day], file: Path) -> None:
     blue, orange, grey = "#0072b2", "#d55e00", "#bbbbbb"
     figure, axes = pyplot.subplots(2, 3, figsize=(15, 8.5), constrained_layout=True)
     minutes = [day.minutes for day in days]
-    sizes = [np.abs(one) for one in minutes]
+    sizes = [np.abs(returns) for returns in minutes]
 
     axis = axes[0][0]
     lags = np.unique(np.round(np.geomspace(1, 300, 40)).astype(int)).tolist()
-    for one in sizes:
-        axis.plot(lags, [autocorrelation([one], lag) for lag in lags], color=grey, lw=0.7)
+    for day in sizes:
+        axis.plot(lags, [autocorrelation([day], lag) for lag in lags], color=grey, lw=0.7)
     axis.plot(lags, [autocorrelation(sizes, lag) for lag in lags], color=blue, lw=2)
     keys = (1, 5, 15, 60, 240)
     axis.plot(keys, recorded("autocorrelation of |r|, ", " min", keys), "o", color=orange, ms=8)
@@ -93,11 +92,12 @@ def draw(days: Sequence[Day], file: Path) -> None:
     )
 
     axis = axes[0][2]
-    shares = np.linspace(1, 99.5, 100)
+    percents = np.linspace(1, 99.5, 100)
     for day in minutes:
-        axis.plot(shares, np.percentile(realised([day]), shares), color=grey, lw=0.7)
-    axis.plot(shares, np.percentile(realised(minutes), shares), color=blue, lw=2)
-    axis.plot(SHARES, recorded("realised 1 min sd, p", "", SHARES), "o", color=orange, ms=8)
+        axis.plot(percents, np.percentile(realised([day]), percents), color=grey, lw=0.7)
+    axis.plot(percents, np.percentile(realised(minutes), percents), color=blue, lw=2)
+    points = recorded("realised 1 min sd, p", "", PERCENTILES)
+    axis.plot(PERCENTILES, points, "o", color=orange, ms=8)
     axis.set(yscale="log", xlabel="percentile of 15 min", ylabel="bps")
     axis.set_title("Calm and stress\nrealised sd of 1 min returns")
 
@@ -116,7 +116,7 @@ def draw(days: Sequence[Day], file: Path) -> None:
     axis.plot(distance, rate / rate[0], color=blue, lw=2)
     axis.plot(distance, np.exp(-0.94 * (distance - distance[0])), "--", color=orange, lw=2)
     axis.set(yscale="log", xlabel="distance from the mid, bps")
-    axis.set_title("Reach into the book\norders a second, share of those at .1 bps")
+    axis.set_title("Reach into the book\norders a second, relative to those at .1 bps")
 
     axis = axes[1][2]
     axis.axis("off")

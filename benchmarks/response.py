@@ -1,9 +1,9 @@
-"""What each parameter does in the mock market: ten response curves, and a picture of them.
+"""The effect of each parameter in the mock market: ten response curves, and a picture of them.
 
     python benchmarks/response.py [--seeds 6] [--iterations 4] [--png response.png]
 
-One parameter is moved over five values, the others stay as ``market_maker.yaml`` starts them; seeds
-and iterations are the same for all, so the market is. Cells are means over seeds and iterations.
+One parameter takes five values, the others keep the start values of ``market_maker.yaml``. Seeds
+and iterations, and so the market, are the same for all. Cells are means over seeds and iterations.
 ``earned`` is net_bps times the lots traded, per hour. The picture needs matplotlib.
 """
 
@@ -40,24 +40,24 @@ OWN = {
     "impact_cap_ratio": "lots",
     "max_delta_ratio": "throttle",
     "slippage_penalty_coef": "slippage",
-    "inventory_tilt_cap": "held",
+    "inventory_tilt_cap": "inventory",
     "vip_tilt_cap": "rebate",
     "replace_rate_per_min": "p95",
     "concurrency_limit": "concurrency",
     "tail_age_ms": "throttle",
     "min_interval_ms": "min_interval",
 }
-"""The figure that each parameter is there for."""
+"""The figure that each parameter controls."""
 COLUMNS = (
-    ("maker", "maker share of the volume"),
-    ("risk", "risk share of the blocks"),
+    ("maker", "maker ratio of the volume"),
+    ("risk", "risk ratio of the blocks"),
     ("net", "net, bps"),
     ("p95", "p95 latency, ms"),
     ("slippage", "p95 slippage, bps"),
     ("lots", "lots an hour"),
     ("earned", "earned, lots·bps an hour"),
     ("requests", "requests an hour"),
-    ("held", "mean position, lots"),
+    ("inventory", "mean position, lots"),
     ("rebate", "maker rebate, bps"),
     ("min_interval", "min_interval blocks an hour"),
     ("concurrency", "concurrency blocks an hour"),
@@ -78,14 +78,14 @@ def figures(report: Mapping[str, Any]) -> dict[str, float]:
         "lots": lots * hourly,
         "earned": totals["net_bps"] * lots * hourly,
         "requests": report["summary"]["requests"] * hourly,
-        "held": totals["inventory_bps"] * lots / 1e4,
+        "inventory": totals["inventory_bps"] * lots / 1e4,
         "rebate": report["summary"]["maker_rebate_bps"],
         **{name: blocks[name] * hourly for name in ("min_interval", "concurrency", "throttle")},
     }
 
 
 def point(job: tuple[str, float, int, int]) -> dict[str, float]:
-    """Mean figures with one parameter moved."""
+    """Mean figures with one changed parameter."""
     key, value, seeds, iterations = job
     profile = resolve("steady", read_source).profile
     rows = [
@@ -99,8 +99,8 @@ def point(job: tuple[str, float, int, int]) -> dict[str, float]:
 def table(key: str, points: Sequence[Mapping[str, float]]) -> None:
     print(f"\n{key}")
     print(" " * 9 + " ".join(f"{name:>12}" for name, _ in COLUMNS))
-    for value, found in zip(CURVES[key], points, strict=True):
-        cells = (f"{found[name]:12.3f}"[:12] for name, _ in COLUMNS)
+    for value, figures_here in zip(CURVES[key], points, strict=True):
+        cells = (f"{figures_here[name]:12.3f}"[:12] for name, _ in COLUMNS)
         print(f"{value:9g}" + " ".join(cells))
 
 
@@ -115,20 +115,20 @@ def draw(curves: Mapping[str, Sequence[Mapping[str, float]]], file: Path) -> Non
     figure, axes = pyplot.subplots(2, 5, figsize=(20, 8.5), constrained_layout=True)
     for axis, (key, points) in zip(axes.flat, curves.items(), strict=True):
         at = range(len(points))
-        axis.plot(at, [one[OWN[key]] for one in points], "o-", color=blue, lw=2)
+        axis.plot(at, [point[OWN[key]] for point in points], "o-", color=blue, lw=2)
         axis.set_ylabel(texts[OWN[key]], color=blue)
         axis.tick_params(axis="y", labelcolor=blue)
         axis.set_xticks(at, [f"{value:g}" for value in CURVES[key]])
         axis.set_title(key)
         axis.grid(alpha=0.3)
         other = axis.twinx()
-        other.plot(at, [one["earned"] / 1e3 for one in points], "s--", color=orange, lw=1.5)
+        other.plot(at, [point["earned"] / 1e3 for point in points], "s--", color=orange, lw=1.5)
         # One scale for all, so that noise does not look like a response.
         other.set_ylim(-90, 90)
         other.tick_params(axis="y", labelcolor=orange)
     figure.suptitle(
-        "Blue: the figure that a parameter is there for. "
-        "Orange: what the bot earns with it, 1000 lots·bps an hour.",
+        "Blue: the figure that the parameter controls. "
+        "Orange: what the bot earns, 1000 lots·bps an hour.",
         fontsize=14,
     )
     figure.savefig(file, dpi=90)
@@ -148,10 +148,10 @@ def main() -> None:
         for value in values
     ]
     with ProcessPoolExecutor(options.processes) as pool:
-        found = iter(list(pool.map(point, jobs)))
-    curves = {key: [next(found) for _ in values] for key, values in CURVES.items()}
-    for key, points in curves.items():
-        table(key, points)
+        points = iter(list(pool.map(point, jobs)))
+    curves = {key: [next(points) for _ in values] for key, values in CURVES.items()}
+    for key, curve in curves.items():
+        table(key, curve)
     if options.png:
         draw(curves, options.png)
 

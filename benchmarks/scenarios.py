@@ -1,11 +1,12 @@
-"""What each scenario does to the KPIs of the mock market, and how long recovery takes.
+"""The effect of each scenario on the KPIs of the mock market, and the time of recovery.
 
     python benchmarks/scenarios.py [--seeds 8] [--iterations 24] [--profile steady]
 
-Every seed is one lane without and one lane with each scenario, where --soak-scenario puts it,
-driven through the same decide, fold and gate as a session, without a disk. Up to the scenario both
-lanes are the same to the last bit, so the difference within its iteration is its own. Prints the
-table of docs/scenarios.md: mean difference over seeds, with t where it is beyond 2.
+For every seed there is one lane without a scenario and one with each, in the iteration in which
+--soak-scenario begins it. The lanes use the same decide, fold and gate as a session, without a
+disk. Up to the scenario both lanes are equal to the last bit, so the difference in its iteration is
+its effect. Prints the table of docs/scenarios.md: mean differences over seeds, with t if it is
+beyond 2.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ KPIS = (
 
 
 def history_of(resolved: Resolved, seed: int, iterations: int, name: str | None) -> History:
-    """One lane from start to end, in memory; ``name`` is the scenario that it has."""
+    """One whole lane in memory; ``name`` is its scenario, None: it has none."""
     profile = resolved.profile
     lane = lane_of(profile, seed, iterations)
     planned: Sequence[Scheduled] = schedule(
@@ -55,13 +56,13 @@ def history_of(resolved: Resolved, seed: int, iterations: int, name: str | None)
     )
     target = make_mock(lane)
     target.scenarios(
-        [Scenario(one.name, one.at, one.after_s, one.for_s, one.strength) for one in planned]
+        [Scenario(item.name, item.at, item.after_s, item.for_s, item.strength) for item in planned]
     )
     return drive(lane, profile, target, mock=True, scenarios=planned).history
 
 
 def moved(pairs: Sequence[tuple[float, float]], digits: int) -> str:
-    """The mean difference, with its t where that is beyond 2; one pair has none."""
+    """The mean difference, with its t if that is beyond 2. A single pair has no t."""
     differences = [there - here for there, here in pairs]
     mean = statistics.fmean(differences)
     text = f"{mean:+.{digits}f}"
@@ -73,12 +74,12 @@ def moved(pairs: Sequence[tuple[float, float]], digits: int) -> str:
 
 
 def value(history: History, number: int, kpi: str) -> float:
-    found = history.iterations[number - 1].readings[kpi].value
-    return math.nan if found is None else found
+    reading = history.iterations[number - 1].readings[kpi].value
+    return math.nan if reading is None else reading
 
 
 def row(name: str, calm: Sequence[History], lanes: Sequence[History]) -> str:
-    found: list[Recovery] = [recoveries(LaneWindow(lane), mock=True)[0] for lane in lanes]
+    outcomes: list[Recovery] = [recoveries(LaneWindow(lane), mock=True)[0] for lane in lanes]
     cells = [
         moved(
             [
@@ -89,9 +90,9 @@ def row(name: str, calm: Sequence[History], lanes: Sequence[History]) -> str:
         )
         for kpi, digits in KPIS
     ]
-    fired = sum(bool(one.fired) for one in found)
-    took = sorted({"-" if one.took is None else str(one.took) for one in found})
-    return f"| {name} | {fired} of {len(found)} | {' | '.join(cells)} | {', '.join(took)} |"
+    fired = sum(bool(outcome.fired) for outcome in outcomes)
+    took = sorted({"-" if outcome.took is None else str(outcome.took) for outcome in outcomes})
+    return f"| {name} | {fired} of {len(outcomes)} | {' | '.join(cells)} | {', '.join(took)} |"
 
 
 def main() -> None:

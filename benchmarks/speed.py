@@ -2,14 +2,14 @@
 
     python benchmarks/speed.py [--iterations 864] [--rounds 5] [--dir DIR]
 
-The figure of one iteration is the median over ``--rounds`` times 20 of them. Plain Python and the
-extra ``fast`` run turn by turn on the same iterations, so that a slow moment of the machine hits
-both; the best round is printed beside the median, because it is what a core of one's own gives.
-Where numba or hftbacktest is not installed, its line says so.
+The figure of one iteration is the median over ``--rounds`` times 20 iterations. Plain Python and
+the extra ``fast`` alternate on the same iterations, so that a slow moment of the machine affects
+both. The best round is printed beside the median; it is the figure of a core without other work. If
+numba or hftbacktest is not installed, its line says so.
 
-hftbacktest replays a synthetic feed of trades and depth changes with an empty strategy; an event
-of the mock market is a taker, a landing, a look of the bot, or a tick of 0.1 s. The two do
-different work for an event, so their ratio is a scale and no verdict.
+hftbacktest replays a synthetic feed of trades and depth changes with an empty strategy. An event of
+the mock market is a taker, a landing request, a decision of the bot, or a tick of 0.1 s. The two do
+different work for each event, so their ratio is only an order of magnitude.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def target(fast: bool) -> MockTarget:
 
 def start_runtime() -> Runtime:
     profile = resolve("steady", read_source).profile
-    return runtime_of(profile, {key: one.start for key, one in profile.parameters.items()})
+    return runtime_of(
+        profile, {key: parameter.start for key, parameter in profile.parameters.items()}
+    )
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -58,10 +60,10 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def iteration_seconds(one: MockTarget, first: int, runtime: Runtime) -> float:
-    """Median over a batch, seconds of one whole ``run``."""
+def iteration_seconds(mock: MockTarget, first: int, runtime: Runtime) -> float:
+    """Seconds of one ``run``, median over a batch."""
     return statistics.median(
-        seconds_of(lambda number=number: one.run(number, runtime))  # type: ignore[misc]
+        seconds_of(lambda number=number: mock.run(number, runtime))  # type: ignore[misc]
         for number in range(first, first + BATCH)
     )
 
@@ -100,10 +102,10 @@ def shown(name: str, values: list[float], goal: str) -> str:
 def memory(iterations: int, fast: bool) -> str:
     """Resident memory after 100 iterations and at the end, in this process, MB."""
     runtime = start_runtime()
-    one = target(fast)
+    mock = target(fast)
     early = 0.0
     for number in range(1, iterations + 1):
-        one.run(number, runtime)
+        mock.run(number, runtime)
         if number == min(100, iterations):
             early = resident_mb()
     name = "memory, " + ("fast" if fast else "numpy alone")
@@ -117,9 +119,9 @@ def resident_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def session(iterations: int, wanted: str, folder: Path) -> str:
-    """A whole session with default settings in a process of its own."""
-    environment = {**os.environ, SWITCH: wanted}
+def session(iterations: int, mode: str, folder: Path) -> str:
+    """A whole session with default settings in a separate process."""
+    environment = {**os.environ, SWITCH: mode}
     for name in ("PYTEST_ADDOPTS", "SOAK_ITERATIONS", "SOAK_HOURS", "USE_MOCK", "MM_PROFILE"):
         environment.pop(name, None)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--soak-mock"]
@@ -134,47 +136,47 @@ def session(iterations: int, wanted: str, folder: Path) -> str:
     wall = time.perf_counter() - start
     if done.returncode not in (0, 1):
         raise SystemExit(f"the session exited {done.returncode}")
-    name = f"session of {iterations}, " + ("numpy alone" if wanted == "0" else "fast")
+    name = f"session of {iterations}, " + ("numpy alone" if mode == "0" else "fast")
     return f"{name:<40} {wall:8.1f} s   at most 120 s with numpy alone"
 
 
 def events_per_s(fast: bool) -> float:
-    """Of the mock's event loop, counted with an instrumented second walk of the same course."""
-    from pytest_soak.targets.mock import bot, desk, grid, market, trading
+    """Events of the mock's event loop a second; a second, instrumented run counts them."""
+    from pytest_soak.targets.mock import bot, grid, market, order_state, trading
     from pytest_soak.targets.quoting import params_of
 
     os.environ[SWITCH] = "1" if fast else "0"
-    walk = target(fast)._walk
+    event_loop = target(fast)._event_loop
     state, params = market.first_state(1), params_of(start_runtime())
-    own, looks = desk.Desk(), 0
-    seen = bot.most_urgent
+    orders, decisions = order_state.OrderState(), 0
+    most_urgent = bot.most_urgent
     events = seconds = 0.0
 
     def counted(*arguments: Any) -> int:
-        nonlocal looks
-        looks += 1
-        return seen(*arguments)
+        nonlocal decisions
+        decisions += 1
+        return most_urgent(*arguments)
 
     for number in range(1, 12):
-        one, state = market.next_market(state, 1, number, INTERVAL_S)
-        shadow = desk.Desk.from_json(own.to_json())
-        looks = 0
+        simulated, state = market.next_market(state, 1, number, INTERVAL_S)
+        copied = order_state.OrderState.from_json(orders.to_json())
+        decisions = 0
         bot.most_urgent = counted  # type: ignore[assignment]
         try:
-            tape = trading.trade(one, params, shadow, trading.walk_plainly)
+            log = trading.trade(simulated, params, copied, trading.run_plainly)
         finally:
-            bot.most_urgent = seen
+            bot.most_urgent = most_urgent
         start = time.perf_counter()
-        trading.trade(one, params, own, walk)
+        trading.trade(simulated, params, orders, event_loop)
         if number > 1:  # the first one compiles
             seconds += time.perf_counter() - start
-            events += one.ticks + len(one.taker_time) + len(tape.latency) + looks
-        own.shift(one.ticks * grid.DT)
+            events += simulated.ticks + len(simulated.taker_time) + len(log.latency) + decisions
+        orders.shift(simulated.ticks * grid.DT)
     return events / seconds
 
 
 def replayed_events_per_s(events: int) -> float:
-    """Events of a synthetic feed that hftbacktest goes through in a second, jitted, warmed up."""
+    """Events of a synthetic feed that hftbacktest handles in a second, jitted and warmed up."""
     import hftbacktest as hft
     from numba import njit
 
@@ -185,7 +187,7 @@ def replayed_events_per_s(events: int) -> float:
         while engine.elapse(100_000_000) == 0:
             pass
 
-    taken = []
+    durations = []
     for _ in range(3):
         asset = (
             hft.BacktestAsset()
@@ -199,13 +201,13 @@ def replayed_events_per_s(events: int) -> float:
             .lot_size(0.001)
         )
         engine = hft.HashMapMarketDepthBacktest([asset])
-        taken.append(seconds_of(lambda engine=engine: through(engine)))  # type: ignore[misc]
+        durations.append(seconds_of(lambda engine=engine: through(engine)))  # type: ignore[misc]
         engine.close()
-    return events / min(taken[1:])
+    return events / min(durations[1:])
 
 
 def synthetic_feed(events: int) -> NDArray[np.void]:
-    """Depth changes around a walking mid, one in four events a trade, 100 a second."""
+    """Depth changes around a random walk of the mid, a trade in four events, 100 a second."""
     import hftbacktest as hft
 
     rng = np.random.default_rng(1)
@@ -237,9 +239,9 @@ def main() -> None:
         print(line, flush=True)
     if numba:
         print(memory(options.iterations, True), flush=True)
-    for wanted in ("0", "1") if numba else ("0",):
+    for mode in ("0", "1") if numba else ("0",):
         with tempfile.TemporaryDirectory(dir=options.dir, prefix="speed-") as name:
-            print(session(options.iterations, wanted, Path(name)), flush=True)
+            print(session(options.iterations, mode, Path(name)), flush=True)
     ours = {"numpy alone": events_per_s(False)}
     if numba:
         ours["fast"] = events_per_s(True)

@@ -19,7 +19,7 @@ from typing import Any
 from pytest_soak.canonical import number
 
 ADMITTED, RISK, MIN_INTERVAL, CONCURRENCY, THROTTLE = range(5)
-"""What :func:`admit` says of a request."""
+"""The results of :func:`admit`."""
 
 BLOCK_REASONS = ("risk", "min_interval", "concurrency", "throttle")
 """Names of the codes ``RISK`` … ``THROTTLE``, in the order in which they are checked."""
@@ -54,7 +54,7 @@ class Params:
     min_interval_ms: float
 
     def as_dict(self) -> dict[str, float]:
-        """Flat key to value, as ``effective_params`` of a report wants it."""
+        """Flat key to value, the form of ``effective_params`` in a report."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -86,10 +86,11 @@ def half_spread_bps(base_spread_bps: float, volatility_coef: float, sigma_bps: f
 
 
 def skew_bps(inventory_ratio: float, inventory_tilt_cap: float, half_spread: float) -> float:
-    """How far both quotes move, bps; negative with a long inventory, so that it sells sooner.
+    """Shift of both quotes, bps; negative with a long inventory, so that it sells sooner.
 
-    ``inventory_ratio`` is inventory over its limit. The reservation price of Avellaneda–Stoikov
-    leans linearly; the lean is bounded by ``inventory_tilt_cap`` half spreads (Guéant et al.).
+    ``inventory_ratio`` is inventory over its limit. In Avellaneda–Stoikov the reservation price is
+    linear in inventory; here the shift is at most ``inventory_tilt_cap`` half spreads (Guéant et
+    al.).
     """
     ratio = 1.0 if inventory_ratio > 1.0 else -1.0 if inventory_ratio < -1.0 else inventory_ratio
     return -inventory_tilt_cap * ratio * half_spread
@@ -106,21 +107,21 @@ def level_offsets(half_spread: float, levels: int, step: float = 1.0) -> tuple[f
 def level_size(
     impact_cap_ratio: float, visible_size: float, level: int, growth: float = 0.0
 ) -> float:
-    """Size of one quote: a share of what is visible there, larger further out.
+    """Size of one quote: a ratio of the size visible there, larger further out.
 
-    ``visible_size`` is the size shown by others at the touch, in lots; deeper levels of a book
-    show more, by ``growth`` a level, and the same share of them is more.
+    ``visible_size`` is the size that others show at the touch, in lots. Deeper levels of a book
+    show more, by ``growth`` a level, so the same ratio of them is more.
     """
     return impact_cap_ratio * visible_size * (1.0 + growth * level)
 
 
 def size_tilt(inventory_ratio: float, side: int, vip_tilt_cap: float, slippage: float) -> float:
-    """Factor on a quote's size, for the inventory: more where it reduces, less where it adds.
+    """Factor on a quote's size: more on the side that reduces the inventory, less on the other.
 
-    The reducing side grows by ``vip_tilt_cap`` times the share of the limit in use: volume for
-    the fee tier without risk. The adding side shrinks by half of ``slippage_penalty_coef`` times
-    that share: what is not bought need not be sold at a price that slips. Both shrink by a
-    seventh of it: a quote that crosses takes all of its size through the book.
+    The reducing side grows by ``vip_tilt_cap`` times the used ratio of the limit: volume for the
+    fee tier without risk. The adding side shrinks by half of ``slippage_penalty_coef`` times that
+    ratio: inventory that is not bought need not be sold with slippage. Both sides shrink by a
+    seventh of the coefficient, because a quote that crosses takes its whole size from the book.
     """
     used = abs(inventory_ratio)
     used = 1.0 if used > 1.0 else used
@@ -130,9 +131,10 @@ def size_tilt(inventory_ratio: float, side: int, vip_tilt_cap: float, slippage: 
 
 
 def exit_size(excess: float, slippage_penalty_coef: float) -> float:
-    """How much of ``excess`` inventory one exit order takes out, lots.
+    """Size of one exit order for ``excess`` inventory, lots.
 
-    A square-root impact makes a slice of ``1/(1 + coef)`` slip less per lot (Almgren–Chriss).
+    With a square-root impact, a slice of ``1/(1 + coef)`` has less slippage per lot
+    (Almgren–Chriss).
     """
     return excess / (1.0 + slippage_penalty_coef)
 
@@ -146,10 +148,10 @@ def needs_reprice(
 ) -> bool:
     """Whether a resting quote must be moved.
 
-    ``resting_price_distance_bps``: from where the bot wants it now. ``half_spread``: the offset
-    of that level. It moves when it is off by more than ``max_delta_ratio`` of the whole spread
-    (twice the offset), and a quote older than ``tail_age_ms`` at a quarter of that: the place in
-    the queue is worth something, an old price is worth less with every moment.
+    ``resting_price_distance_bps``: distance from its current target price. ``half_spread``: the
+    offset of that level. It moves when the distance exceeds ``max_delta_ratio`` of the whole
+    spread (twice the offset), and a quote older than ``tail_age_ms`` at a quarter of that. The
+    tolerance keeps the place in the queue; a price loses value with its age.
     """
     off = abs(resting_price_distance_bps)
     tolerance = 2.0 * half_spread * max_delta_ratio
@@ -173,9 +175,10 @@ def admit(
 ) -> int:
     """``ADMITTED``, or the first reason to refuse: risk, min_interval, concurrency, throttle.
 
-    ``since_last_s``: since the last request that went out; ``venue_interval_s``: the venue's own
-    minimum at this moment. ``dither`` in [0, 1): a limit of 2.25 requests in flight lets a third
-    one out for a quarter of the dithers. ``tokens``: of the bucket, one is needed.
+    ``since_last_s``: since the last request that was sent; ``venue_interval_s``: the venue's own
+    minimum at this moment. ``dither`` is uniform in [0, 1): with a limit of 2.25 requests in
+    flight, a third one is admitted for a quarter of the dithers. ``tokens``: those in the bucket;
+    a request needs one.
     """
     if risk_blocked:
         return RISK

@@ -1,4 +1,4 @@
-"""Scenarios in real sessions: scheduled, fired, judged, the same bytes whatever the way."""
+"""Scenarios in real sessions: scheduled, fired, judged, with the same bytes in every mode."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ def test_every_one_fires_and_the_gate_says_so(soak: Sessions) -> None:
     )
     assert "scenarios of short-BTCUSDT-1: flash_crash@3, volatility_spike@4" in result.out
     fired = {
-        entry["iteration"]: [one["name"] for one in entry["report"]["scenarios"]]
+        entry["iteration"]: [scenario["name"] for scenario in entry["report"]["scenarios"]]
         for entry in result.entries()
         if entry["type"] == "observation" and "scenarios" in entry["report"]
     }
     assert fired == {3 + number: [name] for number, name in enumerate(NAMES)}
-    criteria = {one["name"]: one for one in result.json("POST_SOAK_SNAPSHOT.json")["criteria"]}
+    snapshot = result.json("POST_SOAK_SNAPSHOT.json")
+    criteria = {criterion["name"]: criterion for criterion in snapshot["criteria"]}
     for name in NAMES:
         assert criteria[f"scenario:{name}"]["verdict"] == "PASS"
         assert f"scenario {name}" in result.out
@@ -71,11 +72,11 @@ def test_excluded_or_judged_is_the_profiles_choice(soak: Sessions) -> None:
         "extends: steady\nscenarios:\n  latency_spike: {gate: judge, strength: 30, for_s: 55}\n"
     )
     args = ("--soak-iterations=12", *MOCK, "--soak-scenario=latency_spike@10")
-    spared = soak(*args, "--soak-dir=spared")
-    judged = soak(*args, "--soak-profile=judged.yaml")
-    assert spared.code == 0, spared.out
-    assert judged.code == 1
-    assert "p95_latency_ms" in judged.out.splitlines()[-1] or "FAIL p95_latency_ms" in judged.out
+    excluded = soak(*args, "--soak-dir=excluded")
+    counted = soak(*args, "--soak-profile=judged.yaml")
+    assert excluded.code == 0, excluded.out
+    assert counted.code == 1
+    assert "p95_latency_ms" in counted.out.splitlines()[-1] or "FAIL p95_latency_ms" in counted.out
 
 
 def test_the_default_place_and_the_profiles_own(soak: Sessions) -> None:
@@ -84,7 +85,7 @@ def test_the_default_place_and_the_profiles_own(soak: Sessions) -> None:
         "--soak-iterations=8", *MOCK, "--soak-profile=mine.yaml", "--soak-scenario=fat_finger"
     )
     start = result.entries()[0]
-    assert [(one["name"], one["at"]) for one in start["scenarios"]] == [
+    assert [(planned["name"], planned["at"]) for planned in start["scenarios"]] == [
         ("disconnect", 2),
         ("disconnect", 4),
         ("fat_finger", 5),
@@ -123,7 +124,7 @@ def test_the_same_bytes_plain_and_over_workers(soak: Sessions) -> None:
 
 
 def test_the_same_bytes_when_killed_within_one_and_resumed(soak: Sessions) -> None:
-    """The session dies in iteration 4; feed and crash reach from there into the next ones."""
+    """The session is killed in iteration 4; feed and crash continue in the next iterations."""
     Path("mine.yaml").write_text(
         "extends: steady\nscenarios:\n"
         "  stale_feed: {at: 4, after_s: 50, for_s: 30}\n"
@@ -176,8 +177,8 @@ class Loud(Silent):
     def run(self, iteration, runtime):
         report = super().run(iteration, runtime)
         report["scenarios"] = [
-            {"name": one.name, "started_s": one.after_s, "ended_s": one.after_s + one.for_s}
-            for one in self.schedule if one.at == iteration
+            {"name": item.name, "started_s": item.after_s, "ended_s": item.after_s + item.for_s}
+            for item in self.schedule if item.at == iteration
         ]
         return report
 
@@ -251,14 +252,14 @@ def test_bad_input(soak: Sessions, args: tuple[str, ...], words: tuple[str, ...]
 def test_replay_has_none(soak: Sessions) -> None:
     pytest.importorskip("hftbacktest")
     data = Path(__file__).parents[2].parent / "shared" / "data"
-    found = sorted(data.glob("*.npz")) if data.is_dir() else []
-    if not found:
+    samples = sorted(data.glob("*.npz")) if data.is_dir() else []
+    if not samples:
         pytest.skip("the recorded samples are not here")
     result = soak(
         "--soak-iterations=2",
         "--soak-interval=30",
         "--soak-target=replay",
-        f"--soak-data={found[0]}",
+        f"--soak-data={samples[0]}",
         "--soak-scenario=throttle",
     )
     assert result.code == 4

@@ -1,4 +1,4 @@
-"""What an iteration earned and cost: from the tape to an EDGE_REPORT."""
+"""The EDGE_REPORT of an iteration: what its fills earned and cost."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_soak.targets.mock.desk import CROSS, HEDGE, MAKER, VOLUME_RATE, Desk, Tape
+from pytest_soak.targets.mock.fill_log import CROSS, HEDGE, MAKER, FillLog
 from pytest_soak.targets.mock.grid import DT
 from pytest_soak.targets.mock.market import REGIMES, Market
+from pytest_soak.targets.mock.order_state import VOLUME_RATE, OrderState
 from pytest_soak.targets.quoting import ADMITTED, BLOCK_REASONS, MIN_INTERVAL, Params
 
 Floats = NDArray[np.float64]
 
 MARKOUT_S = 1.0
-"""Horizon of net, gross and adverse: a fill is worth what the mid says this much later."""
+"""Horizon of net, gross and adverse: a fill is valued at the mid-price this much later."""
 _MORE_MARKOUTS_S = (0.1, 1.0, 5.0, 10.0)
 _MAKER_REBATE_BPS, _TIER_BPS, _TIER_LOTS_PER_HOUR = 1.3, 0.3, 12_000.0
 _TAKER_FEE_BPS = 2.4
@@ -24,24 +25,24 @@ _FREE_REQUESTS_PER_MIN, _EXCESS_LOT_BPS = 450.0, 1.8
 
 
 def edge_report(
-    market: Market, params: Params, desk: Desk, tape: Tape, open_before: int
+    market: Market, params: Params, orders: OrderState, log: FillLog, open_before: int
 ) -> dict[str, Any]:
     """The EDGE_REPORT of one iteration: plain Python numbers, None where there is no data.
 
     ``open_before`` quotes were at rest or on their way when the iteration began.
     """
     seconds = market.ticks * DT
-    side, price = np.asarray(tape.side), np.asarray(tape.price)
-    size, kind, mid = np.asarray(tape.size), np.asarray(tape.kind), np.asarray(tape.mid)
+    side, price = np.asarray(log.side), np.asarray(log.price)
+    size, kind, mid = np.asarray(log.size), np.asarray(log.kind), np.asarray(log.mid)
     makes = kind == MAKER
     volume = float(size.sum())
     maker_volume = float(size[makes].sum())
-    rebate = _rebate_bps(desk, maker_volume, seconds)
-    gross = side * (_mid_after(tape, MARKOUT_S) - price)
-    fees = _fees(tape, size, makes, rebate, seconds)
+    rebate = _rebate_bps(orders, maker_volume, seconds)
+    gross = side * (_mid_after(log, MARKOUT_S) - price)
+    fees = _fees(log, size, makes, rebate, seconds)
     gross_bps = _over(float((gross * size).sum()), volume)
     fees_bps = _over(fees, volume)
-    adverse = side * (mid - _mid_after(tape, MARKOUT_S))
+    adverse = side * (mid - _mid_after(log, MARKOUT_S))
     return {
         "totals": {
             "net_bps": None if gross_bps is None or fees_bps is None else gross_bps - fees_bps,
@@ -49,9 +50,9 @@ def edge_report(
             "fees_bps": fees_bps,
             "adverse_bps_p95": _p95(adverse[makes]),
             "slippage_bps_p95": _p95((side * (price - mid))[~makes]),
-            "inventory_bps": _over(1e4 * float(np.sum(tape.held)) / market.ticks, volume),
-            "p95_latency_ms": _p95(np.asarray(tape.latency) * 1000.0),
-            "hit_ratio": _hit_ratio(tape, open_before),
+            "inventory_bps": _over(1e4 * float(np.sum(log.inventory)) / market.ticks, volume),
+            "p95_latency_ms": _p95(np.asarray(log.latency) * 1000.0),
+            "hit_ratio": _hit_ratio(log, open_before),
         },
         "fills": {
             "maker_count": int(np.count_nonzero(makes)),
@@ -59,18 +60,18 @@ def edge_report(
             "maker_volume": maker_volume,
             "taker_volume": float(size[~makes].sum()),
         },
-        "block_reasons": dict(zip(BLOCK_REASONS, tape.blocks[1:], strict=True)),
-        "audit": _audit(tape),
+        "block_reasons": dict(zip(BLOCK_REASONS, log.blocks[1:], strict=True)),
+        "audit": _audit(log),
         "effective_params": params.as_dict(),
         "summary": {
-            "requests": tape.blocks[ADMITTED],
+            "requests": log.blocks[ADMITTED],
             "crossing_count": int(np.count_nonzero(kind == CROSS)),
             "hedge_count": int(np.count_nonzero(kind == HEDGE)),
             "hedge_volume": float(size[kind == HEDGE].sum()),
             "maker_rebate_bps": rebate,
             "maker_markout_bps": {
                 f"{after:g}s": _over(
-                    float((side * (_mid_after(tape, after) - price) * size)[makes].sum()),
+                    float((side * (_mid_after(log, after) - price) * size)[makes].sum()),
                     maker_volume,
                 )
                 for after in _MORE_MARKOUTS_S
@@ -87,63 +88,63 @@ def edge_report(
     }
 
 
-def _hit_ratio(tape: Tape, open_before: int) -> float | None:
-    """Quotes that traded, wholly or in part, over quotes that could: never above 1.
+def _hit_ratio(log: FillLog, open_before: int) -> float | None:
+    """Quotes that traded, wholly or in part, divided by quotes that could trade.
 
-    Those that could are the ones open when the iteration began and the ones sent in it. A quote
-    may have many fills, and one that was sent before may fill now.
+    The latter are the quotes that were open when the iteration began and those sent in it. The
+    ratio is at most 1: several fills of one quote count once.
     """
     traded = {
         (slot, placed)
         for slot, placed, kind in zip(
-            np.asarray(tape.slot).tolist(),
-            np.asarray(tape.placed).tolist(),
-            np.asarray(tape.kind).tolist(),
+            np.asarray(log.slot).tolist(),
+            np.asarray(log.placed).tolist(),
+            np.asarray(log.kind).tolist(),
             strict=True,
         )
         if kind != HEDGE
     }
-    return _over(float(len(traded)), float(open_before + tape.blocks[ADMITTED]))
+    return _over(float(len(traded)), float(open_before + log.blocks[ADMITTED]))
 
 
-def _audit(tape: Tape) -> list[dict[str, Any]]:
-    # Thousands of rows an iteration: plain dicts, one for each refusal, in the order of time.
+def _audit(log: FillLog) -> list[dict[str, Any]]:
+    # Plain dicts, because there are thousands: one for each refusal, in the order of time.
     return [
         {"ts": now, "event": "BLOCK", "reason": BLOCK_REASONS[code - 1]}
         for now, code in zip(
-            np.asarray(tape.refused).tolist(), np.asarray(tape.reason).tolist(), strict=True
+            np.asarray(log.refused).tolist(), np.asarray(log.reason).tolist(), strict=True
         )
     ]
 
 
-def _mid_after(tape: Tape, seconds: float) -> Floats:
-    # The last fills are measured at the end of the iteration: what comes after is not known.
-    mids = np.asarray(tape.mids)
-    tick = np.asarray(tape.time) / DT + seconds / DT
+def _mid_after(log: FillLog, seconds: float) -> Floats:
+    # The last fills are valued at the end of the iteration, because later prices do not exist yet.
+    mids = np.asarray(log.mids)
+    tick = np.asarray(log.time) / DT + seconds / DT
     after: Floats = mids[np.minimum(tick.astype(np.int64), len(mids) - 1)]
     return after
 
 
-def _rebate_bps(desk: Desk, maker_volume: float, seconds: float) -> float:
+def _rebate_bps(orders: OrderState, maker_volume: float, seconds: float) -> float:
     # The fee tier follows the maker volume of about the last hour.
     rate = maker_volume / seconds * 3600.0
-    known = desk.values[VOLUME_RATE]
-    weight = 1.0 if known < 0.0 else min(1.0, seconds / _TIER_MEMORY_S)
-    desk.values[VOLUME_RATE] = rate = weight * rate + (1.0 - weight) * known
+    before = orders.values[VOLUME_RATE]
+    weight = 1.0 if before < 0.0 else min(1.0, seconds / _TIER_MEMORY_S)
+    orders.values[VOLUME_RATE] = rate = weight * rate + (1.0 - weight) * before
     step = min(1.0, max(-1.0, rate / _TIER_LOTS_PER_HOUR - 1.0))
     return _MAKER_REBATE_BPS + _TIER_BPS * step
 
 
 def _fees(
-    tape: Tape, size: Floats, makes: NDArray[np.bool_], rebate: float, seconds: float
+    log: FillLog, size: Floats, makes: NDArray[np.bool_], rebate: float, seconds: float
 ) -> float:
-    """Lot · bps paid: taker fees less rebates, and the venue's charge for excessive messages.
+    """Fees in lots · bps: taker fees less maker rebates, plus a charge for excessive messages.
 
-    A venue charges for requests beyond an allowance, refused ones too, as exchanges do under
-    names like excessive system usage or order-to-trade ratio.
+    The venue charges for requests beyond an allowance, including those it refuses, as exchanges do
+    under names like "excessive system usage" or "order-to-trade ratio".
     """
     trading = float(np.where(makes, -rebate, _TAKER_FEE_BPS) @ size)
-    sent = tape.blocks[ADMITTED] + tape.blocks[MIN_INTERVAL]
+    sent = log.blocks[ADMITTED] + log.blocks[MIN_INTERVAL]
     excess = max(0.0, sent - _FREE_REQUESTS_PER_MIN * seconds / 60.0)
     return trading + _EXCESS_LOT_BPS * excess
 

@@ -13,9 +13,9 @@ _BLOCK, _LARGEST_EXPONENT = 64, 300.0
 def decayed(pushes: Floats, speed: float, first: float) -> Floats:
     """(n,) ``x[i] = exp(-speed)·x[i-1] + pushes[i]``, from ``x[-1] = first``; ``speed`` > 0.
 
-    Within a block it is ``exp(-speed·j) · Σ pushes[i]·exp(speed·i)``, a cumulative sum whose terms
-    outgrow their own past, so no digits cancel; blocks are short so that the exponential stays
-    finite, and what one leaves decays through the next.
+    Within a block it is ``exp(-speed·j) · Σ pushes[i]·exp(speed·i)``, a cumulative sum of growing
+    terms, so no digits cancel. Blocks are short so that the exponential stays finite. The last
+    value of a block decays through the next one.
     """
     block = max(1, min(_BLOCK, int(_LARGEST_EXPONENT / speed)))
     blocks = -(-len(pushes) // block)

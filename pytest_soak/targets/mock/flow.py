@@ -1,4 +1,4 @@
-"""The takers of one iteration, and what they do to the mid.
+"""The takers of one iteration, and their impact on the mid.
 
 A marked Hawkes process by cluster expansion (Bacry, Mastromatteo and Muzy 2015) with an exponential
 reach into the book (Avellaneda and Stoikov 2008).
@@ -32,9 +32,9 @@ def takers_of(
 ) -> Takers:
     """All takers of one iteration."""
     ticks = len(volatility)
-    # Clusters that began before the iteration are drawn anew from a warm-up, not carried over.
-    # Their rate does not follow the volatility: busy and quiet hours are then equally many
-    # fills, and one iteration is steady enough to judge.
+    # Clusters that began before the iteration are drawn anew in a warm-up; no state is stored.
+    # Their rate does not depend on the volatility, so that busy and quiet hours have equally many
+    # fills, and the noise of one iteration is small enough to judge it.
     warm = round(_WARM_UP_S / DT)
     counts = rng.poisson(_IMMIGRANTS_PER_S * DT, warm + ticks)
     at = np.repeat(np.arange(-warm, ticks), counts)
@@ -72,18 +72,18 @@ def impact_bps(
     depth: Floats,
     rng: np.random.Generator,
 ) -> Floats:
-    """What the takers move the mid by in each tick, bps."""
+    """The takers' impact on the mid in each tick, bps."""
     time, side, size, _ = takers
     ticks = len(depth)
     tick = np.minimum((time / DT).astype(np.int64), ticks - 1)
     informed = np.where(rng.random(len(time)) < _INFORMED_SHARE, _INFORMED, _UNINFORMED)
-    # Flow that goes on as it went is in the price already (Lillo and Farmer 2004): the impact of
-    # a side is that of its surprise, else every run of one side were a trend.
+    # Expected flow is in the price already (Lillo and Farmer 2004): only the surprise has impact.
+    # Otherwise every run of takers on one side would be a trend.
     surprise = side - _FORESEEN * _recent_flow(side)[:-1]
     # A square root of size (Almgren et al. 2005), larger where the market is nervous.
     scale = _IMPACT_BPS * np.sqrt(volatility[tick] * size / depth[tick])
     moves = scale * surprise * informed
-    # Felt from the next tick on: the taker itself trades before the mid has moved.
+    # The taker itself trades before the mid has moved: the effect begins in the next tick.
     later = np.bincount(tick, weights=moves, minlength=ticks)
     return np.concatenate([[0.0], later[:-1]])
 
@@ -95,8 +95,8 @@ def imbalance_of(takers: Takers, ticks: int) -> Floats:
 
 
 def _recent_flow(side: Floats) -> Floats:
-    # (takers + 1,) before each taker and after the last, -1 (all sell) … +1 (all buy). In the
-    # time of events, so that a busy market is not a balanced one.
+    # (takers + 1,) before each taker and after the last, -1 (all sell) … +1 (all buy). Measured
+    # per event, not per second, so that a busy market does not look balanced.
     speed = 1.0 / _IMBALANCE_TAKERS
     pushes = np.append(0.0, (1.0 - math.exp(-speed)) * side)
     return decayed(pushes, speed, 0.0)

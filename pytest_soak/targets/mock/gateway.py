@@ -1,16 +1,16 @@
-"""The way to the venue: how long a request takes, and how busy the way is.
+"""The latency of a request to the venue, and the load of the gateway.
 
 ``L = L0 · exp(.45 z) · (1 + .5 ρ/(1-ρ)) · regime`` with
 ``ρ = (3 · (in flight + 1) + load/35)/capacity``: a log-normal service time behind a queue (the
-delay of M/G/1 grows as ``ρ/(1-ρ)``). ``load`` is what really went through in the last seconds, so
-every request makes the next ones slower.
+delay of M/G/1 grows as ``ρ/(1-ρ)``). ``load`` counts the requests that were sent in the last
+seconds, so each request makes the next ones slower.
 """
 
 from __future__ import annotations
 
 import math
 
-from pytest_soak.targets.mock.desk import LOAD, LOAD_AT
+from pytest_soak.targets.mock.order_state import LOAD, LOAD_AT
 
 LOAD_TIME_S = 5.0
 _SERVICE_S = 0.108

@@ -1,11 +1,12 @@
-"""Scenarios as an iteration of the mock market sees them: names, strengths, windows and draws.
+"""Scenarios as an iteration of the mock market has them: names, strengths, spans and draws.
 
-Everything follows from the schedule and the seed, so no scenario has a memory of its own: a window
-that reaches over the border of an iteration goes on in the next one. Random numbers come from
-streams of their own, which leaves those of the market as they are. Times are seconds from the
-start of the iteration at hand, and may lie before or behind it.
+Everything follows from the schedule and the seed, so a scenario needs no stored state: a span that
+crosses the border of an iteration continues in the next one. Random numbers come from separate
+streams, so those of the market do not change. Times are seconds from the start of the iteration at
+hand, and may lie before or after it.
 
-``disturbance.py`` is what they do to the market, ``conditions.py`` to venue, gateway and feed.
+``disturbance.py`` has the effects on the market, ``conditions.py`` those on venue, gateway and
+feed.
 """
 
 from __future__ import annotations
@@ -29,27 +30,27 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "stale_feed": (0.0, 1.0),
     "fat_finger": (1.0, 500.0),
 }
-"""The strengths that each takes, the first one excluded. Units are in docs/scenarios.md."""
+"""The range of strengths of each, without its lower end. Units are in docs/scenarios.md."""
 
 SHAPE, LOSS = 100, 101
-"""Random streams: of a scenario as a whole, and of what is lost in one iteration."""
+"""Random streams: for a scenario as a whole, and for the losses of one iteration."""
 FORGET_S = 600.0
-"""How long after its end a scenario is still felt, at most."""
+"""Seconds from its start after which a scenario no longer changes the price."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveSpan:
-    """One scheduled scenario as an iteration sees it."""
+    """One scheduled scenario, relative to one iteration."""
 
     name: str
     start: float
     end: float
     strength: float
     draw: float
-    """Uniform in [0, 1), the scenario's own."""
+    """A uniform random number in [0, 1), constant for the scenario."""
     first: int
     stop: int
-    """Its ticks in this iteration are ``first … stop - 1``; there may be none."""
+    """Its ticks in this iteration are ``first … stop - 1``; possibly none."""
 
     @property
     def ticks(self) -> slice:
@@ -57,39 +58,39 @@ class ActiveSpan:
 
 
 def check(schedule: Sequence[Scenario]) -> None:
-    """Raises ValueError for a scenario that the mock market cannot make."""
-    for one in schedule:
-        if one.name not in LIMITS:
+    """Raises ValueError for a scenario that the mock market does not have."""
+    for planned in schedule:
+        if planned.name not in LIMITS:
             raise ValueError(
-                f"the mock market knows no scenario {one.name!r}; it has {', '.join(LIMITS)}"
+                f"the mock market has no scenario {planned.name!r}; it has {', '.join(LIMITS)}"
             )
-        low, high = LIMITS[one.name]
-        if not low < one.strength <= high:
+        low, high = LIMITS[planned.name]
+        if not low < planned.strength <= high:
             raise ValueError(
-                f"scenario {one.name}: its strength is {one.strength:g}; "
+                f"scenario {planned.name}: its strength is {planned.strength:g}; "
                 f"it must be above {low:g}, at most {high:g}"
             )
 
 
-def windows_of(
+def spans_of(
     schedule: Sequence[Scenario], seed: int, iteration: int, interval_s: float
 ) -> tuple[ActiveSpan, ...]:
-    """The scenarios that are felt in ``iteration``, in the order of the schedule."""
+    """The scenarios that have an effect in ``iteration``, in the order of the schedule."""
     ticks = max(1, round(interval_s / DT))
-    found = []
-    for one in schedule:
-        start = (one.at - iteration) * ticks * DT + one.after_s
-        end = start + one.for_s
+    spans = []
+    for planned in schedule:
+        start = (planned.at - iteration) * ticks * DT + planned.after_s
+        end = start + planned.for_s
         if start >= ticks * DT or max(end, start + FORGET_S) <= 0.0:
             continue
-        draw = float(stream_of(seed, one.at, SHAPE, one.name).random())
+        draw = float(stream_of(seed, planned.at, SHAPE, planned.name).random())
         first, stop = (min(max(0, tick_of(time)), ticks) for time in (start, end))
-        found.append(ActiveSpan(one.name, start, end, one.strength, draw, first, stop))
-    return tuple(found)
+        spans.append(ActiveSpan(planned.name, start, end, planned.strength, draw, first, stop))
+    return tuple(spans)
 
 
 def tick_of(time: float) -> int:
-    # The first that does not begin before; with slack for what decimal seconds are off by.
+    # The first tick that does not begin before ``time``, with slack for the error of decimals.
     return math.ceil(time / DT - 1e-6)
 
 

@@ -1,9 +1,9 @@
-"""The event loop of one iteration: ticks, takers, landings and the bot's own moments in time.
+"""The event loop of one iteration: ticks, takers, landing requests and the bot's own decisions.
 
-About 15,000 light steps for 300 s, scalar floats over flat columns: lists in plain Python, whose
-elements are twice as quick to reach as an array's, arrays when :mod:`.compiled` runs the same
-functions. So that it can, nothing from :func:`walk` down uses more than numbers, indices,
-attributes and ``append``.
+About 15,000 small steps for 300 s, on scalar floats in flat columns. In plain Python the columns
+are lists, whose elements are read twice as fast as those of an array; :mod:`.compiled` runs the
+same functions on arrays. To make that possible, :func:`run_events` and all it calls use only
+numbers, indices, attributes and ``append``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from pytest_soak.targets.mock import bot, gateway, venue
 from pytest_soak.targets.mock.conditions import Conditions, conditions_of
-from pytest_soak.targets.mock.desk import (
+from pytest_soak.targets.mock.fill_log import FillLog
+from pytest_soak.targets.mock.grid import DT, FINE_PER_TICK
+from pytest_soak.targets.mock.market import Market
+from pytest_soak.targets.mock.order_state import (
     DEPTH,
     EXIT,
     FAST_IMPACT,
@@ -29,12 +32,9 @@ from pytest_soak.targets.mock.desk import (
     TOKENS_AT,
     VARIANCE,
     WAKE,
-    Desk,
-    Tape,
+    OrderState,
     first_to_land,
 )
-from pytest_soak.targets.mock.grid import DT, FINE_PER_TICK
-from pytest_soak.targets.mock.market import Market
 from pytest_soak.targets.quoting import (
     ADMITTED,
     CONCURRENCY,
@@ -49,16 +49,15 @@ from pytest_soak.targets.quoting import (
 _BURST = 8.0
 """Size of the token bucket."""
 _FEED_TICKS = 2
-"""The bot sees the market this many ticks late."""
+"""The bot sees the market with a delay of this many ticks."""
 _FADE_TIME_S = 5.0
-"""In which the passing part of the bot's own impact fades."""
-
+"""Time constant with which the temporary part of the bot's own impact fades."""
 
 Floats = NDArray[np.float64]
 
 
-class Course(NamedTuple):
-    """What an iteration's market does, column by column, and what is known before its start."""
+class MarketPath(NamedTuple):
+    """The market of one iteration as the event loop reads it, column by column."""
 
     mid: Floats
     fair: Floats
@@ -67,54 +66,54 @@ class Course(NamedTuple):
     imbalance: Floats
     latency: Floats
     moves: Floats
-    """(ticks,) squared returns over one second: what the bot's volatility is a mean of."""
+    """(ticks,) squared returns over one second; the bot's volatility is their mean."""
     latency_noise: Floats
     venue_noise: Floats
     dither: Floats
-    """(5 · ticks,) the gateway's and the venue's own noise."""
+    """(5 · ticks,) noise of gateway and venue."""
     taker_time: Floats
     """(takers + 1,) the last is infinite."""
     taker_side: Floats
     taker_size: Floats
     taker_reach: Floats
-    known_mid: Floats
-    known_depth: Floats
-    """(ticks,) as the feed has them."""
+    feed_mid: Floats
+    feed_depth: Floats
+    """(ticks,) as the feed delivers them."""
     rate: Floats
     release: Floats
     lost: Floats
-    """What the venue gives and what cannot get through, as in :class:`.scenario.Conditions`."""
+    """As in :class:`.conditions.Conditions`."""
 
 
-Walk = Callable[[Course, Params, Desk], Tape]
-"""Lets the bot trade; the desk is left as it is at the end."""
+EventLoop = Callable[[MarketPath, Params, OrderState], FillLog]
+"""Runs one iteration. It changes the order state to that at the end of the iteration."""
 
 
 def trade(
     market: Market,
     params: Params,
-    desk: Desk,
-    walk: Walk,
+    orders: OrderState,
+    event_loop: EventLoop,
     conditions: Conditions | None = None,
-) -> Tape:
-    """Let the bot trade through ``market``; ``desk`` is left as it is at the end.
+) -> FillLog:
+    """Run the bot through ``market``; ``orders`` then holds the state at the end.
 
     ``conditions`` are those of an iteration with scenarios.
     """
-    course = course_of(market, conditions)
-    values = desk.values
+    path = market_path_of(market, conditions)
+    values = orders.values
     if values[VARIANCE] < 0.0:
-        values[VARIANCE] = float(np.mean(course.moves))
+        values[VARIANCE] = float(np.mean(path.moves))
     if values[DEPTH] < 0.0:
-        values[DEPTH] = float(course.known_depth[0])
-    return walk(course, params, desk)
+        values[DEPTH] = float(path.feed_depth[0])
+    return event_loop(path, params, orders)
 
 
-def course_of(market: Market, conditions: Conditions | None = None) -> Course:
-    """The columns of ``market`` that trading reads."""
+def market_path_of(market: Market, conditions: Conditions | None = None) -> MarketPath:
+    """The columns that the event loop reads."""
     if conditions is None:
         conditions = conditions_of((), market)
-    return Course(
+    return MarketPath(
         market.mid,
         market.fair,
         market.spread,
@@ -137,20 +136,20 @@ def course_of(market: Market, conditions: Conditions | None = None) -> Course:
     )
 
 
-def walk_plainly(course: Course, params: Params, desk: Desk) -> Tape:
-    """:func:`walk` in plain Python, on lists."""
-    tape = Tape()
-    walk(Course(*(column.tolist() for column in course)), params, desk, tape)
-    return tape
+def run_plainly(path: MarketPath, params: Params, orders: OrderState) -> FillLog:
+    """:func:`run_events` in plain Python, on lists."""
+    log = FillLog()
+    run_events(MarketPath(*(column.tolist() for column in path)), params, orders, log)
+    return log
 
 
-def walk(course: Course, params: Params, desk: Desk, tape: Tape) -> None:
-    """Every event of an iteration in its order; ``tape`` takes down what came of it."""
-    values, lands = desk.values, desk.lands
-    mids, spreads, depths, moves = course.mid, course.spread, course.depth, course.moves
-    taker_time, taker_side = course.taker_time, course.taker_side
-    taker_size, taker_reach = course.taker_size, course.taker_reach
-    known_mids, known_depths = course.known_mid, course.known_depth
+def run_events(path: MarketPath, params: Params, orders: OrderState, log: FillLog) -> None:
+    """Handle all events of an iteration in the order of time; ``log`` records the outcome."""
+    values, lands = orders.values, orders.lands
+    mids, spreads, depths, moves = path.mid, path.spread, path.depth, path.moves
+    taker_time, taker_side = path.taker_time, path.taker_side
+    taker_size, taker_reach = path.taker_size, path.taker_reach
+    feed_mids, feed_depths = path.feed_mid, path.feed_depth
     fade = math.exp(-DT / _FADE_TIME_S)
     taker = 0
     first = first_to_land(lands)
@@ -159,16 +158,16 @@ def walk(course: Course, params: Params, desk: Desk, tape: Tape) -> None:
         spread, depth = spreads[tick], depths[tick]
         values[FAST_IMPACT] *= fade
         mid = mids[tick] + values[FAST_IMPACT] + values[SLOW_IMPACT]
-        late = known_mids[max(0, tick - _FEED_TICKS)] - mids[tick]
+        feed_error = feed_mids[max(0, tick - _FEED_TICKS)] - mids[tick]
         half = half_spread_bps(
             params.base_spread_bps, bot.VOLATILITY_COEF, bot.sigma_bps(values, moves[tick])
         )
-        limit = bot.LIMIT_LOTS * bot.usual_depth(values, known_depths[tick])
-        tape.mids.append(mid)
-        fair = course.fair[tick] + values[FAST_IMPACT] + values[SLOW_IMPACT]
-        venue.pick_off(desk, tape, start, fair, mid, depth)
-        tape.held.append(abs(values[INVENTORY]))
-        _leave_if_wanted(course, params, desk, tick, start, limit)
+        limit = bot.LIMIT_LOTS * bot.usual_depth(values, feed_depths[tick])
+        log.mids.append(mid)
+        fair = path.fair[tick] + values[FAST_IMPACT] + values[SLOW_IMPACT]
+        venue.pick_off(orders, log, start, fair, mid, depth)
+        log.inventory.append(abs(values[INVENTORY]))
+        _send_exit(path, params, orders, tick, start, limit)
         if lands[EXIT] < lands[first]:
             first = EXIT
         while True:
@@ -177,82 +176,82 @@ def walk(course: Course, params: Params, desk: Desk, tape: Tape) -> None:
                 break
             mid = mids[tick] + values[FAST_IMPACT] + values[SLOW_IMPACT]
             if now == lands[first]:
-                _land(desk, tape, first, now, mid, spread, depth)
+                _land(orders, log, first, now, mid, spread, depth)
                 first = first_to_land(lands)
             elif now == taker_time[taker]:
                 side, size, reach = taker_side[taker], taker_size[taker], taker_reach[taker]
-                venue.hit(desk, tape, now, side, size, reach, mid, depth)
+                venue.hit(orders, log, now, side, size, reach, mid, depth)
                 taker += 1
             else:
-                seen = mid + late
-                slot = bot.most_urgent(desk, params, now, seen, half, limit)
+                seen = mid + feed_error
+                slot = bot.most_urgent(orders, params, now, seen, half, limit)
                 if slot < 0:
                     values[WAKE] = end
-                elif _admitted(course, params, desk, tape, slot, tick, now, half, limit):
-                    bot.quote(desk, params, slot, seen, half, limit, known_depths[tick])
+                elif _admitted(path, params, orders, log, slot, tick, now, half, limit):
+                    bot.quote(orders, params, slot, seen, half, limit, feed_depths[tick])
                     first = first_to_land(lands)
 
 
 def _land(
-    desk: Desk, tape: Tape, slot: int, now: float, mid: float, spread: float, depth: float
+    orders: OrderState, log: FillLog, slot: int, now: float, mid: float, spread: float, depth: float
 ) -> None:
     if slot == EXIT:
-        venue.leave(desk, tape, slot, now, mid, spread, depth)
+        venue.leave(orders, log, slot, now, mid, spread, depth)
         return
-    desk.values[IN_FLIGHT] -= 1.0
-    venue.land(desk, tape, slot, now, mid, spread, depth)
+    orders.values[IN_FLIGHT] -= 1.0
+    venue.land(orders, log, slot, now, mid, spread, depth)
 
 
-def _leave_if_wanted(
-    course: Course, params: Params, desk: Desk, tick: int, now: float, limit: float
+def _send_exit(
+    path: MarketPath, params: Params, orders: OrderState, tick: int, now: float, limit: float
 ) -> None:
-    # An exit goes past the bot's own limits on requests: they are there for quotes.
-    size = bot.exit_wanted(desk, params, limit)
+    # An exit order is not subject to the bot's limits on requests, which are for quotes.
+    size = bot.exit_order_size(orders, params, limit)
     if size != 0.0:
-        desk.next_size[EXIT] = size
-        _send(course, desk, EXIT, tick, tick * FINE_PER_TICK, now)
+        orders.next_size[EXIT] = size
+        _send(path, orders, EXIT, tick, tick * FINE_PER_TICK, now)
 
 
 def _admitted(
-    course: Course,
+    path: MarketPath,
     params: Params,
-    desk: Desk,
-    tape: Tape,
+    orders: OrderState,
+    log: FillLog,
     slot: int,
     tick: int,
     now: float,
     half: float,
     limit: float,
 ) -> bool:
-    """Ask for a request, count the answer, and set when the bot looks again."""
-    values = desk.values
+    """Whether a request may go out. Counts the answer and sets the bot's next decision time."""
+    values = orders.values
     pause = params.min_interval_ms / 1000.0
-    fine = min(int(now / DT * FINE_PER_TICK), len(course.dither) - 1)
-    rate = params.replace_rate_per_min * course.rate[tick]
+    fine = min(int(now / DT * FINE_PER_TICK), len(path.dither) - 1)
+    rate = params.replace_rate_per_min * path.rate[tick]
     values[TOKENS] = refilled_tokens(values[TOKENS], rate, now - values[TOKENS_AT], _BURST)
     values[TOKENS_AT] = now
     code = admit(
-        bot.risk_blocks(values[INVENTORY], limit, slot, course.imbalance[tick], half),
+        bot.risk_blocks(values[INVENTORY], limit, slot, path.imbalance[tick], half),
         now - values[SENT_AT],
-        venue.venue_interval_s(course.venue_noise[fine]),
+        venue.venue_interval_s(path.venue_noise[fine]),
         int(values[IN_FLIGHT]),
         params.concurrency_limit,
-        course.dither[fine],
+        path.dither[fine],
         values[TOKENS],
     )
-    tape.blocks[code] += 1
+    log.blocks[code] += 1
     values[WAKE] = now + pause
     if code == ADMITTED:
         values[TOKENS] -= 1.0
         values[SENT_AT] = now
-        tape.sent.append(now)
-        tape.latency.append(_send(course, desk, slot, tick, fine, now))
+        log.sent.append(now)
+        log.latency.append(_send(path, orders, slot, tick, fine, now))
         values[IN_FLIGHT] += 1.0
         return True
-    tape.refused.append(now)
-    tape.reason.append(code)
+    log.refused.append(now)
+    log.reason.append(code)
     if code == RISK:
-        desk.retry[slot] = now + bot.RETRY_S + bot.RETRY_PAUSES * pause
+        orders.retry[slot] = now + bot.RETRY_S + bot.RETRY_PAUSES * pause
     elif code == CONCURRENCY:
         values[WAKE] = now + max(pause, bot.CONCURRENCY_PAUSE_S)
     elif code == THROTTLE:
@@ -260,15 +259,17 @@ def _admitted(
     return False
 
 
-def _send(course: Course, desk: Desk, slot: int, tick: int, fine: int, now: float) -> float:
-    """Put the request of ``slot`` on its way; its latency, seconds."""
-    load = gateway.loaded(desk.values, now)
+def _send(
+    path: MarketPath, orders: OrderState, slot: int, tick: int, fine: int, now: float
+) -> float:
+    """Send the request of ``slot``. Returns its latency in seconds."""
+    load = gateway.loaded(orders.values, now)
     latency = gateway.latency_s(
-        course.latency_noise[fine], course.latency[tick], desk.values[IN_FLIGHT], load
+        path.latency_noise[fine], path.latency[tick], orders.values[IN_FLIGHT], load
     )
     lands = now + latency
-    release = course.release[min(int(lands / DT), len(course.release) - 1)]
-    if release > lands and course.lost[fine] > 0.0:
+    release = path.release[min(int(lands / DT), len(path.release) - 1)]
+    if release > lands and path.lost[fine] > 0.0:
         lands, latency = release, release - now
-    desk.lands[slot] = lands
+    orders.lands[slot] = lands
     return latency

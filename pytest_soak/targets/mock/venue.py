@@ -1,23 +1,20 @@
 """The matching engine as the bot meets it: queue, fills, pick-offs, crossing, impact.
 
-Functions over the flat lists of :mod:`pytest_soak.targets.mock.desk`. Every fill goes through
-:func:`fill`, which books inventory and the bot's own impact and writes the tape.
+Functions over the flat lists of :mod:`pytest_soak.targets.mock.order_state`. Every fill goes
+through :func:`fill`, which updates the inventory and the bot's own impact and writes the log.
 """
 
 from __future__ import annotations
 
 import math
 
-from pytest_soak.targets.mock.desk import (
-    CROSS,
+from pytest_soak.targets.mock.fill_log import CROSS, HEDGE, MAKER, FillLog
+from pytest_soak.targets.mock.order_state import (
     FAST_IMPACT,
-    HEDGE,
     INVENTORY,
     LEVELS,
-    MAKER,
     SLOW_IMPACT,
-    Desk,
-    Tape,
+    OrderState,
 )
 
 QUEUE_BASE, QUEUE_PER_DEPTH = 0.5, 1.5
@@ -25,34 +22,34 @@ QUEUE_BASE, QUEUE_PER_DEPTH = 0.5, 1.5
 _QUEUE_STAY_S = 2.0
 """Mean time before what is ahead of a quote is cancelled."""
 _THROUGH_BPS = 0.5
-"""A taker that reaches this far past our quote has taken everything ahead of it."""
+"""A taker that reaches this far beyond our quote has taken every order ahead of it."""
 _STALE_BPS = 0.3
-"""The fair price past our quote by this much: it is picked off."""
+"""A quote is picked off when the fair price is beyond it by this much."""
 _DUST = 0.01
 _SLIP_BPS = 0.6
 _OWN_TAKE_BPS = 0.08
 _OWN_QUOTE_BPS = 0.10
 _LASTING = 0.4
-"""Share of the own impact that stays; the rest fades within seconds."""
+"""Ratio of the own impact that is permanent; the rest fades within seconds."""
 _VENUE_INTERVAL_S, _VENUE_SPREAD_OF_LOG = 0.024, 0.5
 _VENUE_BUSY_FROM, _VENUE_BUSY = 1.6, 6.0
-"""Beyond so many standard deviations the venue is busy and asks for far more."""
+"""Beyond so many standard deviations the venue is busy and its minimum is much longer."""
 
 
 def venue_interval_s(noise: float) -> float:
-    """The venue's own minimum between two requests at this moment; ``noise`` standard normal."""
+    """The venue's own minimum time between two requests; ``noise`` is a standard normal."""
     busy = _VENUE_BUSY * (noise - _VENUE_BUSY_FROM) if noise > _VENUE_BUSY_FROM else 0.0
     return _VENUE_INTERVAL_S * math.exp(_VENUE_SPREAD_OF_LOG * noise + busy)
 
 
 def slippage_bps(size: float, spread: float, depth: float) -> float:
-    """What taking ``size`` lots costs against the mid: half the spread and a square-root walk."""
+    """Cost of taking ``size`` lots against the mid: half the spread and a square root of size."""
     return 0.5 * spread + _SLIP_BPS * math.sqrt(size / (4.0 * depth))
 
 
 def fill(
-    desk: Desk,
-    tape: Tape,
+    orders: OrderState,
+    log: FillLog,
     slot: int,
     now: float,
     side: float,
@@ -62,42 +59,48 @@ def fill(
     mid: float,
     depth: float,
 ) -> None:
-    """Book one fill. Taking pushes the mid along; a filled quote lets it fall against us."""
-    values = desk.values
+    """Record one fill, with its impact on the mid.
+
+    An order that takes pushes the mid in its own direction. When a resting quote is filled, the mid
+    moves against it.
+    """
+    values = orders.values
     values[INVENTORY] += side * size
     root = math.sqrt(size / depth)
     push = -side * _OWN_QUOTE_BPS * root if kind == MAKER else side * _OWN_TAKE_BPS * root
     values[SLOW_IMPACT] += _LASTING * push
     values[FAST_IMPACT] += (1.0 - _LASTING) * push
-    tape.time.append(now)
-    tape.side.append(side)
-    tape.price.append(price)
-    tape.size.append(size)
-    tape.kind.append(kind)
-    tape.mid.append(mid)
-    tape.slot.append(slot)
-    tape.placed.append(desk.placed[slot] if kind == MAKER else now)
+    log.time.append(now)
+    log.side.append(side)
+    log.price.append(price)
+    log.size.append(size)
+    log.kind.append(kind)
+    log.mid.append(mid)
+    log.slot.append(slot)
+    log.placed.append(orders.placed[slot] if kind == MAKER else now)
 
 
-def pick_off(desk: Desk, tape: Tape, now: float, fair: float, mid: float, depth: float) -> None:
-    """Fill, at their own price, the quotes that the fair price has left behind.
+def pick_off(
+    orders: OrderState, log: FillLog, now: float, fair: float, mid: float, depth: float
+) -> None:
+    """Fill, at their own price, the quotes that the fair price has moved beyond.
 
-    Who picks a quote off knows what it is worth, and does not take a bounce of the mid for news.
+    The taker of a stale quote compares it with the fair price, not with the mid, which bounces.
     """
-    price, size = desk.price, desk.size
+    price, size = orders.price, orders.size
     for slot in range(LEVELS):
         if size[slot] > 0.0 and price[slot] > fair + _STALE_BPS:
-            fill(desk, tape, slot, now, 1.0, price[slot], size[slot], MAKER, mid, depth)
+            fill(orders, log, slot, now, 1.0, price[slot], size[slot], MAKER, mid, depth)
             size[slot] = 0.0
     for slot in range(LEVELS, 2 * LEVELS):
         if size[slot] > 0.0 and price[slot] < fair - _STALE_BPS:
-            fill(desk, tape, slot, now, -1.0, price[slot], size[slot], MAKER, mid, depth)
+            fill(orders, log, slot, now, -1.0, price[slot], size[slot], MAKER, mid, depth)
             size[slot] = 0.0
 
 
 def hit(
-    desk: Desk,
-    tape: Tape,
+    orders: OrderState,
+    log: FillLog,
     now: float,
     taker_side: float,
     taker_size: float,
@@ -105,10 +108,10 @@ def hit(
     mid: float,
     depth: float,
 ) -> None:
-    """Let one taker meet our quotes on the side that it hits, each behind its queue."""
+    """Match one taker with our quotes on the other side, each behind its queue."""
     side = -taker_side
     first = 0 if side > 0.0 else LEVELS
-    price, size, queue = desk.price, desk.size, desk.queue
+    price, size, queue = orders.price, orders.size, orders.queue
     left = taker_size
     for slot in range(first, first + LEVELS):
         ours = size[slot]
@@ -119,8 +122,8 @@ def hit(
             continue
         part = left
         if beyond < _THROUGH_BPS:
-            # Those ahead of us leave as well: the place gets better with the quote's age.
-            stay = math.exp((desk.placed[slot] - now) / _QUEUE_STAY_S)
+            # Orders ahead of us are also cancelled, so the queue shortens with the quote's age.
+            stay = math.exp((orders.placed[slot] - now) / _QUEUE_STAY_S)
             ahead = queue[slot] * stay
             queue[slot] = (ahead - left) / stay if ahead > left else 0.0
             part = left - ahead
@@ -128,7 +131,7 @@ def hit(
                 continue
         if part > ours - _DUST:
             part = ours
-        fill(desk, tape, slot, now, side, price[slot], part, MAKER, mid, depth)
+        fill(orders, log, slot, now, side, price[slot], part, MAKER, mid, depth)
         size[slot] = ours - part
         left -= part
         if left < _DUST:
@@ -136,30 +139,30 @@ def hit(
 
 
 def land(
-    desk: Desk, tape: Tape, slot: int, now: float, mid: float, spread: float, depth: float
+    orders: OrderState, log: FillLog, slot: int, now: float, mid: float, spread: float, depth: float
 ) -> None:
-    """A request takes effect: the quote rests behind a new queue, or crosses and takes."""
-    size, price = desk.next_size[slot], desk.next_price[slot]
-    desk.lands[slot] = math.inf
+    """Let a request take effect: its quote joins the end of the queue, or crosses and takes."""
+    size, price = orders.next_size[slot], orders.next_price[slot]
+    orders.lands[slot] = math.inf
     side = 1.0 if slot < LEVELS else -1.0
     if side * (price - mid) >= 0.5 * spread:
         paid = mid + side * slippage_bps(size, spread, depth)
         worse = side * (paid - price) > 0.0
-        fill(desk, tape, slot, now, side, price if worse else paid, size, CROSS, mid, depth)
-        desk.size[slot] = 0.0
+        fill(orders, log, slot, now, side, price if worse else paid, size, CROSS, mid, depth)
+        orders.size[slot] = 0.0
         return
-    desk.price[slot] = price
-    desk.size[slot] = size
-    desk.placed[slot] = now
-    desk.queue[slot] = QUEUE_BASE + QUEUE_PER_DEPTH * depth
+    orders.price[slot] = price
+    orders.size[slot] = size
+    orders.placed[slot] = now
+    orders.queue[slot] = QUEUE_BASE + QUEUE_PER_DEPTH * depth
 
 
 def leave(
-    desk: Desk, tape: Tape, slot: int, now: float, mid: float, spread: float, depth: float
+    orders: OrderState, log: FillLog, slot: int, now: float, mid: float, spread: float, depth: float
 ) -> None:
-    """An exit order arrives at the market: ``next_size`` is signed."""
-    size = desk.next_size[slot]
-    desk.lands[slot] = math.inf
+    """Let an exit order take at the market; its ``next_size`` is signed."""
+    size = orders.next_size[slot]
+    orders.lands[slot] = math.inf
     side = 1.0 if size > 0.0 else -1.0
     paid = mid + side * slippage_bps(abs(size), spread, depth)
-    fill(desk, tape, slot, now, side, paid, abs(size), HEDGE, mid, depth)
+    fill(orders, log, slot, now, side, paid, abs(size), HEDGE, mid, depth)

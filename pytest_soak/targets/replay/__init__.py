@@ -13,7 +13,7 @@ __all__ = ["make_replay"]
 
 
 def make_replay(lane: Lane, settings: ReplaySettings | None = None) -> ReplayTarget:
-    """The replay of ``lane.data``, checked: what is wrong with it is said before iteration 1.
+    """The replay of ``lane.data``, which is checked here, before iteration 1.
 
     Raises ValueError, one line: no data option, missing or unusable file, extra not installed.
     """

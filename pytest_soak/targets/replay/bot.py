@@ -1,8 +1,8 @@
-"""The quoting bot on recorded data: the logic of ``targets.quoting`` behind a real order book.
+"""The quoting bot on recorded data: the rules of ``targets.quoting`` with a real order book.
 
-Every 5 ms of recorded time the bot reads its answers and the book, notes which of its quotes it
-wants placed or moved, and gives the gateway the one that waits longest. Quotes are plain limit
-orders, so one that arrives late through the other side takes.
+Every 5 ms of recorded time the bot reads its answers and the book, determines which of its quotes
+must be placed or moved, and passes the one that has waited longest to the gateway. Quotes are plain
+limit orders, so a quote that arrives late and crosses the other side takes.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from pytest_soak.targets.replay.gateway import Gateway
 from pytest_soak.targets.replay.signals import Signals
 
 DECISION_NS = 5_000_000
-"""Recorded time between two looks of the bot: the smallest ``min_interval_ms`` there is."""
+"""Recorded time between two decisions of the bot: the smallest possible ``min_interval_ms``."""
 
 LEVELS = 3
 LEVEL_GROWTH = 0.5
-"""Each level out is this much larger, in sizes of the innermost (``quoting.level_size``)."""
+"""How much larger each further level is, in sizes of the innermost (``quoting.level_size``)."""
 
 VOLATILITY_COEF = 0.2
 """Half spread per unit of volatility (``quoting.half_spread_bps``), √seconds."""
 
 INVENTORY_CAP_TOUCHES = 1.0
-"""The inventory limit, in sizes visible at the touch (averaged over a minute): what the bot could
-hope to get rid of at once."""
+"""The inventory limit, in sizes visible at the touch (averaged over a minute): about what the
+market can absorb at once."""
 
 QUOTE_UP_TO = 0.75
-"""Inventory, in limits, from which the side that would add to it is no longer quoted. What rests
-already may still fill: above the limit itself, inventory is taken off at market, down to here."""
+"""Inventory, in limits, from which the side that adds to it is no longer quoted. Orders that rest
+already may still fill. Above the limit, inventory is reduced at the market to this level."""
 
 HEDGE_REACH_BPS = 1.0
 """How far through the touch a hedge may reach; divided by 1 + ``slippage_penalty_coef``."""
@@ -42,14 +42,14 @@ ADVERSE_SIGMAS = 2.0
 """A side is not quoted while the last second's move against it exceeds this many σ."""
 
 RISK_PAUSE_NS = 1_000_000_000
-"""A quote that risk refused is not tried again before this: what it looked at is a second long."""
+"""After a refusal by risk a quote waits this long, the period that the risk check looks at."""
 
 _MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One of the bot's own fills, as its answer told it. Times in ns, prices in ticks."""
+    """One of the bot's own fills, as its answer reported it. Times in ns, prices in ticks."""
 
     time_ns: int
     """When the venue executed it."""
@@ -58,15 +58,15 @@ class Fill:
     lots: int
     maker: bool
     mid_tick: float
-    """The mid as seen with the answer. Answers take as long as the feed, so it is the venue's mid
-    of the execution, within the 5 ms of a look."""
+    """The mid when the answer arrived. Answers take as long as the feed, so this is the venue's mid
+    at the execution, to within the 5 ms between two decisions."""
     hedged_from: float | None
-    """A hedge: the mid when it was sent."""
+    """The mid when a hedge was sent; None for a quote."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What an iteration adds up to."""
+    """Counts and fills of one iteration."""
 
     fills: list[Fill] = field(default_factory=list)
     open_before: int = 0
@@ -82,7 +82,7 @@ class Tally:
 
 @dataclass(slots=True)
 class _Quote:
-    """One place in the ladder and the order that rests, or is on its way, there."""
+    """One place in the ladder, and the order that rests there or is on its way."""
 
     side: int
     level: int
@@ -90,7 +90,7 @@ class _Quote:
     tick: int = 0
     placed_ns: int = 0
     queued_ns: int = 0
-    """Since when it waits for its turn; 0 when it does not."""
+    """Since when it has waited for its turn; 0 if it does not wait."""
     paused_until_ns: int = 0
 
 
@@ -98,13 +98,13 @@ class _Quote:
 class _Order:
     side: int
     sent_at_tick: float
-    """The mid then."""
+    """The mid when it was sent."""
     quote: _Quote | None
     """None: a hedge."""
 
 
 class QuotingBot:
-    """Carries inventory, orders, estimates and its gateway from iteration to iteration."""
+    """Keeps inventory, orders, estimates and its gateway from one iteration to the next."""
 
     def __init__(self, engine: Engine, lot_size: float) -> None:
         self._engine = engine
@@ -133,11 +133,11 @@ class QuotingBot:
 
     @property
     def open_orders(self) -> int:
-        """Orders not known to be finished, those being cancelled among them."""
+        """Orders that are not reported as finished, including those being cancelled."""
         return len(self._orders)
 
     def watch_until(self, end_ns: int) -> None:
-        """Lets time pass without trading, so that the estimates are there when it begins."""
+        """Lets time pass without trading, so that the estimates exist when trading begins."""
         while self._engine.now_ns < end_ns:
             self._engine.advance_to(min(self._engine.now_ns + DECISION_NS, end_ns))
             self._signals.see(self._engine.now_ns, self._engine.book())
@@ -209,12 +209,12 @@ class QuotingBot:
             quote = self._queue.popleft()
             queued_ns, quote.queued_ns = quote.queued_ns, 0
             if self._due(quote, offsets, skew, now_ns, params):
-                tick = self._wanted_tick(quote, offsets, skew)
+                tick = self._target_tick(quote, offsets, skew)
                 self._request(quote, tick, queued_ns, now_ns, params)
                 return
 
-    def _wanted_tick(self, quote: _Quote, offsets: tuple[float, ...], skew: float) -> int:
-        """The price of a quote, rounded away from the mid and never through the other side."""
+    def _target_tick(self, quote: _Quote, offsets: tuple[float, ...], skew: float) -> int:
+        """The price of a quote, rounded away from the mid and never crossing the other side."""
         book = self._signals.book
         distance = skew - quote.side * offsets[quote.level]
         price = book.mid_tick * (1.0 + distance / 1e4)
@@ -225,13 +225,13 @@ class QuotingBot:
     def _due(
         self, quote: _Quote, offsets: tuple[float, ...], skew: float, now_ns: int, params: Params
     ) -> bool:
-        """Whether a quote is to be placed or moved; not while a request about it is out."""
+        """Whether a quote must be placed or moved; not while a request about it is in flight."""
         if now_ns < quote.paused_until_ns:
             return False
         if not quote.order_id:
             return True
-        wanted = self._wanted_tick(quote, offsets, skew)
-        off_bps = (quote.tick - wanted) / self._signals.book.mid_tick * 1e4
+        target = self._target_tick(quote, offsets, skew)
+        off_bps = (quote.tick - target) / self._signals.book.mid_tick * 1e4
         age_ms = (now_ns - quote.placed_ns) / _MS
         return (
             quoting.needs_reprice(
@@ -243,7 +243,7 @@ class QuotingBot:
     def _request(
         self, quote: _Quote, tick: int, queued_ns: int, now_ns: int, params: Params
     ) -> None:
-        """Places or moves one quote; one that risk forbids is at least taken out of the book."""
+        """Places or moves one quote. A quote that risk forbids is cancelled if that is possible."""
         risky = self._risk_blocks(quote.side)
         if self.gateway.admits(now_ns, params, risk_blocked=risky):
             self._cancel(quote, queued_ns, now_ns)
@@ -266,10 +266,10 @@ class QuotingBot:
         return max(1, math.floor(size * tilt))
 
     def _risk_blocks(self, side: int) -> bool:
-        """There is inventory enough on this side, or the market runs over it."""
+        """Whether the inventory on this side is large, or the market moves against this side."""
         exposed = side * self.inventory_ratio >= QUOTE_UP_TO
-        run_over = -side * self._signals.move_bps > ADVERSE_SIGMAS * self.sigma_bps
-        return exposed or run_over
+        adverse = -side * self._signals.move_bps > ADVERSE_SIGMAS * self.sigma_bps
+        return exposed or adverse
 
     def _cancel(self, quote: _Quote, queued_ns: int, now_ns: int) -> None:
         if quote.order_id:
@@ -278,15 +278,15 @@ class QuotingBot:
             quote.order_id = 0
 
     def _hedge(self, now_ns: int, params: Params) -> None:
-        """Takes part of the excess inventory off, at most what the touch shows."""
+        """Reduces part of the excess inventory, by at most the size at the touch."""
         book = self._signals.book
         side = SELL if self.inventory_lots > 0 else BUY
         if not self.gateway.admits(now_ns, params, risk_blocked=False):
             return
         excess = abs(self.inventory_lots) - QUOTE_UP_TO * self.inventory_cap_lots
         shown = book.bid_quantity if side == SELL else book.ask_quantity
-        wanted = quoting.exit_size(excess, params.slippage_penalty_coef)
-        lots = max(1, math.floor(min(wanted, shown / self._lot)))
+        size = quoting.exit_size(excess, params.slippage_penalty_coef)
+        lots = max(1, math.floor(min(size, shown / self._lot)))
         reach = HEDGE_REACH_BPS / (1.0 + params.slippage_penalty_coef) / 1e4
         touch = book.bid_tick if side == SELL else book.ask_tick
         tick = round(touch * (1.0 + side * reach))

@@ -1,16 +1,16 @@
-"""hftbacktest behind a narrow door: every return code checked, no order id used twice.
+"""hftbacktest behind a small interface: every return code is checked, no order id is used twice.
 
-What its documentation does not say, found in its source and by running 2.4.4:
+What its documentation does not mention, from its source and from running 2.4.4:
 
 - ``current_timestamp`` is 2^63 - 1 until the first ``elapse``.
-- A fill or a cancel refused because the order had just filled leaves the status FILLED, so polling
-  misses no fill as long as finished orders are forgotten only after they were read.
-- Its order tables are hash maps with a random seed per process. Orders are therefore read by id in
-  the order of sending, and sums over fills (``balance``, which also excludes fees) are not used.
+- A fill, or a cancel that is refused because the order has just filled, leaves the status FILLED.
+  So polling misses no fill if finished orders are dropped only after they were read.
+- Its order tables are hash maps with a random seed per process. So orders are read by id in the
+  order of sending, and sums over fills (``balance``, which also excludes fees) are not used.
 - ``partial_fill_exchange`` ends a run with code 14 when a cancel meets a partly filled order; the
   exchange without partial fills, used here, fills an order whole or not at all.
-- The first calls compile for 2 to 3 s a process; after that one costs 0.1 to 2 µs from plain
-  Python, so that no compiled driver is needed.
+- The first calls compile for 2 to 3 s in each process. Later calls from plain Python take 0.1 to
+  2 µs, so no compiled driver is needed.
 """
 
 from __future__ import annotations
@@ -67,10 +67,12 @@ class Book(NamedTuple):
         return (self.bid_tick + self.ask_tick) / 2
 
 
-class OrderState(NamedTuple):
+class EngineOrder(NamedTuple):
+    """One order as the engine reports it."""
+
     status: int
     in_flight: bool
-    """A request about this order is on its way."""
+    """Whether a request about this order is in flight."""
     maker: bool
     price_tick: int
     """Execution price once filled."""
@@ -147,12 +149,12 @@ class Engine:
         )
 
     def feed_latency_ns(self) -> int:
-        """How long the newest market event took to arrive; 0 before the first."""
+        """Latency of the newest market event; 0 before the first."""
         times = self._backtest.feed_latency(_ASSET)
         return int(times[1] - times[0]) if times else 0
 
     def response_ns(self) -> int:
-        """How long the newest response took from the exchange to us; 0 before the first."""
+        """Latency of the newest response from the exchange to us; 0 before the first."""
         times = self._backtest.order_latency(_ASSET)
         return int(times[2] - times[1]) if times else 0
 
@@ -176,12 +178,12 @@ class Engine:
     def cancel(self, order_id: int) -> None:
         self._checked(self._backtest.cancel(_ASSET, order_id, _NO_WAIT), f"cancel {order_id}")
 
-    def order(self, order_id: int) -> OrderState:
+    def order(self, order_id: int) -> EngineOrder:
         order = self._orders.get(order_id)
         if order is None:
             raise EngineError(f"replay: order {order_id} is unknown to the engine")
         status = order.status
-        return OrderState(
+        return EngineOrder(
             status=status,
             in_flight=order.req != 0,
             maker=bool(order.arr[0]["maker"]),
@@ -192,11 +194,11 @@ class Engine:
         )
 
     def forget_finished(self) -> None:
-        """Drops filled, expired and cancelled orders; call after they were read."""
+        """Drops filled, expired and cancelled orders. Call it after they were read."""
         self._backtest.clear_inactive_orders(_ASSET)
 
     def close(self) -> None:
-        """Frees the engine; the object must not be used afterwards. Twice is harmless."""
+        """Frees the engine; the object must not be used afterwards. A second call does nothing."""
         if self._open:
             self._open = False
             self._checked(self._backtest.close(), "close")

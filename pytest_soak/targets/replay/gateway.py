@@ -1,8 +1,8 @@
-"""The bot's way to the venue: pacing, admission, requests in flight, and what they took.
+"""The bot's connection to the venue: pacing, admission, requests in flight, and their latency.
 
-Requests leave one at a time, ``min_interval_ms`` apart; one that waits for its turn grows old, and
-that wait is part of its latency. A request whose turn comes is admitted or refused (see
-``quoting.admit``); a refusal ends it, and the bot asks anew if it still wants to.
+Requests leave one at a time, ``min_interval_ms`` apart. The wait for a turn is part of the latency.
+When its turn comes, a request is admitted or refused (see ``quoting.admit``). A refused request is
+dropped; the bot makes a new one if the quote still must be placed or moved.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from pytest_soak.targets import quoting
 from pytest_soak.targets.quoting import Params
-from pytest_soak.targets.replay.engine import FILLED, Engine, OrderState
+from pytest_soak.targets.replay.engine import FILLED, Engine, EngineOrder
 
 VENUE_INTERVAL_LATENCIES = 1.0
-"""The venue's own minimum between two requests, as a multiple of what its newest market event took
-to arrive. An assumption: recordings do not hold refusals, but a venue that is slow to publish is
-busy, and a busy venue limits."""
+"""The venue's own minimum between two requests, as a multiple of the latency of its newest market
+event. An assumption: recordings contain no refusals, but a venue that publishes slowly is busy, and
+a busy venue limits requests."""
 
 BURST_S = 2.0
-"""The token bucket holds what the rate brings in this time, and at least one token."""
+"""The token bucket holds the tokens of this time, and at least one."""
 
 _MS = 1_000_000
 _SECOND_NS = 1_000_000_000
@@ -35,7 +35,7 @@ class _Pending:
 
 
 class Gateway:
-    """Carries its clock, tokens and requests from iteration to iteration."""
+    """Keeps its clock, tokens and requests from one iteration to the next."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -50,17 +50,17 @@ class Gateway:
         self.requests = 0
 
     def begin(self) -> None:
-        """Starts the counts of an iteration at zero."""
+        """Resets the counts for an iteration."""
         self.blocks = dict.fromkeys(quoting.BLOCK_REASONS, 0)
         self.latencies_ms = []
         self.requests = 0
 
     def turn_is_free(self, now_ns: int, params: Params) -> bool:
-        """Whether the bot's own spacing lets the next request have its turn."""
+        """Whether ``min_interval_ms`` has passed since the last turn."""
         return now_ns - self._turn_ns >= params.min_interval_ms * _MS
 
     def admits(self, now_ns: int, params: Params, *, risk_blocked: bool) -> bool:
-        """Takes a turn: True and a token less, or False and one block more."""
+        """Uses a turn. True: a token is spent. False: a block is counted."""
         elapsed_s = (now_ns - self._refilled_ns) / _SECOND_NS
         burst = max(1.0, params.replace_rate_per_min * BURST_S / 60.0)
         self._tokens = quoting.refilled_tokens(
@@ -92,11 +92,11 @@ class Gateway:
         return len({pending.sent_ns for pending in self._pending})
 
     def sent(self, order_id: int, queued_ns: int, now_ns: int) -> None:
-        """Notes that a request about ``order_id``, wanted since ``queued_ns``, went out."""
+        """Records that a request about ``order_id``, queued since ``queued_ns``, was sent."""
         self._pending.append(_Pending(order_id, queued_ns, now_ns))
 
     def settle(self) -> None:
-        """Takes the answered requests off the list and notes what they took."""
+        """Removes the answered requests and records their latencies."""
         waiting: list[_Pending] = []
         for pending in self._pending:
             state = self._engine.order(pending.order_id)
@@ -108,11 +108,11 @@ class Gateway:
         self._pending = waiting
 
 
-def _is_answer(state: OrderState, pending: _Pending) -> bool:
+def _is_answer(state: EngineOrder, pending: _Pending) -> bool:
     """Whether the exchange time is that of the answer.
 
-    An order that rested and filled meanwhile shows the time of the fill instead, and a cancel
-    that came too late leaves it.
+    An order that filled at rest in the meantime has the time of the fill instead, and a cancel
+    that came too late does not change it.
     """
     filled_at_rest = state.status == FILLED and state.maker
     return not filled_at_rest and state.exchange_ns >= pending.sent_ns

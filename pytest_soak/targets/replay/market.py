@@ -1,4 +1,4 @@
-"""What the recorded market did: its mid-prices on a grid, read in a pass of the engine's own."""
+"""The mid-prices of a recording on a grid, read in a separate pass of the engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RecordedMids:
 
 
 def recorded_mids(recording: Recording) -> RecordedMids:
-    """Mids from the first moment with a whole book; a broken book keeps the mid before it.
+    """Mids from the first moment with a whole book; a broken book repeats the mid before it.
 
     Raises RecordingError for a recording whose book is never whole.
     """

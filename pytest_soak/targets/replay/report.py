@@ -1,4 +1,4 @@
-"""From an iteration's fills to an EDGE_REPORT. What did not happen is None, never 0."""
+"""The EDGE_REPORT of an iteration. A figure without data is None, never 0."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class ReplaySettings:
-    """What recorded data do not tell. A factory of one's own may pass others to the target."""
+    """Settings that recorded data do not contain. Your own factory can pass other values."""
 
     maker_fee_bps: float = -0.5
     """Per notional; negative is a rebate, as a liquidity provider has it."""
     taker_fee_bps: float = 2.0
     markout_s: float = 5.0
-    """A fill is judged by the recorded mid this much later."""
+    """A fill is valued at the recorded mid this much later."""
     tick_size: float | None = None
     """None: the smallest distance between recorded prices."""
     lot_size: float | None = None
     """None: the smallest recorded quantity, or distance between two."""
     contract: Literal["linear", "inverse"] | None = None
-    """How quantity becomes notional: × price (linear), or not (inverse, coin-margined). It
-    weights fills and scales volumes; no figure in bps of a single fill depends on it. An event
-    array does not say which; None: linear, reported as assumed."""
+    """Notional is quantity × price (linear) or quantity alone (inverse, coin-margined). It weights
+    fills and scales volumes; no figure in bps of a single fill depends on it. An event array does
+    not contain the kind; None: linear, reported as assumed."""
     contract_size: float = 1.0
     largest_gib: float = LARGEST_GIB
-    """What the events may take in memory. It is needed twice while they are read."""
+    """Memory that the events may use. Reading needs twice as much."""
 
     def __post_init__(self) -> None:
         for name in ("maker_fee_bps", "taker_fee_bps"):
@@ -51,18 +51,18 @@ class ReplaySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedFill:
-    """A fill with what came of it; bps of the fill price, positive is gain (costs: loss)."""
+class MeasuredFill:
+    """A fill and its outcome in bps of the fill price; positive is a gain, for costs a loss."""
 
     notional: float
     maker: bool
     gross_bps: float
     fee_bps: float
     adverse_bps: float
-    """How far the mid moved against us from the fill to the markout."""
+    """Move of the mid against us from the fill to the markout."""
     slippage_bps: float
-    """How much worse the price was than the mid: for a hedge when it was sent, for a quote that
-    took when it was executed."""
+    """How much worse the price was than the mid: the mid when a hedge was sent, or the mid at the
+    execution of a quote that took."""
 
 
 def edge_report(
@@ -82,11 +82,11 @@ def edge_report(
     and those sent in it. ``inventory_bps`` is the mean of |inventory| over its limit, 10,000 being
     at the limit.
     """
-    judged = [judged_fill(fill, mids, settings, tick_size, lot_size) for fill in tally.fills]
-    maker = [fill for fill in judged if fill.maker]
-    taker = [fill for fill in judged if not fill.maker]
-    gross, fees = _mean(judged, "gross_bps"), _mean(judged, "fee_bps")
-    quote_fills = len(judged) - tally.hedges_filled
+    measured = [measured_fill(fill, mids, settings, tick_size, lot_size) for fill in tally.fills]
+    maker = [fill for fill in measured if fill.maker]
+    taker = [fill for fill in measured if not fill.maker]
+    gross, fees = _mean(measured, "gross_bps"), _mean(measured, "fee_bps")
+    quote_fills = len(measured) - tally.hedges_filled
     could_fill = tally.open_before + tally.quotes
     return {
         "totals": {
@@ -110,13 +110,13 @@ def edge_report(
     }
 
 
-def judged_fill(
+def measured_fill(
     fill: Fill, mids: RecordedMids, settings: ReplaySettings, tick_size: float, lot_size: float
-) -> JudgedFill:
+) -> MeasuredFill:
     quantity = fill.lots * lot_size * settings.contract_size
     notional = quantity if settings.contract == "inverse" else quantity * fill.tick * tick_size
     later = mids.at(fill.time_ns + round(settings.markout_s * 1e9))
-    return JudgedFill(
+    return MeasuredFill(
         notional=notional,
         maker=fill.maker,
         gross_bps=fill.side * (later / fill.tick - 1.0) * 1e4,
@@ -126,7 +126,7 @@ def judged_fill(
     )
 
 
-def _mean(fills: Sequence[JudgedFill], field: str) -> float | None:
+def _mean(fills: Sequence[MeasuredFill], field: str) -> float | None:
     """Mean weighted by notional."""
     if not fills:
         return None

@@ -1,4 +1,4 @@
-"""What the bot estimates from the book it sees: volatility, last second's move, visible size."""
+"""The bot's estimates from the book: volatility, the last second's move, visible size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VISIBLE_MEMORY_S = 60.0
 
 
 class Signals:
-    """Averages over samples four times a second, plain means until their memory is full."""
+    """Averages of four samples a second; plain means until their memory is full."""
 
     def __init__(self) -> None:
         self.book = Book(0, 0, 0.0, 0.0)
@@ -26,7 +26,7 @@ class Signals:
         self._visible = 0.0
 
     def see(self, now_ns: int, book: Book) -> bool:
-        """Takes in the book of this moment; True if it became a sample."""
+        """Updates the estimates with the book of this moment. True if it became a sample."""
         if not book.whole:
             return False
         self.book = book
@@ -50,12 +50,12 @@ class Signals:
 
     @property
     def move_bps(self) -> float:
-        """How far the mid moved over the last second, bps."""
+        """Move of the mid over the last second, bps."""
         return (self.book.mid_tick / self._mids[0] - 1.0) * 1e4 if self._mids else 0.0
 
     @property
     def visible(self) -> float:
-        """Quantity shown at the touch, mean of both sides, over about a minute."""
+        """Quantity at the touch, mean of both sides, averaged over about a minute."""
         return self._visible
 
     def _weight(self, memory_s: float) -> float:

@@ -1,4 +1,4 @@
-"""The target: one lane's way through a recording, one interval an iteration."""
+"""The replay as a target: one lane trades through a recording, one interval per iteration."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pytest_soak.targets.replay.recording import load_recording
 from pytest_soak.targets.replay.report import ReplaySettings, edge_report
 
 WARM_UP_NS = 2 * SECOND_NS
-"""Recorded time that the bot only watches, so that its estimates are there at iteration 1."""
+"""Recorded time in which the bot only watches, so that its estimates exist at iteration 1."""
 
 
 class ReplayTarget:
     """A quoting bot that trades against recorded market data, on hftbacktest.
 
-    Inventory, resting orders, tokens and the place in the recording carry over from iteration to
-    iteration. The engine's state cannot be saved, so a lane is resumed by ``fast_forward``.
+    Inventory, resting orders, tokens and the position in the recording stay from one iteration to
+    the next. The engine's state cannot be saved, so a lane is resumed by ``fast_forward``.
 
-    Raises ValueError when made, one line, for a missing extra and for data that cannot be used.
+    The constructor raises ValueError, one line, if the extra is missing or the data cannot be used.
     """
 
     def __init__(self, lane: Lane, settings: ReplaySettings | None = None) -> None:
@@ -41,7 +41,7 @@ class ReplayTarget:
         self._interval_ns = round(lane.interval_s * SECOND_NS)
         self._done = 0
         self._running: tuple[Engine, QuotingBot] | None = None
-        # Before the engine reads it: a recording this short may end before its first book.
+        # Checked before the engine reads it, which a very short recording would end at once.
         self._check_length(self._recording.start_ns + WARM_UP_NS)
         try:
             self._mids = recorded_mids(self._recording)
@@ -53,7 +53,7 @@ class ReplayTarget:
         self._check_length(self._first_ns)
 
     def describe(self) -> tuple[str, ...]:
-        """What the recording is like, in one line, and a line for each doubt about it."""
+        """The figures of the recording in one line, and a line for each doubt about it."""
         plausibility = self._recording.plausibility
         doubts = (f"recorded data in doubt: {doubt}" for doubt in plausibility.doubts)
         return (plausibility.line, *doubts)
@@ -63,14 +63,14 @@ class ReplayTarget:
         self._bot()
 
     def stop(self) -> None:
-        """Frees the engine. What was replayed is gone: a later run begins at the beginning."""
+        """Frees the engine. A later run begins at the beginning of the recording."""
         if self._running:
             self._running[0].close()
         self._running = None
         self._done = 0
 
     def fast_forward(self, history: Sequence[Runtime]) -> None:
-        """Runs the iterations done again, so that the next one finds the state they left."""
+        """Repeats the completed iterations, so that the next one starts from their final state."""
         for iteration, runtime in enumerate(history, start=self._done + 1):
             self.run(iteration, runtime)
 
@@ -140,7 +140,7 @@ class ReplayTarget:
         return self._running
 
     def _diagnostics(self, bot: QuotingBot, begin_ns: int) -> dict[str, Any]:
-        """Beside the report's own fields; times in seconds since the book was whole."""
+        """Further fields of the report; times in seconds since the book was whole."""
         recording, settings, tally = self._recording, self._settings, bot.tally
         end_ns = begin_ns + self._interval_ns
         mid_before, mid_after = self._mids.at(begin_ns), self._mids.at(end_ns)

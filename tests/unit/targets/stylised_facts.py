@@ -1,4 +1,4 @@
-"""What real markets show, as recorded, and how the mock market is measured against it.
+"""Recorded facts of real markets, and how the mock market is measured against them.
 
 The recorded figures come from public samples: one month of 1-minute bars of a BTC perpetual
 (``BARS``), and 345 s of every trade and quote of Binance's BTCUSDT perpetual, 2024-08-08
@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_soak.targets.mock.desk import MAKER, Desk
+from pytest_soak.targets.mock.fill_log import MAKER
 from pytest_soak.targets.mock.grid import DT
 from pytest_soak.targets.mock.market import Market, MarketState, first_state, next_market
-from pytest_soak.targets.mock.trading import trade, walk_plainly
+from pytest_soak.targets.mock.order_state import OrderState
+from pytest_soak.targets.mock.trading import run_plainly, trade
 from pytest_soak.targets.quoting import Params
 
 Floats = NDArray[np.float64]
@@ -35,7 +36,7 @@ SPOT = "a liquid spot market"
 
 @dataclass(frozen=True)
 class Fact:
-    """One row: the recorded figure, and the band in which the model's has to lie."""
+    """One row: the recorded figure, and the band in which the model's figure must be."""
 
     name: str
     recorded: float
@@ -80,11 +81,12 @@ FACTS = tuple(
         ),
     )
 )
-"""Of the exogenous market, over days of 24 simulated hours that are taken together."""
+"""Figures of the exogenous market, over several days of 24 simulated hours together."""
 
 REACH_A = Fact("reach: A, 1/s", 0.36, 10.0, 22.0, TRADES)
-"""The model's is 40 times the recorded one and stays apart from the others: there, most orders end
-at the touch, here each reaches beyond it, because the noise of an iteration must be small."""
+"""The model's figure is 40 times the recorded one, so this row is separate. In the recording most
+orders end at the touch. In the model each order reaches beyond it, because the noise of an
+iteration must be small."""
 
 MARKOUTS = tuple(
     itertools.starmap(
@@ -99,10 +101,10 @@ MARKOUTS = tuple(
         ),
     )
 )
-"""Of the bot's passive fills at the start parameters. A market maker of the recording stood within
-.01 bps of the mid; the bot stands further off, so what is compared is how far the mid then moves
-against it, from the fill price where the mid had already passed that: means by volume, the worst
-by count."""
+"""Figures of the bot's passive fills with the start parameters. A market maker of the recording
+quoted within .01 bps of the mid. The bot quotes further away, so the comparison is of the move of
+the mid against it afterwards, measured from the fill price if the mid had already passed it. Means
+are weighted by volume, the worst by count."""
 
 CRASH = (
     Fact("flash crash: depth", 301.0, 80.0, 400.0, BARS),
@@ -112,7 +114,7 @@ CRASH = (
 
 
 def market_day(seed: int, hours: float = 24.0) -> list[Market]:
-    """The iterations of 300 s of so many hours, from a lane's start."""
+    """The iterations of 300 s of the first ``hours`` of a lane."""
     state, markets = first_state(seed), []
     for iteration in range(1, round(hours * 3600.0 / INTERVAL_S) + 1):
         market, state = next_market(state, seed, iteration, INTERVAL_S)
@@ -122,7 +124,7 @@ def market_day(seed: int, hours: float = 24.0) -> list[Market]:
 
 @dataclass(frozen=True)
 class Day:
-    """What the rows need of a day, so that no more is kept."""
+    """The series of a day that the rows need; nothing else is kept in memory."""
 
     seconds: Floats
     """1 s returns."""
@@ -154,16 +156,16 @@ def day_of(markets: Sequence[Market]) -> Day:
 
 
 def measured(days: Sequence[Day]) -> dict[str, float]:
-    """Every row of :data:`FACTS`, and A of the reach, over the days taken together."""
+    """Every row of :data:`FACTS`, and A of the reach, over all days together."""
     minutes = [day.minutes for day in days]
-    sizes = [np.abs(one) for one in minutes]
+    sizes = [np.abs(returns) for returns in minutes]
     signs = [day.signs for day in days]
     counts = np.concatenate([day.counts for day in days])
     spread = np.concatenate([day.spread for day in days])
     k, a = reach_fit(
         np.concatenate([day.reach for day in days]), sum(len(day.counts) for day in days) * 10.0
     )
-    found = {
+    figures = {
         "sd of 1 s returns": float(np.concatenate([day.seconds for day in days]).std()),
         "sd of 1 min returns": float(np.concatenate(minutes).std()),
         "autocorrelation of r, 1 min": autocorrelation(minutes, 1),
@@ -173,35 +175,36 @@ def measured(days: Sequence[Day]) -> dict[str, float]:
         REACH_A.name: a,
     }
     for horizon in (1, 5, 15, 60):
-        found[f"excess kurtosis, {horizon} min"] = excess_kurtosis(minutes, horizon)
+        figures[f"excess kurtosis, {horizon} min"] = excess_kurtosis(minutes, horizon)
     for lag in (1, 5, 15, 60, 240):
-        found[f"autocorrelation of |r|, {lag} min"] = autocorrelation(sizes, lag)
+        figures[f"autocorrelation of |r|, {lag} min"] = autocorrelation(sizes, lag)
     for lag in (1, 2, 5, 10, 50):
-        found[f"autocorrelation of signs, lag {lag}"] = autocorrelation(signs, lag)
-    for share in (5, 50, 95, 99):
-        found[f"realised 1 min sd, p{share}"] = float(np.percentile(realised(minutes), share))
-    for share in (50, 99):
-        found[f"spread, p{share}"] = float(np.percentile(spread, share))
-    return found
+        figures[f"autocorrelation of signs, lag {lag}"] = autocorrelation(signs, lag)
+    for percent in (5, 50, 95, 99):
+        name = f"realised 1 min sd, p{percent}"
+        figures[name] = float(np.percentile(realised(minutes), percent))
+    for percent in (50, 99):
+        figures[f"spread, p{percent}"] = float(np.percentile(spread, percent))
+    return figures
 
 
 def autocorrelation(series: Sequence[Floats], lag: int) -> float:
-    """At ``lag``, around the mean of all the series, no pair reaching from one into the next."""
+    """At ``lag``, around the mean of all series. No pair has values of two series."""
     mean = np.concatenate(series).mean()
-    pairs = np.concatenate([(one[lag:] - mean) * (one[:-lag] - mean) for one in series])
-    return float(pairs.mean() / np.concatenate([(one - mean) ** 2 for one in series]).mean())
+    pairs = np.concatenate([(part[lag:] - mean) * (part[:-lag] - mean) for part in series])
+    return float(pairs.mean() / np.concatenate([(part - mean) ** 2 for part in series]).mean())
 
 
 def excess_kurtosis(minutes: Sequence[Floats], horizon: int) -> float:
-    """Of the returns over ``horizon`` minutes, which overlap; they are centred already."""
-    sums = np.concatenate([np.convolve(one, np.ones(horizon), "valid") for one in minutes])
+    """Excess kurtosis of overlapping returns over ``horizon`` minutes, whose mean is taken as 0."""
+    sums = np.concatenate([np.convolve(returns, np.ones(horizon), "valid") for returns in minutes])
     return float(np.mean(sums**4) / np.mean(sums**2) ** 2 - 3.0)
 
 
 def realised(minutes: Iterable[Floats]) -> Floats:
     """Standard deviation of the 1 min returns of every 15 minutes."""
     return np.concatenate(
-        [one[: len(one) // 15 * 15].reshape(-1, 15).std(axis=1) for one in minutes]
+        [returns[: len(returns) // 15 * 15].reshape(-1, 15).std(axis=1) for returns in minutes]
     )
 
 
@@ -226,22 +229,22 @@ def measured_markouts(seeds: Iterable[int], iterations: int) -> dict[str, float]
     moves: dict[float, list[Floats]] = {horizon: [] for horizon in horizons}
     sizes: list[Floats] = []
     for seed in seeds:
-        state, desk = first_state(seed), Desk()
+        state, orders = first_state(seed), OrderState()
         for iteration in range(1, iterations + 1):
             market, state = next_market(state, seed, iteration, INTERVAL_S)
-            tape = trade(market, START, desk, walk_plainly)
-            desk.shift(INTERVAL_S)
-            time, mids = np.array(tape.time), np.array(tape.mids)
-            known = (np.array(tape.kind) == MAKER) & (time < INTERVAL_S - max(horizons))
-            side, price = np.array(tape.side)[known], np.array(tape.price)[known]
-            mid = np.array(tape.mid)[known]
+            log = trade(market, START, orders, run_plainly)
+            orders.shift(INTERVAL_S)
+            time, mids = np.array(log.time), np.array(log.mids)
+            passive = (np.array(log.kind) == MAKER) & (time < INTERVAL_S - max(horizons))
+            side, price = np.array(log.side)[passive], np.array(log.price)[passive]
+            mid = np.array(log.mid)[passive]
             touch = side * np.maximum(side * mid, side * price)
-            sizes.append(np.array(tape.size)[known])
+            sizes.append(np.array(log.size)[passive])
             for horizon in horizons:
-                after = mids[((time[known] + horizon) / DT).astype(np.int64)]
+                after = mids[((time[passive] + horizon) / DT).astype(np.int64)]
                 moves[horizon].append(side * (after - touch))
     volume = np.concatenate(sizes)
-    found = {
+    figures = {
         f"markout of passive fills, {horizon:g} s": float(
             np.average(np.concatenate(moves[horizon]), weights=volume)
         )
@@ -249,15 +252,14 @@ def measured_markouts(seeds: Iterable[int], iterations: int) -> dict[str, float]
     }
     for horizon in (5.0, 10.0):
         worst = float(np.percentile(np.concatenate(moves[horizon]), 5.0))
-        found[f"markout, 5 % worst, {horizon:g} s"] = worst
-    return found
+        figures[f"markout, 5 % worst, {horizon:g} s"] = worst
+    return figures
 
 
 def measured_crash(seeds: Sequence[int]) -> dict[str, float]:
-    """Every row of :data:`CRASH`: means over seeds, each with a crash that begins with it.
+    """Every row of :data:`CRASH`: means over seeds, each with a crash in its first iteration.
 
-    How deep it falls is the depth of the state, drawn uniformly from 80 to 350 bps by the market
-    itself; here it is the middle of that.
+    The market draws the depth of a crash uniformly from 80 to 350 bps; here it is the middle.
     """
     falls, retraced = [], []
     for seed in seeds:
@@ -275,11 +277,11 @@ def measured_crash(seeds: Sequence[int]) -> dict[str, float]:
     }
 
 
-def misses(facts: Iterable[Fact], found: Mapping[str, float]) -> list[str]:
-    """The rows that are out of their bands, in words."""
+def misses(facts: Iterable[Fact], figures: Mapping[str, float]) -> list[str]:
+    """The rows that are outside of their bands, as text."""
     return [
-        f"{fact.name}: {found[fact.name]:.3f}, band {fact.low:g} to {fact.high:g}, "
+        f"{fact.name}: {figures[fact.name]:.3f}, band {fact.low:g} to {fact.high:g}, "
         f"recorded {fact.recorded:g} ({fact.source})"
         for fact in facts
-        if not fact.holds(found[fact.name])
+        if not fact.holds(figures[fact.name])
     ]

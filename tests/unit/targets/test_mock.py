@@ -1,4 +1,4 @@
-"""The mock market as a target: exact, restorable, and moved by its parameters."""
+"""The mock market as a target: exact, restorable, and responsive to its parameters."""
 
 from __future__ import annotations
 
@@ -72,26 +72,27 @@ def reports(seed: int, count: int, interval_s: float = 300.0, **changed: float) 
 def figures(report: Report) -> dict[str, float]:
     fills, blocks = report["fills"], report["block_reasons"]
     every = sum(blocks.values())
+    volume = fills["maker_volume"] + fills["taker_volume"]
     return {
-        "maker": fills["maker_volume"] / (fills["maker_volume"] + fills["taker_volume"]),
+        "maker": fills["maker_volume"] / volume,
         "risk": blocks["risk"] / every,
         "min_interval": blocks["min_interval"] / every,
         "net": report["totals"]["net_bps"],
         "p95": report["totals"]["p95_latency_ms"],
         "slippage": report["totals"]["slippage_bps_p95"],
         "adverse": report["totals"]["adverse_bps_p95"],
-        "volume": fills["maker_volume"] + fills["taker_volume"],
+        "volume": volume,
         "maker_volume": fills["maker_volume"],
         "fills": fills["maker_count"] + fills["taker_count"],
         "requests": report["summary"]["requests"],
-        "held": report["totals"]["inventory_bps"] * (fills["maker_volume"] + fills["taker_volume"]),
+        "inventory": report["totals"]["inventory_bps"] * volume,
         "hedged": report["summary"]["hedge_volume"],
         **{f"{reason}_count": count for reason, count in blocks.items()},
     }
 
 
 def means(seeds: range, count: int, **changed: float) -> dict[str, float]:
-    rows = [figures(one) for seed in seeds for one in reports(seed, count, **changed)]
+    rows = [figures(report) for seed in seeds for report in reports(seed, count, **changed)]
     return {key: statistics.fmean(row[key] for row in rows) for key in rows[0]}
 
 
@@ -245,20 +246,20 @@ class TestReport:
         numbers, quote_in, traded = itertools.count(), dict[int, int](), set[int]()
         land, fill = venue.land, venue.fill
 
-        def numbered(desk: Any, tape: Any, slot: int, *rest: Any) -> None:
+        def numbered(orders: Any, log: Any, slot: int, *rest: Any) -> None:
             quote_in[slot] = next(numbers)
-            land(desk, tape, slot, *rest)
+            land(orders, log, slot, *rest)
 
-        def noted(desk: Any, tape: Any, slot: int, *rest: Any) -> None:
+        def noted(orders: Any, log: Any, slot: int, *rest: Any) -> None:
             if slot in quote_in:  # an exit order is no quote
                 traded.add(quote_in[slot])
-            fill(desk, tape, slot, *rest)
+            fill(orders, log, slot, *rest)
 
         monkeypatch.setattr(venue, "land", numbered)
         monkeypatch.setattr(venue, "fill", noted)
         target = make_mock(lane(3, 60.0))
         for number in range(1, 6):
-            before = target.snapshot()["desk"]
+            before = target.snapshot()["order_state"]
             resting = sum(size > 0 for size in before["size"])
             on_the_way = sum(lands is not None for lands in before["lands"][:-1])
             traded.clear()
@@ -304,7 +305,7 @@ class TestMechanism:
 
     def test_the_market_is_the_same_whatever_the_parameters(self) -> None:
         calm, wild = reports(6, 3), reports(6, 3, **AGGRESSIVE)
-        assert [one["market"] for one in calm] == [one["market"] for one in wild]
+        assert [report["market"] for report in calm] == [report["market"] for report in wild]
         assert calm[0]["fills"] != wild[0]["fills"]
 
     def test_every_reason_to_block_occurs(self, start: Mapping[str, float]) -> None:
@@ -320,7 +321,7 @@ class TestMechanism:
     def test_a_longer_interval_is_refused_less(self, start: Mapping[str, float]) -> None:
         slow = means(self.SEEDS, 2, min_interval_ms=100.0)
         fast = means(self.SEEDS, 2, min_interval_ms=20.0)
-        counts = [one["min_interval_count"] for one in (slow, start, fast)]
+        counts = [row["min_interval_count"] for row in (slow, start, fast)]
         assert counts[0] < 0.75 * counts[1] < 0.15 * counts[2]
         assert slow["requests"] < start["requests"]
 
@@ -334,10 +335,10 @@ class TestMechanism:
         assert low["requests"] < 0.6 * start["requests"]
 
     def test_more_in_flight_blocks_less_and_is_slower(self, start: Mapping[str, float]) -> None:
-        one = means(self.SEEDS, 2, concurrency_limit=1.0)
-        half = means(self.SEEDS, 2, concurrency_limit=1.5)
-        assert one["concurrency_count"] > half["concurrency_count"] > start["concurrency_count"]
-        assert one["p95"] < half["p95"] < start["p95"]
+        low = means(self.SEEDS, 2, concurrency_limit=1.0)
+        middle = means(self.SEEDS, 2, concurrency_limit=1.5)
+        assert low["concurrency_count"] > middle["concurrency_count"] > start["concurrency_count"]
+        assert low["p95"] < middle["p95"] < start["p95"]
 
     def test_larger_quotes_trade_more_and_earn_less(self, start: Mapping[str, float]) -> None:
         large = means(self.SEEDS, 2, impact_cap_ratio=0.2)
@@ -361,7 +362,7 @@ class TestMechanism:
     ) -> None:
         straight = means(self.SEEDS, 2, inventory_tilt_cap=0.0)
         tilted = means(self.SEEDS, 2, inventory_tilt_cap=0.9)
-        assert tilted["held"] < start["held"] < straight["held"]
+        assert tilted["inventory"] < start["inventory"] < straight["inventory"]
 
     def test_a_slippage_penalty_hedges_in_smaller_pieces(self, start: Mapping[str, float]) -> None:
         careful = means(self.SEEDS, 2, slippage_penalty_coef=2.0)
@@ -371,11 +372,11 @@ class TestMechanism:
     def test_a_vip_tilt_trades_more_and_holds_less(self, start: Mapping[str, float]) -> None:
         tilted = means(self.SEEDS, 2, vip_tilt_cap=1.0)
         assert tilted["maker_volume"] > start["maker_volume"]
-        assert tilted["held"] < start["held"]
+        assert tilted["inventory"] < start["inventory"]
 
 
 class TestFigures:
-    """Broad bands: the exact figures are the business of a measurement, not of a unit test."""
+    """Broad bands: a measurement, not a unit test, gives the exact figures."""
 
     SEEDS = range(1, 4)
 
@@ -402,14 +403,14 @@ class TestFigures:
         assert means(self.SEEDS, 4, **S1)["net"] > 2.0
 
     def test_constant_parameters_make_no_trend(self) -> None:
-        rows = [figures(one) for seed in self.SEEDS for one in reports(seed, 12)]
+        rows = [figures(report) for seed in self.SEEDS for report in reports(seed, 12)]
         for key, band in (("maker", 0.03), ("risk", 0.04), ("net", 0.4)):
             early = statistics.fmean(row[key] for at, row in enumerate(rows) if at % 12 < 6)
             late = statistics.fmean(row[key] for at, row in enumerate(rows) if at % 12 >= 6)
             assert abs(late - early) < band, key
 
     def test_one_iteration_is_steady_enough_to_judge(self) -> None:
-        lanes = [[figures(one) for one in reports(seed, 10)] for seed in (2, 4, 6)]
+        lanes = [[figures(report) for report in reports(seed, 10)] for seed in (2, 4, 6)]
         for key, limit in (("maker", 0.04), ("risk", 0.05), ("net", 0.5), ("p95", 18.0)):
             spread = statistics.fmean(
                 statistics.stdev(row[key] for row in one_lane) for one_lane in lanes

@@ -1,4 +1,4 @@
-"""The mock market compiled: the same bytes as in plain Python, and only where it is wanted."""
+"""The compiled mock market: the same bytes as plain Python, and used only when it is worth it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pytest_soak.canonical import canonical_json
 from pytest_soak.protocol import Lane
 from pytest_soak.targets.mock import make_mock
 from pytest_soak.targets.mock.decay import decayed
-from pytest_soak.targets.mock.desk import EXIT, SLOTS, Desk, first_to_land
 from pytest_soak.targets.mock.market import first_state, next_market
+from pytest_soak.targets.mock.order_state import EXIT, SLOTS, OrderState, first_to_land
 from pytest_soak.targets.mock.target import MockTarget
-from pytest_soak.targets.mock.trading import course_of, trade, walk_plainly
+from pytest_soak.targets.mock.trading import market_path_of, run_plainly, trade
 from pytest_soak.targets.quoting import params_of
 
 ROOT = Path(__file__).parents[3]
@@ -90,12 +90,12 @@ def target(seed: int, interval_s: float = 300.0, iterations: int = 24) -> MockTa
     return make_mock(Lane("lane", "steady", "BTCUSDT", seed, interval_s, iterations))
 
 
-def course_bytes(seed: int, runtimes: list[dict[str, dict[str, float]]], interval_s: float) -> Any:
-    one = target(seed, interval_s)
+def report_bytes(seed: int, runtimes: list[dict[str, dict[str, float]]], interval_s: float) -> Any:
+    mock = target(seed, interval_s)
     reports = [
-        canonical_json(one.run(number, runtime)) for number, runtime in enumerate(runtimes, 1)
+        canonical_json(mock.run(number, runtime)) for number, runtime in enumerate(runtimes, 1)
     ]
-    return reports, canonical_json(one.snapshot())
+    return reports, canonical_json(mock.snapshot())
 
 
 @needs_numba
@@ -107,18 +107,18 @@ class TestCompiled:
     ) -> None:
         runtimes = [RUNTIMES[(number // 2 + shift) % 4] for number in range(4)]
         monkeypatch.setenv("PYTEST_SOAK_FAST", "0")
-        plain = course_bytes(seed, runtimes, 120.0)
+        plain = report_bytes(seed, runtimes, 120.0)
         monkeypatch.setenv("PYTEST_SOAK_FAST", "1")
-        assert course_bytes(seed, runtimes, 120.0) == plain
+        assert report_bytes(seed, runtimes, 120.0) == plain
 
     @pytest.mark.parametrize("interval_s", [0.1, 0.7, 7.3, 900.0])
     def test_an_iteration_of_any_length_has_the_same_bytes(
         self, interval_s: float, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PYTEST_SOAK_FAST", "0")
-        plain = course_bytes(5, [START, START], interval_s)
+        plain = report_bytes(5, [START, START], interval_s)
         monkeypatch.setenv("PYTEST_SOAK_FAST", "1")
-        assert course_bytes(5, [START, START], interval_s) == plain
+        assert report_bytes(5, [START, START], interval_s) == plain
 
     def test_a_lane_may_change_over_at_a_snapshot(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PYTEST_SOAK_FAST", "0")
@@ -134,8 +134,8 @@ class TestCompiled:
 
         monkeypatch.setenv("PYTEST_SOAK_FAST", "1")
         target(1, 10.0).run(1, START)
-        assert compiled.compiled_walk().proved
-        monkeypatch.setattr(compiled, "walk_plainly", None)
+        assert compiled.compiled_event_loop().proved
+        monkeypatch.setattr(compiled, "run_plainly", None)
         target(1, 10.0).run(1, START)
 
     def test_one_that_differs_is_found_out_and_not_used(
@@ -143,23 +143,23 @@ class TestCompiled:
     ) -> None:
         from pytest_soak.targets.mock import compiled
 
-        def wrong(course: Any, params: Any, columns: Any) -> Any:
+        def wrong(path: Any, params: Any, columns: Any) -> Any:
             columns.values[0] = np.nextafter(columns.values[0], math.inf)
-            return right(course, params, columns)
+            return right(path, params, columns)
 
-        walk = compiled.CompiledWalk()
-        right = walk._run
-        walk._run = wrong
+        event_loop = compiled.CompiledEventLoop()
+        right = event_loop._run
+        event_loop._run = wrong
         market, _ = next_market(first_state(1), 1, 1, 30.0)
         params = params_of(START)
-        desk, plain_desk = Desk(), Desk()
-        tape = trade(market, params, desk, walk)
-        assert tape == trade(market, params, plain_desk, walk_plainly)
-        assert desk == plain_desk
-        assert not walk.proved
+        orders, plain_orders = OrderState(), OrderState()
+        log = trade(market, params, orders, event_loop)
+        assert log == trade(market, params, plain_orders, run_plainly)
+        assert orders == plain_orders
+        assert not event_loop.proved
         assert "not used" in caplog.text
-        walk._run = None  # type: ignore[assignment]
-        trade(market, params, desk, walk)
+        event_loop._run = None  # type: ignore[assignment]
+        trade(market, params, orders, event_loop)
 
     def test_one_that_cannot_be_compiled_is_not_used(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -168,28 +168,28 @@ class TestCompiled:
 
         from pytest_soak.targets.mock import compiled
 
-        def untypable(course: Any, params: Any, columns: Any) -> Any:
+        def untypable(path: Any, params: Any, columns: Any) -> Any:
             raise numba.core.errors.TypingError("no")
 
-        walk = compiled.CompiledWalk()
-        monkeypatch.setattr(walk, "_run", untypable)
+        event_loop = compiled.CompiledEventLoop()
+        monkeypatch.setattr(event_loop, "_run", untypable)
         market, _ = next_market(first_state(1), 1, 1, 30.0)
         params = params_of(START)
-        desk, plain_desk = Desk(), Desk()
-        tape = trade(market, params, desk, walk)
-        assert tape == trade(market, params, plain_desk, walk_plainly)
-        assert desk == plain_desk
+        orders, plain_orders = OrderState(), OrderState()
+        log = trade(market, params, orders, event_loop)
+        assert log == trade(market, params, plain_orders, run_plainly)
+        assert orders == plain_orders
         assert "cannot compile" in caplog.text
 
     def test_a_warmed_up_process_finds_what_another_compiled(self) -> None:
         code = (
             "from pytest_soak.protocol import Lane\n"
             "from pytest_soak.targets.mock import make_mock\n"
-            "from pytest_soak.targets.mock.compiled import compiled_walk\n"
+            "from pytest_soak.targets.mock.compiled import compiled_event_loop\n"
             "from tests.unit.targets.test_mock_fast import START\n"
             "make_mock(Lane('lane', 'steady', 'BTCUSDT', 1, 1.0, 24)).run(1, START)\n"
-            "assert compiled_walk().proved\n"
-            "stats = compiled_walk()._run.stats\n"
+            "assert compiled_event_loop().proved\n"
+            "stats = compiled_event_loop()._run.stats\n"
             "assert not stats.cache_path or sum(stats.cache_hits.values()) == 1, stats\n"
         )
         for _ in range(2):
@@ -215,7 +215,7 @@ class TestChoice:
     def test_a_long_lane_is(self) -> None:
         self.assert_numba_imported("", 864, expected=True)
 
-    def assert_numba_imported(self, wanted: str, iterations: int, *, expected: bool) -> None:
+    def assert_numba_imported(self, mode: str, iterations: int, *, expected: bool) -> None:
         code = (
             "import sys\n"
             "from pytest_soak.protocol import Lane\n"
@@ -226,7 +226,7 @@ class TestChoice:
         done = subprocess.run(
             [sys.executable, "-c", code],
             cwd=ROOT,
-            env={**os.environ, "PYTEST_SOAK_FAST": wanted},
+            env={**os.environ, "PYTEST_SOAK_FAST": mode},
             capture_output=True,
             text=True,
             check=True,
@@ -254,7 +254,7 @@ class TestChoice:
         monkeypatch.delitem(sys.modules, "pytest_soak.targets.mock.compiled", raising=False)
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
         monkeypatch.setitem(sys.modules, "numba", None)
-        assert target(1, iterations=864)._walk is walk_plainly
+        assert target(1, iterations=864)._event_loop is run_plainly
 
 
 class TestParts:
@@ -277,10 +277,10 @@ class TestParts:
         lands[2] = lands[5] = 1.0
         assert first_to_land(lands) == 2
 
-    def test_a_plain_walk_leaves_the_course_as_it_was(self) -> None:
+    def test_a_plain_run_does_not_change_the_market_path(self) -> None:
         market, _ = next_market(first_state(1), 1, 1, 5.0)
-        course = course_of(market)
-        before = copy.deepcopy(course)
-        walk_plainly(course, params_of(START), Desk())
-        for one, other in zip(course, before, strict=True):
-            assert np.array_equal(one, other)
+        path = market_path_of(market)
+        before = copy.deepcopy(path)
+        run_plainly(path, params_of(START), OrderState())
+        for column, unchanged in zip(path, before, strict=True):
+            assert np.array_equal(column, unchanged)

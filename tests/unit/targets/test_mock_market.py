@@ -9,19 +9,10 @@ import numpy as np
 import pytest
 
 from pytest_soak.targets.mock import bot, venue
-from pytest_soak.targets.mock.desk import (
-    CROSS,
-    EXIT,
-    HEDGE,
-    INVENTORY,
-    LEVELS,
-    MAKER,
-    SLOW_IMPACT,
-    Desk,
-    Tape,
-)
+from pytest_soak.targets.mock.fill_log import CROSS, HEDGE, MAKER, FillLog
 from pytest_soak.targets.mock.gateway import latency_s, loaded
 from pytest_soak.targets.mock.market import Market, MarketState, first_state, next_market
+from pytest_soak.targets.mock.order_state import EXIT, INVENTORY, LEVELS, SLOW_IMPACT, OrderState
 from pytest_soak.targets.quoting import params_of
 
 
@@ -87,84 +78,84 @@ class TestMarket:
         assert MarketState.from_json(state.to_json()) == state
 
 
-def resting(side: int, price: float, size: float, queue: float = 0.0, level: int = 0) -> Desk:
-    desk = Desk()
+def resting(side: int, price: float, size: float, queue: float = 0.0, level: int = 0) -> OrderState:
+    orders = OrderState()
     slot = level if side > 0 else LEVELS + level
-    desk.price[slot], desk.size[slot], desk.queue[slot] = price, size, queue
-    return desk
+    orders.price[slot], orders.size[slot], orders.queue[slot] = price, size, queue
+    return orders
 
 
 class TestVenue:
     def test_a_taker_that_does_not_reach_leaves_us_alone(self) -> None:
-        desk, tape = resting(-1, 1.0, 2.0), Tape()
-        venue.hit(desk, tape, 0.0, 1.0, 5.0, 0.9, 0.0, 1.0)
-        assert not tape.size
+        orders, log = resting(-1, 1.0, 2.0), FillLog()
+        venue.hit(orders, log, 0.0, 1.0, 5.0, 0.9, 0.0, 1.0)
+        assert not log.size
 
     def test_a_taker_works_through_the_queue_first(self) -> None:
-        desk, tape = resting(-1, 1.0, 2.0, queue=3.0), Tape()
-        venue.hit(desk, tape, 0.0, 1.0, 2.0, 1.1, 0.0, 1.0)
-        assert not tape.size
-        assert desk.queue[LEVELS] == 1.0
-        venue.hit(desk, tape, 0.0, 1.0, 2.0, 1.1, 0.0, 1.0)
-        assert tape.size == [1.0]
-        assert desk.size[LEVELS] == 1.0
-        assert desk.values[INVENTORY] == -1.0
+        orders, log = resting(-1, 1.0, 2.0, queue=3.0), FillLog()
+        venue.hit(orders, log, 0.0, 1.0, 2.0, 1.1, 0.0, 1.0)
+        assert not log.size
+        assert orders.queue[LEVELS] == 1.0
+        venue.hit(orders, log, 0.0, 1.0, 2.0, 1.1, 0.0, 1.0)
+        assert log.size == [1.0]
+        assert orders.size[LEVELS] == 1.0
+        assert orders.values[INVENTORY] == -1.0
 
     def test_a_taker_that_goes_through_skips_the_queue(self) -> None:
-        desk, tape = resting(1, -1.0, 2.0, queue=50.0), Tape()
-        venue.hit(desk, tape, 0.0, -1.0, 9.0, 1.6, 0.0, 1.0)
-        assert (tape.size, tape.side, tape.price, tape.kind) == ([2.0], [1.0], [-1.0], [MAKER])
+        orders, log = resting(1, -1.0, 2.0, queue=50.0), FillLog()
+        venue.hit(orders, log, 0.0, -1.0, 9.0, 1.6, 0.0, 1.0)
+        assert (log.size, log.side, log.price, log.kind) == ([2.0], [1.0], [-1.0], [MAKER])
 
     def test_a_taker_takes_no_more_than_it_wants(self) -> None:
-        desk, tape = resting(1, -1.0, 2.0), Tape()
-        desk.price[1], desk.size[1] = -3.0, 2.0
-        venue.hit(desk, tape, 0.0, -1.0, 3.0, 9.0, 0.0, 1.0)
-        assert tape.size == [2.0, 1.0]
-        assert desk.size[1] == 1.0
+        orders, log = resting(1, -1.0, 2.0), FillLog()
+        orders.price[1], orders.size[1] = -3.0, 2.0
+        venue.hit(orders, log, 0.0, -1.0, 3.0, 9.0, 0.0, 1.0)
+        assert log.size == [2.0, 1.0]
+        assert orders.size[1] == 1.0
 
     def test_a_quote_left_behind_is_picked_off_at_its_own_price(self) -> None:
-        desk, tape = resting(1, 0.0, 2.0), Tape()
-        venue.pick_off(desk, tape, 0.0, -0.2, -0.6, 1.0)
-        assert not tape.size
-        venue.pick_off(desk, tape, 0.0, -0.4, -0.1, 1.0)
-        assert tape.price == [0.0]
-        assert desk.size[0] == 0.0
+        orders, log = resting(1, 0.0, 2.0), FillLog()
+        venue.pick_off(orders, log, 0.0, -0.2, -0.6, 1.0)
+        assert not log.size
+        venue.pick_off(orders, log, 0.0, -0.4, -0.1, 1.0)
+        assert log.price == [0.0]
+        assert orders.size[0] == 0.0
 
     def test_a_quote_that_arrives_through_the_other_side_takes(self) -> None:
-        desk, tape = Desk(), Tape()
-        desk.next_price[0], desk.next_size[0], desk.lands[0] = 2.0, 1.0, 1.0
-        venue.land(desk, tape, 0, 1.0, 0.0, 0.5, 1.0)
-        assert tape.kind == [CROSS]
-        assert 0.25 < tape.price[0] <= 2.0
-        assert desk.lands[0] == math.inf
-        assert desk.size[0] == 0.0
+        orders, log = OrderState(), FillLog()
+        orders.next_price[0], orders.next_size[0], orders.lands[0] = 2.0, 1.0, 1.0
+        venue.land(orders, log, 0, 1.0, 0.0, 0.5, 1.0)
+        assert log.kind == [CROSS]
+        assert 0.25 < log.price[0] <= 2.0
+        assert orders.lands[0] == math.inf
+        assert orders.size[0] == 0.0
 
     def test_a_quote_that_does_not_cross_rests_behind_a_new_queue(self) -> None:
-        desk, tape = Desk(), Tape()
-        desk.next_price[0], desk.next_size[0] = -1.0, 1.0
-        venue.land(desk, tape, 0, 1.0, 0.0, 0.5, 2.0)
-        assert not tape.size
-        assert (desk.size[0], desk.queue[0]) == (1.0, 3.5)
+        orders, log = OrderState(), FillLog()
+        orders.next_price[0], orders.next_size[0] = -1.0, 1.0
+        venue.land(orders, log, 0, 1.0, 0.0, 0.5, 2.0)
+        assert not log.size
+        assert (orders.size[0], orders.queue[0]) == (1.0, 3.5)
 
     def test_leaving_a_position_slips_more_when_it_is_large(self) -> None:
         paid = []
         for size in (1.0, 9.0):
-            desk, tape = Desk(), Tape()
-            desk.next_size[EXIT] = -size
-            venue.leave(desk, tape, EXIT, 0.0, 0.0, 0.5, 1.0)
-            assert tape.kind == [HEDGE]
-            assert desk.values[INVENTORY] == -size
-            paid.append(-tape.price[0])
+            orders, log = OrderState(), FillLog()
+            orders.next_size[EXIT] = -size
+            venue.leave(orders, log, EXIT, 0.0, 0.0, 0.5, 1.0)
+            assert log.kind == [HEDGE]
+            assert orders.values[INVENTORY] == -size
+            paid.append(-log.price[0])
         assert 0.25 < paid[0] < paid[1]
 
     def test_our_own_trades_move_the_price(self) -> None:
         for size, kind, sign in ((1.0, HEDGE, 1.0), (1.0, MAKER, -1.0)):
-            desk = Desk()
-            venue.fill(desk, Tape(), 0.0, 1.0, 0.0, size, kind, 0.0, 1.0)
-            small = desk.values[SLOW_IMPACT]
-            venue.fill(desk, Tape(), 0.0, 1.0, 0.0, 4 * size, kind, 0.0, 1.0)
+            orders = OrderState()
+            venue.fill(orders, FillLog(), 0, 0.0, 1.0, 0.0, size, kind, 0.0, 1.0)
+            small = orders.values[SLOW_IMPACT]
+            venue.fill(orders, FillLog(), 0, 0.0, 1.0, 0.0, 4 * size, kind, 0.0, 1.0)
             assert sign * small > 0.0
-            assert desk.values[SLOW_IMPACT] == pytest.approx(3 * small)
+            assert orders.values[SLOW_IMPACT] == pytest.approx(3 * small)
 
 
 class TestGateway:
@@ -175,9 +166,9 @@ class TestGateway:
         assert math.isfinite(latency_s(3.0, 3.0, 64.0, 1e6))
 
     def test_the_load_is_the_recent_rate(self) -> None:
-        desk = Desk()
+        orders = OrderState()
         for request in range(1000):
-            load = loaded(desk.values, request * 0.1)
+            load = loaded(orders.values, request * 0.1)
         assert load == pytest.approx(600.0, rel=0.03)
 
 
@@ -209,10 +200,10 @@ class TestBot:
                     ), 1.0),
             }
         )  # fmt: skip
-        desk = Desk()
-        desk.values[INVENTORY] = 8.0
-        assert bot.exit_wanted(desk, params, 7.0) == 0.0
-        desk.values[INVENTORY] = -10.0
-        assert bot.exit_wanted(desk, params, 7.0) > 0.0
-        desk.lands[EXIT] = 1.0
-        assert bot.exit_wanted(desk, params, 7.0) == 0.0
+        orders = OrderState()
+        orders.values[INVENTORY] = 8.0
+        assert bot.exit_order_size(orders, params, 7.0) == 0.0
+        orders.values[INVENTORY] = -10.0
+        assert bot.exit_order_size(orders, params, 7.0) > 0.0
+        orders.lands[EXIT] = 1.0
+        assert bot.exit_order_size(orders, params, 7.0) == 0.0

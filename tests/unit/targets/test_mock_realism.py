@@ -1,4 +1,4 @@
-"""The mock market shows what real markets show; ``stylised_facts.py`` has the recorded figures.
+"""The mock market has the properties of real markets; see ``stylised_facts.py`` for the figures.
 
 Seeds 1 to 3, 24 simulated hours each. ``benchmarks/realism.py`` prints the same rows over more.
 """
@@ -67,7 +67,7 @@ def test_the_memory_of_the_volatility_fades_slowly() -> None:
     lags = (1, 5, 15, 60, 240)
     falling = [figures()[f"autocorrelation of |r|, {lag} min"] for lag in lags]
     assert falling == sorted(falling, reverse=True)
-    # A memory of one scale that has .33 at a minute and .25 at five has nothing left at an hour.
+    # With one time scale, .33 at a minute and .25 at five would leave nothing at an hour.
     assert falling[3] > 0.2 * falling[0]
 
 
@@ -101,15 +101,15 @@ def test_a_flash_crash_is_as_recorded(fact: Fact) -> None:
 def test_a_broken_mechanism_is_seen(
     monkeypatch: pytest.MonkeyPatch, broken: Mapping[str, Any], rows: tuple[str, ...]
 ) -> None:
-    wanted = [fact for fact in FACTS if fact.name in rows]
-    assert not misses(wanted, one_day())
+    facts = [fact for fact in FACTS if fact.name in rows]
+    assert not misses(facts, one_day())
     for name, value in broken.items():
         monkeypatch.setattr(market if hasattr(market, name) else flow, name, value)
-    assert len(misses(wanted, measured([day_of(market_day(2))]))) == len(rows)
+    assert len(misses(facts, measured([day_of(market_day(2))]))) == len(rows)
 
 
 def test_fills_without_adverse_selection_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "_IMPACT_BPS", 0.0)
     monkeypatch.setattr(venue, "_OWN_QUOTE_BPS", 0.0)
-    found = measured_markouts(SEEDS[:1], 4)
-    assert len(misses(MARKOUTS[:4], found)) == 4
+    figures = measured_markouts(SEEDS[:1], 4)
+    assert len(misses(MARKOUTS[:4], figures)) == 4

@@ -1,4 +1,4 @@
-"""No parameter is dead: each moves what it is there for, beyond noise, in the direction it should.
+"""Every parameter has an effect: on its own figure, beyond noise, in the expected direction.
 
 Paired: the same seeds and iterations, so the same market, with one parameter moved
 (common random numbers). ``t`` is that of the mean of the differences.
@@ -19,16 +19,16 @@ from tests.unit.targets.test_mock import Report, figures, lane, reports, runtime
 
 BEYOND_NOISE = 3.0
 FREE = {"replace_rate_per_min": 1200.0, "concurrency_limit": 8.0}
-"""The bucket and the limit in flight out of the way: at the start they, not the parameters that
-ask for less, decide how many requests go out."""
+"""Token bucket and concurrency limit so high that they never bind. With the start values they, and
+not the parameters under test, determine the number of requests."""
 LARGE = {"impact_cap_ratio": 0.3}
-"""Quotes large enough that positions have to be left at the market every few minutes."""
+"""Quotes so large that an exit at the market is necessary every few minutes."""
 
 
 def row(report: Report) -> dict[str, float]:
-    shown = figures(report)
-    return shown | {
-        "per_hour": shown["net"] * shown["volume"],
+    base = figures(report)
+    return base | {
+        "per_hour": base["net"] * base["volume"],
         "gross": report["totals"]["gross_bps"],
         "rebate": report["summary"]["maker_rebate_bps"],
         "crossing": report["summary"]["crossing_count"],
@@ -37,7 +37,10 @@ def row(report: Report) -> dict[str, float]:
 
 @functools.cache
 def rows(moved: tuple[tuple[str, float], ...], seeds: int, count: int) -> list[dict[str, float]]:
-    return [row(one) for seed in range(1, seeds + 1) for one in reports(seed, count, **dict(moved))]
+    changed = dict(moved)
+    return [
+        row(report) for seed in range(1, seeds + 1) for report in reports(seed, count, **changed)
+    ]
 
 
 def paired_t(differences: Sequence[float]) -> float:
@@ -53,8 +56,10 @@ def response_t(
     seeds: int = 4,
     count: int = 3,
 ) -> float:
-    """Of what ``figure`` does when the parameters ``before`` become ``after``."""
-    first, second = (rows(tuple(sorted(one.items())), seeds, count) for one in (before, after))
+    """t of the change of ``figure`` when the parameters change from ``before`` to ``after``."""
+    first, second = (
+        rows(tuple(sorted(parameters.items())), seeds, count) for parameters in (before, after)
+    )
     return paired_t(
         [late[figure] - early[figure] for early, late in zip(first, second, strict=True)]
     )
@@ -75,7 +80,7 @@ RESPONSES = [
     ("max_delta_ratio", (0.15, 0.3, 0.5), FREE, {"requests": DOWN, "p95": DOWN}),
     ("tail_age_ms", (50.0, 600.0, 5000.0), {}, {"throttle_count": DOWN}),
     ("tail_age_ms", (600.0, 1500.0, 5000.0), FREE, {"requests": DOWN, "p95": DOWN}),
-    ("inventory_tilt_cap", (0.0, 0.3, 1.0), {}, {"held": DOWN}),
+    ("inventory_tilt_cap", (0.0, 0.3, 1.0), {}, {"inventory": DOWN}),
     ("concurrency_limit", (1.0, 1.5, 2.0), {}, {"concurrency_count": DOWN, "p95": UP}),
     (
         "concurrency_limit",
@@ -98,7 +103,7 @@ class TestEveryParameter:
         others: Mapping[str, float],
         moves: Mapping[str, int],
     ) -> None:
-        """From the middle value up, and down."""
+        """From the middle value to the higher and to the lower one."""
         low, middle, high = ({**others, key: value} for value in values)
         for figure, sign in moves.items():
             assert sign * response_t(figure, middle, high) > BEYOND_NOISE, f"{figure}, up"
@@ -106,7 +111,7 @@ class TestEveryParameter:
 
     @pytest.mark.parametrize(
         ("key", "figures"),
-        [("slippage_penalty_coef", ("held", "hedged")), ("vip_tilt_cap", ("held",))],
+        [("slippage_penalty_coef", ("inventory", "hedged")), ("vip_tilt_cap", ("inventory",))],
     )
     def test_sizes_that_lean_against_the_position_keep_it_small(
         self, key: str, figures: tuple[str, ...]
@@ -117,15 +122,15 @@ class TestEveryParameter:
 
     def test_a_slow_bot_is_still_refused_by_others_than_its_risk_check(self) -> None:
         for pause in (300.0, 1000.0):
-            shares = [one["risk"] for one in rows((("min_interval_ms", pause),), 4, 3)]
-            assert statistics.fmean(shares) < 0.95
+            ratios = [row["risk"] for row in rows((("min_interval_ms", pause),), 4, 3)]
+            assert statistics.fmean(ratios) < 0.95
 
     @pytest.mark.parametrize(
         ("key", "values", "others", "count"),
         [
             ("base_spread_bps", (0.1, 1.5, 5.0), {}, 3),
             ("min_interval_ms", (5.0, 200.0, 1000.0), {}, 3),
-            # Where requests are free of other limits, and quotes are old enough to be stale.
+            # With requests that no other limit binds, and quotes old enough to be stale.
             (
                 "max_delta_ratio",
                 (0.02, 0.15, 0.6),
@@ -149,7 +154,7 @@ class TestEveryParameter:
 
 class TestTuner:
     def test_taking_a_good_change_back_makes_it_worse(self) -> None:
-        """One lane, the spread wide for three iterations, then back or not."""
+        """One lane: the spread is wide for three iterations, then goes back, or stays."""
 
         def after(spread: float, seed: int) -> list[Report]:
             target = make_mock(lane(seed))
@@ -157,16 +162,18 @@ class TestTuner:
                 target.run(number, runtime(base_spread_bps=0.8))
             return [target.run(n, runtime(base_spread_bps=spread)) for n in (4, 5, 6)]
 
-        kept = [row(one) for seed in (1, 2, 3, 4) for one in after(0.8, seed)]
-        back = [row(one) for seed in (1, 2, 3, 4) for one in after(0.5, seed)]
+        kept = [row(report) for seed in (1, 2, 3, 4) for report in after(0.8, seed)]
+        back = [row(report) for seed in (1, 2, 3, 4) for report in after(0.5, seed)]
         for figure in ("net", "maker", "per_hour"):
-            worse = [now[figure] - was[figure] for was, now in zip(kept, back, strict=True)]
-            assert paired_t(worse) < -BEYOND_NOISE, figure
+            differences = [
+                late[figure] - early[figure] for early, late in zip(kept, back, strict=True)
+            ]
+            assert paired_t(differences) < -BEYOND_NOISE, figure
 
     def test_constant_parameters_make_no_trend(self) -> None:
-        lanes = [[row(one) for one in reports(seed, 48)] for seed in (1, 2, 3, 4)]
+        lanes = [[row(report) for report in reports(seed, 48)] for seed in (1, 2, 3, 4)]
         for figure in ("maker", "risk", "net", "p95"):
-            means = [statistics.fmean(one[at][figure] for one in lanes) for at in range(48)]
+            means = [statistics.fmean(lane[at][figure] for lane in lanes) for at in range(48)]
             assert abs(slope_t(means)) < BEYOND_NOISE, figure
 
 
@@ -183,9 +190,9 @@ class TestAudit:
     @pytest.mark.parametrize("moved", [{}, {"min_interval_ms": 5.0}, {"base_spread_bps": 3.0}])
     def test_it_holds_a_row_for_each_refusal(self, moved: Mapping[str, float]) -> None:
         (report,) = reports(2, 1, **moved)
-        assert all(one["event"] == "BLOCK" for one in report["audit"])
-        counts = Counter(one["reason"] for one in report["audit"])
+        assert all(event["event"] == "BLOCK" for event in report["audit"])
+        counts = Counter(event["reason"] for event in report["audit"])
         assert counts == {name: n for name, n in report["block_reasons"].items() if n}
-        times = [one["ts"] for one in report["audit"]]
+        times = [event["ts"] for event in report["audit"]]
         assert times == sorted(times)
         assert 0.0 <= times[0] <= times[-1] < 300.0

@@ -1,4 +1,4 @@
-"""Scenarios in the mock market: each fires, moves what it should, and leaves the rest alone."""
+"""Scenarios in the mock market: each fires, has its effect, and changes nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_soak.targets.mock.conditions import conditions_of
 from pytest_soak.targets.mock.disturbance import Disturbance, disturbance_of
 from pytest_soak.targets.mock.grid import DT
 from pytest_soak.targets.mock.market import first_state, next_market
-from pytest_soak.targets.mock.scenario import LIMITS, windows_of
+from pytest_soak.targets.mock.scenario import LIMITS, spans_of
 from pytest_soak.targets.mock.target import MockTarget
 from tests.unit.targets.test_mock import figures, runtime
 
@@ -43,9 +43,9 @@ MOVES = [
     ("liquidity_gap", "volume", -1),
     ("latency_spike", "p95", 1),
     ("latency_spike", "requests", -1),
-    ("disconnect", "concurrency_share", 1),
+    ("disconnect", "concurrency_ratio", 1),
     ("disconnect", "fills", -1),
-    ("throttle", "throttle_share", 1),
+    ("throttle", "throttle_ratio", 1),
     ("throttle", "requests", -1),
     ("stale_feed", "maker", -1),
     ("stale_feed", "slippage", 1),
@@ -62,21 +62,21 @@ def planned(name: str, at: int = 2, after_s: float = 60.0, **changed: float) -> 
 
 
 def target(seed: int, *schedule: Scenario, interval_s: float = 300.0) -> MockTarget:
-    made = make_mock(Lane("lane", "steady", "BTCUSDT", seed, interval_s, 24))
-    made.scenarios(schedule)
-    return made
+    mock = make_mock(Lane("lane", "steady", "BTCUSDT", seed, interval_s, 24))
+    mock.scenarios(schedule)
+    return mock
 
 
 @functools.cache
 def reports(seed: int, name: str | None = None) -> tuple[Mapping[str, Any], ...]:
-    made = target(seed, *([planned(name)] if name else []))
-    return tuple(made.run(number, runtime()) for number in (1, 2, 3))
+    mock = target(seed, *([planned(name)] if name else []))
+    return tuple(mock.run(number, runtime()) for number in (1, 2, 3))
 
 
 def shown(report: Mapping[str, Any]) -> Mapping[str, float]:
     blocks = report["block_reasons"]
     every = sum(blocks.values())
-    return figures(report) | {f"{name}_share": count / every for name, count in blocks.items()}
+    return figures(report) | {f"{name}_ratio": count / every for name, count in blocks.items()}
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -97,52 +97,52 @@ class TestEach:
         assert reports(1, name)[0] == reports(1)[0]
 
     def test_it_goes_on_over_the_border_and_through_a_snapshot(self, name: str) -> None:
-        one = planned(name, after_s=290.0, for_s=30.0)
-        whole = target(3, one)
-        found = [whole.run(number, runtime()) for number in (1, 2, 3, 4)]
-        assert [bool(report.get("scenarios")) for report in found] == [
+        scenario = planned(name, after_s=290.0, for_s=30.0)
+        whole = target(3, scenario)
+        expected = [whole.run(number, runtime()) for number in (1, 2, 3, 4)]
+        assert [bool(report.get("scenarios")) for report in expected] == [
             False,
             True,
-            name != "fat_finger",  # the taker comes but once
+            name != "fat_finger",  # its taker comes only once
             False,
         ]
-        assert found[1]["scenarios"][0]["ended_s"] == 300.0
-        stopped = target(3, one)
+        assert expected[1]["scenarios"][0]["ended_s"] == 300.0
+        stopped = target(3, scenario)
         for number in (1, 2):
             stopped.run(number, runtime())
-        resumed = target(3, one)
+        resumed = target(3, scenario)
         resumed.restore(stopped.snapshot())
-        assert [resumed.run(number, runtime()) for number in (3, 4)] == found[2:]
+        assert [resumed.run(number, runtime()) for number in (3, 4)] == expected[2:]
         assert resumed.snapshot() == whole.snapshot()
 
     def test_twice_is_the_same(self, name: str) -> None:
-        made = target(1, planned(name))
-        assert [made.run(number, runtime()) for number in (1, 2, 3)] == list(reports(1, name))
+        mock = target(1, planned(name))
+        assert [mock.run(number, runtime()) for number in (1, 2, 3)] == list(reports(1, name))
 
     def test_stronger_is_stronger(self, name: str) -> None:
         weak = 0.5 if LIMITS[name][1] == 1.0 else 0.5 * (1.0 + SHIPPED[name][1])
         weaker, shipped = [], []
-        for seed in (1, 2, 3):  # of the few requests that a disconnect meets all may be lost
-            made = target(seed, planned(name, strength=weak))
-            made.run(1, runtime())
-            weaker.append(made.run(2, runtime())["scenarios"][0]["strength"])
+        for seed in (1, 2, 3):  # a disconnect affects few requests, and may delay all of them
+            mock = target(seed, planned(name, strength=weak))
+            mock.run(1, runtime())
+            weaker.append(mock.run(2, runtime())["scenarios"][0]["strength"])
             shipped.append(reports(seed, name)[1]["scenarios"][0]["strength"])
         assert statistics.fmean(weaker) < statistics.fmean(shipped)
 
 
 @pytest.mark.parametrize(("name", "figure", "sign"), MOVES)
 def test_it_moves_what_it_should(name: str, figure: str, sign: int) -> None:
-    """Against the same seeds without it: beyond noise, in the direction that is meant."""
+    """Against the same seeds without it: beyond noise, in the expected direction."""
     pairs = [(shown(reports(seed, name)[1]), shown(reports(seed)[1])) for seed in SEEDS]
     moved = [sign * (there[figure] - here[figure]) for there, here in pairs]
     t = statistics.fmean(moved) / (statistics.stdev(moved) / math.sqrt(len(moved)))
     assert t > 2.0, (t, moved)
-    assert sum(each > 0.0 for each in moved) >= 9, moved
+    assert sum(change > 0.0 for change in moved) >= 9, moved
 
 
 def disturbed(name: str, seed: int = 5) -> tuple[Any, Any, Disturbance]:
-    windows = windows_of((planned(name, at=1),), seed, 1, 300.0)
-    disturbance = disturbance_of(windows, 300.0)
+    spans = spans_of((planned(name, at=1),), seed, 1, 300.0)
+    disturbance = disturbance_of(spans, 300.0)
     assert disturbance is not None
     calm, _ = next_market(first_state(seed), seed, 1, 300.0)
     market, _ = next_market(first_state(seed), seed, 1, 300.0, disturbance)
@@ -150,7 +150,7 @@ def disturbed(name: str, seed: int = 5) -> tuple[Any, Any, Disturbance]:
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_the_market_outside_of_the_window_is_the_same(name: str) -> None:
+def test_the_market_outside_of_the_span_is_the_same(name: str) -> None:
     calm, market, _ = disturbed(name)
     first, stop = round(60.0 / DT), round((60.0 + SHIPPED[name][0]) / DT)
     for field in ("volatility", "depth", "spread", "latency"):
@@ -162,7 +162,7 @@ def test_the_market_outside_of_the_window_is_the_same(name: str) -> None:
         assert np.array_equal(market.taker_time, calm.taker_time)
         assert np.array_equal(market.taker_side, calm.taker_side)
     if name not in ("flash_crash", "fat_finger"):
-        # Afterwards the price moves as it did: the steps are equal once the bounce has settled.
+        # Afterwards the price has the same steps, once the bounce has faded.
         later = stop + 50
         steps = np.diff(market.mid[later:]), np.diff(calm.mid[later:])
         assert np.allclose(*steps, atol=1e-6)
@@ -184,13 +184,13 @@ def test_a_fat_finger_trades_before_the_price_moves() -> None:
 
 
 def test_a_frozen_feed_shows_the_last_market() -> None:
-    windows = windows_of((planned("stale_feed", at=1),), 5, 1, 300.0)
+    spans = spans_of((planned("stale_feed", at=1),), 5, 1, 300.0)
     market, _ = next_market(first_state(5), 5, 1, 300.0)
-    conditions = conditions_of(windows, market, 5, 1)
+    conditions = conditions_of(spans, market, 5, 1)
     assert set(conditions.mid[600:1200]) == {market.mid[599]}
     assert np.array_equal(conditions.mid[1200:], market.mid[1200:])
     assert conditions.stale_s[1199] == pytest.approx(60.0)
-    begun = windows_of((planned("stale_feed", at=1, after_s=280.0),), 5, 2, 300.0)
+    begun = spans_of((planned("stale_feed", at=1, after_s=280.0),), 5, 2, 300.0)
     later = conditions_of(begun, market, 5, 2, 123.0)
     assert set(later.mid[:400]) == {123.0}
     assert np.array_equal(later.mid[400:], market.mid[400:])
@@ -203,23 +203,22 @@ def test_withheld_requests_come_through_in_a_burst() -> None:
 
 
 def test_several_at_once() -> None:
-    made = target(1, *(planned(name, at=1) for name in LIMITS))
-    fired = made.run(1, runtime())["scenarios"]
-    assert sorted(one["name"] for one in fired) == sorted(LIMITS)
+    mock = target(1, *(planned(name, at=1) for name in LIMITS))
+    fired = mock.run(1, runtime())["scenarios"]
+    assert sorted(entry["name"] for entry in fired) == sorted(LIMITS)
 
 
 def test_what_has_nothing_to_disturb_does_not_fire() -> None:
     """No request is on its way in half a second at ten a minute: nothing is withheld."""
-    one = Scenario("disconnect", 1, 33.0, 0.5, 1.0)
-    made = target(1, one, interval_s=60.0)
-    report = made.run(1, runtime(replace_rate_per_min=10.0))
+    mock = target(1, Scenario("disconnect", 1, 33.0, 0.5, 1.0), interval_s=60.0)
+    report = mock.run(1, runtime(replace_rate_per_min=10.0))
     assert report["summary"]["requests"] > 0
     assert "scenarios" not in report
 
 
 def test_too_short_for_the_grid_does_not_fire() -> None:
-    made = target(1, Scenario("liquidity_gap", 1, 30.01, 0.05, 4.0), interval_s=60.0)
-    assert "scenarios" not in made.run(1, runtime())
+    mock = target(1, Scenario("liquidity_gap", 1, 30.01, 0.05, 4.0), interval_s=60.0)
+    assert "scenarios" not in mock.run(1, runtime())
 
 
 @pytest.mark.parametrize(

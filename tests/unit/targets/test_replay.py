@@ -19,7 +19,7 @@ from pytest_soak.targets.replay import make_replay
 from pytest_soak.targets.replay.bot import Fill
 from pytest_soak.targets.replay.events import EVENT_FIELDS
 from pytest_soak.targets.replay.market import RecordedMids
-from pytest_soak.targets.replay.report import ReplaySettings, judged_fill
+from pytest_soak.targets.replay.report import ReplaySettings, measured_fill
 from pytest_soak.targets.replay.target import ReplayTarget
 
 pytestmark = pytest.mark.skipif(
@@ -113,15 +113,15 @@ Maker = Callable[..., ReplayTarget]
 
 @pytest.fixture
 def replay() -> Iterator[Maker]:
-    made: list[ReplayTarget] = []
+    targets: list[ReplayTarget] = []
 
     def make(path: str, interval_s: float = 10.0, **settings: Any) -> ReplayTarget:
         lane = Lane("lane", "steady", "BTCUSDT", 1, interval_s, 20, path)
-        made.append(make_replay(lane, ReplaySettings(**settings)))
-        return made[-1]
+        targets.append(make_replay(lane, ReplaySettings(**settings)))
+        return targets[-1]
 
     yield make
-    for target in made:
+    for target in targets:
         target.stop()
 
 
@@ -253,13 +253,13 @@ def test_a_fill_is_judged_by_the_mid_some_seconds_later(side: int) -> None:
         hedged_from=None,
     )
 
-    judged = judged_fill(fill, mids, ReplaySettings(markout_s=2.0), 0.5, 3.0)
+    measured = measured_fill(fill, mids, ReplaySettings(markout_s=2.0), 0.5, 3.0)
 
-    assert judged.gross_bps == pytest.approx(side * (1003.0 / (1000 - side) - 1) * 1e4)
-    assert judged.adverse_bps == pytest.approx(-side * (1003.0 / 1001.0 - 1) * 1e4)
-    assert judged.slippage_bps == pytest.approx(side * ((1000 - side) / 1001.0 - 1) * 1e4)
-    assert judged.notional == pytest.approx(2 * 3.0 * (1000 - side) * 0.5)
-    assert judged.fee_bps == -0.5
+    assert measured.gross_bps == pytest.approx(side * (1003.0 / (1000 - side) - 1) * 1e4)
+    assert measured.adverse_bps == pytest.approx(-side * (1003.0 / 1001.0 - 1) * 1e4)
+    assert measured.slippage_bps == pytest.approx(side * ((1000 - side) / 1001.0 - 1) * 1e4)
+    assert measured.notional == pytest.approx(2 * 3.0 * (1000 - side) * 0.5)
+    assert measured.fee_bps == -0.5
 
 
 def test_contract_kind_scales_volumes_and_nothing_else(synthetic: str, replay: Maker) -> None:

@@ -1,4 +1,4 @@
-"""What the replay's bot sends, seen at the engine's door; needs no engine."""
+"""The orders that the replay's bot sends; needs no engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from pytest_soak.targets.quoting import Params
 from pytest_soak.targets.replay.bot import QuotingBot
-from pytest_soak.targets.replay.engine import BUY, SELL, Book, Engine, OrderState
+from pytest_soak.targets.replay.engine import BUY, SELL, Book, Engine, EngineOrder
 
 MS = 1_000_000
 PARAMS = Params(
@@ -27,7 +27,7 @@ PARAMS = Params(
 
 
 class StillMarket:
-    """An engine whose book stands still and which never answers."""
+    """An engine whose book never changes and which never answers."""
 
     def __init__(self) -> None:
         self.now_ns = 10**18
@@ -47,8 +47,8 @@ class StillMarket:
         self.sent.append((side, price_tick, quantity, at_once))
         return len(self.sent)
 
-    def order(self, order_id: int) -> OrderState:
-        return OrderState(0, True, False, self.sent[order_id - 1][1], 0.0, self.now_ns, 0)
+    def order(self, order_id: int) -> EngineOrder:
+        return EngineOrder(0, True, False, self.sent[order_id - 1][1], 0.0, self.now_ns, 0)
 
     def forget_finished(self) -> None:
         pass
