@@ -69,7 +69,9 @@ def drive(
     """All iterations of ``lane``. ``mock`` counts as ``--soak-mock`` does in a session."""
     kind = "mock" if mock else "synthetic"
     start = {key: parameter.start for key, parameter in profile.parameters.items()}
-    files = NoFiles(start_entry(lane, profile, kind, mock, tune, False, start, scenarios))
+    files = NoFiles(
+        start_entry(lane, profile, kind, start, scenarios, mock=mock, tune=tune, dry_run=False)
+    )
     runner = LaneRunner(lane, files, lambda _: target)
     steps = []
     for number in range(1, lane.iterations + 1):

@@ -194,7 +194,7 @@ def _decided(
     values = parameters.flatten(runtime, profile.parameters)
     if memory is None:
         lane = Lane("step", profile.name, "none", 0, 300.0, _UNPLANNED)
-        start = start_entry(lane, profile, "none", False, True, False, values)
+        start = start_entry(lane, profile, "none", values, mock=False, tune=True, dry_run=False)
         return _decision(LaneCore.of([start]), deltas)
     core = LaneCore(memory)
     if file_hash != memory.state_hash:

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader closed the pipe, as `head` does; the rest of the output is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CommandError, ProfileError, StoreError) as error:
-        print(f"pytest-soak: {error}", file=sys.stderr)
+        print(f"pytest-soak: {escaped(str(error))}", file=sys.stderr)
         return _USAGE
     except ImportError:  # a fault of the installation, not of the run
         raise
@@ -144,13 +144,15 @@ def _verify(arguments: argparse.Namespace) -> int:
         strict, what_if = answer.strict, answer.what_if
         head = [] if answer.sealed else ["unsealed: from the journals alone"]
         fields = {**run.state_fields(), **answer.fields()}
-    reports = [(item.lane.id, verify_deltas(LaneWindow(item), strict)) for item in run.histories]
+    reports = [
+        (item.lane.id, verify_deltas(LaneWindow(item), strict=strict)) for item in run.histories
+    ]
     if arguments.json:
         _print_json({**run_delta_verify(reports), **fields})
     else:
         head += [f"what-if: {', '.join(what_if)}"] if what_if else []
         texts = [delta_report(lane_id, delta) for lane_id, delta in reports]
-        print("\n".join([*head, *texts]), end="")
+        _show("\n".join([*head, *texts]), end="")
     verdict = worst_of([delta.verdict for _, delta in reports])
     fails = verdict is Verdict.FAIL or (strict and verdict is not Verdict.PASS)
     return int(fails) if exit_code is None else exit_code
@@ -166,7 +168,7 @@ def _gate(arguments: argparse.Namespace) -> int:
         if arguments.json:
             _print_json(run.document())
         else:
-            print("\n".join(run.lines()))
+            _show("\n".join(run.lines()))
         return RUNNING_EXIT
     try:
         answer = run.answer(_options(arguments))
@@ -179,7 +181,7 @@ def _gate(arguments: argparse.Namespace) -> int:
         _print_json({**document, **run.state_fields(), **answer.fields()})
     else:
         states = run.state_lines() if answer.sealed is None else []
-        print("\n".join([*states, *answer.lines()]))
+        _show("\n".join([*states, *answer.lines()]))
     return answer.exit
 
 
@@ -191,7 +193,7 @@ def _snapshot(arguments: argparse.Namespace) -> int:
     run = read_run(arguments.path)
     fields: dict[str, Any] = {}
     if isinstance(run, RunningRun):
-        print(run.headline(), file=sys.stderr)
+        _note(run.headline())
         judgement, exit_code, fields = run.judged(), RUNNING_EXIT, {"state": "running"}
     else:
         try:
@@ -229,8 +231,8 @@ def _not_judged(run: StoredRun, error: NotSealed, arguments: argparse.Namespace)
     if getattr(arguments, "json", False):
         _print_json(unjudged_document(run, error))
     elif arguments.command is not _snapshot:  # its output is JSON or nothing
-        print("\n".join(unjudged(run)))
-    print(f"pytest-soak: {error}", file=sys.stderr)
+        _show("\n".join(unjudged(run)))
+    _note(f"pytest-soak: {error}")
     return UNSEALED_EXIT
 
 
@@ -251,9 +253,9 @@ def _audit(arguments: argparse.Namespace) -> int:
         judgement, exit_code = answer.judgement, answer.exit
         exit_code = UNSEALED_EXIT if note and exit_code == 0 else exit_code
     if note:
-        print(note)
+        _show(note)
     hooks = run.directory.about.get("hooks", ())
-    sys.stdout.write(audit(run.histories, judgement, hooks))
+    _show(audit(run.histories, judgement, hooks), end="")
     return exit_code
 
 
@@ -279,8 +281,8 @@ def _explain(arguments: argparse.Namespace) -> int:
         histories = [read_lane(directory, lane).history for lane in lanes]
         raise CommandError(f"no iteration {number}: {'; '.join(map(_measured, histories))}")
     if note:
-        print(note, file=sys.stderr)
-    sys.stdout.write("\n".join(texts))
+        _note(note)
+    _show("\n".join(texts), end="")
     return 0
 
 
@@ -332,9 +334,8 @@ def _profile_show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(resolved.profile.document)
     else:
-        sys.stdout.write(
-            profile_text(resolved.profile, resolved.origins, resolved.scenarios.values())
-        )
+        text = profile_text(resolved.profile, resolved.origins, resolved.scenarios.values())
+        _show(text, end="")
     return 0
 
 
@@ -349,9 +350,9 @@ def _profile_check(arguments: argparse.Namespace) -> int:
     try:
         profile = resolve(name, read_source).profile
     except ProfileError as error:
-        print(f"FAIL {error}")
+        _show(f"FAIL {error}")
         return 1
-    print(
+    _show(
         f"OK {profile.name}: {len(profile.parameters)} parameters, {len(profile.kpis)} KPIs, "
         f"{len(profile.rules)} rules, {len(profile.gate.criteria)} gated KPIs"
     )
@@ -359,4 +360,21 @@ def _profile_check(arguments: argparse.Namespace) -> int:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+    from pytest_soak.canonical import printable_json
+
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    print(printable_json(text))
+
+
+def _show(text: str, end: str = "\n") -> None:
+    """Print lines, in which the texts of others move no cursor."""
+    from pytest_soak.canonical import escaped_lines
+
+    print(escaped_lines(text), end=end)
+
+
+def _note(line: str) -> None:
+    """Print one line to stderr."""
+    from pytest_soak.canonical import escaped
+
+    print(escaped(line), file=sys.stderr)

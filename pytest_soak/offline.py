@@ -92,12 +92,12 @@ class StoredRun:
             return self.without_seal(options)
         seal = read_seal(self.directory)
         sealed = check_seal(self.directory, self.lanes, seal)
-        sealed_exit = exit_code(sealed, seal.inputs.strict)
+        sealed_exit = exit_code(sealed, strict=seal.inputs.strict)
         inputs, what_if = _inputs_for(seal.inputs, options, self.lanes)
         if not what_if:
             return Answer(sealed, inputs.strict, sealed_exit, (), sealed, sealed_exit)
         judgement = judge_stored(self.lanes, inputs)
-        code = exit_code(judgement, inputs.strict)
+        code = exit_code(judgement, strict=inputs.strict)
         return Answer(judgement, inputs.strict, code, what_if, sealed, sealed_exit)
 
     def without_seal(self, options: Options) -> Answer:
@@ -105,7 +105,7 @@ class StoredRun:
         own = Inputs(strict=self.directory.about.get("strict") is True)
         inputs, _ = _inputs_for(own, options, self.lanes)
         judgement = judge_stored(self.lanes, inputs)
-        return Answer(judgement, inputs.strict, exit_code(judgement, inputs.strict))
+        return Answer(judgement, inputs.strict, exit_code(judgement, strict=inputs.strict))
 
     def states(self) -> tuple[State, ...]:
         """The state of each lane. Only the seal says that a worker died."""

@@ -149,7 +149,7 @@ def seal(
         ],
         "conftests": [dict(item) for item in conftests],
         "verdict": str(judgement.verdict),
-        "exit_code": exit_code(judgement, inputs.strict),
+        "exit_code": exit_code(judgement, strict=inputs.strict),
     }
     append_durably(run.path / names.SEAL, record, "seal", _TO_APPEND)
 
@@ -292,7 +292,7 @@ def check_seal(run: RunDirectory, lanes: Sequence[StoredLane], sealed: Seal) -> 
             )
     if len(lanes) == len(lane_ids) and (
         (sealed.verdict, sealed.exit_code)
-        != (judgement.verdict, exit_code(judgement, sealed.inputs.strict))
+        != (judgement.verdict, exit_code(judgement, strict=sealed.inputs.strict))
     ):
         raise SealError(f"{path} says {sealed.verdict}, its own inputs give {judgement.verdict}")
     return judgement

@@ -95,7 +95,7 @@ class DeltaReport:
         return self.full + self.partial_ok + self.fail
 
 
-def verify_deltas(lane: LaneWindow, strict: bool = False) -> DeltaReport:
+def verify_deltas(lane: LaneWindow, *, strict: bool = False) -> DeltaReport:
     """Verify every decision of a lane and judge them together. ``strict`` has no relaxed limit.
 
     An echo that differs, or a value that changed without a decision, is a ``fail`` even if nothing
@@ -106,8 +106,8 @@ def verify_deltas(lane: LaneWindow, strict: bool = False) -> DeltaReport:
     checks = [_start_check(history)]
     for iteration, follower in zip_longest(history.iterations, history.iterations[1:]):
         if iteration.decision is not None:
-            checks.append(_check(history, iteration, iteration.decision, follower, live))
-    return _report(lane, [check for check in checks if check is not None], strict)
+            checks.append(_check(history, iteration, iteration.decision, follower, live=live))
+    return _report(lane, [check for check in checks if check is not None], strict=strict)
 
 
 def _start_check(history: History) -> DeltaCheck | None:
@@ -129,6 +129,7 @@ def _check(
     iteration: Iteration,
     decision: Decision,
     follower: Iteration | None,
+    *,
     live: bool,
 ) -> DeltaCheck:
     outcomes = {outcome.key: outcome for outcome in decision.outcomes} if live else {}
@@ -282,7 +283,7 @@ def _unconfirmed(history: History, follower: Iteration, changed: Sequence[str]) 
     }
 
 
-def _report(lane: LaneWindow, checks: list[DeltaCheck], strict: bool) -> DeltaReport:
+def _report(lane: LaneWindow, checks: list[DeltaCheck], *, strict: bool) -> DeltaReport:
     history, limits = lane.history, lane.limits.delta
     counts = dict.fromkeys(("full", "partial_ok", "fail", "unverified", "none"), 0)
     for check in checks:
@@ -293,7 +294,7 @@ def _report(lane: LaneWindow, checks: list[DeltaCheck], strict: bool) -> DeltaRe
     needed = proposes_when_needed(lane, limits.needed) if limits.needed else None
     judged = [check for check in checks if check.status in ("full", "partial_ok", "fail")]
     keys = sum(check.proposed for check in judged)
-    verdict, reason = _verdict(limits, ratio, counts["fail"], stuck, needed, strict)
+    verdict, reason = _verdict(limits, ratio, counts["fail"], stuck, needed, strict=strict)
     failures = _failures(history, checks)
     if failures:
         reason += f"; {failures[0]}" + (f", and {len(failures) - 1} more" if failures[1:] else "")
@@ -364,6 +365,7 @@ def _verdict(
     fail: int,
     stuck: int,
     needed: float | None,
+    *,
     strict: bool,
 ) -> tuple[Verdict, str]:
     relaxed = stuck == 0 and not strict

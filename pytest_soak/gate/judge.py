@@ -103,7 +103,7 @@ def judge_lane(
     """
     mock = history.mock if mock is None else mock
     lane, occurrences, scenarios = _with_scenarios(LaneWindow(history, reference, mock))
-    delta = _delta_report(lane, strict)
+    delta = _delta_report(lane, strict=strict)
     limits = lane.limits
     kpis = tuple(
         _judged(lane, item.kpi, partial(kpi_criterion, lane, item)) for item in limits.criteria
@@ -122,7 +122,7 @@ def judge_lane(
         *scenarios,
         *(_external_criterion(lane, result) for result in extra),
     )
-    if explores(history.lane, strict):
+    if explores(history.lane, strict=strict):
         shown = {item.kpi for item in limits.criteria} | {pass_count, "stale"}
         shown |= {item.name for item in drifts}
         criteria = tuple(replace(item, binding=item.name not in shown) for item in criteria)
@@ -201,7 +201,7 @@ def weakened(limits: GateLimits) -> tuple[str, ...]:
     return tuple(text for weaker, text in rules if weaker)
 
 
-def explores(lane: Lane, strict: bool) -> bool:
+def explores(lane: Lane, *, strict: bool) -> bool:
     """Whether the KPI criteria of a lane are shown but do not count for the verdict."""
     return bool(lane.sweep) and not strict
 
@@ -212,7 +212,7 @@ def judge_run(judgements: Sequence[LaneJudgement]) -> RunJudgement:
     return RunJudgement(verdict if judgements else Verdict.FAIL, tuple(judgements))
 
 
-def exit_code(run: RunJudgement, strict: bool = False) -> int:
+def exit_code(run: RunJudgement, *, strict: bool = False) -> int:
     """0 or 1: FAIL is 1, WARN and INCONCLUSIVE are 1 under ``strict``."""
     failing = run.verdict is Verdict.FAIL or (strict and run.verdict is not Verdict.PASS)
     return 1 if failing else 0
@@ -255,7 +255,7 @@ def _with_scenarios(
 ) -> tuple[LaneWindow, tuple[Recovery, ...], tuple[CriterionResult, ...]]:
     """The lane without the iterations that scenarios exclude, their recoveries and criteria."""
     try:
-        occurrences = recoveries(lane, lane.mock)
+        occurrences = recoveries(lane, mock=lane.mock)
         return (
             lane.without(excluded_by(occurrences)),
             occurrences,
@@ -265,9 +265,9 @@ def _with_scenarios(
         return lane, (), (unjudged(lane.history.lane.id, "scenarios", error),)
 
 
-def _delta_report(lane: LaneWindow, strict: bool) -> DeltaReport:
+def _delta_report(lane: LaneWindow, *, strict: bool) -> DeltaReport:
     try:
-        return verify_deltas(lane, strict)
+        return verify_deltas(lane, strict=strict)
     except Exception as error:
         reason = f"delta_quality: could not be judged: {type(error).__name__}: {error}"
         return DeltaReport(

@@ -52,9 +52,9 @@ class Recovery:
     ``recovers_within``)."""
 
 
-def recoveries(lane: LaneWindow, mock: bool) -> tuple[Recovery, ...]:
+def recoveries(lane: LaneWindow, *, mock: bool) -> tuple[Recovery, ...]:
     """Every scheduled scenario of a lane, in the order of time."""
-    return tuple(_recovery(lane, item, mock) for item in lane.history.scenarios)
+    return tuple(_recovery(lane, item, mock=mock) for item in lane.history.scenarios)
 
 
 def excluded_by(occurrences: Sequence[Recovery]) -> dict[int, str]:
@@ -144,10 +144,10 @@ def recovery_text(recovery: Recovery) -> str:
     return f"{at}: not recovered in {recovery.looked} undisturbed iteration{plural} after it{why}"
 
 
-def _recovery(lane: LaneWindow, scheduled: Scheduled, mock: bool) -> Recovery:
+def _recovery(lane: LaneWindow, scheduled: Scheduled, *, mock: bool) -> Recovery:
     fired = fired_of(lane.history, scheduled)
     if not fired:
-        return Recovery(scheduled, (), None, 0, False, (), ())
+        return Recovery(scheduled, (), None, 0, open=False, outside=(), hurt=())
     first, last = scheduled.at, fired[-1].iteration
     before, after = lane.undisturbed_before(first), lane.undisturbed_after(last)
     limits = [

@@ -41,7 +41,7 @@ class KpiWindow:
     @property
     def deciding(self) -> float | None:
         """The bound towards the limit that decides between PASS and WARN; None without one."""
-        return self.bounds.best(self.upper)
+        return self.bounds.best(upper=self.upper)
 
     @property
     def low(self) -> float | None:

@@ -15,6 +15,7 @@ from pytest_soak.lane.runner import LaneHalted, LaneRunner
 from pytest_soak.loop.entries import runtime_of, start_entry
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import Entry, History
+from pytest_soak.masking import Masker
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.protocol import Lane, Target
@@ -59,6 +60,7 @@ def run_lane(
         written.
 
     A target that raises or returns no report halts the lane: ``History.halt`` has the reason.
+    Secrets in its texts are masked, as in a session.
     Raises ProfileError, ValueError and TypeError for bad arguments, StoreError for the directory.
     """
     resolved = profile if isinstance(profile, Profile) else resolve(profile, read_source).profile
@@ -66,11 +68,12 @@ def run_lane(
     make = _factory(target)
     name = "mock" if mock else "function"
     start = {key: parameter.start for key, parameter in resolved.parameters.items()}
-    first = start_entry(lane, resolved, name, mock, tune, False, start)
+    first = start_entry(lane, resolved, name, start, mock=mock, tune=tune, dry_run=False)
     proposer = None if propose is None else proposer_of(propose)
+    mask = Masker.of((), os.environ)
     if directory is None:
         memory = NoFiles(first)
-        _run(LaneRunner(lane, memory, make, proposer=proposer))
+        _run(LaneRunner(lane, memory, make, proposer=proposer, mask=mask))
         return read_history(memory.journal)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     with DirectoryLock.acquire(Path(directory), run_id):
@@ -85,7 +88,7 @@ def run_lane(
         run = RunDirectory.create(directory, run_id, [lane], about)
         place = run.lane_directory(lane.id)
         create_lane(place, resolved, start, first)
-        _run(LaneRunner(lane, StoredFiles(place.path), make, proposer=proposer))
+        _run(LaneRunner(lane, StoredFiles(place.path), make, proposer=proposer, mask=mask))
         return read_history(read_journal(place.journal_path).entries)
 
 

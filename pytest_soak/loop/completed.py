@@ -26,7 +26,7 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
     first = (*state.first, observed.readings)
     stable = freeze is not None and all_hold(freeze.stable, observed.readings, first)
     state = _with_readings(state, observed)
-    state = _with_streaks(state, decision, stable)
+    state = _with_streaks(state, decision, stable=stable)
     state = _with_charges(state, decision, applied)
     return replace(
         _after_panic(state, decision),
@@ -170,7 +170,7 @@ def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
     )
 
 
-def _with_streaks(state: LaneState, decision: Decision, stable: bool) -> LaneState:
+def _with_streaks(state: LaneState, decision: Decision, *, stable: bool) -> LaneState:
     """The state with its streaks and freeze. Missing data ends a good streak but not a bad one."""
     fail_streak = state.fail_streak
     if decision.verdict is Verdict.FAIL:

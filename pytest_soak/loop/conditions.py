@@ -45,19 +45,19 @@ def evaluate(
     if share is not None and first is None:
         least = limit_text(condition, firsts)
         if not unknown_first:
-            return Evaluation(False, f"{kpi} is not {least}", used=False)
+            return Evaluation(holds=False, text=f"{kpi} is not {least}", used=False)
         if not condition.comparisons:
-            return Evaluation(True, least, used=False)
+            return Evaluation(holds=True, text=least, used=False)
     if figure is None:
-        return Evaluation(False, f"{kpi} has no data")
+        return Evaluation(holds=False, text=f"{kpi} has no data")
     for comparison in condition.comparisons:
         if not (comparison.holds_with_margin if margin else comparison.holds)(figure):
             beyond = f" by {comparison.margin:g}" if margin and comparison.margin else ""
-            return Evaluation(False, f"{kpi} {figure:.6g} is not {comparison}{beyond}")
+            return Evaluation(holds=False, text=f"{kpi} {figure:.6g} is not {comparison}{beyond}")
     if share is not None and first is not None and not figure >= share[0] * first:
         least = f"{share[0]:g} of its first {share[1]}, {first:.6g}"
-        return Evaluation(False, f"{kpi} {figure:.6g} is less than {least}")
-    return Evaluation(True, limit_text(condition, firsts))
+        return Evaluation(holds=False, text=f"{kpi} {figure:.6g} is less than {least}")
+    return Evaluation(holds=True, text=limit_text(condition, firsts))
 
 
 def limit_text(condition: Condition, firsts: Mapping[str, float]) -> str:

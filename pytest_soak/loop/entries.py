@@ -53,11 +53,12 @@ def start_entry(
     lane: Lane,
     profile: Profile,
     target: str,
+    values: Mapping[str, float],
+    scenarios: Sequence[Scheduled] = (),
+    *,
     mock: bool,
     tune: bool,
     dry_run: bool,
-    values: Mapping[str, float],
-    scenarios: Sequence[Scheduled] = (),
 ) -> dict[str, Any]:
     """The first entry of a lane. ``values`` are the flat start values."""
     schedule = {"scenarios": [scenario.to_json() for scenario in scenarios]} if scenarios else {}

@@ -41,9 +41,9 @@ def rule_status(rule: Rule, state: LaneState, readings: Readings) -> RuleStatus:
     figures = _figures(rule, window)
     results = _evaluated(rule, figures, firsts, margin=True)
     enough = len(window) == rule.evidence.over or rule.evidence.early
-    stopped = _is_stopped(rule, figures if enough else {}, rule.name in state.stopped)
+    stopped = _is_stopped(rule, figures if enough else {}, before=rule.name in state.stopped)
     delay = (
-        _stopped_text(rule, stopped)
+        _stopped_text(rule, stopped=stopped)
         or _dwell_text(rule, state, now)
         or _window_text(rule, state, now, len(window))
         or next((f"evidence: {result.text}" for result in results if not result.holds), "")
@@ -170,7 +170,7 @@ def _window_text(rule: Rule, state: LaneState, now: int, available: int) -> str:
     return ""
 
 
-def _is_stopped(rule: Rule, figures: Mapping[str, float], before: bool) -> bool:
+def _is_stopped(rule: Rule, figures: Mapping[str, float], *, before: bool) -> bool:
     """Any hysteresis stops the rule; it may act again when all are back at their start level."""
     sides = [_side(item, figures.get(item.kpi)) for item in rule.hysteresis]
     if "stop" in sides:
@@ -187,7 +187,7 @@ def _side(item: Hysteresis, figure: float | None) -> str:
     return "start" if sign * figure <= sign * item.start else ""
 
 
-def _stopped_text(rule: Rule, stopped: bool) -> str:
+def _stopped_text(rule: Rule, *, stopped: bool) -> str:
     if not stopped:
         return ""
     back = [

@@ -72,7 +72,7 @@ def propose_micro_tuning(
     invalid runtime.
     """
     values = get_all_params(runtime, profile.parameters)
-    readings = _summary_readings(profile, summary, mock)
+    readings = _summary_readings(profile, summary, mock=mock)
     statuses = [(rule, status_alone(rule, readings)) for rule in profile.rules]
     fired = [
         (replace(rule, moves=tuple(move for move in rule.moves if move.key in values)), status)
@@ -101,7 +101,7 @@ def _bounds(parameter: Parameter, value: float) -> Headroom:
     )
 
 
-def _summary_readings(profile: Profile, summary: Mapping[str, Any], mock: bool) -> Readings:
+def _summary_readings(profile: Profile, summary: Mapping[str, Any], *, mock: bool) -> Readings:
     inner = summary.get("summary")
     kpis = inner if isinstance(inner, Mapping) else summary
     readings: dict[str, Reading] = {}

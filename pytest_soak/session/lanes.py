@@ -83,7 +83,7 @@ def prepare_lanes(settings: Settings) -> tuple[PreparedLane, ...]:
             )
             planned = scheduled_in(lane, resolved, settings.scenarios)
             start = swept_start(start, point)
-            binding = not explores(lane, settings.strict)
+            binding = not explores(lane, strict=settings.strict)
             lanes.append(PreparedLane(lane, resolved, start, planned, binding))
     except (ProfileError, StoreError) as error:
         raise pytest.UsageError(f"soak: {error}") from error

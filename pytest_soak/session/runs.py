@@ -245,11 +245,11 @@ def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[So
                 item.lane,
                 profile,
                 _target_name(settings),
-                settings.mock,
-                settings.tune,
-                settings.dry_run,
                 item.start.values,
                 item.scenarios,
+                mock=settings.mock,
+                tune=settings.tune,
+                dry_run=settings.dry_run,
             )
         )
         journal.close()

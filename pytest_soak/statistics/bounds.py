@@ -84,7 +84,7 @@ class Bounds:
         """Whether the estimated bound has at least two independent values; else it is not shown."""
         return self.estimated is not None and self.n_eff is not None and self.n_eff >= 2.0
 
-    def best(self, upper: bool) -> float | None:
+    def best(self, *, upper: bool) -> float | None:
         """The bound that is farther on the good side of the limit: it decides."""
         bounds = [b for b in (self.estimated, self.worst_case) if b is not None]
         return (min if upper else max)(bounds, default=None)

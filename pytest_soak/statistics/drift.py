@@ -126,7 +126,7 @@ def drift(
     """
     return Drift(
         tuple(
-            _limit_alarm(_stretch(part, limit, upper, window), part)
+            _limit_alarm(_stretch(part, limit, window, upper=upper), part)
             for part in _parts(series, last_change, alpha)
         )
     )
@@ -147,7 +147,7 @@ def throughput_drift(
     """
     return Drift(
         tuple(
-            _loss_alarm(_stretch(part, None, False, window), most_lost)
+            _loss_alarm(_stretch(part, None, window, upper=False), most_lost)
             for part in _parts(series, last_change, alpha)
         )
     )
@@ -187,7 +187,7 @@ def _parts(series: KpiSeries, last_change: int | None, alpha: float) -> Iterator
         yield _Part("since the last change", after, count, alpha, sure, may_fail=True)
 
 
-def _stretch(part: _Part, limit: float | None, upper: bool, window: int) -> Stretch:
+def _stretch(part: _Part, limit: float | None, window: int, *, upper: bool) -> Stretch:
     """The stretch with its slope, its alarm not set yet."""
     series = part.series
     slope = slope_of(fit(series))
@@ -201,14 +201,14 @@ def _stretch(part: _Part, limit: float | None, upper: bool, window: int) -> Stre
         alpha=part.alpha,
         proved=slope.rises(part.alpha) if upper else slope.falls(part.alpha),
         surely=slope.rises(part.sure_alpha) if upper else slope.falls(part.sure_alpha),
-        remaining=None if limit is None else _remaining(recent, slope.slope, limit, upper),
+        remaining=None if limit is None else _remaining(recent, slope.slope, limit, upper=upper),
         first_figure=series.first_values(part.values // 4).figure(),
         last_figure=recent.figure(),
         alarm=Alarm.NONE,
     )
 
 
-def _remaining(recent: KpiSeries, slope: float, limit: float, upper: bool) -> float | None:
+def _remaining(recent: KpiSeries, slope: float, limit: float, *, upper: bool) -> float | None:
     """``max(0, (limit - m) / b - time since the middle of the last third)`` in iterations.
 
     That time is (w - 1) / 2 for w values without a gap up to the end of the run.

@@ -1,5 +1,5 @@
-"""One decision is applied once, however often it is applied: by the public function, by the
-journal, and by a session that is killed between intent and done and resumed again and again."""
+"""A decision counts once, however often it is applied: by the public function, by the journal, and
+by a session that is killed between intent and done and resumed many times."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pytest_soak.store.journal import Journal, read_journal
 from tests.sessions.conftest import TOO_SHORT, Result, Sessions
 from tests.sessions.scripted import (
     KILL,
-    Wishes,
+    Proposals,
     check_files,
     conftest_text,
     values_of,
@@ -37,18 +37,18 @@ LARGE = {"slippage_penalty_coef": 0.2, "inventory_tilt_cap": 0.1}
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     profile = pytest_soak.load_profile()
-    values = {key: one.start for key, one in profile.parameters.items()}
+    values = {key: parameter.start for key, parameter in profile.parameters.items()}
     path = tmp_path / "runtime_overrides.json"
     pytest_soak.atomic_write_json(path, nest(values, profile.parameters, tuner_copies(profile)))
     return path
 
 
 def guards_of(path: Path, interval_s: float = 300.0) -> LaneState:
-    """What the guards remember before the first step."""
+    """The memory of the guards before the first step."""
     profile = pytest_soak.load_profile()
     lane = Lane("step", profile.name, "none", 0, interval_s, 10 * TIMES)
     values = pytest_soak.get_all_params(pytest_soak.read_json_with_hash(path)[0])
-    return fold([start_entry(lane, profile, "none", False, True, False, values)])
+    return fold([start_entry(lane, profile, "none", values, mock=False, tune=True, dry_run=False)])
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def guards_of(path: Path, interval_s: float = 300.0) -> LaneState:
     ],
     ids=["applied", "clipped", "large", "one invalid", "refused"],
 )
-def test_a_step_is_made_once(
+def test_a_step_counts_once(
     path: Path, deltas: Mapping[str, float], moved: Mapping[str, float]
 ) -> None:
-    """The same proposal with the same memory is the same decision, not another one."""
+    """The same proposal with the same memory of the guards is the same decision."""
     guards = guards_of(path)
     first = pytest_soak.apply_deltas_with_tracking(path, deltas, guards)
     assert first["deltas_applied"] == moved
@@ -74,11 +74,11 @@ def test_a_step_is_made_once(
         again = pytest_soak.apply_deltas_with_tracking(path, deltas, guards)
         assert path.read_bytes() == after
         assert again["state_hash"] == first["state_hash"]
-        assert again["guards"] == first["guards"], "what it cost is charged once"
+        assert again["guards"] == first["guards"], "the move counts once for the cap"
 
 
 def test_the_same_proposal_all_through_the_hour_moves_no_farther(path: Path) -> None:
-    """With a memory that goes on, each is a decision of its own, and the cap is for all of them."""
+    """With the memory of the step before, each is a new decision, and the cap limits their sum."""
     guards = guards_of(path, interval_s=30.0)
     results = []
     for _ in range(TIMES):  # 50 minutes
@@ -86,13 +86,13 @@ def test_the_same_proposal_all_through_the_hour_moves_no_farther(path: Path) -> 
             pytest_soak.apply_deltas_with_tracking(path, {"base_spread_bps": 0.2}, guards)
         )
         guards = results[-1]["guards"]
-    assert [one["applied"] for one in results] == [True] + [False] * (TIMES - 1)
-    assert {one["state_hash"] for one in results} == {results[0]["state_hash"]}
-    assert all(one["skip_reason"]["velocity"] for one in results[1:])
+    assert [step["applied"] for step in results] == [True] + [False] * (TIMES - 1)
+    assert {step["state_hash"] for step in results} == {results[0]["state_hash"]}
+    assert all(step["skip_reason"]["velocity"] for step in results[1:])
 
 
 def test_the_same_change_of_the_same_runtime_is_a_duplicate(path: Path) -> None:
-    """Whoever puts the file back, again and again: the last applied change is not made again."""
+    """After the old file is restored, the last applied change is not made again."""
     before = path.read_bytes()
     first = pytest_soak.apply_deltas_with_tracking(path, {"tail_age_ms": 25})
     guards = first["guards"]
@@ -108,7 +108,7 @@ def test_the_same_change_of_the_same_runtime_is_a_duplicate(path: Path) -> None:
 
 # -- the journal -----------------------------------------------------------------------------------
 
-STEPS: Wishes = {2: {"tail_age_ms": 25}, 3: {"min_interval_ms": 5, "base_spread_bps": 0.02}}
+STEPS: Proposals = {2: {"tail_age_ms": 25}, 3: {"min_interval_ms": 5, "base_spread_bps": 0.02}}
 ARGS = ("--soak-iterations=5", "-v")
 
 
@@ -126,7 +126,7 @@ def test_the_journal_takes_a_decision_and_its_done_once(soak: Sessions) -> None:
                 with pytest.raises(EntryError, match="once"):
                     advance(state, entry)
                 refused += 1
-        if entry["type"] == "done":  # the whole decision again, behind its done
+        if entry["type"] == "done":  # the whole decision again, after its done entry
             with pytest.raises(EntryError, match="once"):
                 advance(state, entries[index - 1])
             refused += 1
@@ -135,7 +135,7 @@ def test_the_journal_takes_a_decision_and_its_done_once(soak: Sessions) -> None:
 
 @pytest.mark.parametrize("kind", ["decision", "done"])
 def test_a_journal_with_a_decision_twice_is_refused(soak: Sessions, kind: str) -> None:
-    """Well-formed lines, as only a second writer could leave them."""
+    """The lines are valid; only a second writer can cause this."""
     write_script(soak, {}, STEPS)
     done = soak(*ARGS)
     again = [entry for entry in done.entries() if entry["type"] == kind][-1]
@@ -158,7 +158,7 @@ def contents(result: Result) -> dict[str, bytes]:
 
 
 class Killed(BaseException):
-    """The end of the process, as far as the files can tell."""
+    """Simulates the end of the process, with the same files."""
 
 
 @contextmanager
@@ -174,18 +174,18 @@ def killing(moment: str) -> Iterator[None]:
 
 
 def opened(folder: Path) -> runner.LaneRunner:
-    """The lane of a stored run, as a resumed session opens it; no iteration is run."""
+    """The runner of a stored lane, opened as by a resumed session; no iteration is run."""
     lane = fold(read_journal(folder / "journal.jsonl").entries).lane
 
     def no_target(_: Lane) -> Any:
-        raise AssertionError("the target is not asked to finish a decision")
+        raise AssertionError("completing a decision needs no target")
 
     return runner.LaneRunner(lane, files.StoredFiles(folder), no_target)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_between_intent_and_done_a_hundred_times(soak: Sessions, moment: str) -> None:
-    """``moment``: whether the file had the new values already when the process ended."""
+    """``moment``: the process ended before or after it wrote the new values to the file."""
     soak.pytester.makeconftest(conftest_text({}, STEPS) + KILL)
     whole = soak(*ARGS, "--soak-dir=whole")
     assert whole.code == 0
@@ -218,7 +218,7 @@ def test_killed_between_intent_and_done_a_hundred_times(soak: Sessions, moment: 
     assert whole.outcomes == {**passed, "inconclusive": len(TOO_SHORT)}
     check_files(resumed, 5)
     assert resumed.journal() == journal
-    assert told_deltas(resumed) == {2: {"tail_age_ms": 25}, 3: STEPS[3]}
+    assert reported_deltas(resumed) == {2: {"tail_age_ms": 25}, 3: STEPS[3]}
     assert values_of(resumed, 5)["tail_age_ms"] == 625
 
     done = contents(resumed)
@@ -227,6 +227,7 @@ def test_killed_between_intent_and_done_a_hundred_times(soak: Sessions, moment: 
         assert contents(resumed) == done
 
 
-def told_deltas(result: Result) -> dict[int, dict[str, float]]:
+def reported_deltas(result: Result) -> dict[int, dict[str, float]]:
     report = result.json("TUNING_REPORT.json")["iterations"]
-    return {one["iteration"]: one["tuning"]["deltas"] for one in report if one["tuning"]["deltas"]}
+    deltas = {item["iteration"]: item["tuning"]["deltas"] for item in report}
+    return {number: moves for number, moves in deltas.items() if moves}

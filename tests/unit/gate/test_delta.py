@@ -22,7 +22,7 @@ BOOST = {3: [applied("base_spread_bps", 0.02), applied("min_interval_ms", 10.0)]
 
 
 def verified(history: History, strict: bool = False) -> DeltaReport:
-    return verify_deltas(LaneWindow(history), strict)
+    return verify_deltas(LaneWindow(history), strict=strict)
 
 
 def decision_of(history: History, number: int) -> Decision:

@@ -109,7 +109,9 @@ class TestFired:
     def test_one_over_several_iterations(self) -> None:
         history = disturbed(scheduled(for_s=500.0), fired={15: [CRASH], 16: [CRASH]})
         assert [len(fired_in(item)) for item in history.iterations[13:17]] == [0, 1, 1, 0]
-        assert [firing.iteration for firing in recoveries(LaneWindow(history), False)[0].fired] == [
+        assert [
+            firing.iteration for firing in recoveries(LaneWindow(history), mock=False)[0].fired
+        ] == [
             15,
             16,
         ]
@@ -164,11 +166,12 @@ class TestRecovery:
         history = make_history(24, kpis={"p95_latency_ms": [*noisy[:14], *[345.0] * 10]})
         history = with_iteration(history, 15, report={"scenarios": [CRASH]})
         history = replace(history, scenarios=(scheduled(),))
-        assert recoveries(LaneWindow(history), False)[0].took == 0
+        assert recoveries(LaneWindow(history), mock=False)[0].took == 0
         steady = make_history(24, kpis={"p95_latency_ms": [*[310.0] * 14, *[345.0] * 10]})
         steady = with_iteration(steady, 15, report={"scenarios": [CRASH]})
         assert (
-            recoveries(LaneWindow(replace(steady, scenarios=(scheduled(),))), False)[0].took is None
+            recoveries(LaneWindow(replace(steady, scenarios=(scheduled(),))), mock=False)[0].took
+            is None
         )
 
     def test_it_is_judged_by_the_requested_limits(self) -> None:
@@ -181,14 +184,14 @@ class TestRecovery:
     def test_iterations_of_another_scenario_are_skipped(self) -> None:
         other = scheduled(17, name="gap", within=3)
         history = disturbed(scheduled(), other, p95=[500.0, 500.0, 900.0, 310.0])
-        crash, gap = recoveries(LaneWindow(history), False)
+        crash, gap = recoveries(LaneWindow(history), mock=False)
         assert (crash.took, crash.hurt) == (2, (15, 16))
         assert (gap.took, gap.hurt) == (1, (17,))
 
     def test_without_recovers_within_there_is_no_criterion(self) -> None:
         history = disturbed(scheduled(within=None), p95=[500.0] * 10)
         assert "recovers_within:crash" not in criteria(history)
-        assert recoveries(LaneWindow(history), False)[0].hurt == (15,)
+        assert recoveries(LaneWindow(history), mock=False)[0].hurt == (15,)
 
     def test_the_worst_of_several_counts(self) -> None:
         history = disturbed(scheduled(6), scheduled(15), p95=[500.0, 500.0])
@@ -206,7 +209,10 @@ class TestExclusion:
         history = disturbed(scheduled(20), p95=[310.0] * 5 + [900.0, 900.0, 311.0])
         for number in (20, 21):
             history = with_iteration(history, number, verdict=Verdict.FAIL)
-        assert excluded_by(recoveries(LaneWindow(history), False)) == {20: "crash", 21: "crash"}
+        assert excluded_by(recoveries(LaneWindow(history), mock=False)) == {
+            20: "crash",
+            21: "crash",
+        }
         results = criteria(history)
         p95, passed = results["p95_latency_ms"], results["pass_count_last8"]
         assert p95.verdict is Verdict.PASS

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.smoke
 def start(iterations: int = 10, *, mock: bool = False) -> Entry:
     profile = shipped()
     lane = lane_of(profile, iterations, 1)
-    return start_entry(lane, profile, "mock", mock, True, False, starts(profile))
+    return start_entry(lane, profile, "mock", starts(profile), mock=mock, tune=True, dry_run=False)
 
 
 def test_a_step_changes_nothing_until_its_entry_is_taken() -> None:

@@ -96,7 +96,9 @@ class Drive:
         profile = profile or shipped()
         lane = Lane("lane", profile.name, "BTCUSDT", 1, interval_s, iterations)
         flat = starts(profile) | dict(values or {})
-        start = start_entry(lane, profile, "mock", mock, tune, dry_run, flat, scenarios)
+        start = start_entry(
+            lane, profile, "mock", flat, scenarios, mock=mock, tune=tune, dry_run=dry_run
+        )
         self.entries: list[dict[str, Any]] = [as_written(start)]
         self.states: list[LaneState] = [LaneCore.of(self.entries).state]
         self.decisions: list[Decision] = []

@@ -38,7 +38,9 @@ def decided_entries(
     rng = random.Random(lane_id)
     start = {key: parameter.start for key, parameter in profile.parameters.items()}
     lane = Lane(lane_id, "steady", "BTCUSDT", 1, 300.0, n if planned is None else planned)
-    entries: list[Entry] = [start_entry(lane, profile, "mock", mock, True, False, start)]
+    entries: list[Entry] = [
+        start_entry(lane, profile, "mock", start, mock=mock, tune=True, dry_run=False)
+    ]
     state = fold(entries)
 
     def add(entry: dict[str, Any]) -> None:
