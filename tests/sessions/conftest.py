@@ -1,4 +1,4 @@
-"""A harness that runs pytest for real and states every observable effect."""
+"""A harness that runs real pytest sessions and returns every observable effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 BOT = '''
 class Bot:
-    """Answers with fixed figures, inside every limit unless told otherwise."""
+    """Reports fixed figures, inside every limit unless ``totals`` changes them."""
 
     def __init__(self, lane, **totals):
         self.lane = lane
@@ -57,30 +57,30 @@ CRITERIA = (
     *GATED, "pass_count_last8", "delta_quality", "checks", "completeness", "stale",
     *(f"drift:{kpi}" for kpi in GATED), "drift:fills_per_hour",
 )  # fmt: skip
-"""What the gate of a lane of the shipped profiles judges."""
+"""The criteria of a lane with a shipped profile."""
 TOO_SHORT = dict.fromkeys((*GATED, "pass_count_last8"), "INCONCLUSIVE")
-"""Less than eight iterations prove nothing, however good they are."""
+"""Fewer than eight iterations prove nothing."""
 NOISE_UNKNOWN = dict.fromkeys(GATED, "WARN")
-"""Less than 24 iterations do not tell how certain a KPI is."""
+"""With fewer than 24 iterations the noise of a KPI is unknown."""
 _CI_NAMES = {
     "CI", "BUILD_NUMBER", "TF_BUILD", "bamboo.buildKey", "BUILDKITE", "CIRCLECI", "CIRRUS_CI",
     "CODEBUILD_BUILD_ID", "GITHUB_ACTIONS", "GITLAB_CI", "HEROKU_TEST_RUN_ID", "TEAMCITY_VERSION",
     "__TOX_ENVIRONMENT_VARIABLE_ORIGINAL_CI",
 }  # fmt: skip
-"""Variables by which pytest and hypothesis print more on a CI machine than on a desk."""
+"""Variables of CI machines, with which pytest and hypothesis print more."""
 _OUTCOMES = {"PASS": "passed", "WARN": "warned", "INCONCLUSIVE": "inconclusive", "FAIL": "failed"}
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _interruptible() -> None:
-    """A shell's background job ignores Ctrl-C, and so would the sessions that it starts."""
+    """A background job of a shell ignores Ctrl-C, and so would the sessions that it starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
 class Result:
-    """All that a session did: exit code, outcomes, output, files."""
+    """The effects of a session: exit code, outcomes, output, files."""
 
     code: int
     outcomes: dict[str, int]
@@ -106,17 +106,17 @@ class Result:
 
     @property
     def items(self) -> dict[str, int]:
-        """The outcomes without those of the gate, which are one for each criterion that binds.
+        """The outcomes without those of the gate, which has one for each binding criterion.
 
-        That the gate has another criterion changes nothing here. That a criterion of the snapshot
-        has no report, or one with another outcome, does.
+        So another criterion of the gate changes nothing here. A criterion of the snapshot without
+        a report, or with another outcome, does.
         """
         lanes = self.json("POST_SOAK_SNAPSHOT.json")["lanes"]
         reports = Counter(
-            _OUTCOMES[one["verdict"] if one.get("applicable", True) else "PASS"]
+            _OUTCOMES[item["verdict"] if item.get("applicable", True) else "PASS"]
             for lane in lanes
-            for one in lane["criteria"]
-            if one.get("binding", True)
+            for item in lane["criteria"]
+            if item.get("binding", True)
         )
         names = {*self.outcomes, *reports}
         left = {name: self.outcomes.get(name, 0) - reports[name] for name in names}
@@ -124,12 +124,12 @@ class Result:
 
     @property
     def gate(self) -> dict[str, str]:
-        """What binds in a session of one lane and is not PASS: criterion to verdict."""
+        """The binding criteria that are not PASS in a session of one lane: name to verdict."""
         (lane,) = self.json("POST_SOAK_SNAPSHOT.json")["lanes"]
         return {
-            one["name"]: one["verdict"]
-            for one in lane["criteria"]
-            if one.get("binding", True) and one["verdict"] != "PASS"
+            item["name"]: item["verdict"]
+            for item in lane["criteria"]
+            if item.get("binding", True) and item["verdict"] != "PASS"
         }
 
 
@@ -141,7 +141,7 @@ class Sessions:
         self.folder = pytester.path
 
     def bot(self, **files: str) -> None:
-        """Put the fixed bot, and other modules, beside the tests."""
+        """Writes the module of the fixed bot, and other modules, beside the tests."""
         self.pytester.makepyfile(bot=BOT, **files)
 
     def __call__(self, *args: str, subprocess: bool = False) -> Result:

@@ -1,4 +1,4 @@
-"""Sessions by script: what the target reports, and what a proposer wants, is written down."""
+"""Sessions by script: the reports of the target and the proposals are given in advance."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ CALM = {"risk": 0.38, "net": 3.0, "maker": 0.88, "p95": 310.0, "adverse": 2.0}
 
 
 class Scripted:
-    """No rule has anything to do, unless the script says otherwise. None leaves a figure out.
+    """By default no rule fires; the script sets other figures. None leaves a figure out.
 
-    The slippage moves a little, since reports that never change are stale to the gate.
+    The slippage changes a little, because the gate calls reports that never change stale.
     """
 
     def run(self, iteration, runtime):
-        said = {**CALM, **FIGURES.get(iteration, {})}
-        self.edit(said.get("by_hand", {}))
-        totals = {"net_bps": said["net"], "p95_latency_ms": said["p95"],
-                  "adverse_bps_p95": said["adverse"],
+        figures = {**CALM, **FIGURES.get(iteration, {})}
+        self.edit(figures.get("by_hand", {}))
+        totals = {"net_bps": figures["net"], "p95_latency_ms": figures["p95"],
+                  "adverse_bps_p95": figures["adverse"],
                   "slippage_bps_p95": 1.5 + 0.001 * (iteration % 3)}
         report = {"totals": totals}
-        if said["maker"] is not None:
-            report["fills"] = {"maker_count": 1000 * said["maker"],
-                               "taker_count": 1000 * (1 - said["maker"])}
-        if said["risk"] is not None:
-            report["block_reasons"] = {"risk": 1000 * said["risk"], "min_interval": 100,
-                                       "concurrency": 900 - 1000 * said["risk"]}
+        maker, risk = figures["maker"], figures["risk"]
+        if maker is not None:
+            report["fills"] = {"maker_count": 1000 * maker, "taker_count": 1000 * (1 - maker)}
+        if risk is not None:
+            report["block_reasons"] = {"risk": 1000 * risk, "min_interval": 100,
+                                       "concurrency": 900 - 1000 * risk}
         return report
 
     def edit(self, values):
-        """What an operator does to the runtime file while the interval runs."""
+        """Edits the runtime file as an operator, while the interval runs."""
         if values:
             runtime = json.loads(RUNTIME.read_text())
             for section in runtime.values():
@@ -66,16 +66,17 @@ def pytest_soak_target(lane):
 
 
 def pytest_soak_propose(lane, kpis, headroom, history):
-    """The wishes of this iteration, whatever its room; without any the rules have the word."""
+    """The proposals of this iteration, beyond the headroom too; without any the rules decide."""
     number = history[-1].number + 1 if history else 1
-    if number not in WISHES:
+    if number not in PROPOSALS:
         return None
-    told = {
-        key: [one.down, one.up, one.reason_down, one.reason_up] for key, one in headroom.items()
+    given = {
+        key: [limits.down, limits.up, limits.reason_down, limits.reason_up]
+        for key, limits in headroom.items()
     }
-    with open("asked.jsonl", "a") as file:
-        file.write(json.dumps({"iteration": number, "headroom": told}) + "\\n")
-    return WISHES[number]
+    with open("headroom.jsonl", "a") as file:
+        file.write(json.dumps({"iteration": number, "headroom": given}) + "\\n")
+    return PROPOSALS[number]
 '''
 
 KILL = """
@@ -92,8 +93,8 @@ def killed(path, obj):
 
 runtime.atomic_write_json = killed
 """
-"""A conftest's end: with STOP=before or STOP=after in the environment, the process is killed at the
-runtime file."""
+"""The end of a conftest: with STOP=before or STOP=after in the environment, the process is killed
+before or after it writes the runtime file."""
 
 PROFILE = """
 extends: ./bare.yaml
@@ -126,47 +127,47 @@ rules:
     when: {p95_latency_ms: [">= 320", "< 330"]}
     moves: {base_spread_bps: {add: 0.001}}
 """
-"""The shipped guards and limits; rules that each read one figure, and act at once."""
+"""The shipped guards and limits, and rules that each read one figure and act at once."""
 
 ARGS = ("-v", "--soak-profile=./own.yaml")
 Figures = Mapping[int | Iterable[int], Mapping[str, Any]]
-Wishes = Mapping[int | Iterable[int], Mapping[str, Any]]
+Proposals = Mapping[int | Iterable[int], Mapping[str, Any]]
 
 
 def write_script(
-    soak: Sessions, figures: Figures, wishes: Wishes | None = None, profile: str = ""
+    soak: Sessions, figures: Figures, proposals: Proposals | None = None, profile: str = ""
 ) -> None:
-    """A conftest with the target, and the proposer, of this script; and a profile beside it.
+    """Writes a conftest with the target and the proposer of the script, and a profile.
 
-    ``figures``: iteration, or several, to ``risk``, ``net``, ``maker``, ``p95``, ``adverse`` where
-    they are not calm (None: no data), and ``by_hand``, the values that an operator writes into the
-    runtime file meanwhile. ``wishes``: iteration, or several, to what the proposer answers.
-    ``profile`` is added to PROFILE.
+    ``figures``: iteration, or several, to those of ``risk``, ``net``, ``maker``, ``p95`` and
+    ``adverse`` that differ from CALM (None: no data), and to ``by_hand``, the values that an
+    operator writes into the runtime file meanwhile. ``proposals``: iteration, or several, to the
+    result of the proposer. ``profile`` is added to PROFILE.
     """
     bare = "extends: steady\nrules: null\ngate: {delta: {needed: null}}\n"
     (soak.folder / "bare.yaml").write_text(bare)
     (soak.folder / "own.yaml").write_text(PROFILE + profile)
-    soak.pytester.makeconftest(conftest_text(figures, wishes or {}))
+    soak.pytester.makeconftest(conftest_text(figures, proposals or {}))
 
 
-def conftest_text(figures: Figures, wishes: Wishes) -> str:
-    """The target and the proposer of :func:`write_script`, with their script above them."""
+def conftest_text(figures: Figures, proposals: Proposals) -> str:
+    """The conftest of :func:`write_script`: the script, the target and the proposer."""
     return (
         "from math import inf, nan\n"
-        f"FIGURES = {_by_iteration(figures)}\nWISHES = {_by_iteration(wishes)}\n{CONFTEST}"
+        f"FIGURES = {_by_iteration(figures)}\nPROPOSALS = {_by_iteration(proposals)}\n{CONFTEST}"
     )
 
 
 def _by_iteration(given: Mapping[int | Iterable[int], Mapping[str, Any]]) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    for numbers, said in given.items():
+    script: dict[int, Any] = {}
+    for numbers, fields in given.items():
         for number in [numbers] if isinstance(numbers, int) else numbers:
-            found[number] = {**found.get(number, {}), **said}
-    return found
+            script[number] = {**script.get(number, {}), **fields}
+    return script
 
 
 def soaked(soak: Sessions, iterations: int, gate: Mapping[str, str], *args: str) -> Result:
-    """The script run once: every item passes, the gate FAILs, and the files tell one story.
+    """Runs the script: every item passes, the gate is FAIL, and the files agree.
 
     ``gate``: every criterion that is not PASS, with its verdict.
     """
@@ -178,72 +179,72 @@ def soaked(soak: Sessions, iterations: int, gate: Mapping[str, str], *args: str)
 
 
 @dataclass(frozen=True)
-class Told:
-    """One iteration, as ITER_SUMMARY and the terminal tell it."""
+class ShownIteration:
+    """One iteration, as ITER_SUMMARY and the terminal show it."""
 
     summary: dict[str, Any]
     tuning: dict[str, Any]
     line: str
 
     def outcome(self, key: str) -> tuple[str, float, str]:
-        """What became of a proposed key: the word, the move that was made, the reason."""
-        found = self.tuning["outcomes"][key]
-        return found["outcome"], found["applied"], found["reason"]
+        """Of a proposed key: outcome, applied move, and reason."""
+        outcome = self.tuning["outcomes"][key]
+        return outcome["outcome"], outcome["applied"], outcome["reason"]
 
     def outcomes(self) -> dict[str, tuple[str, float, str]]:
         return {key: self.outcome(key) for key in self.tuning["outcomes"]}
 
-    def refused_by(self) -> set[str]:
-        """The guards that ITER_SUMMARY's ``skip_reason`` flags."""
+    def flags(self) -> set[str]:
+        """The guards whose flag in ``skip_reason`` of ITER_SUMMARY is true."""
         return {name for name, flag in (self.tuning["skip_reason"] or {}).items() if flag is True}
 
     @property
     def end(self) -> str:
-        """What the terminal's line says behind the figures."""
+        """The part of the terminal's line after the figures."""
         return self.line.partition(" | ")[2]
 
 
-def told(result: Result, number: int) -> Told:
-    found = result.json(f"ITER_SUMMARY_{number}.json")
+def shown(result: Result, number: int) -> ShownIteration:
+    summary = result.json(f"ITER_SUMMARY_{number}.json")
     lines = [line for line in result.out.splitlines() if re.match(rf" +{number} [A-Z]+ ", line)]
     assert len(lines) == 1, lines
     assert len(lines[0]) <= WIDTH
-    return Told(found["summary"], found["tuning"], lines[0].strip())
+    return ShownIteration(summary["summary"], summary["tuning"], lines[0].strip())
 
 
 def values_of(result: Result, number: int) -> dict[str, Any]:
     """The parameters in force after the decision of iteration ``number``, flat."""
-    (found,) = (
+    values: dict[str, Any]
+    (values,) = (
         entry["values"]
         for entry in result.entries()
         if entry["type"] == "decision" and entry["iteration"] == number
     )
-    values: dict[str, Any] = found
     return values
 
 
 def headroom_given(soak: Sessions, number: int) -> dict[str, list[Any]]:
-    """The room that the proposer was told: key to down, up, and what ends it there."""
-    lines = (soak.folder / "asked.jsonl").read_text().splitlines()
-    asked = {one["iteration"]: one["headroom"] for one in map(json.loads, lines)}
-    headroom: dict[str, list[Any]] = asked[number]
+    """The headroom that the proposer received: key to down, up, and the guards that limit them."""
+    lines = (soak.folder / "headroom.jsonl").read_text().splitlines()
+    given = {line["iteration"]: line["headroom"] for line in map(json.loads, lines)}
+    headroom: dict[str, list[Any]] = given[number]
     return headroom
 
 
 def check_files(result: Result, iterations: int) -> None:
-    """Every file is there, one summary an iteration, and they tell one story."""
+    """Every file is there, with one summary per iteration, and they agree."""
     for name in FILES:
         assert (result.latest / name).stat().st_size > 0, name
     summaries = {path.name for path in result.latest.glob("ITER_SUMMARY_*.json")}
     assert summaries == {f"ITER_SUMMARY_{n}.json" for n in range(1, iterations + 1)}
     report = result.json("TUNING_REPORT.json")["iterations"]
-    assert [one["iteration"] for one in report] == list(range(1, iterations + 1))
+    assert [item["iteration"] for item in report] == list(range(1, iterations + 1))
     edits = {entry["new_hash"] for entry in result.entries() if entry["type"] == "external"}
     state_hash = report[0]["tuning"]["old_hash"]
-    for one in report:
-        summary = result.json(f"ITER_SUMMARY_{one['iteration']}.json")
-        assert one["tuning"] == summary["tuning"]
-        assert one["tuning"]["old_hash"] in {state_hash, *edits}
-        state_hash = one["tuning"]["state_hash"]
+    for item in report:
+        summary = result.json(f"ITER_SUMMARY_{item['iteration']}.json")
+        assert item["tuning"] == summary["tuning"]
+        assert item["tuning"]["old_hash"] in {state_hash, *edits}
+        state_hash = item["tuning"]["state_hash"]
     assert result.json("TUNING_STATE.json")["state_hash"] == state_hash
     assert result.json("TUNING_STATE.json")["iteration"] == iterations

@@ -1,4 +1,4 @@
-"""What a hostile target, check, hook or moment must not be able to do."""
+"""A hostile target, check or hook, or a kill at a bad moment, must do no damage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def decided(result: Result) -> list[int]:
 
 
 def subclass(body: str) -> str:
-    """A bot whose iteration 3 does ``body``."""
+    """A bot that runs ``body`` in iteration 3."""
     return (
         "import os, sys, json, pytest\nfrom bot import Bot\n"
         "class B(Bot):\n  def run(self, i, r):\n    report = super().run(i, r)\n"
@@ -140,7 +140,7 @@ def test_the_iteration_hook_that_skips_is_an_error(soak: Sessions) -> None:
     assert decided(result) == [1, 2]
 
 
-def test_a_target_that_cannot_be_stopped_costs_no_verdict(soak: Sessions) -> None:
+def test_a_target_that_cannot_be_stopped_prevents_no_verdict(soak: Sessions) -> None:
     soak.bot(
         bad="from bot import Bot\nclass B(Bot):\n  def stop(self): raise OSError('stuck')\n"
         "def make(lane): return B(lane)\n",
@@ -181,18 +181,18 @@ def test_stopped_between_intent_and_done(soak: Sessions, kill: str) -> None:
 
 
 def test_a_journal_has_one_writer(soak: Sessions) -> None:
-    """What a worker left behind by a killed controller still writes cannot be resumed into."""
+    """A run is not resumed while a worker of a killed controller still writes its journal."""
     soak.bot()
     result = soak("--soak-iterations=2", BOT)
     holder = subprocess.Popen(
         [sys.executable, "-c", "import sys\nfrom pytest_soak.store.journal import Journal\n"
-         "journal = Journal.open(sys.argv[1]); print('held', flush=True); sys.stdin.read()",
+         "journal = Journal.open(sys.argv[1]); print('open', flush=True); sys.stdin.read()",
          str(result.latest / "journal.jsonl")],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+        assert holder.stdout.readline() == "open\n"
         second = soak("--soak-iterations=4", BOT, "--soak-resume")
         assert second.code == 4
         assert "being written by another process" in second.err
@@ -269,7 +269,7 @@ def test_other_data_are_another_run(soak: Sessions) -> None:
     assert "--soak-data" in result.err
 
 
-def test_the_command_line_knows_the_sessions_own_criteria(soak: Sessions) -> None:
+def test_the_command_line_has_the_sessions_own_criteria(soak: Sessions) -> None:
     soak.bot()
     soak.pytester.makeconftest(
         "from pytest_soak import criterion\n"

@@ -125,7 +125,7 @@ def test_record_refuses_a_name(soak: Sessions, name: str) -> None:
     assert "ValueError: record" in result.out
 
 
-def test_a_proposer_of_ones_own_moves_a_parameter_within_its_guards(soak: Sessions) -> None:
+def test_a_users_own_proposer_moves_a_parameter_within_the_guards(soak: Sessions) -> None:
     soak.bot()
     soak.pytester.makeconftest(
         "def pytest_soak_propose(lane, kpis, headroom, history):\n"
@@ -137,7 +137,7 @@ def test_a_proposer_of_ones_own_moves_a_parameter_within_its_guards(soak: Sessio
         "    return {}\n"
     )
     result = soak("--soak-iterations=6", "--soak-target=bot:make", "-rf")
-    assert result.code == 1  # half of what was proposed was refused, and the gate says so
+    assert result.code == 1  # the gate fails, because half of the proposals were refused
     assert "delta_quality" in result.out
     decisions = [item for item in result.entries() if item["type"] == "decision"]
     applied = [{o["key"]: o["outcome"] for o in item["outcomes"]} for item in decisions]

@@ -1,7 +1,7 @@
-"""Every leaf of a report, fed with whatever a target may put there: one lane a case.
+"""Every leaf of a report with each odd value that a target may put there: one lane per case.
 
-Whatever it is, the lane is measured to its end, nothing raises, no verdict gets better, and the
-commands say what the session said.
+For every value the lane is measured to its end, nothing raises, no verdict gets better, and the
+offline commands repeat the verdict of the session.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def report(i):
 
 
 def leaves(value, path=()):
-    """Paths of everything in a report: leaves, and the sections themselves."""
+    """Paths of all values in a report: the leaves and the sections."""
     if path:
         yield path
     items = value.items() if isinstance(value, dict) else (
@@ -57,7 +57,7 @@ def leaves(value, path=()):
 CASES = [(path, kind) for path in leaves(report(1)) if path != ("totals",) for kind in KINDS]
 
 
-def fed(i, path, kind):
+def report_with(i, path, kind):
     whole = report(i)
     at = whole
     for key in path[:-1]:
@@ -68,7 +68,7 @@ def fed(i, path, kind):
 
 class Bot:
     def __init__(self, lane): self.case = CASES[lane.seed - 1] if lane.seed else None
-    def run(self, i, runtime): return report(i) if self.case is None else fed(i, *self.case)
+    def run(self, i, runtime): return report(i) if self.case is None else report_with(i, *self.case)
 
 
 def make(lane): return Bot(lane)
@@ -94,7 +94,7 @@ def test_whatever_a_leaf_holds_the_lane_is_judged(
     assert "could not be" not in result.out
     lanes = result.json("POST_SOAK_SNAPSHOT.json")["lanes"]
     by_seed = {lane["fingerprint"]["seed"]: lane for lane in lanes}
-    assert by_seed[0]["verdict"] == "WARN"  # the good bot, by its 8 iterations alone
+    assert by_seed[0]["verdict"] == "WARN"  # the good bot, with only 8 iterations
     assert len(cases) > 650
     for seed, (path, kind) in enumerate(cases, start=1):
         lane, where = by_seed[seed], f"{path} = {kind}"
@@ -105,7 +105,7 @@ def test_whatever_a_leaf_holds_the_lane_is_judged(
             assert verdicts[path[-1]]["verdict"] == "FAIL", where
             assert "no_data in 8 of the last 8" in verdicts[path[-1]]["reason"], where
         if path[0] == "block_reasons" and kind not in (*NUMBERS, "none") and len(path) > 1:
-            # The audit stands in where a count of a listed reason is none.
+            # If a count of a listed reason is no number, the audit is used.
             assert verdicts["risk_ratio"]["verdict"] in ("FAIL", "WARN"), where
     capsys.readouterr()
     assert main(["gate", str(result.latest), "--json"]) == 1

@@ -1,4 +1,4 @@
-"""Every example runs as it stands."""
+"""Every example runs unchanged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_own_hooks(soak: Sessions) -> None:
     applied = [e for e in result.entries() if e["type"] == "decision" and e["signature"]]
     assert {o["rule"] for e in applied for o in e["outcomes"]} == {"CALM"}
     quality = {c["name"]: c for c in result.json("POST_SOAK_SNAPSHOT.json")["criteria"]}
-    assert quality["delta_quality"]["value"] == 1.0  # it asks for nothing where there is no room
+    assert quality["delta_quality"]["value"] == 1.0  # it proposes nothing without headroom
 
 
 def test_web_service(soak: Sessions) -> None:
@@ -63,10 +63,12 @@ import proposer
 
 
 def pytest_soak_propose(lane, kpis, headroom, history):
-    if {blind}:  # it takes every key for free, so that the guards have to answer
-        headroom = {{key: replace(one, down=-1e3, up=1e3) for key, one in headroom.items()}}
-    answer = proposer.pytest_soak_propose(lane, kpis, headroom, history)
-    told = [
+    if {blind}:  # it gets an unlimited headroom, so that the guards have to refuse
+        headroom = {{
+            key: replace(limits, down=-1e3, up=1e3) for key, limits in headroom.items()
+        }}
+    proposals = proposer.pytest_soak_propose(lane, kpis, headroom, history)
+    trials = [
         {{
             "iteration": trial.user_attrs["iteration"],
             "state": trial.state.name,
@@ -76,10 +78,10 @@ def pytest_soak_propose(lane, kpis, headroom, history):
         for trial in proposer.STUDIES[lane.id].get_trials(deepcopy=False)
         if trial.state.is_finished()
     ]
-    line = {{"number": history[-1].number + 1 if history else 1, "told": told}}
-    with Path(f"told-{{lane.id}}.jsonl").open("a") as out:
+    line = {{"number": history[-1].number + 1 if history else 1, "trials": trials}}
+    with Path(f"trials-{{lane.id}}.jsonl").open("a") as out:
         print(json.dumps(line), file=out)
-    return answer
+    return proposals
 
 
 def pytest_soak_iteration(lane, iteration):
@@ -95,11 +97,11 @@ def pytest_soak_iteration(lane, iteration):
         pytest.exit("stopped")
 """
 
-STRICKEN = """
+FAULTY = """
 from pytest_soak.targets.mock import make_mock
 
 
-class Stricken:
+class Faulty:
     def __init__(self, lane):
         self.market = make_mock(lane)
 
@@ -111,32 +113,32 @@ class Stricken:
 
 
 def make(lane):
-    return Stricken(lane)
+    return Faulty(lane)
 """
 
 
 def watched(soak: Sessions, *args: str, blind: bool = False, **files: str) -> Result:
-    """The example with a conftest around it that writes down what its study was told."""
+    """Runs the example in a conftest that also writes the trials of its studies to a file."""
     pytest.importorskip("optuna", minversion="5", reason="the example is about Optuna")
     shutil.copy(EXAMPLES / "optuna_proposer" / "conftest.py", soak.folder / "proposer.py")
     soak.bot(conftest=WATCHED.format(blind=blind), **files)
     return soak(*args, subprocess=True)
 
 
-def in_force(result: Result, lane: str = ".") -> dict[int, dict[str, float]]:
-    """Iteration to the values that it ran with, as the journal has them."""
+def values_of(result: Result, lane: str = ".") -> dict[int, dict[str, float]]:
+    """Iteration to the values that it ran with, from the journal."""
     entries = result.entries(lane)
-    values, found = entries[0]["values"], {}
+    values, by_iteration = entries[0]["values"], {}
     for entry in entries[1:]:
         if entry["type"] == "observation":
-            found[entry["iteration"]] = {key: values[key] for key in KEYS}
+            by_iteration[entry["iteration"]] = {key: values[key] for key in KEYS}
         elif entry["type"] in ("decision", "external"):
             values = entry["values"]
-    return found
+    return by_iteration
 
 
 def earned(result: Result, lane: str = ".") -> dict[int, float | None]:
-    """Iteration to what the objective must be, counted from the report."""
+    """Iteration to the expected objective, computed from the report."""
     reports = {e["iteration"]: e["report"] for e in result.entries(lane) if "report" in e}
     return {
         number: None
@@ -148,32 +150,32 @@ def earned(result: Result, lane: str = ".") -> dict[int, float | None]:
     }
 
 
-def check_told(
+def check_trials(
     soak: Sessions, result: Result, lane: str = "steady-BTCUSDT-1", at: str = "."
 ) -> None:
-    """At every question the study knew what was in force until then, and nothing else."""
-    values, objective = in_force(result, at), earned(result, at)
-    lines = (soak.folder / f"told-{lane}.jsonl").read_text().splitlines()
-    questions = {line["number"]: line["told"] for line in map(json.loads, lines)}
-    assert list(questions) == list(range(1, len(values) + 1))
-    for number, told in questions.items():
+    """Each proposal used a study with the iterations until then, and nothing else."""
+    values, objective = values_of(result, at), earned(result, at)
+    lines = (soak.folder / f"trials-{lane}.jsonl").read_text().splitlines()
+    studies = {line["number"]: line["trials"] for line in map(json.loads, lines)}
+    assert list(studies) == list(range(1, len(values) + 1))
+    for number, trials in studies.items():
         expected = range(max(1, number - 50), number + 1)
-        assert [trial["iteration"] for trial in told] == list(expected)
-        for trial in told:
+        assert [trial["iteration"] for trial in trials] == list(expected)
+        for trial in trials:
             then = trial["iteration"]
-            known = objective[then] is not None
-            assert trial["state"] == ("COMPLETE" if known else "FAIL")
-            assert not known or trial["value"] == pytest.approx(objective[then])
+            has_data = objective[then] is not None
+            assert trial["state"] == ("COMPLETE" if has_data else "FAIL")
+            assert not has_data or trial["value"] == pytest.approx(objective[then])
             assert trial["params"] == pytest.approx(values[then], rel=1e-12)
 
 
 def outcomes(result: Result) -> list[dict[str, Any]]:
     """Every outcome of the lane, with its iteration."""
     return [
-        {**one, "iteration": entry["iteration"]}
+        {**outcome, "iteration": entry["iteration"]}
         for entry in result.entries()
         if entry["type"] == "decision"
-        for one in entry["outcomes"]
+        for outcome in entry["outcomes"]
     ]
 
 
@@ -185,32 +187,32 @@ def test_optuna_proposer(soak: Sessions) -> None:
     assert result.outcomes["passed"] >= 24
     assert "error" not in result.out.lower()
     assert "A new study" not in result.out + result.err
-    made = [one for one in outcomes(result) if one["rule"] == "OPTUNA"]
-    assert {one["key"] for one in made} == set(KEYS)
-    # It keeps to its room, so there is nothing for the guards to refuse.
-    assert {one["outcome"] for one in made} == {"APPLIED"}
+    moves = [outcome for outcome in outcomes(result) if outcome["rule"] == "OPTUNA"]
+    assert {move["key"] for move in moves} == set(KEYS)
+    # It keeps to its headroom, so the guards refuse nothing.
+    assert {move["outcome"] for move in moves} == {"APPLIED"}
     verified = result.json("DELTA_VERIFY.json")
     assert (verified["fail_count"], verified["signature_stuck_count"]) == (0, 0)
     assert verified["full_apply_ratio"] >= 0.95
-    mine = ("std", "runpytest")  # the harness's
-    files = {path.name for path in soak.folder.iterdir() if not path.name.startswith(mine)}
+    harness = ("std", "runpytest")
+    files = {path.name for path in soak.folder.iterdir() if not path.name.startswith(harness)}
     assert files == {"conftest.py", "compare.py", "README.md", "artifacts"}
     compare = [sys.executable, "compare.py", "run=artifacts/soak"]
     table = soak.pytester.run(*compare).stdout.str()
-    assert f"keys APPLIED by OPTUNA{len(made):>32}" in table
+    assert f"keys APPLIED by OPTUNA{len(moves):>32}" in table
 
 
-def test_optuna_is_told_what_was_applied(soak: Sessions) -> None:
+def test_optuna_learns_from_the_applied_values(soak: Sessions) -> None:
     result = watched(soak, *MOCK)
-    check_told(soak, result)
-    assert any(values != in_force(result)[1] for values in in_force(result).values())
+    check_trials(soak, result)
+    assert any(values != values_of(result)[1] for values in values_of(result).values())
 
 
-def test_optuna_is_told_what_was_left_of_its_wishes(soak: Sessions) -> None:
-    """It takes the room for free, so that its wishes are cut and refused for several reasons."""
+def test_optuna_learns_from_clipped_and_refused_proposals(soak: Sessions) -> None:
+    """With an unlimited headroom its proposals are clipped and refused for several reasons."""
     result = watched(soak, *FIXED, blind=True)
-    words = {(one["outcome"], one["reason"]) for one in outcomes(result)}
-    assert words >= {
+    results = {(outcome["outcome"], outcome["reason"]) for outcome in outcomes(result)}
+    assert results >= {
         ("APPLIED", ""),
         ("CLIPPED", "velocity"),
         ("SKIPPED", "velocity"),
@@ -218,47 +220,47 @@ def test_optuna_is_told_what_was_left_of_its_wishes(soak: Sessions) -> None:
         ("SKIPPED", "late"),
     }
     assert result.json("DELTA_VERIFY.json")["fail_count"] == 0
-    check_told(soak, result)
+    check_trials(soak, result)
 
 
-def test_optuna_in_a_dry_run_is_told_that_nothing_moves(soak: Sessions) -> None:
+def test_optuna_in_a_dry_run_learns_from_unmoved_values(soak: Sessions) -> None:
     result = watched(soak, *FIXED, "--soak-dry-run")
-    assert any(one["outcome"] == "APPLIED" for one in outcomes(result))
-    check_told(soak, result)
-    assert all(values == in_force(result)[1] for values in in_force(result).values())
+    assert any(outcome["outcome"] == "APPLIED" for outcome in outcomes(result))
+    check_trials(soak, result)
+    assert all(values == values_of(result)[1] for values in values_of(result).values())
 
 
-def test_optuna_after_a_panic_is_told_the_safe_values(soak: Sessions) -> None:
-    target = STRICKEN.format(when="6 <= iteration <= 9", net="0.5")
-    result = watched(soak, *MOCK[:1], "--soak-target=stricken:make", blind=True, stricken=target)
+def test_optuna_after_a_panic_learns_from_the_safe_values(soak: Sessions) -> None:
+    target = FAULTY.format(when="6 <= iteration <= 9", net="0.5")
+    result = watched(soak, *MOCK[:1], "--soak-target=faulty:make", blind=True, faulty=target)
     panics = [e["iteration"] for e in result.entries() if e["type"] == "decision" and e["panic"]]
     assert panics[0] == 8
-    assert in_force(result)[9]["base_spread_bps"] == 0.65
-    assert {one["reason"] for one in outcomes(result)} >= {"panic"}
-    check_told(soak, result)
+    assert values_of(result)[9]["base_spread_bps"] == 0.65
+    assert {outcome["reason"] for outcome in outcomes(result)} >= {"panic"}
+    check_trials(soak, result)
 
 
-def test_optuna_is_told_of_an_edit_by_hand_and_works_around_it(soak: Sessions) -> None:
+def test_optuna_learns_from_an_edit_by_hand_and_leaves_its_key_alone(soak: Sessions) -> None:
     (soak.folder / "edit").write_text("6")
     result = watched(soak, *FIXED)
-    assert in_force(result)[7]["base_spread_bps"] == 0.9
-    check_told(soak, result)
-    late = {one["key"] for one in outcomes(result) if one["iteration"] > 6}
-    assert late == set(KEYS) - {"base_spread_bps"}  # it is pinned, and so it has no room
+    assert values_of(result)[7]["base_spread_bps"] == 0.9
+    check_trials(soak, result)
+    later = {outcome["key"] for outcome in outcomes(result) if outcome["iteration"] > 6}
+    assert later == set(KEYS) - {"base_spread_bps"}  # it is pinned, so it has no headroom
 
 
-def test_optuna_without_data_is_told_of_a_failed_trial(soak: Sessions) -> None:
-    target = STRICKEN.format(when="iteration in (4, 5)", net="None")
-    result = watched(soak, *MOCK[:1], "--soak-target=stricken:make", stricken=target)
+def test_optuna_without_data_has_a_failed_trial(soak: Sessions) -> None:
+    target = FAULTY.format(when="iteration in (4, 5)", net="None")
+    result = watched(soak, *MOCK[:1], "--soak-target=faulty:make", faulty=target)
     decisions = [entry for entry in result.entries() if entry["type"] == "decision"]
     assert [entry["iteration"] for entry in decisions] == list(range(1, 25))
     assert [bool(entry["proposed"]) for entry in decisions[2:6]] == [True, False, False, True]
-    check_told(soak, result)
+    check_trials(soak, result)
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["between", "before done"])
-def test_optuna_asks_the_same_again_after_a_stop(soak: Sessions, cut: bool) -> None:
-    """Beyond the 50 iterations that it is shown, too, and where a decision was half done."""
+def test_optuna_proposes_the_same_after_a_stop(soak: Sessions, cut: bool) -> None:
+    """Also after more than the 50 iterations of its history, and in the middle of a decision."""
     args = ("--soak-iterations=56", *FIXED[1:])
     whole = watched(soak, *args, "--soak-dir=whole")
     expected = (soak.folder / "whole" / "latest" / "journal.jsonl").read_bytes()
@@ -283,7 +285,7 @@ def test_optuna_has_a_study_for_each_lane(soak: Sessions) -> None:
     result = watched(soak, *FIXED, "--soak-seed=1,2", blind=True)
     alone = {lane: result.journal(lane) for lane in lanes}
     for lane in lanes:
-        check_told(soak, result, lane, lane)
+        check_trials(soak, result, lane, lane)
     spread = watched(soak, *FIXED, "--soak-seed=1,2", "-n2", blind=True)
     assert {lane: spread.journal(lane) for lane in lanes} == alone
     assert alone[lanes[0]] != alone[lanes[1]]

@@ -1,8 +1,8 @@
 """Each guard in a real session: in ITER_SUMMARY, in TUNING_STATE, and on the terminal's line.
 
-Two ways lead to a guard. The rules know their room, so what they want is *held*. A proposer that
-ignores the room that it was told is *refused*. The guards of single moves are in
-``test_guards_moves``.
+A guard acts in two ways. The rules know the headroom, so it *withholds* what they request beyond
+it. It *refuses* what a proposer proposes beyond the headroom. ``test_guards_moves`` has the guards
+of single moves.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from tests.sessions.scripted import (
     ARGS,
     check_files,
     headroom_given,
+    shown,
     soaked,
-    told,
     values_of,
     write_script,
 )
@@ -36,11 +36,12 @@ SAFE = {
 STUBBORN = {"tail_age_ms": 25}
 LARGE = {"slippage_penalty_coef": 0.2, "inventory_tilt_cap": 0.1}
 RISKY_KEYS = ("base_spread_bps", "impact_cap_ratio", "min_interval_ms", "replace_rate_per_min")
-"""What the rule RISKY moves; together it is a large change."""
+"""The keys that the rule RISKY moves; together they are a large change."""
 
 
+@pytest.mark.smoke
 def test_freeze(soak: Sessions) -> None:
-    """Two stable iterations freeze two keys for the decisions of the four that follow."""
+    """Two stable iterations freeze two keys for the next four decisions."""
     write_script(
         soak,
         {range(1, 11): {"risk": 0.3}, 4: {"adverse": 3.5}},
@@ -48,21 +49,21 @@ def test_freeze(soak: Sessions) -> None:
     )
     result = soaked(soak, 10, {**NOISE_UNKNOWN, "delta_quality": "FAIL"})
 
-    withheld = told(result, 4)
+    withheld = shown(result, 4)
     assert withheld.tuning["withheld"] == {"max_delta_ratio": "freeze"}
     assert withheld.tuning["deltas"] == {"base_spread_bps": 0.02}
     assert withheld.end == "HARSH | applied 1 withheld 1 (freeze)"
 
     for number in (5, 6):
         assert headroom_given(soak, number)["impact_cap_ratio"] == [0, 0, "freeze", "freeze"]
-        refused = told(result, number)
+        refused = shown(result, number)
         assert refused.outcomes() == {"impact_cap_ratio": ("SKIPPED", 0, "freeze")}
-        assert refused.refused_by() == {"freeze"}
+        assert refused.flags() == {"freeze"}
         assert refused.tuning["skipped_reason"] == "frozen until iteration 6: impact_cap_ratio"
         assert refused.end == "skipped 1 (freeze)"
-    assert told(result, 7).outcomes() == {"impact_cap_ratio": ("APPLIED", -0.01, "")}
+    assert shown(result, 7).outcomes() == {"impact_cap_ratio": ("APPLIED", -0.01, "")}
 
-    both = told(result, 9)  # the key is frozen, not the lane
+    both = shown(result, 9)  # the key is frozen, not the lane
     assert both.outcomes() == {
         "max_delta_ratio": ("SKIPPED", 0, "freeze"),
         "tail_age_ms": ("APPLIED", 25, ""),
@@ -77,37 +78,38 @@ def test_freeze(soak: Sessions) -> None:
 
 
 def test_cooldown(soak: Sessions) -> None:
-    """After a large change two decisions rest, and the third does not."""
+    """After a large change two decisions move nothing, and the third does."""
     write_script(soak, {(1, 2): {"risk": 0.65}}, {(3, 4, 6): STUBBORN, 5: LARGE})
     result = soaked(soak, 7, {**TOO_SHORT, "risk_ratio": "FAIL", "delta_quality": "FAIL"})
 
-    assert told(result, 1).end == "RISKY | applied 4"
-    withheld = told(result, 2)
+    assert shown(result, 1).end == "RISKY | applied 4"
+    withheld = shown(result, 2)
     assert withheld.tuning["withheld"] == dict.fromkeys(RISKY_KEYS, "cooldown")
     assert withheld.tuning["skipped_reason"] == f"cooldown_active: {', '.join(RISKY_KEYS)}"
     assert withheld.end == "withheld 4 (cooldown)"
 
     assert headroom_given(soak, 3)["tail_age_ms"] == [0, 0, "cooldown", "cooldown"]
-    refused = told(result, 3)
+    refused = shown(result, 3)
     assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "cooldown")}
-    assert refused.refused_by() == {"cooldown"}
+    assert refused.flags() == {"cooldown"}
     assert refused.tuning["skipped_reason"] == "cooldown_active until iteration 3: tail_age_ms"
     assert refused.end == "skipped 1 (cooldown)"
 
-    assert told(result, 4).outcomes() == {"tail_age_ms": ("APPLIED", 25, "")}
-    assert told(result, 5).end == "applied 2"
-    assert told(result, 6).outcomes() == {"tail_age_ms": ("SKIPPED", 0, "cooldown")}
+    assert shown(result, 4).outcomes() == {"tail_age_ms": ("APPLIED", 25, "")}
+    assert shown(result, 5).end == "applied 2"
+    assert shown(result, 6).outcomes() == {"tail_age_ms": ("SKIPPED", 0, "cooldown")}
     state = result.json("TUNING_STATE.json")
     assert (state["iteration"], state["cooldown_until_iter"]) == (7, 7)
 
 
-def test_panic_reverts_and_holds(soak: Sessions) -> None:
-    """Three FAILs: the runtime is the safe profile, and stays it for four decisions."""
+@pytest.mark.smoke
+def test_panic_reverts_and_pauses(soak: Sessions) -> None:
+    """After three FAILs the runtime has the safe values, and keeps them for four decisions."""
     write_script(soak, {range(1, 5): {"risk": 0.65}}, {(5, 7, 8): STUBBORN})
     failing = dict.fromkeys(("risk_ratio", "pass_count_last8", "delta_quality"), "FAIL")
     result = soaked(soak, 9, {**NOISE_UNKNOWN, **failing})
 
-    at = told(result, 3)
+    at = shown(result, 3)
     assert at.tuning["panic"]["revert_to"] == "steady_safe"
     assert at.tuning["panic"]["paused_until"] == 7
     assert at.tuning["withheld"] == dict.fromkeys(RISKY_KEYS, "panic")
@@ -116,31 +118,31 @@ def test_panic_reverts_and_holds(soak: Sessions) -> None:
     assert at.end == "PANIC reverted to steady_safe | withheld 4 (panic)"
     assert values_of(result, 3) == SAFE
 
-    hold = told(result, 4)
-    assert hold.tuning["panic"] is None
-    assert hold.tuning["withheld"] == dict.fromkeys(RISKY_KEYS, "panic")
-    assert hold.end == "withheld 4 (panic)"
+    paused = shown(result, 4)
+    assert paused.tuning["panic"] is None
+    assert paused.tuning["withheld"] == dict.fromkeys(RISKY_KEYS, "panic")
+    assert paused.end == "withheld 4 (panic)"
     for number in (5, 7):
         assert headroom_given(soak, number)["tail_age_ms"] == [0, 0, "panic", "panic"]
-        refused = told(result, number)
+        refused = shown(result, number)
         assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "panic")}
-        assert refused.refused_by() == {"panic"}
+        assert refused.flags() == {"panic"}
         assert refused.tuning["skipped_reason"] == "panic paused until iteration 7: tail_age_ms"
         assert refused.end == "skipped 1 (panic)"
         assert values_of(result, number) == SAFE
-    assert told(result, 8).outcomes() == {"tail_age_ms": ("APPLIED", 25, "")}
+    assert shown(result, 8).outcomes() == {"tail_age_ms": ("APPLIED", 25, "")}
     assert result.json("TUNING_STATE.json")["paused_until_iter"] == 7
 
 
 def test_panic_refuses_a_proposer_and_forgets_what_it_overrode(soak: Sessions) -> None:
-    """The cooldown of the first change and the freeze are gone; the spent hour is not."""
+    """The cooldown of the first change and the freeze end; the moves of the hour still count."""
     bad = {"net": 1.0, "risk": 0.3}
     write_script(soak, {(1, 2): {"risk": 0.3}, (3, 4, 5): bad}, {4: LARGE, 5: STUBBORN})
     failing = dict.fromkeys(("net_bps", "pass_count_last8", "delta_quality"), "FAIL")
     result = soaked(soak, 6, {**TOO_SHORT, **failing})
-    at = told(result, 5)
+    at = shown(result, 5)
     assert at.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "panic")}
-    assert at.refused_by() == {"panic", "cooldown"}
+    assert at.flags() == {"panic", "cooldown"}
     assert at.tuning["outcomes"]["tail_age_ms"]["also"] == ["cooldown"]
     assert at.tuning["skipped_reason"] == "panic reverting to steady_safe: tail_age_ms"
     assert at.tuning["deltas"] == {}
@@ -159,28 +161,28 @@ def test_panic_refuses_a_proposer_and_forgets_what_it_overrode(soak: Sessions) -
 
 
 @pytest.mark.parametrize("option", ["--soak-no-tune", "--soak-dry-run"])
-def test_panic_only_would_when_nothing_may_change(soak: Sessions, option: str) -> None:
+def test_panic_reverts_nothing_when_nothing_may_change(soak: Sessions, option: str) -> None:
     write_script(soak, {range(1, 4): {"net": 1.0}})
     failing = {"net_bps": "FAIL", "pass_count_last8": "FAIL"}
     result = soaked(soak, 4, {**TOO_SHORT, **failing}, option)
-    at = told(result, 3)
+    at = shown(result, 3)
     assert at.tuning["panic"]["would"] is True
     assert at.tuning["applied"] is False
     assert at.end == "PANIC would revert to steady_safe"
-    assert len({told(result, n).tuning["state_hash"] for n in range(1, 5)}) == 1
+    assert len({shown(result, n).tuning["state_hash"] for n in range(1, 5)}) == 1
     assert result.json("TUNING_STATE.json")["paused_until_iter"] == 0
 
 
 def test_late(soak: Sessions) -> None:
-    """The last iteration changes nothing; with a longer plan it is not the last any more."""
+    """The last iteration changes nothing; after the plan grows it is not the last."""
     write_script(soak, {range(1, 9): {"maker": 0.7}}, {6: STUBBORN})
     args = (*ARGS, "--soak-interval=3600")
     first = soak("--soak-iterations=4", *args)
     assert (first.code, first.items) == (1, {"passed": 4})
     assert first.gate == {**TOO_SHORT, "maker_taker_ratio": "FAIL"}
     check_files(first, 4)
-    assert {told(first, number).end for number in (1, 2, 3)} == {"POOR | applied 3"}
-    withheld = told(first, 4)
+    assert {shown(first, number).end for number in (1, 2, 3)} == {"POOR | applied 3"}
+    withheld = shown(first, 4)
     poor = ("base_spread_bps", "min_interval_ms", "replace_rate_per_min")
     assert withheld.tuning["withheld"] == dict.fromkeys(poor, "late")
     assert withheld.tuning["skipped_reason"] == f"late: {', '.join(poor)}"
@@ -192,11 +194,11 @@ def test_late(soak: Sessions) -> None:
     assert (longer.code, longer.items) == (1, {"passed": 2, "deselected": 4})
     assert longer.gate == {**TOO_SHORT, "maker_taker_ratio": "FAIL", "delta_quality": "FAIL"}
     check_files(longer, 6)
-    assert told(longer, 5).end == "POOR | applied 3"
+    assert shown(longer, 5).end == "POOR | applied 3"
     assert headroom_given(soak, 6)["tail_age_ms"] == [0, 0, "late", "late"]
-    refused = told(longer, 6)
+    refused = shown(longer, 6)
     assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "late")}
-    assert refused.refused_by() == {"late"}
+    assert refused.flags() == {"late"}
     assert refused.tuning["skipped_reason"] == "late too close to the end, iteration 6: tail_age_ms"
     assert refused.end == "skipped 1 (late)"
     state = longer.json("TUNING_STATE.json")

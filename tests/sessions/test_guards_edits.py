@@ -1,5 +1,4 @@
-"""Edits by hand at odd moments: while a proposer thinks, and over a decision that a kill left half
-done."""
+"""Edits by hand at odd moments: while a proposer runs, or after a kill during a decision."""
 
 from __future__ import annotations
 
@@ -11,36 +10,36 @@ from typing import Any
 import pytest
 
 from tests.sessions.conftest import Result, Sessions
-from tests.sessions.scripted import ARGS, KILL, conftest_text, told, values_of, write_script
+from tests.sessions.scripted import ARGS, KILL, conftest_text, shown, values_of, write_script
 
 MOVES = {"tail_age_ms": 25, "min_interval_ms": 5}
 
-THINKING = """
-answer = pytest_soak_propose
+EDITING = """
+scripted = pytest_soak_propose
 
 
 def pytest_soak_propose(lane, kpis, headroom, history):
-    said = answer(lane, kpis, headroom, history)
-    if said:  # an operator saves the file before it answers
+    proposals = scripted(lane, kpis, headroom, history)
+    if proposals:  # an operator saves the file before the proposer returns
         Scripted().edit({"base_spread_bps": 0.9})
-    return said
+    return proposals
 """
 
 
-def test_an_edit_while_the_proposer_thinks_is_not_overwritten(soak: Sessions) -> None:
+def test_an_edit_while_the_proposer_runs_is_not_overwritten(soak: Sessions) -> None:
     write_script(soak, {}, {2: MOVES})
     with (soak.folder / "conftest.py").open("a") as conftest:
-        conftest.write(THINKING)
+        conftest.write(EDITING)
     result = soak("--soak-iterations=4", *ARGS)
     assert result.code == 0, result.out
-    assert told(result, 2).end == "EDITED base_spread_bps | applied 2"
+    assert shown(result, 2).end == "EDITED base_spread_bps | applied 2"
     assert values_of(result, 4)["base_spread_bps"] == 0.9
     assert values_of(result, 4)["tail_age_ms"] == 625
     assert result.json("TUNING_STATE.json")["pinned"] == {"base_spread_bps": "run"}
-    asked = (soak.folder / "asked.jsonl").read_text().splitlines()
-    headrooms = [json.loads(line)["headroom"]["base_spread_bps"] for line in asked]
+    lines = (soak.folder / "headroom.jsonl").read_text().splitlines()
+    headrooms = [json.loads(line)["headroom"]["base_spread_bps"] for line in lines]
     assert headrooms[0][2:] == ["velocity", "velocity"]
-    assert headrooms[1:] == [[0, 0, "pin", "pin"]], "it is asked again, of what is there now"
+    assert headrooms[1:] == [[0, 0, "pin", "pin"]], "it is called again, with the edited values"
 
 
 SYNCING = """
@@ -74,7 +73,7 @@ def test_an_edit_between_the_decision_and_its_file_is_not_overwritten(soak: Sess
 
 @pytest.fixture
 def killed(soak: Sessions) -> Path:
-    """The runtime file of a lane that was killed before it had what iteration 2 decided."""
+    """The runtime file of a lane that was killed before the values of iteration 2 were written."""
     write_script(soak, {}, {2: MOVES})
     (soak.folder / "conftest.py").write_text(conftest_text({}, {2: MOVES}) + KILL)
     with pytest.MonkeyPatch.context() as patch:
@@ -85,7 +84,7 @@ def killed(soak: Sessions) -> Path:
 
 
 def resumed(soak: Sessions, runtime: Path, **values: float) -> Result:
-    """The run goes on after an operator's edit."""
+    """The run, resumed after an operator's edit."""
     document: dict[str, dict[str, Any]] = json.loads(runtime.read_text())
     for section in document.values():
         section.update({key: values[key] for key in section if key in values})
@@ -93,7 +92,7 @@ def resumed(soak: Sessions, runtime: Path, **values: float) -> Result:
     return soak("--soak-iterations=4", *ARGS, "--soak-resume")
 
 
-def test_only_what_was_edited_over_a_half_done_decision_is_pinned(
+def test_only_the_edited_keys_of_a_half_done_decision_are_pinned(
     soak: Sessions, killed: Path
 ) -> None:
     result = resumed(soak, killed, base_spread_bps=0.9)

@@ -1,7 +1,7 @@
-"""A tour of the guards: one session in which each of them fires, and what ``explain`` says of it.
+"""A tour of the guards: one session in which each of them acts, and the output of ``explain``.
 
-``nodata``, ``invalid``, ``duplicate``, ``oscillation`` and ``no_op`` end no room, so nothing is
-ever held by them. ``small`` is the tuner's own: a move that is not worth a change.
+``nodata``, ``invalid``, ``duplicate``, ``oscillation`` and ``no_op`` do not limit the headroom, so
+they never withhold anything. ``small`` is no guard: the tuner withholds a move that is too small.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from pytest_soak.cli import main
 from pytest_soak.loop.model import GUARD_ORDER
 from tests.sessions.conftest import NOISE_UNKNOWN, Result, Sessions
-from tests.sessions.scripted import ARGS, WIDTH, check_files, told, values_of, write_script
+from tests.sessions.scripted import ARGS, WIDTH, check_files, shown, values_of, write_script
 
 ITERATIONS = 33
 GUARDS = "guards: {hold_last: 2, pin: {for: 2}}\n"
@@ -38,7 +38,7 @@ FIGURES: dict[Any, dict[str, Any]] = {
     27: {"risk": 0.65},
     32: {"maker": 0.7},
 }
-WISHES: dict[Any, dict[str, Any]] = {
+PROPOSALS: dict[Any, dict[str, Any]] = {
     4: {"replace_rate_per_min": -10},
     7: {"vip_tilt_cap": -0.1},
     8: {"tail_age_ms": 0},
@@ -87,32 +87,32 @@ def test_the_tour(soak: Sessions, capsys: pytest.CaptureFixture[str]) -> None:
     assert result.gate == {**NOISE_UNKNOWN, "net_bps": "FAIL", "delta_quality": "FAIL"}
     check_files(result, ITERATIONS)
     for number, guard, way, keys, end in TOUR:
-        one = told(result, number)
-        assert one.end == end, number
+        iteration = shown(result, number)
+        assert iteration.end == end, number
         for key in keys:
             if way == "withheld":
-                assert one.tuning["withheld"][key] == guard, (number, key)
+                assert iteration.tuning["withheld"][key] == guard, (number, key)
             else:
-                assert one.outcome(key) == ("SKIPPED", 0, guard), (number, key)
+                assert iteration.outcome(key) == ("SKIPPED", 0, guard), (number, key)
     expected = {number for number, _, way, *_ in TOUR if way == "refused"}
     assert refusing(result) == expected, "nothing else was refused"
-    assert values_of(result, 30) == values_of(result, 26), "the hold after the panic"
+    assert values_of(result, 30) == values_of(result, 26), "the pause after the panic"
     state = result.json("TUNING_STATE.json")
     assert (state["iteration"], state["paused_until_iter"]) == (ITERATIONS, 30)
     assert [move["key"] for move in state["moves"]] == ["tail_age_ms"]
 
     for number, guard, way, keys, _ in TOUR:
-        told_of = parameters(explained(capsys, soak, "--iteration", str(number)))
+        texts = parameters(explained(capsys, soak, "--iteration", str(number)))
         word = "withheld" if way == "withheld" else "SKIPPED"
         for key in keys:
-            assert re.search(rf"\b{word}\b.*\b{guard}\b", told_of[key]), (number, told_of[key])
+            assert re.search(rf"\b{word}\b.*\b{guard}\b", texts[key]), (number, texts[key])
     story = explained(capsys, soak)
     for guard in (*GUARD_ORDER, "small"):
         assert re.search(rf"^  {guard} ", story, re.MULTILINE), story
 
 
 def toured(soak: Sessions) -> Result:
-    write_script(soak, FIGURES, WISHES, GUARDS)
+    write_script(soak, FIGURES, PROPOSALS, GUARDS)
     base = soak.folder / "artifacts" / "soak"
     base.mkdir(parents=True)
     (base / "runtime_overrides.json").write_text(json.dumps(START))
@@ -120,16 +120,16 @@ def toured(soak: Sessions) -> Result:
 
 
 def refusing(result: Result) -> set[int]:
-    """Iterations in which a guard refused something."""
+    """Iterations in which a guard refused a proposal."""
     return {
-        one["iteration"]
-        for one in result.json("TUNING_REPORT.json")["iterations"]
-        if one["tuning"]["skip_reason"]
+        item["iteration"]
+        for item in result.json("TUNING_REPORT.json")["iterations"]
+        if any(outcome["reason"] for outcome in item["tuning"]["outcomes"].values())
     }
 
 
 def explained(capsys: pytest.CaptureFixture[str], soak: Sessions, *args: str) -> str:
-    """What the command prints; it fits the terminal and changes nothing."""
+    """The output of the command, which fits the terminal; the command changes nothing."""
     folder = soak.folder / "artifacts" / "soak"
     before = (folder / "latest" / "journal.jsonl").read_bytes()
     capsys.readouterr()
@@ -141,7 +141,7 @@ def explained(capsys: pytest.CaptureFixture[str], soak: Sessions, *args: str) ->
 
 
 def parameters(text: str) -> dict[str, str]:
-    """The section on parameters: key to what is told of it, on one line."""
+    """The section on parameters: key to its text, on one line."""
     blocks: dict[str, str] = {}
     key = ""
     for line in text.partition("\nParameters\n")[2].partition("\n\n")[0].splitlines():

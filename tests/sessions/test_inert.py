@@ -1,4 +1,4 @@
-"""Without a soak option nothing happens, and nothing is imported."""
+"""Without a soak option the plugin does nothing, and imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ def test_nothing_heavy_is_imported(
     soak.pytester.makepyfile(
         test_a=f"import sys\ndef test_a(): assert {module!r} not in sys.modules"
     )
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others may import numpy
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # other plugins may import numpy
     result = soak("-p", "pytest_soak.plugin", subprocess=True)
     assert (result.code, result.outcomes) == (0, {"passed": 1})

@@ -1,4 +1,4 @@
-"""The commands give the session's answer again, byte for byte, on runs of every kind."""
+"""The offline commands repeat the verdict of the session, byte by byte, for many kinds of runs."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ FILES = {
                 return super().run(i, runtime)
         def make(lane): return Breaking(lane)
     """,
-    "stands": """
+    "repeats": """
         from bot import Bot
-        class Standing(Bot):
+        class Repeating(Bot):
             def run(self, i, runtime): return super().run(3, runtime)
-        def make(lane): return Standing(lane)
+        def make(lane): return Repeating(lane)
     """,
 }
 BOT = "--soak-target=bot:make"
@@ -61,7 +61,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "no data": (N, "--soak-target=blind:make"),
     "end of data": (N, "--soak-target=ends:make"),
     "halted": (N, "--soak-target=breaks:make"),
-    "standing still": (N, "--soak-target=stands:make"),
+    "stale": (N, "--soak-target=repeats:make"),
     "two lanes": ("--soak-iterations=9", "--soak-mock", "--soak-seed=1,2"),
     "scenario": (N, "--soak-mock", "--soak-scenario=throttle@20"),
     "failing check": (N, BOT),
@@ -76,7 +76,7 @@ def pytest_soak_gate(lane, history):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_commands_say_what_the_session_said(
+def test_the_commands_print_what_the_session_printed(
     soak: Sessions, pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     soak.bot(**FILES)
@@ -90,23 +90,23 @@ def test_the_commands_say_what_the_session_said(
     assert verdict in result.out
     capsys.readouterr()
 
-    def said(*args: str) -> tuple[int, str]:
+    def output(*args: str) -> tuple[int, str]:
         code = main([args[0], str(result.latest), *args[1:]])
         return code, capsys.readouterr().out
 
-    code, text = said("gate")
+    code, text = output("gate")
     assert code == result.code
     shown = result.out.replace("\r", "")
     assert text.rstrip().splitlines()[-1] in shown
     assert all(line in shown for line in text.splitlines())
-    assert said("snapshot") == (result.code, result.text("POST_SOAK_SNAPSHOT.json"))
-    assert said("audit") == (result.code, result.text("POST_SOAK_AUDIT.md"))
-    document = json.loads(said("gate", "--json")[1])
+    assert output("snapshot") == (result.code, result.text("POST_SOAK_SNAPSHOT.json"))
+    assert output("audit") == (result.code, result.text("POST_SOAK_AUDIT.md"))
+    document = json.loads(output("gate", "--json")[1])
     assert document["verdict"] == snapshot["verdict"]
     assert [lane["criteria"] for lane in document["lanes"]] == [
         lane["criteria"] for lane in snapshot["lanes"]
     ]
-    _, verified = said("verify", "--json")
+    _, verified = output("verify", "--json")
     for lane, stored in zip(json.loads(verified)["lanes"], snapshot["lanes"], strict=True):
         assert lane["verdict"] == stored["delta_quality"]["verdict"]
         assert lane["full_apply_ratio"] == stored["delta_quality"]["full_apply_ratio"]

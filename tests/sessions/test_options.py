@@ -1,4 +1,4 @@
-"""What each option, ini value and variable does, and which wins."""
+"""The effect of each option, ini value and variable, and their precedence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fails, stops or is cut short outside of the checks: the gate and its commands say so."""
+"""Failures, exits and halts outside of the checks, in the gate and in the offline commands."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_halt_that_was_resumed_is_named(bot: Any, capsys: pytest.CaptureFixtur
     ],
     ids=["no-data", "check", "halt", "stale"],
 )
-def test_nothing_that_fails_or_stands_still_is_ready_to_be_frozen(
+def test_a_run_that_fails_or_is_stale_is_not_freeze_ready(
     bot: Any, pytester: pytest.Pytester, line: str, extra: str
 ) -> None:
     if extra:
@@ -137,19 +137,19 @@ def test_nothing_that_fails_or_stands_still_is_ready_to_be_frozen(
 
 
 class TestReference:
-    def made(self, bot: Any, line: str, n: int = 26) -> Result:
+    def reference(self, bot: Any, line: str, n: int = 26) -> Result:
         result: Result = bot(line, f"--soak-iterations={n}", "--soak-no-tune", "--soak-dir=noise")
         return result
 
     def test_one_of_fewer_than_24_iterations_gives_no_noise(self, bot: Any) -> None:
-        result = self.made(bot, "pass", n=6)
+        result = self.reference(bot, "pass", n=6)
         (history, *_) = read_references(result.folder / "noise" / "latest").lanes.values()
         assert not reference_of(history).kpis
         again = bot("pass", "--soak-iterations=8", "--soak-reference=noise")
         assert "gate: PASS" not in again.out
 
     def test_a_kpi_that_never_moved_gives_no_noise(self, bot: Any) -> None:
-        self.made(bot, "t['net_bps'] = 3.0; t['p95_latency_ms'] = 300.0")
+        self.reference(bot, "t['net_bps'] = 3.0; t['p95_latency_ms'] = 300.0")
         moving = "t['net_bps'] = 3.2 + 2 * ((i % 8) / 7. - .5)"
         alone = bot(moving).json("POST_SOAK_SNAPSHOT.json")["verdict"]
         referred = bot(moving, N, "--soak-reference=noise")
@@ -157,7 +157,7 @@ class TestReference:
 
     @pytest.mark.parametrize("how", ["unsealed", "cut"])
     def test_one_that_is_not_as_it_was_judged_is_refused(self, bot: Any, how: str) -> None:
-        noise = self.made(bot, "pass").folder / "noise" / "latest"
+        noise = self.reference(bot, "pass").folder / "noise" / "latest"
         if how == "unsealed":
             (noise / "judgement.jsonl").unlink()
         else:
@@ -170,7 +170,7 @@ class TestReference:
     def test_one_that_measured_another_kpi_is_refused(
         self, bot: Any, pytester: pytest.Pytester
     ) -> None:
-        self.made(bot, "pass")
+        self.reference(bot, "pass")
         pytester.mkdir("mine").joinpath("steady.yaml").write_text(
             "extends: steady\nkpis: {net_bps: {read: totals.other, unit: bps, better: up}}\n",
             encoding="utf-8",
@@ -187,7 +187,7 @@ class TestReference:
     def test_one_that_fits_still_makes_a_short_run_pass(self, bot: Any) -> None:
         moving = "t['net_bps'] = 3 + .01 * (i % 3); t['adverse_bps_p95'] = 2 + .001 * (i % 2);"
         moving += "t['slippage_bps_p95'] = 1 + .001 * (i % 4)"
-        self.made(bot, moving)
+        self.reference(bot, moving)
         again = bot(moving, "--soak-iterations=12", "--soak-reference=noise")
         assert again.code == 0
 

@@ -1,4 +1,4 @@
-"""The seal that a session writes, and the answers of the commands about real runs."""
+"""The seal that a session writes, and the offline commands on real runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def seals(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.text("judgement.jsonl").splitlines()]
 
 
-def test_a_run_is_sealed_with_what_it_was_judged_with(soak: Sessions) -> None:
+def test_a_seal_has_the_inputs_of_the_judgement(soak: Sessions) -> None:
     soak.bot()
     soak.pytester.makeconftest(
         "from pytest_soak import criterion\n"
@@ -135,7 +135,7 @@ def test_a_killed_run_has_a_state_and_no_verdict_until_it_is_resumed(
     assert main(["gate", "artifacts/soak"]) == 0
 
 
-def test_a_session_that_goes_on_is_running_for_everybody_else(soak: Sessions) -> None:
+def test_a_live_session_is_running_for_other_processes(soak: Sessions) -> None:
     soak.bot(
         test_a="import subprocess, sys\nfrom pytest_soak.cli import main\n"
         "def test_a(soak_iteration):\n"
@@ -153,7 +153,7 @@ def test_a_session_that_goes_on_is_running_for_everybody_else(soak: Sessions) ->
     assert main(["gate", "artifacts/soak"]) == 0
 
 
-def test_a_resumed_session_that_goes_on_is_running(soak: Sessions) -> None:
+def test_a_live_resumed_session_is_running(soak: Sessions) -> None:
     soak.bot()
     soak("--soak-iterations=2", *SHORT[1:])
     soak.pytester.makepyfile(
@@ -176,7 +176,7 @@ def test_a_resumed_session_that_goes_on_is_running(soak: Sessions) -> None:
         "{'own': 1}",
     ],
 )
-def test_the_commands_say_what_the_session_said_of_any_answer(
+def test_the_commands_repeat_the_verdict_for_any_result_of_a_hook(
     soak: Sessions, answer: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     soak.bot()
@@ -211,7 +211,7 @@ def test_the_crash_of_a_worker_is_sealed(
     assert [lane["state"] for lane in document["lanes"]] == ["done", "lost"]
 
 
-# -- resuming what does not agree --------------------------------------------------------------
+# -- resuming a run whose files disagree --------------------------------------------------------
 
 
 def edit_run(path: Path, **fields: Any) -> None:
@@ -227,10 +227,10 @@ def change_entries(path: Path, change: Callable[[list[dict[str, Any]]], object])
     write_journal(path / "journal.jsonl", entries)
 
 
-def test_what_does_not_agree_is_not_resumed(soak: Sessions) -> None:
+def test_a_run_whose_files_disagree_is_not_resumed(soak: Sessions) -> None:
     soak.bot()
     soak("--soak-iterations=2", *SHORT[1:])
-    run = soak(*SHORT, "--soak-resume")  # with a plan line
+    run = soak(*SHORT, "--soak-resume")  # its journal has a plan entry
     files = {path: path.read_bytes() for path in run.latest.iterdir() if path.is_file()}
     decision = next(n for n, entry in enumerate(run.entries()) if entry["type"] == "decision")
     plan = next(n for n, entry in enumerate(run.entries()) if entry["type"] == "plan")

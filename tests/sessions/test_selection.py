@@ -1,4 +1,4 @@
-"""Which tests take part, which lanes are selected, and when the run is made."""
+"""Which tests take part, which lanes are selected, and when the run directory is made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LANE = "steady-BTCUSDT-1"
 TWO = ("--soak-iterations=3", BOT, "--soak-seed=1,2")
 WORKERS = ("-p", "xdist", "-n", "2")
 PYTESTS = ("plugins:", "platform ", "cachedir:", "rootdir:")
-"""Lines of pytest that hold paths of the machine."""
+"""Lines of pytest with paths of the machine."""
 PLAIN_AND_WORKERS = pytest.mark.parametrize("workers", [(), WORKERS], ids=["plain", "n2"])
 CHECK = "def test_check(soak_iteration): pass\n"
 DYNAMIC = (
@@ -24,18 +24,18 @@ DYNAMIC = (
 
 
 def session(soak: Sessions, *args: str) -> Result:
-    """In a process of its own where workers are asked for."""
+    """A session, in its own process if it has workers."""
     if "xdist" in args:
         pytest.importorskip("xdist")
     return soak(*args, subprocess="xdist" in args)
 
 
 def runs(soak: Sessions) -> list[str]:
-    """Run ids, the newest first, of all that is stored."""
+    """The ids of all stored runs, the newest first."""
     folder = soak.folder / "artifacts" / "soak"
-    found = [folder / "latest", *sorted((folder / "runs").glob("*"))]
+    paths = [folder / "latest", *sorted((folder / "runs").glob("*"))]
     return [
-        json.loads((path / "run.json").read_text())["run_id"] for path in found if path.exists()
+        json.loads((path / "run.json").read_text())["run_id"] for path in paths if path.exists()
     ]
 
 
@@ -64,7 +64,8 @@ def test_a_session_whose_tests_take_no_part_says_so(soak: Sessions, args: tuple[
         assert "not seen at collection" in words
     assert f"warning: {heading}, as named above" in summary
     assert result.outcomes["warnings"] == (2 if "xdist" in args else 1)
-    ours = result.out[result.out.index("soak: ") :].splitlines()  # above: other plugins' headers
+    # Before it are the headers of other plugins.
+    ours = result.out[result.out.index("soak: ") :].splitlines()
     assert max(len(line) for line in ours if not line.startswith(PYTESTS)) <= 100
 
 
@@ -122,7 +123,7 @@ def test_beside_a_check_only_those_that_ask_for_the_soak_are_named(soak: Session
     result = soak("--soak-iterations=2", BOT)
     assert result.outcomes["deselected"] == 6
     assert "soak: warning: 4 tests that ask for the soak's fixtures take no part:" in result.out
-    # What follows may show source lines, of whatever was in a file of that name before.
+    # The warnings summary may show source lines of another file with this name.
     named, _, _ = result.out.partition("warnings summary")
     assert "test_plain" not in named
     assert "test_case" not in named
@@ -137,15 +138,15 @@ def test_one_that_asks_for_the_soak_beside_a_check(soak: Sessions) -> None:
 
 
 def test_a_check_of_several_may_be_left_out_of_an_iteration(soak: Sessions) -> None:
-    """The iteration happens all the same, by the other check."""
+    """The iteration still runs, for the other check."""
     soak.bot(test_a=CHECK + "def test_other(soak_iteration): pass\n")
     result = soak("--soak-iterations=3", BOT, f"--deselect=test_a.py::test_other[{LANE}/0002]")
     assert result.code == 0, result.out
     assert result.outcomes["deselected"] == 1
 
 
-def test_no_warning_where_none_can_surprise(soak: Sessions) -> None:
-    """Ordinary tests beside a check, and an autouse fixture that looks what a test asks for."""
+def test_ordinary_tests_beside_a_check_cause_no_warning(soak: Sessions) -> None:
+    """Nor does an autouse fixture that requests a fixture only if the test has it."""
     soak.bot(
         conftest="import pytest\n@pytest.fixture(autouse=True)\ndef look(request):\n"
         "    if 'soak_iteration' in request.fixturenames:\n"
@@ -258,7 +259,7 @@ FAILING = "def test_check(soak_iteration): assert soak_iteration.number != 2\n"
 
 
 def cached(soak: Sessions, *args: str) -> pytest.RunResult:
-    """A session with pytest's cache, which the harness leaves out."""
+    """A session with pytest's cache, which the harness switches off."""
     return soak.pytester.runpytest_subprocess("--soak-iterations=4", BOT, *args)
 
 
@@ -282,8 +283,8 @@ def test_failed_first_is_only_an_order(soak: Sessions) -> None:
 def test_stepwise_goes_on_with_a_part(soak: Sessions) -> None:
     soak.bot(test_a=FAILING)
     assert cached(soak, "--sw", "-p", "no:randomly").ret == 2
-    # pytest remembers what failed last, which is the gate, and then begins anew. An iteration is
-    # remembered where the gate did not come to speak.
+    # pytest stores the last failure, which is the gate, and then starts from the beginning. Only
+    # in a session without a gate is an iteration the last failure.
     assert cached(soak, "--sw", "-p", "no:randomly").ret == 2
     cache = soak.folder / ".pytest_cache/v/cache/stepwise"
     stored = json.loads(cache.read_text())
@@ -308,7 +309,7 @@ def test_many_ranges_are_shortened(soak: Sessions) -> None:
 
 
 def test_a_skip_mark_or_hook_of_the_run_phase_still_says_why(soak: Sessions) -> None:
-    """Items that are left out after the selection was checked."""
+    """The items are skipped after the selection was checked."""
     soak.bot(
         conftest="def pytest_runtest_logstart(nodeid, location): pass\n"
         "def pytest_runtest_protocol(item):\n"
@@ -493,7 +494,7 @@ def test_an_interrupt_while_collecting_begins_no_run(soak: Sessions) -> None:
 
 
 def test_a_directory_that_cannot_be_used_is_refused_before_the_first_item(soak: Sessions) -> None:
-    """Found when the run is made, after the collection."""
+    """The error appears when the run directory is made, after the collection."""
     soak.bot()
     folder = soak.folder / "artifacts" / "soak"
     folder.mkdir(parents=True)
@@ -505,7 +506,7 @@ def test_a_directory_that_cannot_be_used_is_refused_before_the_first_item(soak: 
 
 
 def test_the_run_is_where_the_session_began(soak: Sessions) -> None:
-    """Modules that change the working directory when they are imported move no run."""
+    """A module that changes the working directory at its import does not move the run."""
     (soak.folder / "elsewhere").mkdir()
     soak.bot(test_a="import os\nos.chdir('elsewhere')\n" + CHECK)
     result = soak("--soak-iterations=2", BOT, subprocess=True)

@@ -1,6 +1,6 @@
-"""What must not pass without a word: unknown names, absurd figures, artifacts that fail.
+"""Faults that must not pass silently: unknown names, absurd figures, artifacts that fail.
 
-Every session here has a bot that is good but for one thing.
+Every bot here is good except for one fault.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def bot(soak: Sessions, pytester: pytest.Pytester) -> Any:
 
 def criterion(result: Result, name: str) -> dict[str, Any]:
     criteria = {item["name"]: item for item in result.json("POST_SOAK_SNAPSHOT.json")["criteria"]}
-    found: dict[str, Any] = criteria[name]
-    return found
+    entry: dict[str, Any] = criteria[name]
+    return entry
 
 
 def offline_agrees(result: Result, capsys: pytest.CaptureFixture[str]) -> None:
-    """The commands end as the session did, and print no traceback."""
+    """The commands have the exit code of the session, and print no traceback."""
     capsys.readouterr()
     codes = {command: main([command, str(result.latest)]) for command in ("gate", "snapshot")}
     audit, explain = main(["audit", str(result.latest)]), main(["explain", str(result.latest)])
@@ -121,13 +121,13 @@ def test_an_unusable_volume_is_not_replaced_by_the_counts(
 def test_a_misspelt_echo_is_named_once_and_changes_nothing(bot: Any) -> None:
     result = bot('r["effective_params"] = {"pool_sise": 8, "base_spred_bps": 1}')
     assert result.code == 0
-    said = "effective_params.base_spred_bps (did you mean 'base_spread_bps'?), first in iteration 1"
-    assert result.out.count(said) == 1
-    assert said in result.text("POST_SOAK_AUDIT.md")
+    note = "effective_params.base_spred_bps (did you mean 'base_spread_bps'?), first in iteration 1"
+    assert result.out.count(note) == 1
+    assert note in result.text("POST_SOAK_AUDIT.md")
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "note"),
     [
         ('r["fills"]["maker_vol"] = 3', "fills.maker_vol (did you mean 'maker_volume'?)"),
         ('t["p95_latency"] = 3', "totals.p95_latency (did you mean 'p95_latency_ms'?)"),
@@ -140,10 +140,10 @@ def test_a_misspelt_echo_is_named_once_and_changes_nothing(bot: Any) -> None:
         ('r["audit"] = [{"event": "HEARTBEAT"}]', "audit event 'HEARTBEAT'"),
     ],
 )
-def test_an_unknown_field_of_a_known_section_is_named_once(bot: Any, line: str, said: str) -> None:
+def test_an_unknown_field_of_a_known_section_is_named_once(bot: Any, line: str, note: str) -> None:
     result = bot(line)
-    assert result.out.count(said) == 1
-    assert said in result.text("POST_SOAK_AUDIT.md").replace("\\", "")
+    assert result.out.count(note) == 1
+    assert note in result.text("POST_SOAK_AUDIT.md").replace("\\", "")
 
 
 def test_a_change_that_the_echo_leaves_out_fails_delta_quality(
@@ -181,7 +181,7 @@ def test_a_change_that_the_echo_leaves_out_fails_delta_quality(
         't["net_bps"] = 10**400; r["\\ud800"] = "\\x1b[31m<b>"',
     ],
 )
-def test_an_absurd_figure_does_not_take_the_verdict_with_it(
+def test_a_run_with_an_absurd_figure_still_has_a_verdict(
     bot: Any, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     result = bot(line)
@@ -202,21 +202,19 @@ def test_numbers_of_every_type_are_data(bot: Any, value: str) -> None:
     assert criterion(result, "net_bps")["value"] == 3.5
 
 
-def test_no_data_says_what_was_there_wherever_it_is_read(
-    bot: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_data_shows_the_value_everywhere(bot: Any, capsys: pytest.CaptureFixture[str]) -> None:
     result = bot('t["net_bps"] = "300ms"', "-vv")
-    said = "totals.net_bps is a text, '300ms'"
+    reason = "totals.net_bps is a text, '300ms'"
     assert result.code == 1
-    assert said in criterion(result, "net_bps")["reason"]
-    assert said in result.text("FAILURES.md")
-    assert result.out.count(said) >= 26  # on the line of each iteration, too
+    assert reason in criterion(result, "net_bps")["reason"]
+    assert reason in result.text("FAILURES.md")
+    assert result.out.count(reason) >= 26  # also on the line of each iteration
     main(["explain", str(result.latest), "--iteration", "3"])
-    assert said in " ".join(capsys.readouterr().out.split())
+    assert reason in " ".join(capsys.readouterr().out.split())
 
 
-def test_an_artifact_that_cannot_be_made_costs_that_artifact_only(bot: Any) -> None:
-    # Broken in a process of its own, so that no other test meets it.
+def test_an_artifact_that_cannot_be_made_stops_no_other(bot: Any) -> None:
+    # Replaced in a separate process, so that other tests keep the real function.
     broken = "def audit(*_): raise RuntimeError('no audit today')"
     result = bot(
         f"import pytest_soak.session.judging as a; exec({broken!r}, a.__dict__)", subprocess=True

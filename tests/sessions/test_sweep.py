@@ -1,4 +1,4 @@
-"""A sweep as a session: lanes, gate, files, the same bytes on any way to them."""
+"""A sweep as a session: lanes, gate and files; plain, spread and resumed give the same bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILES = ("SWEEP.md", "SWEEP.csv", "SWEEP.svg")
 
 
 def files(result: Result) -> dict[str, str]:
-    """Everything that must not depend on how the session ran."""
+    """The files that must be the same for every kind of session."""
     return {
         **{name: result.text(name) for name in FILES},
         **{lane: result.journal(lane).decode() for lane in IDS},
@@ -46,7 +46,7 @@ def test_lanes_start_at_their_points_with_the_tuner_off(soak: Sessions) -> None:
     assert [row["base_spread_bps"] for row in rows] == ["0.3", "0.5", "0.7"]
     assert [row["is_reference"] for row in rows] == ["0", "1", "0"]
     net = [float(row["net_bps_mean"]) for row in rows]
-    assert net == sorted(net)  # a wider quote earns more a fill
+    assert net == sorted(net)  # a wider quote earns more per fill
     assert "sweep, tuner off" in result.out
     assert "best window: " in result.out
     assert max(map(len, result.out.partition("= soak =")[2].splitlines()[1:-1])) <= 100
@@ -128,9 +128,9 @@ def test_the_gate_reports_what_binds(soak: Sessions) -> None:
     assert strict.code == 1
     failing = {"net_bps": "FAIL", "pass_count_last8": "FAIL"}
     for lane in strict.json("POST_SOAK_SNAPSHOT.json")["lanes"]:
-        assert {one["name"] for one in lane["criteria"]} == set(CRITERIA)
-        assert all(one.get("binding", True) for one in lane["criteria"])
-        verdicts = {one["name"]: one["verdict"] for one in lane["criteria"]}
+        assert {item["name"] for item in lane["criteria"]} == set(CRITERIA)
+        assert all(item.get("binding", True) for item in lane["criteria"])
+        verdicts = {item["name"]: item["verdict"] for item in lane["criteria"]}
         assert {name: word for name, word in verdicts.items() if word != "PASS"} == {
             **TOO_SHORT,
             **failing,
@@ -165,12 +165,12 @@ def test_the_tuner_can_be_left_on(soak: Sessions) -> None:
 def test_a_check_sees_the_point(soak: Sessions) -> None:
     soak.pytester.makepyfile(
         test_a="def test_a(soak_iteration, soak_lane, soak_runtime):\n"
-        "    (one,) = soak_lane.sweep\n"
-        "    assert (one.key, one.replaces) == ('base_spread_bps', 0.5)\n"
-        "    assert soak_runtime[one.key] == one.value\n"
+        "    (swept,) = soak_lane.sweep\n"
+        "    assert (swept.key, swept.replaces) == ('base_spread_bps', 0.5)\n"
+        "    assert soak_runtime[swept.key] == swept.value\n"
     )
     pytest.importorskip("xdist")
-    result = soak(*MOCK, SPEC, "-n", "2", subprocess=True)  # what a worker gets is data
+    result = soak(*MOCK, SPEC, "-n", "2", subprocess=True)  # a worker gets plain data
     assert result.code == 0, result.out
 
 

@@ -1,4 +1,4 @@
-"""No file of a stored run can be changed so that the run gets a better verdict, or a traceback."""
+"""No change of a file of a stored run gives a better verdict, or a traceback."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Run:
     name: str
     path: Path
     exit: int
-    """Of ``gate`` before anything was changed."""
+    """Exit code of ``gate`` before any change."""
 
     def files(self) -> list[Path]:
-        """All but most of the summaries, which are alike."""
+        """All files; of the summaries, which are alike, only the first of each lane."""
         files = sorted(path for path in self.path.rglob("*") if path.is_file())
         return [
             path
@@ -41,7 +41,7 @@ class Run:
             if not path.name.startswith("ITER_SUMMARY") or path.stem.endswith("_1")
         ]
 
-    def takes_part(self, path: Path) -> bool:
+    def is_judged_from(self, path: Path) -> bool:
         return path.name in JUDGED_FROM
 
 
@@ -54,12 +54,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     soak(folder, "limits", "--soak-target=bot:poor", "--soak-seed=1,2")
     (folder / "conftest.py").write_text(HOOK)
     soak(folder, "hook", "--soak-target=bot:make")
-    made = [
+    stored = [
         Run(name, folder / name / "latest", main(["gate", str(folder / name)]))
         for name in ("pass", "limits", "hook")
     ]
-    assert [run.exit for run in made] == [0, 1, 1]
-    return made
+    assert [run.exit for run in stored] == [0, 1, 1]
+    return stored
 
 
 def soak(folder: Path, name: str, *args: str) -> None:
@@ -80,8 +80,8 @@ def gate(run: Run) -> int:
 
 
 def allowed(run: Run, path: Path) -> set[int]:
-    """Exit codes of ``gate`` once ``path`` was changed: worse than before, or a file of no say."""
-    return {2} if run.takes_part(path) else {run.exit}
+    """Exit codes of ``gate`` after a change of ``path``: 2, or unchanged for a file it ignores."""
+    return {2} if run.is_judged_from(path) else {run.exit}
 
 
 def quiet(capsys: pytest.CaptureFixture[str]) -> str:
@@ -92,7 +92,7 @@ def quiet(capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.fixture
 def unchanged(runs: list[Run]) -> Iterator[list[Run]]:
-    """The runs; at the end they must judge as they did, so that every change was undone."""
+    """The runs; at the end their exit codes must be as before, so every change was undone."""
     yield runs
     assert [gate(run) for run in runs] == [run.exit for run in runs]
 
@@ -100,9 +100,9 @@ def unchanged(runs: list[Run]) -> Iterator[list[Run]]:
 def test_a_thousand_single_bytes(unchanged: list[Run], capsys: pytest.CaptureFixture[str]) -> None:
     rng = random.Random(20_260_101)
     places = [(run, path) for run in unchanged for path in run.files() if path.stat().st_size]
-    judged = [(run, path) for run, path in places if run.takes_part(path)]
+    judged = [(run, path) for run, path in places if run.is_judged_from(path)]
     outcomes: Counter[tuple[str, int]] = Counter()
-    # Every file once or more; most of them in those that the verdict is made from.
+    # Every file at least once; most changes are in the files that the verdict depends on.
     chosen = [*places, *rng.choices(judged, k=1000)][:1000]
     for run, path in chosen:
         whole = path.read_bytes()
@@ -127,7 +127,7 @@ def test_every_file_removed(unchanged: list[Run], capsys: pytest.CaptureFixture[
         for path in run.files():
             whole = path.read_bytes()
             path.unlink()
-            for command in COMMANDS if run.takes_part(path) else ("gate",):
+            for command in COMMANDS if run.is_judged_from(path) else ("gate",):
                 code = main([command, str(run.path)])
                 error = quiet(capsys)
                 if command == "gate":
@@ -157,7 +157,7 @@ def test_a_whole_file_cut_anywhere(
     unchanged: list[Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for run in unchanged:
-        for path in (item for item in run.files() if run.takes_part(item)):
+        for path in (item for item in run.files() if run.is_judged_from(item)):
             whole = path.read_bytes()
             for part in range(0, len(whole), max(1, len(whole) // 12)):
                 path.write_bytes(whole[:part])
