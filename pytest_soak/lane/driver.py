@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from pytest_soak.canonical import canonical_json, scrubbed
-from pytest_soak.lane.deadline import DeadlinePassed, call
+from pytest_soak.lane.deadline import Calls, DeadlinePassed
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import (
     EndOfData,
@@ -19,6 +21,8 @@ from pytest_soak.protocol import (
 
 T = TypeVar("T")
 Kind = Literal["error", "timeout", "contract", "end_of_data"]
+STOP_TIMEOUT_S = 10.0
+"""``stop()`` has this deadline, with and without ``--soak-timeout``."""
 
 
 class TargetFailed(Exception):  # noqa: N818 - the runner makes a halt of it
@@ -30,26 +34,30 @@ class TargetFailed(Exception):  # noqa: N818 - the runner makes a halt of it
 
 
 class TargetDriver:
-    """The only one who calls the target. Whatever it raises comes out as TargetFailed.
+    """The only caller of the target. An exception of the target is raised as TargetFailed.
 
-    ``passing`` are exceptions that are not the target's to answer for: a person's Ctrl-C, the
-    session's own end.
+    ``calls`` makes the calls, with their deadline. ``passing`` are exceptions that are raised
+    unchanged, because the target is not their cause: Ctrl-C, the end of the session.
     """
 
     def __init__(
         self,
         lane: Lane,
         make_target: Callable[[Lane], Target],
-        timeout_s: float | None,
+        calls: Calls,
         passing: tuple[type[BaseException], ...],
     ) -> None:
         self.target: Target | None = None
         self._lane = lane
         self._make_target = make_target
-        self._timeout_s = timeout_s
+        self._calls = calls
         self._passing: tuple[type[BaseException], ...] = (TargetFailed, *passing)
-        self._running = False
-        """A call that a deadline or Ctrl-C left behind may still run on its thread."""
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        """Threads that began during calls of the target and would keep the process alive."""
+        return tuple(thread for thread in self._threads if thread.is_alive())
 
     def start(
         self,
@@ -65,7 +73,7 @@ class TargetDriver:
             )
         self.target = target  # before start: what was started is stopped, whatever comes between
         if scenarios:
-            self._calling("the scenarios", lambda: announce(target, scenarios))
+            self._calling("announcing the scenarios", lambda: announce(target, scenarios))
         start = getattr(target, "start", None)
         if callable(start):
             self._calling("start() raised", lambda: start(runtime))
@@ -76,23 +84,19 @@ class TargetDriver:
         target = self.target
         if target is None:
             raise AssertionError("the target was not started")
-        self._running = True
         try:
-            report = call(lambda: target.run(number, runtime), self._timeout_s)
+            with self._noting_threads():
+                report = self._calls.call(lambda: target.run(number, runtime))
         except EndOfData as end:
-            self._running = False
             raise TargetFailed("end_of_data", str(end) or "the target has no data left") from None
         except DeadlinePassed:
             raise TargetFailed(
-                "timeout", f"the target did not return within {self._timeout_s:g} s"
+                "timeout", f"the target did not return within {self._calls.timeout_s:g} s"
             ) from None
         except self._passing:
-            self._running = self._timeout_s is not None
             raise
         except BaseException as error:
-            self._running = False
             raise TargetFailed("error", _text("the target raised", error)) from error
-        self._running = False
         if not isinstance(report, Mapping):
             raise TargetFailed(
                 "contract",
@@ -116,18 +120,43 @@ class TargetDriver:
         return state
 
     def stop(self) -> None:
-        """Tell the target, unless a call into it may still be running."""
+        """Stop the target, if it was made; an earlier call of it may still be running.
+
+        Raises TargetFailed.
+        """
         stop = getattr(self.target, "stop", None)
-        if callable(stop) and not self._running:
-            self._calling("stop() raised", stop)
+        try:
+            if callable(stop):
+                with self._noting_threads(), self._naming("stop() raised", STOP_TIMEOUT_S):
+                    self._calls.last(stop, STOP_TIMEOUT_S)
+        finally:
+            self._calls.end()
 
     def _calling(self, doing: str, function: Callable[[], T]) -> T:
+        with self._noting_threads(), self._naming(doing, self._calls.timeout_s):
+            return self._calls.call(function)
+
+    @contextmanager
+    def _naming(self, doing: str, timeout_s: float | None) -> Iterator[None]:
+        """Raises TargetFailed with what was done for an exception of the target."""
         try:
-            return function()
+            yield
         except self._passing:
             raise
+        except DeadlinePassed:
+            text = f"{doing.removesuffix(' raised')} took longer than {timeout_s:g} s"
+            raise TargetFailed("timeout", text) from None
         except BaseException as error:
             raise TargetFailed("error", _text(doing, error)) from error
+
+    @contextmanager
+    def _noting_threads(self) -> Iterator[None]:
+        before = set(threading.enumerate())
+        try:
+            yield
+        finally:
+            new = [thread for thread in threading.enumerate() if thread not in before]
+            self._threads += [thread for thread in new if not thread.daemon]
 
 
 def announce(target: Target, planned: Sequence[Scheduled]) -> None:

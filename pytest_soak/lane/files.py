@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pytest_soak.canonical import scrubbed
 from pytest_soak.lane.runtime import RuntimeFile
+from pytest_soak.lane.watchdog import Stacks
 from pytest_soak.loop.entries import state_hash_of
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.model import Entry, Iteration
@@ -20,6 +22,15 @@ from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import Journal
 from pytest_soak.store.lines import LineFile
 from pytest_soak.store.rundir import LaneDirectory
+from pytest_soak.store.stacks import StacksFile
+from pytest_soak.store.temporary import remove_temporary
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+F = TypeVar("F", bound=_Closable)
 
 
 class LaneFiles(Protocol):
@@ -32,6 +43,10 @@ class LaneFiles(Protocol):
     @property
     def can_resume(self) -> bool:
         """Whether a later session may continue the lane, and needs the target's state for it."""
+
+    @property
+    def stacks(self) -> Stacks | None:
+        """The file for the stacks of a process that hangs."""
 
     def append(self, *lines: Entry, sync: bool = True) -> None:
         """Append to the journal; durable on return, or with the next append if not ``sync``."""
@@ -71,14 +86,23 @@ class StoredFiles:
         """Open them. Raises StoreError, and EntryError for a journal without a start entry."""
         self._directory = LaneDirectory(path)
         self._journal = Journal.open(path / names.JOURNAL)
+        self._opened: list[_Closable] = [self._journal]
         try:
+            remove_temporary(path)
             profile = fold(self._journal.entries[:1]).profile
             self._runtime = RuntimeFile(path / names.RUNTIME, profile)
-            self._log = LineFile(path / names.LOG)
-            self._timing = LineFile(path / names.TIMING)
+            self._log = self._kept(LineFile(path / names.LOG))
+            self._timing = self._kept(LineFile(path / names.TIMING))
+            self._stacks = self._kept(StacksFile(path))
         except BaseException:
-            self._journal.close()
+            with suppress(StoreError):
+                self.release()
             raise
+
+    def _kept(self, file: F) -> F:
+        """``file``, which is closed with the lane."""
+        self._opened.append(file)
+        return file
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -88,10 +112,16 @@ class StoredFiles:
     def can_resume(self) -> bool:
         return True
 
+    @property
+    def stacks(self) -> Stacks | None:
+        return self._stacks
+
     def append(self, *lines: Entry, sync: bool = True) -> None:
         self._journal.append(*lines, sync=sync)
 
     def restore(self, values: Mapping[str, float]) -> bool:
+        # Another run may be at this path now: its runtime file is none of this lane.
+        self._journal.check_path()
         return self._runtime.restore(values)
 
     def holds(self, state_hash: str) -> bool:
@@ -101,6 +131,7 @@ class StoredFiles:
         return self._runtime.read()
 
     def write(self, values: Mapping[str, float], state_hash: str | None = None) -> None:
+        self._journal.check_path()
         self._runtime.write(values, state_hash)
 
     def log(self, line: str) -> None:
@@ -121,13 +152,29 @@ class StoredFiles:
         return scrubbed(text.replace(f"{self._directory.path}{os.sep}", ""))
 
     def close(self, state: LaneState) -> None:
-        self.release()
+        try:
+            # Before the lock is free: another process may write the lane from then on.
+            self._write_state(state)
+        finally:
+            self.release()
+
+    def _write_state(self, state: LaneState) -> None:
+        try:
+            self._journal.check_path()
+        except StoreError:
+            return  # the journal has gone, which the lane's halt or the gate says
         self._directory.write_json(names.TUNING_STATE, tuning_state(state))
 
     def release(self) -> None:
-        self._journal.close()
-        self._log.close()
-        self._timing.close()
+        """Close all files, also if one cannot be closed. Raises the first StoreError."""
+        errors: list[StoreError] = []
+        while self._opened:
+            try:
+                self._opened.pop().close()
+            except StoreError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
 
 class NoFiles:
@@ -147,6 +194,10 @@ class NoFiles:
     @property
     def can_resume(self) -> bool:
         return False
+
+    @property
+    def stacks(self) -> Stacks | None:
+        return None
 
     def append(self, *lines: Entry, sync: bool = True) -> None:
         self.journal.extend(lines)

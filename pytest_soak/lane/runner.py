@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +12,13 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from pytest_soak.lane.core import LaneCore
+from pytest_soak.lane.deadline import Calls
 from pytest_soak.lane.driver import TargetDriver, TargetFailed, restorer
 from pytest_soak.lane.files import LaneFiles
 from pytest_soak.lane.hooks import Proposer, place_of
 from pytest_soak.lane.masked import masked_decision, masked_observation, public_names
 from pytest_soak.lane.runtime import carried_out
+from pytest_soak.lane.watchdog import Watchdog
 from pytest_soak.loop.entries import runtime_of
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import (
@@ -62,16 +65,20 @@ class LaneRunner:
         proposer: Proposer | None = None,
         passing: tuple[type[BaseException], ...] = (),
         mask: Masker | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         """Take over the opened files and complete a decision that a stop interrupted.
 
-        ``passing`` are exceptions that are raised unchanged, as Ctrl-C is. Raises StoreError and
-        ValueError for a journal or runtime file that cannot be used; the files are closed then.
+        ``timeout_s`` is the deadline of each call of the target; ``watchdog`` ends the process if
+        the target never gives the interpreter back. ``passing`` are exceptions that are raised
+        unchanged, as Ctrl-C is. Raises StoreError and ValueError for a journal or runtime file that
+        cannot be used; the files are closed then.
         """
         self.lane = lane
         session_ends: tuple[type[BaseException], ...] = (KeyboardInterrupt, GeneratorExit, *passing)
         self._passing: tuple[type[BaseException], ...] = (LaneHalted, *session_ends)
-        self._driver = TargetDriver(lane, make_target, timeout_s, session_ends)
+        calls = Calls(timeout_s, watchdog, files.stacks)
+        self._driver = TargetDriver(lane, make_target, calls, session_ends)
         self._proposer = proposer
         self._files = files
         self.fresh_from: int | None = None
@@ -110,6 +117,11 @@ class LaneRunner:
     def target(self) -> Target | None:
         """The target, once it was made."""
         return self._driver.target
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        """Threads that the target began and that would keep the process alive."""
+        return self._driver.threads
 
     @property
     def previous(self) -> Iteration | None:
@@ -182,15 +194,26 @@ class LaneRunner:
     def stop(self) -> None:
         """End the lane in this process: stop the target and close the files.
 
-        Raises TargetFailed when the target's ``stop()`` failed.
+        Raises TargetFailed if the target's ``stop()`` failed or was late, StoreError if a file
+        could not be closed; if both happened, TargetFailed with both texts.
         """
         if self._stopped:
             return
         self._stopped = True
+        failed: TargetFailed | None = None
         try:
             self._driver.stop()
+        except TargetFailed as error:
+            failed = error
         finally:
-            self._files.close(self.state)
+            try:
+                self._files.close(self.state)
+            except StoreError as error:
+                if failed is None:
+                    raise
+                raise TargetFailed(failed.kind, f"{failed}; {error}") from failed.__cause__
+        if failed is not None:
+            raise failed
 
     # -- what can go wrong ---------------------------------------------------------------------
 

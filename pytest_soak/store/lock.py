@@ -176,12 +176,12 @@ def _describe_holder(directory: Path) -> str:
 
 def _describe_writer(journal: Path) -> str:
     holder = _named_holder(journal.with_name(names.JOURNAL_HOLDER))
-    process = "a process that is not named"
+    process = "it is not named"
     if holder is not None:
         process = f"process {holder.pid} on {holder.host}, since {holder.since}"
     return (
-        f"{journal} is being written by another session or its worker ({process}): a worker of an "
-        "ended session may still run its iteration; wait until it ends, or stop it"
+        f"{journal} is being written by another process ({process}): a worker of an ended session "
+        "may still run its iteration; wait until it ends, or stop it"
     )
 
 

@@ -213,7 +213,7 @@ def test_a_directory_that_takes_no_name_can_still_be_locked(
     path = tmp_path / "journal.jsonl"
     monkeypatch.setattr(lock_module, "atomic_write_bytes", full)
     journal = Journal.create(path)
-    with pytest.raises(LockHeld, match="a process that is not named"):
+    with pytest.raises(LockHeld, match=r"by another process \(it is not named\)"):
         Journal.open(path)
     journal.close()
 
