@@ -99,24 +99,37 @@ def load_recording(
 
     Raises RecordingError, one line, for everything that is wrong with the file.
     """
-    import numpy as np
-
     if not path:
         raise RecordingError(
             "replay needs recorded market data and none is given: --soak-data=FILE (or ini "
             "soak_data), an .npz whose array 'data' has the event layout of hftbacktest 2.x"
         )
     file = Path(path)
-    events = _aligned(read_events(file, largest_gib), EVENT_FIELDS)
+    try:
+        return _checked(read_events(file, largest_gib), file, tick_size, lot_size)
+    except MemoryError:
+        raise RecordingError(
+            f"replay: there is not enough memory for the events of {shown(file)}, "
+            f"{file.stat().st_size:,} bytes on disk; cut the recording"
+        ) from None
+
+
+def _checked(
+    rows: NDArray[Any], file: Path, tick_size: float | None, lot_size: float | None
+) -> Recording:
+    import numpy as np
+
+    events = _aligned(rows, EVENT_FIELDS)
     kinds = kinds_of(events)
     _check_kinds(events, kinds, file)
     _check_values(events, kinds, file)
     for field in ("exch_ts", "local_ts"):
         _check_times(events[field], field, file)
+    # Before the order: a feed that is received too early is usually out of order as well.
+    _check_latency(events, kinds, file)
     local = _check_sorted(events, "local_ts", LOCAL, file)
     _check_sorted(events, "exch_ts", EXCHANGE, file)
     _check_span(local, file)
-    _check_latency(events, kinds, file)
     quoted = np.isin(kinds, (DEPTH, TRADE, SNAPSHOT, BEST))
     prices, quantities = np.unique(events["px"][quoted]), np.unique(events["qty"][quoted])
     tick = _checked_grid(tick_size or _price_step(prices, file), prices, "tick_size", file)

@@ -352,6 +352,15 @@ def test_every_event_received_before_it_was_sent(tmp_path: Path) -> None:
     assert "correct_local_timestamp" in message
 
 
+def test_a_feed_that_is_early_and_therefore_out_of_order_is_early(tmp_path: Path) -> None:
+    array = market()
+    array["ev"][50:60] &= ~np.uint64(EXCH)
+    array["exch_ts"][50:60] = array["exch_ts"][70]
+    array["local_ts"] = array["exch_ts"] - 1
+
+    assert "100 % of the events" in refusal(saved(tmp_path, array))
+
+
 @pytest.mark.parametrize("hours", [1, 24])
 def test_a_clock_of_another_time_zone(tmp_path: Path, hours: int) -> None:
     array = market()
@@ -411,6 +420,18 @@ def test_values_beyond_a_given_grid(tmp_path: Path, field: str, value: float) ->
 
     with pytest.raises(RecordingError, match=r"1e\+300"):
         load_recording(saved(tmp_path, array), 0.5, 0.25)
+
+
+def test_memory_that_ends_during_the_checks_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    path = saved(tmp_path, market())
+    monkeypatch.setattr(np, "zeros", no_memory)
+
+    assert "not enough memory for the events" in refusal(path)
 
 
 def test_missing_extra_says_how_to_install_it(
