@@ -28,6 +28,7 @@ from pytest_soak.targets.replay.events import (
     kinds_of,
     kinds_text,
 )
+from pytest_soak.targets.replay.grid import checked_step, price_step, quantity_step
 from pytest_soak.targets.replay.plausibility import (
     Plausibility,
     feed_latency_ns,
@@ -54,10 +55,6 @@ LATENCY_FIELDS: tuple[tuple[str, str], ...] = (
 _SNAPSHOT_WITHIN_NS = 10 * SECOND_NS
 _LEAST_LATENCY_NS = 100_000
 _ALIGNMENT = 64
-_GRID_TOLERANCE = 1e-3
-_MOST_STEPS = 2.0**53
-"""Of tick or lot in one value: beyond this a float does not tell two neighbours apart."""
-
 _LATEST_NS = 1 << 62
 _SINCE_1970_NS = (10**18, 41 * 10**17)
 """The years 2001 to 2099."""
@@ -132,8 +129,8 @@ def _checked(
     _check_span(local, file)
     quoted = np.isin(kinds, (DEPTH, TRADE, SNAPSHOT, BEST))
     prices, quantities = np.unique(events["px"][quoted]), np.unique(events["qty"][quoted])
-    tick = _checked_grid(tick_size or _price_step(prices, file), prices, "tick_size", file)
-    lot = _checked_grid(lot_size or _quantity_step(quantities, file), quantities, "lot_size", file)
+    tick = checked_step(tick_size or price_step(prices, file), prices, "tick_size", file)
+    lot = checked_step(lot_size or quantity_step(quantities, file), quantities, "lot_size", file)
     plausibility = plausibility_of(events, file.name)
     _check_repetition(plausibility, events, file)
     _check_book(plausibility, file)
@@ -302,68 +299,6 @@ def _check_repetition(plausibility: Plausibility, events: Events, file: Path) ->
         f"replay: {percent(plausibility.repeated_ratio)} of the rows of {shown(file)} repeat an "
         f"earlier one: row {row} is equal to row {original} in every field. Each event must stand "
         "there once"
-    )
-
-
-def _price_step(prices: NDArray[np.float64], file: Path) -> float:
-    """Smallest distance between two recorded prices, which are distinct and sorted."""
-    import numpy as np
-
-    gaps = np.diff(prices)
-    gaps = gaps[gaps > 1e-9 * prices[-1]]
-    if prices.size == 1:
-        raise RecordingError(
-            f"replay: {shown(file)} has a single price, {prices[0]:g}; no tick size can be read "
-            "off it; give ReplaySettings(tick_size=...) to make_replay"
-        )
-    if not gaps.size or gaps.min() > prices[0]:
-        raise _too_far_apart(prices, "prices", "tick_size", file)
-    return _step(float(gaps.min()), prices, "tick_size", file)
-
-
-def _quantity_step(quantities: NDArray[np.float64], file: Path) -> float:
-    """Smallest recorded quantity, or distance between two of them, distinct and sorted."""
-    import numpy as np
-
-    above = quantities[quantities > 0]
-    if not above.size:
-        raise RecordingError(
-            f"replay: {shown(file)} has no quantity above 0; no lot size can be read off it, and "
-            "a book without quantities is empty"
-        )
-    gaps = np.diff(above)
-    gaps = gaps[gaps > 1e-9 * above[-1]]
-    smallest = min(float(above[0]), float(gaps.min()) if gaps.size else float("inf"))
-    return _step(smallest, above, "lot_size", file)
-
-
-def _step(step: float, values: NDArray[np.float64], name: str, file: Path) -> float:
-    """``step`` without floating-point noise, if all values are whole multiples of it."""
-    import numpy as np
-
-    step = float(f"{step:.6g}")
-    off = np.abs(values / step - np.round(values / step))
-    if off.max() > _GRID_TOLERANCE:
-        raise RecordingError(
-            f"replay: the values of {shown(file)} are no whole multiples of {step:g} (for one, "
-            f"{float(values[off.argmax()]):.12g}), so {name} cannot be read off them; give "
-            f"ReplaySettings({name}=...) to make_replay"
-        )
-    return step
-
-
-def _checked_grid(step: float, values: NDArray[np.float64], name: str, file: Path) -> float:
-    """``step``, if the largest of the values, which are sorted, is a number of steps to count."""
-    if not values[-1] / step < _MOST_STEPS:
-        kind = "prices" if name == "tick_size" else "quantities"
-        raise _too_far_apart(values, kind, name, file)
-    return step
-
-
-def _too_far_apart(values: NDArray[np.float64], kind: str, name: str, file: Path) -> RecordingError:
-    return RecordingError(
-        f"replay: the {kind} of {shown(file)} run from {values[0]:g} to {values[-1]:g}, too far "
-        f"for one {name}; one of them is wrong"
     )
 
 
