@@ -239,6 +239,7 @@ def _not_judged(run: StoredRun, error: NotSealed, arguments: argparse.Namespace)
 def _audit(arguments: argparse.Namespace) -> int:
     from pytest_soak.offline import RUNNING_EXIT, UNSEALED_EXIT, Options, RunningRun, read_run
     from pytest_soak.report.audit import audit
+    from pytest_soak.report.markdown import cell
     from pytest_soak.store.errors import StoreError
 
     run = read_run(arguments.path)
@@ -253,7 +254,7 @@ def _audit(arguments: argparse.Namespace) -> int:
         judgement, exit_code = answer.judgement, answer.exit
         exit_code = UNSEALED_EXIT if note and exit_code == 0 else exit_code
     if note:
-        _show(note)
+        _show(cell(note))
     hooks = run.directory.about.get("hooks", ())
     _show(audit(run.histories, judgement, hooks), end="")
     return exit_code
@@ -340,6 +341,7 @@ def _profile_show(arguments: argparse.Namespace) -> int:
 
 
 def _profile_check(arguments: argparse.Namespace) -> int:
+    from pytest_soak.canonical import escaped
     from pytest_soak.profile.errors import ProfileError
     from pytest_soak.profile.resolve import is_path, resolve
     from pytest_soak.store.sources import read_source
@@ -350,7 +352,7 @@ def _profile_check(arguments: argparse.Namespace) -> int:
     try:
         profile = resolve(name, read_source).profile
     except ProfileError as error:
-        _show(f"FAIL {error}")
+        _show(escaped(f"FAIL {error}"))
         return 1
     _show(
         f"OK {profile.name}: {len(profile.parameters)} parameters, {len(profile.kpis)} KPIs, "

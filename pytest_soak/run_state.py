@@ -78,7 +78,8 @@ def state_line(lane: StoredLane, state: State) -> str:
     )
     if history.halt is not None:
         halt = history.halt
-        text += f"; it halted at iteration {halt.iteration} ({halt.kind}): {halt.text:.200}"
+        why = " ".join(halt.text.split())
+        text += f"; it halted at iteration {halt.iteration} ({halt.kind}): {why:.200}"
     if lane.end.torn:
         text += f"; its last line was torn ({lane.end.torn} bytes) and dropped"
     return text

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pytest_soak.canonical import number
+from pytest_soak.canonical import escaped, number
 from pytest_soak.profile.resolve import is_path
 
 T = TypeVar("T")
@@ -237,7 +237,8 @@ def _target(sources: _Sources) -> tuple[bool, str | None, Path]:
     if sources.flag("soak_mock"):
         if given and given.level == 0 and given.text != "mock":
             raise pytest.UsageError(
-                f"soak: --soak-mock and --soak-target={given.text} name two targets; give one"
+                f"soak: --soak-mock and --soak-target={escaped(given.text)} name two targets; "
+                "give one"
             )
         return True, "mock", sources.working
     if not (given and given.level == 0) and sources.switch("USE_MOCK"):
@@ -358,7 +359,7 @@ def _reference(sources: _Sources) -> Path | None:
     if compare is not None:
         raise pytest.UsageError(
             f"soak: {compare.where}: comparing with earlier runs is not available yet; the noise "
-            f"of a tuner-off run is given by --soak-reference={compare.text:.200}"
+            f"of a tuner-off run is given by --soak-reference={escaped(compare.text):.200}"
         )
     return _path(sources.given("reference"))
 

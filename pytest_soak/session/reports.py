@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import pytest
 
+from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import RunJudgement
-from pytest_soak.loop.model import Iteration, Verdict
+from pytest_soak.loop.model import Halt, Iteration, Verdict
 from pytest_soak.protocol import Lane
 from pytest_soak.report.layout import WIDTH
 from pytest_soak.report.table import INDENT, iteration_line
@@ -41,7 +42,7 @@ def trouble_report(name: str, text: str) -> pytest.TestReport:
 
 def _pair(name: str, result: CriterionResult, strict: bool) -> list[pytest.TestReport]:
     fails = result.verdict is Verdict.FAIL or (strict and result.verdict is not Verdict.PASS)
-    text = f"{result.verdict}: {result.reason}"
+    text = escaped(f"{result.verdict}: {' '.join(result.reason.split())}")
     call = _report(name, "failed" if fails else "passed", text if fails else None, "call")
     if not fails:
         call.sections.append(("soak gate", text))
@@ -58,7 +59,7 @@ def _report(name: str, outcome: Any, longrepr: str | None, when: Any) -> pytest.
         location=("soak", None, f"gate[{name}]"),
         keywords={},
         outcome=outcome,
-        longrepr=longrepr,
+        longrepr=None if longrepr is None else escaped_lines(longrepr),
         when=when,
     )
 
@@ -133,6 +134,21 @@ def progress_of(
         ),
         fresh_from=fresh_from,
     )
+
+
+HALT_ATTRIBUTE = "soak_halt"
+
+
+def attach_halt(report: pytest.TestReport, lane_id: str, halt: Halt) -> None:
+    """Put a halt that the lane's journal could not take on the report of its item."""
+    data = {"iteration": halt.iteration, "kind": halt.kind, "text": halt.text}
+    setattr(report, HALT_ATTRIBUTE, {"lane": lane_id, "halt": data})
+
+
+def carried_halt(report: pytest.TestReport) -> tuple[str, Halt] | None:
+    """Lane and halt that :func:`attach_halt` put on a report, or None."""
+    value = getattr(report, HALT_ATTRIBUTE, None)
+    return None if value is None else (value["lane"], Halt(**value["halt"]))
 
 
 def carried(report: pytest.TestReport) -> dict[str, Any] | None:

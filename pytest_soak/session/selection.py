@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 
+from pytest_soak.canonical import escaped
 from pytest_soak.session.items import CHECK_FIXTURE, Outsiders, slot_of_nodeid
 from pytest_soak.session.plan import LanePlan, Plan
 
@@ -158,7 +159,7 @@ def warn(config: pytest.Config, outsiders: Outsiders) -> None:
     lines = [heading]
     for absence in named[:_MOST_NAMED]:
         lines += textwrap.wrap(
-            f"{absence.name} {absence.reason}",
+            escaped(f"{absence.name} {absence.reason}"),
             _WIDTH,
             initial_indent="  ",
             subsequent_indent="      ",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from pytest_soak.canonical import escaped
 from pytest_soak.loop.model import Verdict
 from pytest_soak.report.layout import cut
 from pytest_soak.report.notices import notice_lines
@@ -78,7 +79,7 @@ def header(
     lines += _source_lines(plan, sources)
     if plan.run_id:
         lines.append(f"soak: run {plan.run_id}" + (" (resumed)" if settings.resume else ""))
-    return lines
+    return list(map(escaped, lines))
 
 
 def _source_lines(plan: Plan, sources: Sequence[Source]) -> list[str]:
@@ -108,9 +109,10 @@ def begun(
     if lines or warnings:
         reporter.ensure_newline()
     for line in lines:
-        reporter.write_line(line)
+        _show(reporter, line)
     for warning in warnings:
-        reporter.write_line(f"soak: warning: {warning}", yellow=True)
+        for line in f"soak: warning: {warning}".splitlines():
+            _show(reporter, line, yellow=True)
 
 
 def status_of_item(report: pytest.TestReport) -> tuple[str, str, Any] | None:
@@ -127,7 +129,7 @@ def iteration(config: pytest.Config, line: str) -> None:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None and reporter.verbosity > 0:
         reporter.ensure_newline()
-        reporter.write(f"  {line}")
+        reporter.write(f"  {escaped(line)}")
         # The reporter then begins the next item on a line of its own, without an empty one.
         reporter.currentfspath = -2
 
@@ -140,22 +142,27 @@ def summary(
     verdict = judged.run.verdict
     if plan.settings.sweep:
         for line in sweep_table(sweeps_of(judged.histories, mock=plan.settings.mock)):
-            reporter.write_line(line)
+            _show(reporter, line)
     *table, last = final_table(judged.run)
     for line in table:
-        reporter.write_line(line)
+        _show(reporter, line)
     unknown = notice_lines(judged.histories, _MOST_UNKNOWN)
     if unknown:
-        reporter.write_line("the profile does not know, and no figure uses:", yellow=True)
+        _show(reporter, "the profile does not know, and no figure uses:", yellow=True)
         for line in unknown:
-            reporter.write_line(cut(f"  {line}", WIDTH))
-    reporter.write_line(last, **_COLOUR[verdict], bold=True)
+            _show(reporter, cut(f"  {line}", WIDTH))
+    _show(reporter, last, **_COLOUR[verdict], bold=True)
     for line in textwrap.wrap(_meaning(verdict, plan), WIDTH - 2):
-        reporter.write_line(f"  {line}")
+        _show(reporter, f"  {line}")
     for warning in warnings:
         heading = warning.partition("\n")[0].rstrip(":")
-        reporter.write_line(f"warning: {heading}, as named above", yellow=True)
-    reporter.write_line(f"artifacts: {_shown(plan)}")
+        _show(reporter, f"warning: {heading}, as named above", yellow=True)
+    _show(reporter, f"artifacts: {_shown(plan)}")
+
+
+def _show(reporter: pytest.TerminalReporter, line: str, **markup: bool) -> None:
+    """Write one line. Whatever text of others is in it moves no cursor and begins no other line."""
+    reporter.write_line(escaped(line), **markup)
 
 
 def _meaning(verdict: Verdict, plan: Plan) -> str:

@@ -55,7 +55,10 @@ def _beside(reference: str, referrer: str) -> Path:
         raise ProfileError(f"{shown(reference)}: a shipped profile refers to shipped ones only")
     directory = Path(referrer).parent
     path = Path(os.path.normpath(directory / reference))
-    inside = path.resolve().is_relative_to(directory.resolve())
+    try:
+        inside = path.resolve().is_relative_to(directory.resolve())
+    except (OSError, ValueError, RuntimeError) as error:  # a null character, a circle of links
+        raise ProfileError(f"{shown(reference)}: {error}") from None
     if Path(reference).is_absolute() or not inside:
         raise ProfileError(
             f"{shown(reference)} is outside the directory of the profile that refers to it; "
