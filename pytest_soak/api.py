@@ -101,7 +101,7 @@ def propose_micro_tuning(
 def criterion(
     name: str, verdict: str, reason: str, *, value: float | None = None, limit: str = ""
 ) -> CriterionResult:
-    """A criterion of one's own for the hook ``pytest_soak_gate``.
+    """A criterion of your own for the hook ``pytest_soak_gate``.
 
     ``verdict`` is PASS, WARN, INCONCLUSIVE or FAIL; ``reason`` is the line that people read.
     Raises ValueError for another verdict.

@@ -56,8 +56,8 @@ def _soak(request: pytest.FixtureRequest) -> Soak:
     soak: Any = request.config.pluginmanager.getplugin("soak-session")
     if soak is None:
         pytest.skip(f"soak: off ({options.TURN_ON})")
-    found: Soak = soak
-    return found
+    registered: Soak = soak
+    return registered
 
 
 @pytest.fixture

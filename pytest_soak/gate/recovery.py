@@ -165,14 +165,14 @@ def _recovery(lane: LaneWindow, scheduled: Scheduled, *, mock: bool) -> Recovery
     reach = within if took is None or took > within else max(0, took - 1)
     during = [item for item in lane.measured if first <= item.number <= last]
     hurt = (*during, *after[:reach])
-    told_of = reversed(texts) if took is None else texts[:took]
+    reported = reversed(texts) if took is None else texts[:took]
     return Recovery(
         scheduled,
         fired,
         took,
         len(after),
         open=took is None and unknown,
-        outside=next((text for text in told_of if text), ()),
+        outside=next((text for text in reported if text), ()),
         hurt=tuple(item.number for item in hurt),
     )
 

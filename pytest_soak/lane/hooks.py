@@ -52,8 +52,8 @@ def place_of(error: BaseException) -> str:
         (Path(frame.f_code.co_filename), line, frame.f_code.co_name)
         for frame, line in traceback.walk_tb(error.__traceback__)
     ]
-    theirs = [one for one in frames if not {*one[0].parts} & {*_BETWEEN}]
-    own = [one for one in theirs if one[0] == theirs[0][0]]
+    theirs = [frame for frame in frames if not {*frame[0].parts} & {*_BETWEEN}]
+    own = [frame for frame in theirs if frame[0] == theirs[0][0]]
     return "nowhere" if not own else f"{own[-1][0].name}:{own[-1][1]} in {own[-1][2]}"
 
 

@@ -23,7 +23,7 @@ from pytest_soak.report.summary import final_values
 from pytest_soak.statistics import detrended
 
 FIRST = 4
-"""Iterations that count as the start of a run (SPEC §17)."""
+"""Iterations that count as the start of a run (docs/mock.md)."""
 
 _OUTLIER = 5.0
 """Robust standard deviations from the trend; about 1 in 1.7 million for normal noise."""

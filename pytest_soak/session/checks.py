@@ -104,7 +104,7 @@ class SoakIteration:
         )
 
     def record(self, name: str, value: Any) -> None:
-        """Add a KPI of one's own; rules and gate may use it if the profile declares it so.
+        """Add a KPI of your own; rules and gate may use it if the profile declares it so.
 
         A value that is no finite number is *no data*. Raises ValueError for a name that is no
         identifier, that the profile takes from the report, or that was recorded already.

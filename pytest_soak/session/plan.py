@@ -104,4 +104,4 @@ def in_directories(lanes: Sequence[LanePlan], run_path: Path) -> tuple[LanePlan,
 
 
 def _lane_from(data: Mapping[str, Any]) -> Lane:
-    return Lane(**{**data, "sweep": tuple(Swept(**one) for one in data["sweep"])})
+    return Lane(**{**data, "sweep": tuple(Swept(**swept) for swept in data["sweep"])})

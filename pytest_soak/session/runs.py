@@ -159,7 +159,7 @@ def _references(
 
 
 def _check_exports(settings: Settings) -> None:
-    """A file that cannot be written is told before hours of soaking, not after."""
+    """Refuse an export file that cannot be written, before hours of soaking."""
     for option, path in (
         ("--soak-export-json", settings.export_json),
         ("--soak-export-md", settings.export_md),
@@ -271,13 +271,13 @@ def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tupl
     """The plan of what is left of the stored run; refuses settings that are another run's."""
     run = RunDirectory.resume(settings.directory)
     check_directories(run)
-    wanted = {item.lane.id: item for item in prepared}
+    requested = {item.lane.id: item for item in prepared}
     stored = [str(record["id"]) for record in run.lanes]
-    left_out = [lane_id for lane_id in run.about.get(_LEFT_OUT, ()) if lane_id in wanted]
-    if sorted(wanted) != sorted([*stored, *left_out]):
+    left_out = [lane_id for lane_id in run.about.get(_LEFT_OUT, ()) if lane_id in requested]
+    if sorted(requested) != sorted([*stored, *left_out]):
         raise pytest.UsageError(
             f"soak: --soak-resume: the run in {run.path} has the lanes {_some(stored)}; "
-            f"profile, symbol, seed and sweep now name {_some(list(wanted))}"
+            f"profile, symbol, seed and sweep now name {_some(list(requested))}"
         )
     data = _data_hash(settings)
     if run.about.get("data_hash") != data:
@@ -285,13 +285,13 @@ def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tupl
     plans = []
     lengthened = []
     for lane_id in stored:
-        item = wanted[lane_id]
+        item = requested[lane_id]
         directory = run.lane_directory(lane_id)
         path = directory.journal_path
         stored_entries = read_entries(run, lane_id).entries
         with unreadable(path):
             state = fold(stored_entries)
-        # Where a scenario goes without being told follows from the length that the run began with.
+        # A scenario without an iteration takes its place from the length of the first session.
         first = replace(item.lane, iterations=int(stored_entries[0]["iterations"]))
         item = replace(item, scenarios=scheduled_in(first, item.resolved, settings.scenarios))
         _check_same(settings, item, state)
@@ -361,7 +361,7 @@ def _check_same(settings: Settings, item: PreparedLane, state: LaneState) -> Non
             f"it ran with {', '.join(named(state.scenarios)) or 'none'}, now "
             f"{', '.join(named(item.scenarios)) or 'none'}"
         )
-    late = [one for one in state.scenarios if one.at > settings.iterations]
+    late = [item for item in state.scenarios if item.at > settings.iterations]
     if late:
         raise pytest.UsageError(
             f"soak: --soak-resume: lane {item.lane.id}: {', '.join(named(late))} lies beyond "

@@ -35,7 +35,7 @@ def check(name: str, lane: Lane, folder: Path) -> tuple[str, ...]:
 def check_scenarios(name: str, lane: Lane, planned: Sequence[Scheduled]) -> None:
     """Refuse, before iteration 1, scenarios that a built-in target cannot make.
 
-    A user's own target is not made before its lane begins; it is asked there. Raises
+    A user's own target is not made before its lane begins; it gets its schedule there. Raises
     pytest.UsageError.
     """
     if not planned or name not in BUILT_IN:

@@ -15,7 +15,7 @@ from pytest_soak.profile.parameters import ParameterError, nest, tuner_copies
 
 def runtime() -> dict[str, object]:
     profile = pytest_soak.load_profile("steady")
-    values = {key: one.start for key, one in profile.parameters.items()}
+    values = {key: parameter.start for key, parameter in profile.parameters.items()}
     return nest(values, profile.parameters, tuner_copies(profile))
 
 

@@ -124,7 +124,7 @@ def layer(path: Path) -> str:
 
 def imports(path: Path) -> list[str]:
     """Every module that is imported when it runs; type-checking imports are not."""
-    found: list[str] = []
+    imported: list[str] = []
     typing_only: set[ast.AST] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -136,11 +136,11 @@ def imports(path: Path) -> list[str]:
         }:
             continue  # names of paths, no disk
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            imported += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found.append(node.module or "")
-    return found
+            imported.append(node.module or "")
+    return imported
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

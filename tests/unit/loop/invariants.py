@@ -1,4 +1,4 @@
-"""The invariants of SPEC §10, checked on a finished lane from its journal.
+"""The invariants of docs/guards.md, checked on a finished lane from its journal.
 
 Nothing here uses the guards: streaks, windows and memories are computed again.
 """

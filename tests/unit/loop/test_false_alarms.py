@@ -42,7 +42,7 @@ SEEDS = range(1, 31)
 
 @pytest.fixture(scope="module")
 def strong_noise() -> list[false_alarms.Run]:
-    """A/A lanes at the true p95 of SPEC §9, with the most correlated noise."""
+    """A/A lanes at the true p95 of docs/tuning.md, with the most correlated noise."""
     row = false_alarms.Row(PROFILE, "profile", 320.0, 0.8)
     return [false_alarms.run_of(row, seed) for seed in SEEDS]
 
