@@ -38,7 +38,7 @@ Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 _NOTHING = "not applicable"
 _LEFT_OUT = "which leaves it out"
 _SLACK = 1e-9
-"""Two values are equal if they differ by no more than this part of the key's range (docs/guards.md)."""
+"""Two values are equal if they differ by no more than this part of the key's range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class DeltaCheck:
 
 @dataclass(frozen=True, slots=True)
 class DeltaReport:
-    """The delta verification of one lane (docs/gate.md). A ratio is None if it would divide by zero."""
+    """The delta verification of one lane. A ratio is None if it would divide by zero."""
 
     full: int
     partial_ok: int
