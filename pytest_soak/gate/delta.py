@@ -14,7 +14,7 @@ from typing import Literal
 
 from pytest_soak.canonical import number
 from pytest_soak.gate.echo import echo_lines
-from pytest_soak.gate.figures import figure
+from pytest_soak.gate.figures import figure_by
 from pytest_soak.gate.requests import (
     proposes_when_needed,
     requested_apply_ratio,
@@ -31,7 +31,7 @@ from pytest_soak.loop.model import (
     Outcome,
     Verdict,
 )
-from pytest_soak.profile.model import DeltaQuality, Parameter
+from pytest_soak.profile.model import Comparison, DeltaQuality, Parameter
 
 Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 
@@ -223,15 +223,17 @@ def _outcome_problem(history: History, iteration: Iteration, outcome: Outcome) -
         return f"{outcome.outcome}, but it is no parameter of the profile"
     slack = _SLACK * parameter.span
     if abs(outcome.before - iteration.basis[outcome.key]) > slack:
-        return f"decided from {outcome.before:g}, in force was {iteration.basis[outcome.key]:g}"
+        basis = iteration.basis[outcome.key]
+        return f"decided from {outcome.before:.12g}, in force was {basis:.12g}"
     if abs(outcome.before + outcome.applied - outcome.after) > slack:
-        return f"{outcome.before:g} {outcome.applied:+g} does not give {outcome.after:g}"
+        sum_of = f"{outcome.before:.12g} {outcome.applied:+.12g}"
+        return f"{sum_of} does not give {outcome.after:.12g}"
     proposed = number(outcome.proposed)
     if proposed is None:
         return f"{outcome.outcome}, but {outcome.proposed!r:.60} was proposed"
     if outcome.outcome == "APPLIED":
         whole = abs(outcome.applied - proposed) <= slack
-        return "" if whole else f"APPLIED {outcome.applied:+g} of {proposed:+g}"
+        return "" if whole else f"APPLIED {outcome.applied:+.12g} of {proposed:+.12g}"
     if outcome.reason not in GUARD_ORDER:
         return "CLIPPED without a reason"
     smaller = 0.0 < outcome.applied / proposed <= 1.0 if proposed else False
@@ -257,7 +259,7 @@ def _differences(
         if before is None or after is None:
             problems[key] = f"{key}: missing {where}"
         elif abs(after - before) > _SLACK * _span(history.profile.parameters.get(key)):
-            problems[key] = f"{key}: {before:g} expected, {after:g} found {where}"
+            problems[key] = f"{key}: {before:.12g} expected, {after:.12g} found {where}"
     return problems
 
 
@@ -268,7 +270,7 @@ def _span(parameter: Parameter | None) -> float:
 def _echo_problems(iteration: Iteration) -> dict[str, str]:
     """Key to the difference, where the echoed value is not the value in force."""
     return {
-        key: f"{key}: iteration {iteration.number} ran with {iteration.values[key]:g}, and the "
+        key: f"{key}: iteration {iteration.number} ran with {iteration.values[key]:.12g}, and the "
         f"target echoed {echoed}"
         for key, echoed in iteration.echo_mismatch.items()
     }
@@ -370,12 +372,11 @@ def _verdict(
 ) -> tuple[Verdict, str]:
     relaxed = stuck == 0 and not strict
     least = limits.relaxed if relaxed else limits.full
-    facts = [
-        _NOTHING
-        if ratio is None
-        else f"full_apply_ratio is {figure(ratio)}, limit >= {limits.full:g}"
-        + (f" (>= {limits.relaxed:g} with no stuck signature)" if relaxed else "")
-    ]
+    facts = [_NOTHING]
+    if ratio is not None:
+        shown = _shown(ratio, limits.full, limits.relaxed)
+        facts = [f"full_apply_ratio is {shown}, limit >= {limits.full:g}"]
+        facts[0] += f" (>= {limits.relaxed:g} with no stuck signature)" if relaxed else ""
     verdict = Verdict.PASS if ratio is None or ratio >= least else Verdict.FAIL
     if fail:
         verdict = Verdict.FAIL
@@ -386,7 +387,12 @@ def _verdict(
     if limits.needed is not None and needed is not None and needed < limits.needed.warn_below:
         verdict = Verdict.WARN if verdict is Verdict.PASS else verdict
         facts.append(
-            f"proposes_when_needed is {figure(needed)}, limit >= {limits.needed.warn_below:g} "
-            f"({limits.needed.rule})"
+            f"proposes_when_needed is {_shown(needed, limits.needed.warn_below)}, "
+            f"limit >= {limits.needed.warn_below:g} ({limits.needed.rule})"
         )
     return verdict, "delta_quality: " + "; ".join(facts)
+
+
+def _shown(ratio: float, *least: float) -> str:
+    """A ratio in as many digits as show on which side of its limits it is."""
+    return max((figure_by(ratio, Comparison(">=", limit)) for limit in least), key=len)

@@ -10,7 +10,7 @@ from pytest_soak.loop.model import Iteration
 def echo_text(iteration: Iteration) -> str:
     """``base_spread_bps 0.515 in force, 0.5 echoed; …`` of one iteration; empty if none differs."""
     return "; ".join(
-        f"{key} {iteration.values[key]:g} in force, {echoed} echoed"
+        f"{key} {iteration.values[key]:.12g} in force, {echoed} echoed"
         for key, echoed in iteration.echo_mismatch.items()
     )
 
@@ -33,4 +33,4 @@ def _line(key: str, items: Sequence[Iteration]) -> str:
 
 
 def _values(key: str, iteration: Iteration) -> str:
-    return f"{iteration.values[key]:g} was in force and {iteration.echo_mismatch[key]} echoed"
+    return f"{iteration.values[key]:.12g} was in force and {iteration.echo_mismatch[key]} echoed"

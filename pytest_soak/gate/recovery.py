@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_soak.gate.criteria import CriterionResult
-from pytest_soak.gate.figures import figure, series_of
+from pytest_soak.gate.figures import figure_by, series_of
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Iteration, Verdict
 from pytest_soak.loop.scenarios import Fired, fired_of
@@ -206,6 +206,13 @@ def _outside(
             value >= bound if limit.op.startswith(">") else value <= bound
         )
         if not (limit.holds(value) or inside):
-            band = "" if bound is None else f", band {limit.op[0]}= {figure(bound)}"
-            texts.append(f"iteration {item.number}: {kpi} {figure(value)}, limit {limit}{band}")
+            both = [limit, *([] if bound is None else [_band(limit, bound)])]
+            shown = max((figure_by(value, comparison) for comparison in both), key=len)
+            band = "" if bound is None else f", band {both[-1]}"
+            texts.append(f"iteration {item.number}: {kpi} {shown}, limit {limit}{band}")
     return tuple(texts)
+
+
+def _band(limit: Comparison, bound: float) -> Comparison:
+    """The bound of the band before the scenario, on the same side as the limit."""
+    return Comparison(">=" if limit.op.startswith(">") else "<=", float(f"{bound:.6g}"))

@@ -53,7 +53,8 @@ def evaluate(
     for comparison in condition.comparisons:
         if not (comparison.holds_with_margin if margin else comparison.holds)(figure):
             beyond = f" by {comparison.margin:g}" if margin and comparison.margin else ""
-            return Evaluation(holds=False, text=f"{kpi} {figure:.6g} is not {comparison}{beyond}")
+            shown = comparison.shown(figure)
+            return Evaluation(holds=False, text=f"{kpi} {shown} is not {comparison}{beyond}")
     if share is not None and first is not None and not figure >= share[0] * first:
         least = f"{share[0]:g} of its first {share[1]}, {first:.6g}"
         return Evaluation(holds=False, text=f"{kpi} {figure:.6g} is less than {least}")

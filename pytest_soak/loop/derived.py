@@ -112,7 +112,7 @@ def _weekly_share(rollup: Any) -> Reading | None:
     if percent is None:
         return Reading(None, "weekly_rollup", why=f"{name} is {described(value)}")
     if not 0 <= percent <= 100:
-        return Reading(None, "weekly_rollup", why=f"{name} is {percent:.3g}, outside 0 to 100")
+        return Reading(None, "weekly_rollup", why=f"{name} is {percent:.12g}, outside 0 to 100")
     return Reading(1 - percent / 100, "weekly_rollup", weak=True)
 
 

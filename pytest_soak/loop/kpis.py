@@ -63,7 +63,7 @@ def _within_range(reading: Reading, kpi: Kpi) -> Reading:
     if not (below or above):
         return reading
     ends = f"{'-inf' if low is None else f'{low:g}'} to {'inf' if high is None else f'{high:g}'}"
-    return Reading(None, reading.source, why=f"{kpi.name} is {value:.6g}, outside {ends}")
+    return Reading(None, reading.source, why=f"{kpi.name} is {value:.12g}, outside {ends}")
 
 
 def _read(report: Mapping[str, Any], kpi: Kpi) -> Reading:

@@ -69,5 +69,5 @@ def _exceeded(
         value = usable_value(readings, condition.kpi)
         result = evaluate(condition, value, firsts=firsts, unknown_first=False)
         if result.holds and value is not None:
-            reasons.append(f"{condition.kpi} {value:.6g} {result.text}")
+            reasons.append(f"{condition.kpi} {condition.shown(value)} {result.text}")
     return tuple(reasons)

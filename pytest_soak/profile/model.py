@@ -62,8 +62,21 @@ class Comparison:
         """It is an upper limit: larger is worse."""
         return self.op.startswith("<")
 
+    def shown(self, value: float) -> str:
+        """``value`` in 6 digits, or in as many as show on which side of the limit it lies."""
+        for digits in range(6, 18):
+            text = f"{value:.{digits}g}"
+            rounded = float(text)
+            if (
+                self.holds(rounded) == self.holds(value)
+                and self.holds_with_margin(rounded) == self.holds_with_margin(value)
+                and (rounded != self.limit or rounded == value)
+            ):
+                return text
+        return repr(value)
+
     def __str__(self) -> str:
-        return f"{self.op} {self.limit:g}"
+        return f"{self.op} {self.limit:.12g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,11 @@ class Condition:
     share_of_first: tuple[float, int] | None = None
     """``(share, n)``: at least *share* of the KPI's mean over the first *n* iterations; holds
     while that mean is not known."""
+
+    def shown(self, value: float) -> str:
+        """``value`` in as many digits as all comparisons need (:meth:`Comparison.shown`)."""
+        texts = [comparison.shown(value) for comparison in self.comparisons]
+        return max(texts, key=len, default=f"{value:.6g}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.effects import effect_lines
+from pytest_soak.report.layout import criterion_margin, criterion_value
 from pytest_soak.report.markdown import bullet, cell
 from pytest_soak.report.notices import notice_lines
 from pytest_soak.report.scenarios import scenario_lines
@@ -113,11 +115,15 @@ def _gate_table(criteria: Sequence[CriterionResult]) -> list[str]:
         "| criterion | verdict | value | limit | margin | n | n_eff | why |",
         "|---|---|---|---|---|---|---|---|",
         *(
-            f"| {cell(item.name)} | {item.verdict} | {figure(item.value)} | {cell(item.limit)} "
-            f"| {figure(item.margin)} | {item.n} | {figure(item.n_eff)} | {cell(item.reason)} |"
+            f"| {cell(item.name)} | {item.verdict} | {criterion_value(item)} | {cell(item.limit)} "
+            f"| {criterion_margin(item)} | {item.n} | {_size(item.n_eff)} | {cell(item.reason)} |"
             for item in criteria
         ),
     ]
+
+
+def _size(n_eff: float | None) -> str:
+    return figure(n_eff) if n_eff is None or not math.isfinite(n_eff) else f"{n_eff:.1f}"
 
 
 def _trends(window: LaneWindow) -> list[str]:

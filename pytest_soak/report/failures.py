@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_soak.gate.echo import echo_lines
-from pytest_soak.gate.figures import figure
 from pytest_soak.gate.judge import RunJudgement
 from pytest_soak.loop.model import PROPOSER_FAILED, History, Iteration, Verdict
+from pytest_soak.profile.model import Profile
+from pytest_soak.report.layout import iteration_limits, shown_by
 from pytest_soak.report.markdown import cell
 
 
@@ -22,7 +23,7 @@ def failures(histories: Sequence[History], judgement: RunJudgement) -> str:
             if result.verdict is Verdict.FAIL
         ]
         for item in history.iterations:
-            entries += _of_iteration(item, tuple(c.kpi for c in history.profile.gate.criteria))
+            entries += _of_iteration(item, history.profile)
         entries += [
             f"- the target ran with other values: {cell(line)}"
             for line in echo_lines(history.iterations)
@@ -35,14 +36,16 @@ def failures(histories: Sequence[History], judgement: RunJudgement) -> str:
     return "\n".join(lines)
 
 
-def _of_iteration(item: Iteration, kpis: Sequence[str]) -> list[str]:
+def _of_iteration(item: Iteration, profile: Profile) -> list[str]:
     start, entries = f"- iteration {item.number}", []
     if item.verdict is Verdict.INCONCLUSIVE:
         entries.append(f"{start}: INCONCLUSIVE: {cell('; '.join(item.reasons))}")
     if item.verdict is Verdict.FAIL:
-        readings = ((kpi, item.readings.get(kpi)) for kpi in kpis)
+        readings = ((gated.kpi, item.readings.get(gated.kpi)) for gated in profile.gate.criteria)
         shown = ", ".join(
-            f"{kpi} {figure(reading.usable)}" for kpi, reading in readings if reading is not None
+            f"{kpi} {shown_by(reading.usable, iteration_limits(profile, kpi))}"
+            for kpi, reading in readings
+            if reading is not None
         )
         entries.append(f"{start}: FAIL: {cell('; '.join(item.reasons))} ({shown})")
     if item.decision is not None and PROPOSER_FAILED in item.decision.note:

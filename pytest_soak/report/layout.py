@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from pytest_soak.canonical import escaped
 from pytest_soak.canonical import number as finite_number
-from pytest_soak.profile.model import Comparison
+from pytest_soak.gate.figures import figure, figure_by
+from pytest_soak.gate.result import CriterionResult
+from pytest_soak.profile.model import Comparison, Operator, Profile
 
 WIDTH = 100
 _DIGITS = (3, 4, 5, 6, 8, 10, 12, 15, 17)
@@ -16,6 +20,7 @@ _NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
 """How canonical JSON writes floats that are no finite numbers."""
 _LONGEST_PROPOSAL = 60
 _GLUE = "\xa0"
+_LIMIT = re.compile(r"(<=|>=|<|>) *([-+]?[0-9]{1,300}(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,2})?)")
 
 
 def labelled(label: str, text: str, *, indent: int = 2, column: int = 20) -> list[str]:
@@ -109,6 +114,69 @@ def reading(number: float | None, *limits: Comparison) -> str:
         ):
             return text
     return repr(number)
+
+
+def criterion_value(result: CriterionResult) -> str:
+    """The value of a criterion: a count without decimals, a figure by its limit."""
+    value, limit = result.value, limit_of(result.limit)
+    if value is None or limit is None:
+        return figure(value)
+    is_count = value.is_integer() and limit.limit.is_integer() and not _has_bounds(result)
+    return f"{value:.0f}" if is_count else figure_by(value, limit)
+
+
+def criterion_bounds(result: CriterionResult) -> str:
+    """``2.91 .. 3.2``: the bounds of a value, each in as many digits as its limit needs."""
+    if not _has_bounds(result):
+        return ""
+    limit = limit_of(result.limit)
+    low, high = (
+        figure(bound) if limit is None or bound is None else figure_by(bound, limit)
+        for bound in (result.low, result.high)
+    )
+    return f"{low} .. {high}"
+
+
+def criterion_margin(result: CriterionResult) -> str:
+    """The distance to the limit; of a count it is a count."""
+    if result.margin is None:
+        return figure(None)
+    margin = result.margin + 0.0  # no negative zero
+    return f"{margin:.0f}" if criterion_value(result).lstrip("-").isdigit() else figure(margin)
+
+
+def named_reason(result: CriterionResult) -> str:
+    """The reason on one line, with the name of its criterion before it once.
+
+    The gate's own reasons begin with the name; that of a hook may.
+    """
+    reason = " ".join(result.reason.split())
+    return reason if reason.startswith(result.name) else f"{result.name}: {reason}"
+
+
+def limit_of(text: str) -> Comparison | None:
+    """The comparison that a limit such as ``<= 340`` states; None for any other text."""
+    match = _LIMIT.fullmatch(text.strip())
+    return None if match is None else Comparison(cast(Operator, match[1]), float(match[2]))
+
+
+def iteration_limits(profile: Profile, kpi: str) -> tuple[Comparison, ...]:
+    """The comparisons of a KPI by which an iteration FAILs or WARNs."""
+    return tuple(
+        comparison
+        for condition in (*profile.verdict.fail, *profile.verdict.warn)
+        if condition.kpi == kpi
+        for comparison in condition.comparisons
+    )
+
+
+def shown_by(value: float | None, limits: Sequence[Comparison]) -> str:
+    """A figure in as many digits as all limits need."""
+    return max((figure_by(value, limit) for limit in limits), key=len, default=figure(value))
+
+
+def _has_bounds(result: CriterionResult) -> bool:
+    return result.low is not None or result.high is not None
 
 
 def moves_text(before: Mapping[str, float], after: Mapping[str, float]) -> str:

@@ -9,6 +9,7 @@ from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.profile.model import Rule
+from pytest_soak.report.layout import named_reason
 from pytest_soak.report.markdown import bullet, cell
 from pytest_soak.report.summary import final_values
 
@@ -82,11 +83,11 @@ def _for_kpi(history: History, lane: LaneJudgement, result: CriterionResult) -> 
         return
     rules = [rule for rule in history.profile.rules if _concerns(rule, result.name)]
     if not history.tune:
-        yield f"{result.name}: {result.reason}; the tuner was off."
+        yield f"{named_reason(result)}; the tuner was off."
     elif rules:
-        yield f"{result.name}: {result.reason}. {_what_rules_did(history, rules)}"
+        yield f"{named_reason(result)}. {_what_rules_did(history, rules)}"
     else:
-        yield f"{result.name}: {result.reason}; no rule of the profile uses it."
+        yield f"{named_reason(result)}; no rule of the profile uses it."
 
 
 def _source_of(history: History, kpi: str) -> str:

@@ -12,17 +12,26 @@ from collections.abc import Sequence
 
 from pytest_soak.canonical import escaped
 from pytest_soak.gate.criteria import CriterionResult
-from pytest_soak.gate.figures import figure
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
-from pytest_soak.report.layout import WIDTH, cut
+from pytest_soak.profile.model import Profile
+from pytest_soak.report.layout import (
+    WIDTH,
+    criterion_bounds,
+    criterion_value,
+    cut,
+    iteration_limits,
+    named_reason,
+)
+from pytest_soak.report.layout import reading as reading_text
 
 INDENT = 2
 """Free columns before the line of an iteration."""
 
 _HEADINGS = ("criterion", "value", "bounds", "limit", "n (eff)", "verdict")
 _WIDTHS = (29, 11, 23, 11, 10, 13)
+_LONGEST_VALUE = 20
 _MOST_EXPLORED = 8
 """Lanes of a sweep that are listed one by one."""
 _LEAST_TEXT = 8
@@ -36,17 +45,22 @@ SHORT_NAMES = {
 
 
 def iteration_line(
-    iteration: Iteration, kpis: Sequence[str] = (), *, width: int = WIDTH - INDENT
+    iteration: Iteration,
+    kpis: Sequence[str] = (),
+    *,
+    width: int = WIDTH - INDENT,
+    profile: Profile | None = None,
 ) -> str:
     """One iteration: number, verdict, KPIs, rules that fired, and the outcomes of the deltas.
 
     ``kpis`` chooses the KPIs; without it the line shows the usual ones, or the first four.
-    ``width``: columns of the terminal, less those printed before the line.
+    ``width``: columns of the terminal, less those printed before the line. With ``profile`` a
+    figure has as many digits as show on which side of the limits of an iteration it is.
     """
     names = kpis or [name for name in SHORT_NAMES if name in iteration.readings]
     names = names or list(iteration.readings)[:4]
     figures = " ".join(
-        f"{SHORT_NAMES.get(name, name)}={_reading(iteration, name)}" for name in names
+        f"{SHORT_NAMES.get(name, name)}={_reading(iteration, name, profile)}" for name in names
     )
     scenarios = dict.fromkeys(fired.name for fired in fired_in(iteration))
     figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
@@ -83,11 +97,13 @@ def _joined(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _reading(iteration: Iteration, name: str) -> str:
+def _reading(iteration: Iteration, name: str, profile: Profile | None) -> str:
     reading = iteration.readings.get(name)
     value = None if reading is None else reading.usable
     if value is None:
         return "nodata"
+    if profile is not None:
+        return reading_text(value, *iteration_limits(profile, name))
     return f"{value:.0f}" if 100.0 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
@@ -225,11 +241,8 @@ def _reasons(lane: LaneJudgement) -> list[str]:
     lines: list[str] = []
     for result in lane.criteria:
         if result.verdict is not Verdict.PASS and result.binding:
-            reason = " ".join(result.reason.split())
-            # The text of a hook may not begin with the name of its criterion.
-            name = "" if reason.startswith(result.name) else f"{result.name}: "
             lines += textwrap.wrap(
-                f"{result.verdict} {name}{reason}",
+                f"{result.verdict} {named_reason(result)}",
                 WIDTH,
                 initial_indent="  ",
                 subsequent_indent="      ",
@@ -238,31 +251,22 @@ def _reasons(lane: LaneJudgement) -> list[str]:
 
 
 def _cells(result: CriterionResult) -> tuple[str, ...]:
-    bounds = ""
-    shown = result.low is not None or result.high is not None
-    if (result.low is not None and result.high is not None) or shown:
-        bounds = f"{figure(result.low)} .. {figure(result.high)}"
     size = f"{result.n}" if result.n else ""
     if result.n_eff is not None and math.isfinite(result.n_eff):
         size += f" ({result.n_eff:.1f})"
     verdict = str(result.verdict) if result.applicable else "n/a"
-    return result.name, _value(result), bounds, result.limit, size, verdict
-
-
-def _value(result: CriterionResult) -> str:
-    """A count (without bounds, and with a whole number as its limit) has no decimals."""
-    whole = result.value is not None and result.value.is_integer()
-    if whole and result.low is None and "." not in result.limit:
-        return f"{result.value:.0f}"
-    return figure(result.value)
+    value, bounds = criterion_value(result), criterion_bounds(result)
+    return result.name, value, bounds, result.limit, size, verdict
 
 
 def _row(cells: Sequence[str]) -> str:
-    name, *rest, verdict = [
-        cut(cell, width - 1) for cell, width in zip(cells, _WIDTHS, strict=True)
-    ]
+    widths = list(_WIDTHS)
+    # A value with many digits is shown as a whole; it takes columns from its bounds.
+    widths[1] = max(widths[1], min(len(cells[1]), _LONGEST_VALUE) + 1)
+    widths[2] -= widths[1] - _WIDTHS[1]
+    name, *rest, verdict = [cut(cell, width - 1) for cell, width in zip(cells, widths, strict=True)]
     numbers = "".join(
-        f"{cell:>{width - 1}} " for cell, width in zip(rest, _WIDTHS[1:-1], strict=True)
+        f"{cell:>{width - 1}} " for cell, width in zip(rest, widths[1:-1], strict=True)
     )
     return f"  {name:<{_WIDTHS[0] - 1}}{numbers} {verdict}".rstrip()
 

@@ -20,6 +20,7 @@ from pytest_soak.report.explain.answers import answers, attributed, panic
 from pytest_soak.report.explain.rules import HOOK, RuleView, rule_text, rule_views
 from pytest_soak.report.layout import (
     change,
+    iteration_limits,
     kept,
     labelled,
     listed,
@@ -132,12 +133,7 @@ def _kpis(profile: Profile, observed: Iteration) -> list[str]:
     lines = []
     for name, item in observed.readings.items():
         kpi = profile.kpis.get(name)
-        limits = [
-            comparison
-            for condition in (*profile.verdict.fail, *profile.verdict.warn)
-            if condition.kpi == name
-            for comparison in condition.comparisons
-        ]
+        limits = iteration_limits(profile, name)
         unit = "" if kpi is None or kpi.unit in ("1", "share") else kpi.unit
         figure = reading(item.usable, *limits)
         text = figure if item.usable is None else f"{figure} {unit}".rstrip()
