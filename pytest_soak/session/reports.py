@@ -11,6 +11,7 @@ from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import RunJudgement
 from pytest_soak.loop.model import Halt, Iteration, Verdict
+from pytest_soak.profile.model import Profile
 from pytest_soak.protocol import Lane
 from pytest_soak.report.layout import WIDTH
 from pytest_soak.report.table import INDENT, iteration_line
@@ -115,7 +116,12 @@ class ItemProgress:
 
 
 def progress_of(
-    lane: Lane, iteration: Iteration, fresh_from: int | None = None, *, named: bool = False
+    lane: Lane,
+    iteration: Iteration,
+    fresh_from: int | None = None,
+    *,
+    named: bool = False,
+    profile: Profile | None = None,
 ) -> ItemProgress:
     """The progress of an iteration observed, or decided.
 
@@ -126,7 +132,7 @@ def progress_of(
         lane_id=lane.id,
         number=iteration.number,
         verdict=str(iteration.verdict),
-        line=iteration_line(iteration, width=width) if iteration.decision else "",
+        line=iteration_line(iteration, width=width, profile=profile) if iteration.decision else "",
         kpis=tuple(
             (name, float(reading.value))
             for name, reading in iteration.readings.items()
