@@ -286,7 +286,7 @@ FILES = (
         "lane/runner.py",
         "                if not self._take_edits():\n",
         "                if True:\n",
-        (f"{EDITS}::test_an_edit_while_the_proposer_thinks_is_not_overwritten",),
+        (f"{EDITS}::test_an_edit_while_the_proposer_runs_is_not_overwritten",),
         "EDITED base_spread_bps",
     ),
     Mutant(
@@ -294,7 +294,7 @@ FILES = (
         "lane/runtime.py",
         "intent.values[key] if value == before[key] else value for",
         "value for",
-        (f"{EDITS}::test_only_what_was_edited_over_a_half_done_decision_is_pinned",),
+        (f"{EDITS}::test_only_the_edited_keys_of_a_half_done_decision_are_pinned",),
         "tail_age_ms",
     ),
     Mutant(
