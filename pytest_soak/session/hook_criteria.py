@@ -20,6 +20,7 @@ from pytest_soak.canonical import escaped, number, scrubbed, to_json
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.lane.hooks import no_outcomes, place_of
 from pytest_soak.loop.model import History, Verdict, worst_of
+from pytest_soak.masking import Masker, NoMasker
 
 _GATE: Final = "pytest_soak_gate"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
@@ -38,14 +39,16 @@ _LONGEST_LIMIT: Final = 60
 _LONGEST_NAME: Final = 64
 
 
-def hook_criteria(config: pytest.Config, history: History) -> tuple[CriterionResult, ...]:
+def hook_criteria(
+    config: pytest.Config, history: History, mask: Masker | None = None
+) -> tuple[CriterionResult, ...]:
     """The criteria of every hook for one lane. What goes wrong in a hook costs that hook."""
     hook = config.hook.pytest_soak_gate
     implementations = [item for item in hook.get_hookimpls() if not _wraps(item)]
     if not implementations:
         return ()  # and no copy of a long history for nobody
     shown = deepcopy(history)  # what a hook does to it is not judged
-    criteria = _Criteria({item.kpi for item in history.profile.gate.criteria})
+    criteria = _Criteria({item.kpi for item in history.profile.gate.criteria}, mask or NoMasker())
     for implementation in implementations:
         others = [item.plugin for item in implementations if item is not implementation]
         call = config.pluginmanager.subset_hook_caller(_GATE, remove_plugins=others)
@@ -62,8 +65,9 @@ def hook_criteria(config: pytest.Config, history: History) -> tuple[CriterionRes
 class _Criteria:
     """The criteria of a lane so far, and who has which name."""
 
-    def __init__(self, gated: Iterable[str]) -> None:
+    def __init__(self, gated: Iterable[str], mask: Masker) -> None:
         self.results: list[CriterionResult] = []
+        self._mask = mask
         self._taken = {kpi.casefold(): f"the gated KPI {kpi}" for kpi in gated}
         self._problems = 0
 
@@ -100,8 +104,8 @@ class _Criteria:
         if result.value is not None and value is None:
             verdict = worst_of((verdict, Verdict.INCONCLUSIVE))
             doubts.append(f"its value {_shown(result.value)} is no finite number")
-        reason = _text(result.reason, _LONGEST_REASON)
-        name = _text(result.name, _LONGEST_NAME)
+        reason = self._text(result.reason, _LONGEST_REASON)
+        name = self._text(result.name, _LONGEST_NAME)
         problem, owner = self._name_problem(result.name)
         if problem:
             verdict = worst_of((verdict, Verdict.FAIL if owner else Verdict.INCONCLUSIVE))
@@ -114,8 +118,8 @@ class _Criteria:
                 name,
                 verdict,
                 value=value,
-                limit=_text(result.limit, _LONGEST_LIMIT),
-                reason="; ".join(filter(None, (reason, *doubts))),
+                limit=self._text(result.limit, _LONGEST_LIMIT),
+                reason=self._mask("; ".join(filter(None, (reason, *doubts)))),
             )
         )
 
@@ -133,8 +137,12 @@ class _Criteria:
         self._problems += 1
         name = _GATE if self._problems == 1 else f"{_GATE}-{self._problems}"
         self.results.append(
-            CriterionResult(name, verdict, reason=f"{name}: {_text(text, _LONGEST_REASON)}")
+            CriterionResult(name, verdict, reason=f"{name}: {self._text(text, _LONGEST_REASON)}")
         )
+
+    def _text(self, value: object, longest: int) -> str:
+        """A hook's text without secrets; masked first, while it still has its own lines."""
+        return _text(self._mask.value(to_json(value)), longest)
 
 
 def _wraps(implementation: Any) -> bool:

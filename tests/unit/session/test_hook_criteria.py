@@ -15,6 +15,7 @@ import pytest
 from pytest_soak import criterion, hookspecs
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.loop.model import Verdict
+from pytest_soak.masking import Masker
 from pytest_soak.session.hook_criteria import hook_criteria
 from tests.unit.gate.histories import make_history
 
@@ -33,7 +34,7 @@ def config_with(*hooks: Hook) -> pytest.Config:
 
 
 def judged(*hooks: Hook) -> dict[str, CriterionResult]:
-    results = hook_criteria(config_with(*hooks), make_history())
+    results = hook_criteria(config_with(*hooks), make_history(), Masker())
     names = [result.name for result in results]
     assert len(set(names)) == len(names), names
     return {result.name: result for result in results}
