@@ -18,8 +18,8 @@ def pytest_soak_target(lane: Lane) -> Target | None:
     """Make the target of one lane.
 
     Called once per lane, in the process that runs it, before its first iteration, and only if
-    neither ``--soak-target`` nor ``--soak-mock`` names a target. The first result that is not None
-    counts. :class:`pytest_soak.protocol.Target` describes a target.
+    neither ``--soak-target`` nor ``--soak-mock`` names a target. Only one conftest may answer it.
+    :class:`pytest_soak.protocol.Target` describes a target.
     """
 
 
