@@ -150,7 +150,9 @@ def test_a_gate_that_only_workers_load_is_refused(soak: Sessions) -> None:
 
 @pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["plain", "xdist"])
 @pytest.mark.parametrize(
-    ("hook", "text"), [("pytest_soak_propose", PROPOSE), ("pytest_soak_target", TARGET)]
+    ("hook", "text"),
+    [("pytest_soak_propose", PROPOSE), ("pytest_soak_target", TARGET)],
+    ids=["propose", "target"],
 )
 def test_two_answers_are_refused(
     soak: Sessions, workers: tuple[str, ...], hook: str, text: str
