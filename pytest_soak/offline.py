@@ -21,14 +21,18 @@ from pytest_soak.sealed import (
     check_seal,
     judge_stored,
     read_seal,
+    with_halt,
 )
+from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.lock import Holder
 from pytest_soak.store.rundir import RunDirectory
+from pytest_soak.store.stacks import has_stacks
 from pytest_soak.stored import StoredLane, read_lane, read_lanes
 
 RUNNING_EXIT = 3
 UNSEALED_EXIT = 2
+_HUNG = f"; its process hung and was ended, {names.STACKS} has its stacks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +112,27 @@ class StoredRun:
         return Answer(judgement, inputs.strict, exit_code(judgement, strict=inputs.strict))
 
     def states(self) -> tuple[State, ...]:
-        """The state of each lane. Only the seal says that a worker died."""
+        """The state of each lane. Its journal does not say that its process died."""
         try:
-            inputs = read_seal(self.directory).inputs
+            inputs = read_seal(self.directory).inputs.lanes
         except StoreError:
-            inputs = Inputs()
-        return tuple(
-            state_of(lane.history, lost=bool(inputs.lanes.get(lane.id, LaneInputs()).lost))
-            for lane in self.lanes
-        )
+            inputs = {}
+        return tuple(self._state(lane, inputs.get(lane.id, LaneInputs())) for lane in self.lanes)
+
+    def _state(self, lane: StoredLane, inputs: LaneInputs) -> State:
+        lost = bool(inputs.lost) or self._has_stacks(lane)
+        return state_of(with_halt(lane, inputs.halt).history, lost=lost)
+
+    def _has_stacks(self, lane: StoredLane) -> bool:
+        return has_stacks(self.directory.lane_directory(lane.id).path)
 
     def state_fields(self) -> dict[str, Any]:
         return {"state": str(run_state(self.states()))}
 
     def state_lines(self) -> list[str]:
         return [
-            state_line(lane, state) for lane, state in zip(self.lanes, self.states(), strict=True)
+            state_line(lane, state) + (_HUNG if self._has_stacks(lane) else "")
+            for lane, state in zip(self.lanes, self.states(), strict=True)
         ]
 
 

@@ -17,7 +17,7 @@ from pytest_soak.canonical import compute_json_hash
 from pytest_soak.gate.baseline import KpiNoise, Reference
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement, exit_code, judge_lane, judge_run
-from pytest_soak.loop.model import Verdict
+from pytest_soak.loop.model import Halt, Verdict
 from pytest_soak.shapes import (
     FLAG,
     NUMBER,
@@ -63,6 +63,8 @@ class LaneInputs:
     """The results of the hooks ``pytest_soak_gate``."""
     lost: str = ""
     """The item that ran when the lane's worker died; empty if it did not die."""
+    halt: Halt | None = None
+    """A halt that the lane's journal could not take, as on a full disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def judge_stored(lanes: Sequence[StoredLane], inputs: Inputs) -> RunJudgement:
     for stored in lanes:
         lane_inputs = inputs.lanes.get(stored.id, LaneInputs())
         judgement = judge_lane(
-            stored.history,
+            with_halt(stored, lane_inputs.halt).history,
             mock=inputs.mock,
             strict=inputs.strict,
             reference=lane_inputs.reference.noise if lane_inputs.reference else None,
@@ -109,6 +111,13 @@ def judge_stored(lanes: Sequence[StoredLane], inputs: Inputs) -> RunJudgement:
         )
         judgements.append(_with_the_crash(judgement, lane_inputs.lost))
     return judge_run(judgements)
+
+
+def with_halt(stored: StoredLane, halt: Halt | None) -> StoredLane:
+    """The lane with ``halt``, if its journal has none."""
+    if halt is None or stored.history.halt is not None:
+        return stored
+    return replace(stored, history=replace(stored.history, halt=halt))
 
 
 def _with_the_crash(judgement: LaneJudgement, item: str) -> LaneJudgement:
@@ -184,6 +193,7 @@ def _lane_record(stored: StoredLane, inputs: LaneInputs, verdict: Verdict) -> di
             for result in inputs.criteria
         ],
         "lost": inputs.lost,
+        **({"halt": asdict(inputs.halt)} if inputs.halt else {}),
     }
 
 
@@ -257,6 +267,7 @@ def _lane_inputs(lane: Mapping[str, Any]) -> LaneInputs:
             for item in lane["criteria"]
         ),
         lost=lane["lost"],
+        halt=Halt(**lane["halt"]) if "halt" in lane else None,
     )
 
 
@@ -364,7 +375,8 @@ _RECORD = object_of(
                         )
                     ),
                     "lost": TEXT,
-                }
+                },
+                {"halt": object_of({"iteration": WHOLE, "kind": TEXT, "text": TEXT})},
             )
         ),
         "verdict": _VERDICT,

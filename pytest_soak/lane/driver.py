@@ -52,12 +52,13 @@ class TargetDriver:
         self._make_target = make_target
         self._calls = calls
         self._passing: tuple[type[BaseException], ...] = (TargetFailed, *passing)
-        self._threads: list[threading.Thread] = []
+        self._threads_before: frozenset[threading.Thread] = frozenset()
+        self._threads_left: tuple[threading.Thread, ...] = ()
 
     @property
     def threads(self) -> tuple[threading.Thread, ...]:
-        """Threads that began during calls of the target and would keep the process alive."""
-        return tuple(thread for thread in self._threads if thread.is_alive())
+        """Threads that began while the target ran, and would keep the process alive after it."""
+        return tuple(thread for thread in self._threads_left if thread.is_alive())
 
     def start(
         self,
@@ -66,6 +67,7 @@ class TargetDriver:
         restore: Callable[[Target], None],
     ) -> None:
         """Make and start the target, then let ``restore`` bring it to where the lane is."""
+        self._threads_before = frozenset(threading.enumerate())
         target = self._calling("making the target", lambda: self._make_target(self._lane))
         if not callable(getattr(target, "run", None)):
             raise TargetFailed(
@@ -85,8 +87,7 @@ class TargetDriver:
         if target is None:
             raise AssertionError("the target was not started")
         try:
-            with self._noting_threads():
-                report = self._calls.call(lambda: target.run(number, runtime))
+            report = self._calls.call(lambda: target.run(number, runtime))
         except EndOfData as end:
             raise TargetFailed("end_of_data", str(end) or "the target has no data left") from None
         except DeadlinePassed:
@@ -127,13 +128,18 @@ class TargetDriver:
         stop = getattr(self.target, "stop", None)
         try:
             if callable(stop):
-                with self._noting_threads(), self._naming("stop() raised", STOP_TIMEOUT_S):
+                with self._naming("stop() raised", STOP_TIMEOUT_S):
                     self._calls.last(stop, STOP_TIMEOUT_S)
         finally:
             self._calls.end()
+            self._threads_left = tuple(
+                thread
+                for thread in threading.enumerate()
+                if not thread.daemon and thread not in self._threads_before
+            )
 
     def _calling(self, doing: str, function: Callable[[], T]) -> T:
-        with self._noting_threads(), self._naming(doing, self._calls.timeout_s):
+        with self._naming(doing, self._calls.timeout_s):
             return self._calls.call(function)
 
     @contextmanager
@@ -148,15 +154,6 @@ class TargetDriver:
             raise TargetFailed("timeout", text) from None
         except BaseException as error:
             raise TargetFailed("error", _text(doing, error)) from error
-
-    @contextmanager
-    def _noting_threads(self) -> Iterator[None]:
-        before = set(threading.enumerate())
-        try:
-            yield
-        finally:
-            new = [thread for thread in threading.enumerate() if thread not in before]
-            self._threads += [thread for thread in new if not thread.daemon]
 
 
 def announce(target: Target, planned: Sequence[Scheduled]) -> None:
@@ -199,7 +196,7 @@ def described(value: object) -> str:
 
 def _text(doing: str, error: BaseException) -> str:
     try:
-        said = str(error)
+        text = str(error)
     except Exception:
-        said = "(its text cannot be read)"
-    return scrubbed(f"{doing}: {type(error).__name__}: {said}")
+        text = "(its text cannot be read)"
+    return scrubbed(f"{doing}: {type(error).__name__}: {text}")

@@ -47,9 +47,11 @@ _MOST_EDITS = 10
 class LaneHalted(Exception):  # noqa: N818 - a state of the lane
     """The lane ends here; the text says why."""
 
-    def __init__(self, halt: Halt) -> None:
+    def __init__(self, halt: Halt, *, in_journal: bool) -> None:
         super().__init__(f"iteration {halt.iteration}: {halt.text}")
         self.halt = halt
+        self.in_journal = in_journal
+        """False if the journal could not take the halt, as on a full disk."""
 
 
 class LaneRunner:
@@ -237,7 +239,7 @@ class LaneRunner:
         # A disk that refuses an entry refuses the halt too; the lane ends all the same.
         with suppress(StoreError):
             self._append(self._core.halt(halt))
-        raise LaneHalted(halt) from cause
+        raise LaneHalted(halt, in_journal=self.state.halt == halt) from cause
 
     # -- the target ----------------------------------------------------------------------------
 

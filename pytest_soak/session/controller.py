@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 import warnings
 from collections.abc import Generator, Sequence
@@ -10,16 +11,27 @@ from typing import Any
 
 import pytest
 
+from pytest_soak.loop.model import Halt
+from pytest_soak.masking import masker_of
 from pytest_soak.session import terminal
 from pytest_soak.session.judging import RunResult, judge_and_write
 from pytest_soak.session.plan import Plan
-from pytest_soak.session.reports import carried, gate_reports, status_of_gate, trouble_report
+from pytest_soak.session.refusals import clean_refusals
+from pytest_soak.session.reports import (
+    carried,
+    carried_halt,
+    gate_reports,
+    status_of_gate,
+    trouble_report,
+)
 from pytest_soak.session.runs import PreparedRun, collect_only_plan, prepare_run
 from pytest_soak.session.selection import SoakRefusal, SoakWarning, refuse_part, selection_of
+from pytest_soak.session.signals import EndSignals
 from pytest_soak.session.soak import SOURCES_ATTRIBUTE, Soak
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.settings import Settings
 from pytest_soak.store.errors import StoreError
+from pytest_soak.store.rundir import refuse_other_run
 
 _LISTING = (
     *("collectonly", "showfixtures", "show_fixtures_per_test"),
@@ -34,9 +46,10 @@ class Controller:
     first of them: a session that ends earlier leaves no trace, and the newest run the newest.
     """
 
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, signals: EndSignals) -> None:
         self._config = config
         self._settings = settings
+        self._signals = signals
         self._plan: Plan | None = None
         self._prepared: PreparedRun | None = None
         self._begun = False
@@ -47,8 +60,10 @@ class Controller:
         self._fresh_targets: dict[str, int] = {}
         self._refusal = ""
         self._failed_items: dict[str, set[str]] = {}
+        self._halts: dict[str, Halt] = {}
         self._failing = False
         self._sources: tuple[Source, ...] = ()
+        self._mask = masker_of(settings.mask, os.environ)
 
     # -- before --------------------------------------------------------------------------------
 
@@ -56,11 +71,13 @@ class Controller:
         manager = self._config.pluginmanager
         # A session that only shows something must not begin a run and retire the newest one.
         if any(self._config.getoption(name, False) for name in _LISTING):
-            self._plan = collect_only_plan(self._settings)
+            with clean_refusals(self._mask):
+                self._plan = collect_only_plan(self._settings)
         else:
-            self._prepared = prepare_run(self._settings)
-            self._plan = self._prepared.plan
-            self._sources = sources_of(self._config, self._settings)
+            with clean_refusals(self._mask):
+                self._prepared = prepare_run(self._settings)
+                self._plan = self._prepared.plan
+                self._sources = sources_of(self._config, self._settings)
         if manager.hasplugin("dsession"):
             from pytest_soak.session.distributed import Distribution
 
@@ -84,6 +101,10 @@ class Controller:
             self._warnings.append(str(warning))  # every worker sends it
 
     def _begin(self, session: pytest.Session, nodeids: Sequence[str]) -> None:
+        with clean_refusals(self._mask):
+            self._make_run(session, nodeids)
+
+    def _make_run(self, session: pytest.Session, nodeids: Sequence[str]) -> None:
         """Make the run of the lanes that these items are of. Raises what keeps it from beginning.
 
         Called before the first item, in a plain session as in the controller of workers.
@@ -119,6 +140,8 @@ class Controller:
         progress = carried(report)
         if progress and progress["fresh_from"]:
             self._fresh_targets[progress["lane"]] = progress["fresh_from"]
+        if halt := carried_halt(report):
+            self._halts[halt[0]] = halt[1]
         if progress and report.failed:
             self._failed_items.setdefault(progress["lane"], set()).add(report.nodeid)
         if progress and progress["line"]:
@@ -163,6 +186,7 @@ class Controller:
             session.testscollected -= promised
             # In finally: the gate is due after Ctrl-C, -x and --maxfail as well.
             if self._plan and self._begun:
+                self._signals.is_ending = True
                 if self._distribution and not ended:
                     # Workers go on with their lanes otherwise, and the gate would judge a part.
                     self._distribution.end_workers(self._config)
@@ -170,7 +194,8 @@ class Controller:
 
     def _close(self, session: pytest.Session, plan: Plan) -> None:
         try:
-            trouble = self._soak.stop() if self._soak else []
+            trouble = self._soak.stop() if self._soak else self._distribution.trouble
+            refuse_other_run(plan.run_path, plan.run_id)
             lost = self._distribution.lost if self._distribution else {}
             references = self._prepared.references if self._prepared else {}
             self._judged = judge_and_write(
@@ -180,10 +205,14 @@ class Controller:
                 self._fresh_targets,
                 references,
                 self._failed_items,
+                self._halts,
                 self._sources,
+                self._mask,
             )
             reports = gate_reports(self._judged.run, plan.settings.strict)
-            reports += [trouble_report(name, text) for name, text in self._judged.trouble]
+            reports += [
+                trouble_report(name, self._mask(text)) for name, text in self._judged.trouble
+            ]
             if trouble:
                 reports.append(trouble_report("run/stop", "; ".join(trouble)))
         except StoreError as error:
@@ -191,7 +220,8 @@ class Controller:
         except Exception as error:
             # A gate that could not be judged must not look like one that passed.
             text = "".join(traceback.format_exception(error))
-            reports = [trouble_report("run/judged", f"the gate could not be judged\n{text}")]
+            text = self._mask(f"the gate could not be judged\n{text}")
+            reports = [trouble_report("run/judged", text)]
         self._failing = any(report.failed for report in reports)
         names = sorted({report.nodeid for report in reports})
         session.testscollected += len(names)
@@ -214,7 +244,5 @@ class Controller:
             terminal.summary(terminalreporter, self._plan, self._judged, self._warnings)
 
     def pytest_unconfigure(self) -> None:
-        if self._soak:
-            self._soak.stop()
         if self._prepared:
             self._prepared.lock.release()

@@ -5,7 +5,10 @@ Registered only in a controller that distributes; this module imports xdist.
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,10 +18,13 @@ from xdist.workermanage import WorkerController
 
 from pytest_soak.session.items import slot_of_nodeid
 from pytest_soak.session.plan import Plan
-from pytest_soak.session.soak import SOURCES_INPUT
+from pytest_soak.session.signals import END_INPUT
+from pytest_soak.session.soak import SOURCES_INPUT, TROUBLE_OUTPUT
 from pytest_soak.session.sources import Source
 
 WORKER_INPUT = "soak"
+_END_S = 12.0
+"""A worker that is ended has so long: more than the deadline of a target's ``stop()``."""
 
 
 class LaneScheduling(LoadScopeScheduling):
@@ -79,8 +85,15 @@ class Distribution:
         self._sources = sources
         self._begin = begin
         self._scheduler: LaneScheduling | None = None
+        self._nodes: list[Any] = []
+        self._channels: list[Any] = []
 
     def pytest_configure_node(self, node: Any) -> None:
+        self._nodes.append(node)
+        # A signal for workers on other machines too; its end is the death of this process.
+        channel = node.gateway.newchannel()
+        self._channels.append(channel)
+        node.workerinput[END_INPUT] = channel
         node.workerinput[WORKER_INPUT] = self._plan.as_data()
         node.workerinput[SOURCES_INPUT] = [source.as_data() for source in self._sources]
 
@@ -90,12 +103,46 @@ class Distribution:
         return self._scheduler
 
     def end_workers(self, config: pytest.Config) -> None:
-        """Wait until no worker writes any more; those that do not end within 10 s are killed."""
+        """End the workers in good order; those that do not end in time are killed.
+
+        Afterwards no worker writes any more. xdist alone waits 5 s before it interrupts them.
+        """
+        for channel in self._channels:
+            with suppress(OSError):
+                channel.send(True)
+        ends = time.monotonic() + _END_S
+        for node in self._nodes:
+            if not _has_ended(node, ends - time.monotonic()):
+                _kill(node)
         manager = getattr(config.pluginmanager.getplugin("dsession"), "nodemanager", None)
         if manager is not None:
             manager.teardown_nodes()
 
     @property
+    def trouble(self) -> list[str]:
+        """What went wrong when the workers stopped their lanes."""
+        outputs = [getattr(node, "workeroutput", {}) for node in self._nodes]
+        return [text for output in outputs for text in output.get(TROUBLE_OUTPUT, ())]
+
+    @property
     def lost(self) -> dict[str, str]:
         """Lane to the item during which its worker died."""
         return dict(self._scheduler.lost) if self._scheduler else {}
+
+
+def _has_ended(node: Any, timeout_s: float) -> bool:
+    """Whether the session of a worker ends in time; its process ends with its connection."""
+    try:
+        node.channel.waitclose(timeout=max(0.0, timeout_s))
+    except (node.channel.TimeoutError, AttributeError):
+        return False
+    except (OSError, EOFError, node.channel.RemoteError):
+        return True
+    return True
+
+
+def _kill(node: Any) -> None:
+    """Kill the process of a worker on this machine; execnet has no public name for it."""
+    process = getattr(getattr(node.gateway, "_io", None), "popen", None)
+    if isinstance(process, subprocess.Popen):
+        process.kill()

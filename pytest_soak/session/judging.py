@@ -13,7 +13,8 @@ import pytest
 from pytest_soak.canonical import scrubbed
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.result import CriterionResult
-from pytest_soak.loop.model import History, Verdict
+from pytest_soak.loop.model import Halt, History, Verdict
+from pytest_soak.masking import Masker
 from pytest_soak.report.audit import audit
 from pytest_soak.report.deltas import delta_report, delta_verify
 from pytest_soak.report.failures import failures
@@ -24,7 +25,7 @@ from pytest_soak.report.summary import iteration_summary, tuning_report
 from pytest_soak.report.sweep import sweeps_of
 from pytest_soak.report.sweep_picture import sweep_svg
 from pytest_soak.report.sweep_text import sweep_csv, sweep_markdown
-from pytest_soak.sealed import Inputs, LaneInputs, judge_stored, seal
+from pytest_soak.sealed import Inputs, LaneInputs, judge_stored, seal, with_halt
 from pytest_soak.session.hook_criteria import hook_criteria
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.sources import Source, answering_files
@@ -52,19 +53,24 @@ def judge_and_write(
     fresh_targets: Mapping[str, int],
     references: Mapping[str, StoredReference],
     failed_items: Mapping[str, Collection[str]],
-    sources: Sequence[Source] = (),
+    halts: Mapping[str, Halt],
+    sources: Sequence[Source],
+    mask: Masker,
 ) -> RunResult:
     """Judge every lane of the run from its journal, seal it, and write what follows from it.
 
     ``lost`` names the lanes whose worker died, with the item it was running; ``fresh_targets``
     those that were resumed with a target that could not be restored, with the iteration;
     ``references`` has the noise to judge a lane by; ``failed_items`` the items of a lane that the
-    session failed; ``sources`` are the places that answered the hooks.
+    session failed; ``halts`` are those that a lane's journal could not take; ``sources`` are the
+    places that answered the hooks; ``mask`` masks the secrets in the texts of hooks.
     """
     settings = plan.settings
     run = RunDirectory.resume(settings.directory)
     check_directories(run)
-    lanes = tuple(read_lane(run, item.lane.id) for item in plan.lanes)
+    lanes = tuple(
+        with_halt(read_lane(run, item.lane.id), halts.get(item.lane.id)) for item in plan.lanes
+    )
     inputs = Inputs(
         strict=settings.strict,
         mock=settings.mock,
@@ -73,9 +79,10 @@ def judge_and_write(
                 reference=references.get(stored.id),
                 criteria=(
                     *_items_criterion(stored.history, failed_items.get(stored.id, ())),
-                    *hook_criteria(config, stored.history),
+                    *hook_criteria(config, stored.history, mask),
                 ),
                 lost=lost.get(stored.id, ""),
+                halt=halts.get(stored.id),
             )
             for stored in lanes
         },

@@ -11,28 +11,36 @@ from typing import Any
 
 import pytest
 
+from pytest_soak.canonical import escaped, escaped_lines
+from pytest_soak.lane.driver import TargetFailed
 from pytest_soak.lane.files import StoredFiles
 from pytest_soak.lane.hooks import HookMisused, Proposer, no_outcomes, proposer_of
 from pytest_soak.lane.runner import LaneHalted, LaneRunner
+from pytest_soak.lane.watchdog import Watchdog
 from pytest_soak.loop.model import Iteration
-from pytest_soak.masking import masker_of
+from pytest_soak.masking import Masker, masker_of
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session import items as soak_items
 from pytest_soak.session import selection
 from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import Slot, slot_of
+from pytest_soak.session.left_threads import end_without
 from pytest_soak.session.plan import Plan
-from pytest_soak.session.reports import ItemProgress, progress_of
+from pytest_soak.session.refusals import clean_refusals
+from pytest_soak.session.reports import ItemProgress, attach_halt, progress_of
 from pytest_soak.session.selection import SoakRefusal
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.session.targets import factory_of
 from pytest_soak.store.errors import StoreError
+from pytest_soak.store.rundir import refuse_other_run
 
 SOURCES_INPUT = "soak_sources"
 """A worker receives under this name what its controller has loaded."""
 SOURCES_ATTRIBUTE = "soak_sources"
 """A worker's first report of an item carries what it has loaded, for the controller."""
+TROUBLE_OUTPUT = "soak_trouble"
+"""A worker sends under this name what went wrong when it stopped its lanes."""
 _PROGRESS = pytest.StashKey[ItemProgress]()
 
 
@@ -60,6 +68,11 @@ class Soak:
         self._recorded: dict[str, Any] = {}
         self._failed: list[str] = []
         self._current: tuple[str, int] | None = None
+        self._trouble: list[str] = []
+        self._session: pytest.Session | None = None
+        # While an item runs, its standard error is captured.
+        self._stderr = _copy_of_stderr()
+        self._watchdog = Watchdog(self._stderr)
         self._mask = masker_of(plan.settings.mask, os.environ)
         self._of_controller: tuple[Source, ...] | None = None
         if (received := getattr(config, "workerinput", None)) is not None:
@@ -79,8 +92,9 @@ class Soak:
     ) -> Generator[None, None, None]:
         try:
             refuse_rerun_markers(items)
-            outsiders = soak_items.take_part(session, items, self.plan)
-            self._check_sources()
+            with clean_refusals(self._mask):
+                outsiders = soak_items.take_part(session, items, self.plan)
+                self._check_sources()
         except pytest.UsageError as error:
             if hasattr(self.config, "workerinput"):
                 selection.send(self.config, SoakRefusal(str(error)))
@@ -129,8 +143,12 @@ class Soak:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, LaneHalted):
+            slot = slot_of(item)
+            if slot and not call.excinfo.value.in_journal:
+                attach_halt(report, slot.lane_id, call.excinfo.value.halt)
         if call.excinfo is not None and isinstance(call.excinfo.value, _TOLD):
-            report.longrepr = told(call.excinfo.value)
+            report.longrepr = escaped_lines(told(call.excinfo.value, self._mask))
         if self._to_report:
             setattr(report, SOURCES_ATTRIBUTE, [source.as_data() for source in self._to_report])
             self._to_report = ()
@@ -143,12 +161,13 @@ class Soak:
 
     def _begin(self, item: pytest.Item, slot: Slot) -> None:
         if not self.plan.run_id:
-            return  # a session that only lists, such as --setup-plan
+            return  # a session that only lists, such as --setup-plan and --setup-only
         runner = self._runner(slot.lane_id)
         halt = runner.halt
         if halt:
             kind = "its data ended" if halt.kind == "end_of_data" else "it halted"
-            pytest.skip(f"lane {slot.lane_id}: {kind} at iteration {halt.iteration}: {halt.text}")
+            text = f"lane {slot.lane_id}: {kind} at iteration {halt.iteration}: {halt.text}"
+            pytest.skip(escaped(text))
         expected = runner.state.done + 1
         if slot.number != expected:
             raise OutOfTurn(
@@ -163,8 +182,8 @@ class Soak:
         except LaneHalted as halted:
             if halted.halt.kind == "end_of_data":
                 self._end_lane(slot)
-                pytest.skip(f"lane {slot.lane_id}: its data ended: {halted}")
-            self._end_lane(slot)
+                pytest.skip(escaped(f"lane {slot.lane_id}: its data ended: {halted}"))
+            self._end_halted(slot)
             raise
         self._current = (slot.lane_id, slot.number)
         progress = self._progress(runner, iteration)
@@ -186,22 +205,35 @@ class Soak:
                 with no_outcomes("pytest_soak_iteration"):
                     # A copy: the lane still reads from what it has.
                     hook(lane=runner.lane, iteration=deepcopy(iteration))
-        finally:
-            self._end_lane(slot)
+        except BaseException:
+            self._end_halted(slot)
+            raise
+        self._end_lane(slot)
 
     def _progress(self, runner: LaneRunner, iteration: Iteration) -> ItemProgress:
         named = len(self.plan.lanes) > 1
-        return progress_of(runner.lane, iteration, runner.fresh_from, named=named)
+        profile = runner.state.profile
+        return progress_of(runner.lane, iteration, runner.fresh_from, named=named, profile=profile)
 
     def _end_lane(self, slot: Slot) -> None:
+        """Stop the lane if it is over. Raises TargetFailed and StoreError."""
         runner = self._runner(slot.lane_id)
         if runner.halt or runner.state.done >= self.plan.settings.iterations:
             runner.stop()
 
+    def _end_halted(self, slot: Slot) -> None:
+        """The same while an exception is raised, which says more than an error of the stop."""
+        try:
+            self._end_lane(slot)
+        except (TargetFailed, StoreError) as error:
+            self._trouble.append(self._trouble_text(slot.lane_id, error))
+
     def _runner(self, lane_id: str) -> LaneRunner:
         """The lane's runner; a lane that cannot be opened is not tried again for every item."""
+        if not self.plan.run_id:
+            pytest.skip("soak: a session that only shows its fixtures runs no iteration")
         if lane_id in self._broken:
-            pytest.skip(f"lane {lane_id} could not be opened: {self._broken[lane_id]}")
+            pytest.skip(escaped(f"lane {lane_id} could not be opened: {self._broken[lane_id]}"))
         try:
             return self._opened(lane_id)
         except (StoreError, ValueError) as error:
@@ -214,15 +246,30 @@ class Soak:
             planned = self.plan.lane(lane_id)
             runner = LaneRunner(
                 planned.lane,
-                StoredFiles(planned.directory),
+                self._opened_files(planned.directory),
                 self._factory(),
                 timeout_s=self.plan.settings.timeout_s,
                 proposer=self._proposer(),
                 passing=(pytest.exit.Exception,),
                 mask=self._mask,
+                watchdog=self._watchdog,
             )
             self._runners[lane_id] = runner
         return runner
+
+    def _opened_files(self, directory: Path) -> StoredFiles:
+        """The locked files of a lane. Raises StoreError if they are another run's.
+
+        A worker whose controller was killed may come here when a new run has taken the directory.
+        From now on the lock keeps another session from doing so.
+        """
+        files = StoredFiles(directory)
+        try:
+            refuse_other_run(self.plan.run_path, self.plan.run_id)
+        except StoreError:
+            files.release()
+            raise
+        return files
 
     def _factory(self) -> Callable[[Lane], Target]:
         settings = self.plan.settings
@@ -246,13 +293,34 @@ class Soak:
 
     def stop(self) -> list[str]:
         """Stop every lane that this process still has open; what went wrong with each."""
-        trouble = []
         for lane_id, runner in self._runners.items():
             try:
                 runner.stop()
             except Exception as error:
-                trouble.append(f"lane {lane_id}: {error}")
+                self._trouble.append(self._trouble_text(lane_id, error))
+        trouble, self._trouble = self._trouble, []
         return trouble
+
+    def _trouble_text(self, lane_id: str, error: Exception) -> str:
+        return escaped(self._mask(f"lane {lane_id}: {error}"))
+
+    # Before fixtures of the session are torn down, which a target may use.
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._session = session
+        output: dict[str, Any] | None = getattr(self.config, "workeroutput", None)
+        if output is not None:
+            output[TROUBLE_OUTPUT] = self.stop()
+
+    def pytest_unconfigure(self) -> None:
+        self.stop()
+        self._watchdog.close()
+        if self._stderr is not None:
+            os.close(self._stderr)
+        session = self._session
+        if session is not None:
+            threads = [thread for runner in self._runners.values() for thread in runner.threads]
+            end_without(threads, lambda: int(session.exitstatus))
 
     # -- what the fixtures give ----------------------------------------------------------------
 
@@ -289,23 +357,32 @@ class Soak:
         return slot
 
 
-_TOLD = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused)
+_TOLD = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused, TargetFailed, StoreError)
 """Errors that are told in their own words, without the way through this package."""
 
 
-def told(error: BaseException) -> str:
+def told(error: BaseException, mask: Masker) -> str:
     """The error for people: its text, and the way through the target's own code that led to it."""
-    cause = error.__cause__
-    if cause is None:
-        return str(error)
+    cause, text = error.__cause__, escaped(mask(str(error)))
+    if cause is None or isinstance(cause, StoreError):
+        return text  # of a file, it says what is wrong and what to do
     own = str(Path(__file__).parents[1])
     frames = [
         frame
         for frame in traceback.extract_tb(cause.__traceback__)
         if not frame.filename.startswith(own) or "targets" in Path(frame.filename).parts
     ]
-    lines = traceback.format_list(frames) + traceback.format_exception_only(cause)
-    return f"{error}\n\n{''.join(lines)}".rstrip()
+    # The lines of its text are indented: they must not look like lines of the session.
+    raised = "".join(traceback.format_exception_only(cause)).rstrip().replace("\n", "\n    ")
+    way = "".join([*traceback.format_list(frames), raised])
+    return f"{text}\n\n{mask(way)}"
+
+
+def _copy_of_stderr() -> int | None:
+    try:
+        return os.dup(2)
+    except OSError:  # the process has none
+        return None
 
 
 def _check_name(item: pytest.Item) -> str:

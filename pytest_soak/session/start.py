@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import pytest
 
 from pytest_soak.session.controller import Controller
 from pytest_soak.session.plan import Plan
+from pytest_soak.session.signals import END_INPUT, EndSignals
 from pytest_soak.session.soak import Soak
 from pytest_soak.settings import Settings
 
@@ -17,19 +17,19 @@ from pytest_soak.settings import Settings
 def start_controller(config: pytest.Config, settings: Settings) -> None:
     """Refuse what cannot live with a soak, and register the controller."""
     refuse(config)
-    config.pluginmanager.register(Controller(config, settings), "soak-controller")
+    signals = EndSignals()
+    config.pluginmanager.register(signals, "soak-signals")
+    config.pluginmanager.register(Controller(config, settings, signals), "soak-controller")
 
 
 def start_worker(config: pytest.Config, received: Mapping[str, Any]) -> None:
     """Register the soak of an xdist worker from what the controller sent."""
-    soak = Soak(config, Plan.from_data(received))
-    config.pluginmanager.register(soak, "soak-session")
-
-    def stop() -> None:
-        for trouble in soak.stop():
-            warnings.warn(f"soak: {trouble}", pytest.PytestWarning, stacklevel=1)
-
-    config.add_cleanup(stop)
+    signals = EndSignals()
+    config.pluginmanager.register(signals, "soak-signals")
+    channel = getattr(config, "workerinput", {}).pop(END_INPUT)
+    # The controller asks for the end, or it died, which ends the channel.
+    channel.setcallback(lambda _: signals.request(), endmarker=None)
+    config.pluginmanager.register(Soak(config, Plan.from_data(received)), "soak-session")
 
 
 _RUN_AGAIN: Final[Mapping[str, str]] = {

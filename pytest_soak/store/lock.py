@@ -66,7 +66,8 @@ class DirectoryLock:
             # Removed first: after the release it may be the file of another session.
             with contextlib.suppress(OSError):
                 (self.directory / names.LOCK_HOLDER).unlink()
-            self._lock.release()
+            with contextlib.suppress(OSError):  # the end of the process releases it then
+                self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +105,8 @@ class JournalLock:
         if self._lock.is_locked:
             with contextlib.suppress(OSError):
                 self._holder.unlink()
-            self._lock.release()
+            with contextlib.suppress(OSError):
+                self._lock.release()
 
 
 def refuse_writers(directories: Iterable[Path]) -> None:

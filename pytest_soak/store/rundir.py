@@ -226,6 +226,16 @@ class RunDirectory:
         self._about = about
 
 
+def refuse_other_run(path: Path, run_id: str) -> None:
+    """Raises StoreError if the directory ``path`` does not have the run ``run_id``."""
+    present = RunDirectory.open(path).run_id
+    if present != run_id:
+        raise StoreError(
+            f"{path} is of run {present}, not of run {run_id}: another session took its place; "
+            f"look for {run_id} in {names.RUNS}"
+        )
+
+
 def _lane_records(lanes: Sequence[Lane]) -> list[dict[str, Any]]:
     reserved = {name.casefold() for name in names.FILES_OF_A_RUN}
     seen: set[str] = set()

@@ -1,0 +1,82 @@
+"""SIGTERM and SIGHUP end a session in good order, as Ctrl-C does: cancelled CI, docker, systemd."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+import threading
+from typing import Final
+
+import pytest
+
+NAMES: Final = ("SIGTERM", "SIGHUP")
+END_INPUT: Final = "soak_end"
+"""A worker receives under this name the channel by which its controller ends it."""
+
+
+class EndSignals:
+    """Handles the signals from the start of the session to its end, in each of its processes.
+
+    The first one raises KeyboardInterrupt, so that targets are stopped and the run is judged. After
+    it the default action applies again: a second signal ends the process at once. A signal that is
+    ignored (nohup) or has a handler already is left as it is.
+    """
+
+    def __init__(self) -> None:
+        self._installed: list[signal.Signals] = []
+        self._process = os.getpid()
+        self._received = ""
+        self._is_requested = False
+        self.is_ending = False
+        """The session ends already: a first signal changes nothing of it."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # Python has handlers on the main thread only
+        for name in NAMES:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, self._receive)
+                self._installed.append(number)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self) -> None:
+        """Raise it again where a target or a check caught the first exception."""
+        if self._received and not self.is_ending:
+            raise KeyboardInterrupt(self._received)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        self.is_ending = True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        self._restore()
+
+    def request(self) -> None:
+        """End the session as a signal does, from any thread; an ending session is not disturbed."""
+        if self._received or self.is_ending or self._is_requested:
+            return
+        self._is_requested = True
+        if signal.SIGTERM in self._installed and hasattr(signal, "pthread_kill"):
+            main = threading.main_thread().ident
+            if main is not None:
+                signal.pthread_kill(main, signal.SIGTERM)  # it also ends what the thread waits for
+        else:
+            _thread.interrupt_main()
+
+    def _receive(self, number: int, _: object) -> None:
+        self._restore()
+        if os.getpid() != self._process:
+            os.kill(os.getpid(), number)  # a child that the target forked is no session
+            return
+        self._received = signal.Signals(number).name
+        if not self.is_ending:
+            raise KeyboardInterrupt(self._received)
+
+    def _restore(self) -> None:
+        for number in self._installed:
+            if signal.getsignal(number) == self._receive:
+                signal.signal(number, signal.SIG_DFL)
