@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import Any, Final
 
 MASK: Final = "***"
@@ -39,6 +40,8 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]{1,30}://[^\s/:@\"'<>]{0,256}:)[^\s/\"'<>]{
 _AWS_KEY = re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")
 _NO_SECRETS = ("FILE", "PATH", "DIR", "URL", "URI", "HOST", "NAME", "TYPE", "TTL")
 """Last words of variables that say where a secret is, or something else about it."""
+_BEGINNING = 6
+"""A text that was cut short may end in so many characters of a secret, or more."""
 _MOST_KEYS = 10_000
 _LONGEST_KEY = 100
 
@@ -101,6 +104,8 @@ class Masker:
         for value in self._values:
             if value in text:
                 text = text.replace(value, MASK)
+            if value[:_BEGINNING] in text:
+                text = _without_beginning(value, text)
         folded = text.lower()
         if "bearer" in folded or "authorization" in folded:
             text = _CREDENTIALS.sub(_credentials, text)
@@ -211,6 +216,14 @@ def _whole(value: str, shortest: int) -> str:
 
 def _credentials(match: re.Match[str]) -> str:
     return (match[1] or match[2]) + MASK
+
+
+def _without_beginning(value: str, text: str) -> str:
+    """``text`` with the begin of a secret masked where the text, or a quotation in it, ends."""
+    at = text.rfind(value[:_BEGINNING])
+    same = zip(value, text[at:], strict=False)
+    rest = text[at + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], same)) :]
+    return text[:at] + MASK + rest if not rest or rest[0] in "'\"…" else text
 
 
 def _free(key: str, taken: Mapping[str, Any]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from pytest_soak import run_lane
 from pytest_soak.masking import Masker, masker_of
 
 ENVIRONMENT = {
@@ -47,6 +49,9 @@ MASKER = Masker.of((), ENVIRONMENT)
         ("key -----BEGIN KEY-----\nabc bad", "key *** bad"),
         (repr("-----BEGIN KEY-----\nabc"), "'***'"),
         ("said open sesame", "said ***"),
+        ("a text that was cut: ghp_abc", "a text that was cut: ***"),
+        ("a row is a text, 'x ghp_abcd', no mapping", "a row is a text, 'x ***', no mapping"),
+        ("ghp_abcdx and ghp_abc", "ghp_abcdx and ***"),
     ],
 )  # fmt: skip
 def test_a_secret_is_masked(text: str, masked: str) -> None:
@@ -147,3 +152,18 @@ def test_no_text_takes_long(text: str) -> None:
     begin = time.perf_counter()
     MASKER(text)
     assert time.perf_counter() - begin < 0.5
+
+
+def test_a_lane_without_a_session_masks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VENUE_TOKEN", "ghp_abcdefgh")
+
+    class Failing:
+        def run(self, iteration: int, runtime: Mapping[str, Any]) -> Mapping[str, Any]:
+            if iteration == 2:
+                raise ConnectionError("password=hunter2 ghp_abcdefgh")
+            return {"totals": {"net_bps": 3.0}, "note": "token=abcdefgh"}
+
+    history = run_lane(Failing(), iterations=3)
+    assert history.halt is not None
+    assert history.halt.text.endswith("password=*** ***")
+    assert history.iterations[0].report["note"] == "token=***"
