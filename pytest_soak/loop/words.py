@@ -30,7 +30,7 @@ def described(value: Any) -> str:
     if isinstance(value, int) and value.bit_length() > 1024:
         return "a number of hundreds of digits"
     if isinstance(value, (int, float)):
-        return f"{value:.12g}"
+        return f"{value:.12g}" if abs(value) < 1e15 else f"{value:g}"
     return f"of type {type(value).__name__}"
 
 

@@ -298,10 +298,10 @@ def test_a_forged_run_that_the_commands_read(soak: Sessions) -> None:
     write_journal(result.latest / "journal.jsonl", entries)
     forged = {**about, "target": text, "lanes": lanes, "versions": {"pytest_soak": text}}
     (result.latest / "run.json").write_text(json.dumps(forged))
-    printed = dict(commands(soak.folder, "explain --iteration 2"))
-    for name, shown in printed.items():
+    outputs = dict(commands(soak.folder, "explain --iteration 2"))
+    for name, shown in outputs.items():
         check(name, shown)
-    assert "evil" in printed["audit"]
+    assert "evil" in outputs["audit"]
     (result.latest / "judgement.jsonl").unlink()
     seal.pop("check")
     write_journal(result.latest / "judgement.jsonl", [{**seal, "run_id": text}])
