@@ -14,11 +14,10 @@ from pathlib import Path
 from pytest_soak.canonical import compute_json_hash
 from pytest_soak.gate.noise import Reference
 from pytest_soak.loop.entry_shapes import problem_of
-from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import Entry, History
 from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError, describe_os_error
-from pytest_soak.store.journal import read_journal
+from pytest_soak.store.journal import JournalRead, read_journal
 from pytest_soak.store.records import Records
 from pytest_soak.store.rundir import RunDirectory
 
@@ -63,14 +62,14 @@ class StoredReference:
     noise: Reference
 
 
-def read_entries(run: RunDirectory, lane_id: str) -> Records:
-    """The journal of one lane of a run.
+def read_entries(run: RunDirectory, lane_id: str, earlier: JournalRead | None = None) -> Records:
+    """The journal of one lane of a run; what was read of it ``earlier`` is not decoded again.
 
     Raises StoreError for a journal that cannot be read, is empty, or is of another lane than
     ``run.json`` names.
     """
     path = run.lane_directory(lane_id).journal_path
-    records = read_journal(path)
+    records = read_journal(path, None if earlier is None else earlier.records)
     if not records.entries:
         torn = f" (its last line was torn: {records.torn} bytes)" if records.torn else ""
         raise StoreError(f"{path} is empty{torn}: the lane never started; begin a new run")
@@ -79,13 +78,21 @@ def read_entries(run: RunDirectory, lane_id: str) -> Records:
     return records
 
 
-def read_lane(run: RunDirectory, lane_id: str) -> StoredLane:
-    """One lane of a run. Raises StoreError, naming the journal, if it makes no lane."""
-    records = read_entries(run, lane_id)
+def read_lane_journal(
+    run: RunDirectory, lane_id: str, earlier: JournalRead | None = None
+) -> JournalRead:
+    """The journal of one lane with the lane that it makes. Raises StoreError as `read_entries`."""
+    records = read_entries(run, lane_id, earlier)
     with unreadable(run.lane_directory(lane_id).journal_path):
-        history = read_history(records.entries)
+        return JournalRead.of(records, earlier)
+
+
+def read_lane(run: RunDirectory, lane_id: str, earlier: JournalRead | None = None) -> StoredLane:
+    """One lane of a run. Raises StoreError, naming the journal, if it makes no lane."""
+    journal = read_lane_journal(run, lane_id, earlier)
+    records = journal.records
     end = JournalEnd(len(records.entries), records.size, records.torn, records.digest)
-    return StoredLane(history, end)
+    return StoredLane(journal.past.history, end)
 
 
 def read_lanes(run: RunDirectory) -> tuple[StoredLane, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +14,13 @@ from pytest_soak.lane.runtime import RuntimeFile
 from pytest_soak.lane.watchdog import Stacks
 from pytest_soak.loop.entries import state_hash_of
 from pytest_soak.loop.fold import fold
+from pytest_soak.loop.history import Past
 from pytest_soak.loop.model import Entry, Iteration
 from pytest_soak.loop.state import LaneState, tuning_state
 from pytest_soak.report.summary import iteration_summary
 from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError
-from pytest_soak.store.journal import Journal
+from pytest_soak.store.journal import Journal, JournalRead
 from pytest_soak.store.lines import LineFile
 from pytest_soak.store.rundir import LaneDirectory
 from pytest_soak.store.stacks import StacksFile
@@ -37,8 +38,8 @@ class LaneFiles(Protocol):
     """What a runner needs of a lane's files. Every method may raise StoreError."""
 
     @property
-    def entries(self) -> Sequence[Entry]:
-        """The journal as it was opened."""
+    def past(self) -> Past:
+        """The lane of the journal as it was opened."""
 
     @property
     def can_resume(self) -> bool:
@@ -82,15 +83,19 @@ class LaneFiles(Protocol):
 class StoredFiles:
     """The files of a lane in its directory; the journal is locked until :meth:`close`."""
 
-    def __init__(self, path: Path) -> None:
-        """Open them. Raises StoreError, and EntryError for a journal without a start entry."""
+    def __init__(self, path: Path, earlier: JournalRead | None = None) -> None:
+        """Open them; what was read of the journal ``earlier`` is not read again.
+
+        Raises StoreError, and EntryError for a journal that makes no lane.
+        """
         self._directory = LaneDirectory(path)
-        self._journal = Journal.open(path / names.JOURNAL)
+        before = None if earlier is None else earlier.records
+        self._journal = Journal.open(path / names.JOURNAL, before)
         self._opened: list[_Closable] = [self._journal]
         try:
             remove_temporary(path)
-            profile = fold(self._journal.entries[:1]).profile
-            self._runtime = RuntimeFile(path / names.RUNTIME, profile)
+            self._past = JournalRead.of(self._journal.contents, earlier).past
+            self._runtime = RuntimeFile(path / names.RUNTIME, self._past.state.profile)
             self._log = self._kept(LineFile(path / names.LOG))
             self._timing = self._kept(LineFile(path / names.TIMING))
             self._stacks = self._kept(StacksFile(path))
@@ -105,8 +110,8 @@ class StoredFiles:
         return file
 
     @property
-    def entries(self) -> Sequence[Entry]:
-        return self._journal.entries
+    def past(self) -> Past:
+        return self._past
 
     @property
     def can_resume(self) -> bool:
@@ -188,8 +193,8 @@ class NoFiles:
         self._hash = state.state_hash
 
     @property
-    def entries(self) -> Sequence[Entry]:
-        return tuple(self.journal)
+    def past(self) -> Past:
+        return Past.of(self.journal)
 
     @property
     def can_resume(self) -> bool:

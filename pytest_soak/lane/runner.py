@@ -20,7 +20,6 @@ from pytest_soak.lane.masked import masked_decision, masked_observation, public_
 from pytest_soak.lane.runtime import carried_out
 from pytest_soak.lane.watchdog import Watchdog
 from pytest_soak.loop.entries import runtime_of
-from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import (
     Decision,
     Entry,
@@ -88,15 +87,15 @@ class LaneRunner:
         self._began: float | None = None
         self._stopped = False
         try:
-            self._core = LaneCore.of(files.entries)
+            past = files.past
+            self._core = LaneCore(past.state)
             names = public_names(self.state.profile)
             self._mask: Masker = (mask or NoMasker()).sparing(names)
             # A lane that halted in an earlier session tries its iteration again; a lane whose data
             # ended stays ended.
             self.halt = self.state.halt if _is_end_of_data(self.state.halt) else None
-            history = read_history(files.entries).iterations
             # A decision that is not in force yet is recorded when it is, below.
-            decided = [item for item in history if item.number <= self.state.done]
+            decided = [item for item in past.decided if item.number <= self.state.done]
             self._previous = decided[-1] if decided else None
             # Copies: a proposer that changes its history changes nothing else.
             self._shown: deque[Iteration] = deque(maxlen=HISTORY_FOR_HOOKS)
@@ -249,8 +248,8 @@ class LaneRunner:
         behind = self.state.done + (self.state.observed is not None)
 
         def runtimes() -> list[dict[str, Any]]:
-            history = read_history(self._files.entries).iterations[:behind]
-            return [self._runtime(item.values) for item in history]
+            iterations = self._files.past.history.iterations[:behind]
+            return [self._runtime(item.values) for item in iterations]
 
         def fresh() -> None:
             self.fresh_from = behind + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 from pytest_soak.loop.entries import EntryError, decision_from_entry
 from pytest_soak.loop.fold import advance, started
@@ -11,36 +12,57 @@ from pytest_soak.loop.model import Decision, Entry, History, Iteration
 from pytest_soak.loop.state import LaneState
 
 
-def read_history(entries: Iterable[Entry]) -> History:
-    """Every iteration of a journal, in one pass. Raises :class:`EntryError` for a bad entry.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A lane as its journal has it so far: its state, and the iterations behind it."""
 
-    An iteration has its decision as soon as that is journaled, done or not. The decision of an
-    iteration that still waits for it is None.
-    """
-    state: LaneState | None = None
-    iterations: list[Iteration] = []
-    for entry in entries:
-        before = state
-        state = started(entry) if before is None else advance(before, entry)
-        if before is not None and before.observed is not None and entry["type"] == "decision":
-            iterations.append(replace(before.observed, decision=decision_from_entry(entry)))
-    if state is None:
-        raise EntryError("the journal is empty: it must begin with an entry 'start'")
-    if state.observed is not None and state.intent is None:
-        iterations.append(state.observed)
-    return History(
-        lane=state.lane,
-        profile=state.profile,
-        target=state.target,
-        mock=state.mock,
-        tune=state.tune,
-        dry_run=state.dry_run,
-        start_values=state.start_values,
-        iterations=tuple(iterations),
-        halt=state.halt,
-        scenarios=state.scenarios,
-        halts=state.halts,
-    )
+    state: LaneState
+    decided: tuple[Iteration, ...]
+    """Those with a decision in the journal, done or not."""
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Self:
+        """The past of a whole journal, in one pass. Raises :class:`EntryError`."""
+        rest = iter(entries)
+        start = next(rest, None)
+        if start is None:
+            raise EntryError("the journal is empty: it must begin with an entry 'start'")
+        return cls(started(start), ()).after(rest)
+
+    def after(self, entries: Iterable[Entry]) -> Self:
+        """The past after these entries too. Raises :class:`EntryError`."""
+        state, decided = self.state, list(self.decided)
+        for entry in entries:
+            observed = state.observed
+            state = advance(state, entry)
+            if observed is not None and entry["type"] == "decision":
+                decided.append(replace(observed, decision=decision_from_entry(entry)))
+        return replace(self, state=state, decided=tuple(decided))
+
+    @property
+    def history(self) -> History:
+        """Every iteration. The decision of one that still waits for it is None."""
+        state, iterations = self.state, self.decided
+        if state.observed is not None and state.intent is None:
+            iterations = (*iterations, state.observed)
+        return History(
+            lane=state.lane,
+            profile=state.profile,
+            target=state.target,
+            mock=state.mock,
+            tune=state.tune,
+            dry_run=state.dry_run,
+            start_values=state.start_values,
+            iterations=iterations,
+            halt=state.halt,
+            scenarios=state.scenarios,
+            halts=state.halts,
+        )
+
+
+def read_history(entries: Iterable[Entry]) -> History:
+    """Every iteration of a journal, in one pass. Raises :class:`EntryError` for a bad entry."""
+    return Past.of(entries).history
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,8 @@ class Controller:
             )
             manager.register(self._distribution, "soak-distribution")
         else:
-            self._soak = Soak(self._config, self._plan)
+            journals = self._prepared.journals if self._prepared else {}
+            self._soak = Soak(self._config, self._plan, journals)
             manager.register(self._soak, "soak-session")
 
     def pytest_report_header(self) -> list[str]:
@@ -204,6 +205,7 @@ class Controller:
                 lost,
                 self._fresh_targets,
                 references,
+                self._prepared.journals if self._prepared else {},
                 self._failed_items,
                 self._halts,
                 self._sources,

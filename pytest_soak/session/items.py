@@ -25,6 +25,10 @@ class Slot:
     lane_id: str
     number: int
 
+    def __repr__(self) -> str:
+        """As ``--setup-show`` prints it."""
+        return f"{self.lane_id}/{self.number}"
+
 
 def slot_id(plan: Plan, slot: Slot) -> str:
     """``steady-BTCUSDT-1/0003``: ASCII, padded so that text order is run order."""
@@ -49,17 +53,18 @@ def slot_of_nodeid(nodeid: str, lane_ids: Collection[str]) -> tuple[str, int]:
 
 
 def slots_of(plan: Plan) -> list[Slot]:
-    """All iterations of all lanes, lane by lane."""
+    """The iterations that each lane has left, lane by lane: an item costs time and memory."""
     return [
         Slot(index, item.lane.id, number)
         for index, item in enumerate(plan.lanes)
-        for number in range(1, plan.settings.iterations + 1)
+        for number in range(item.done + 1, plan.settings.iterations + 1)
+        if not item.over
     ]
 
 
 def generate(metafunc: pytest.Metafunc, plan: Plan) -> None:
     """Make one item per iteration of every function that asks for ``soak_iteration``."""
-    if CHECK_FIXTURE in metafunc.fixturenames:
+    if CHECK_FIXTURE in metafunc.fixturenames and plan.has_items:
         slots = slots_of(plan)
         metafunc.parametrize(
             CHECK_FIXTURE, slots, indirect=True, ids=[slot_id(plan, slot) for slot in slots]
@@ -101,30 +106,31 @@ class Outsiders:
 
 
 def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> Outsiders:
-    """Keep the checks (or supply one), and deselect whatever takes no part."""
+    """Keep the checks (or supply one), and deselect whatever takes no part.
+
+    Where a stored run has no iteration left, the checks themselves take no part.
+    """
     for item in items:
-        if CHECK_FIXTURE in getattr(item, "fixturenames", ()) and not slot_of(item):
+        if _asks(item) and not slot_of(item) and plan.has_items:
             raise pytest.UsageError(
                 f"soak: {item.nodeid} asks for {CHECK_FIXTURE}, but is no function or method that "
                 "pytest can run once per iteration (unittest.TestCase is not); write it as one"
             )
-    checks = [item for item in items if slot_of(item)]
-    others = [item for item in items if not slot_of(item)]
+    checks = [item for item in items if _asks(item)]
+    others = [item for item in items if not _asks(item)]
     outsiders = Outsiders(tuple(others), alone=not checks)
     if not checks:
         checks = built_in_items(session)
-    lanes = {item.lane.id: item for item in plan.lanes}
-    to_run: list[pytest.Item] = []
-    for item in checks:
-        slot = slot_of(item)
-        if slot is None:
-            continue
-        lane = lanes[slot.lane_id]
-        (others if lane.over or slot.number <= lane.done else to_run).append(item)
+    to_run = [item for item in checks if slot_of(item)]
+    others += [item for item in checks if not slot_of(item)]
     if others:
         session.config.hook.pytest_deselected(items=others)
     items[:] = to_run
     return outsiders
+
+
+def _asks(item: pytest.Item) -> bool:
+    return CHECK_FIXTURE in getattr(item, "fixturenames", ())
 
 
 def drop_outsiders(session: pytest.Session, items: list[pytest.Item]) -> None:

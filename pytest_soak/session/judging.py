@@ -33,6 +33,7 @@ from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_text
 from pytest_soak.store.errors import StoreError
+from pytest_soak.store.journal import JournalRead
 from pytest_soak.store.rundir import ArtifactDirectory, LaneDirectory, RunDirectory
 from pytest_soak.stored import StoredReference, check_directories, read_lane
 
@@ -52,6 +53,7 @@ def judge_and_write(
     lost: Mapping[str, str],
     fresh_targets: Mapping[str, int],
     references: Mapping[str, StoredReference],
+    journals: Mapping[str, JournalRead],
     failed_items: Mapping[str, Collection[str]],
     halts: Mapping[str, Halt],
     sources: Sequence[Source],
@@ -61,7 +63,8 @@ def judge_and_write(
 
     ``lost`` names the lanes whose worker died, with the item it was running; ``fresh_targets``
     those that were resumed with a target that could not be restored, with the iteration;
-    ``references`` has the noise to judge a lane by; ``failed_items`` the items of a lane that the
+    ``references`` has the noise to judge a lane by; ``journals`` what the session has read of them
+    already; ``failed_items`` the items of a lane that the
     session failed; ``halts`` are those that a lane's journal could not take; ``sources`` are the
     places that answered the hooks; ``mask`` masks the secrets in the texts of hooks.
     """
@@ -69,7 +72,8 @@ def judge_and_write(
     run = RunDirectory.resume(settings.directory)
     check_directories(run)
     lanes = tuple(
-        with_halt(read_lane(run, item.lane.id), halts.get(item.lane.id)) for item in plan.lanes
+        with_halt(read_lane(run, lane_id, journals.get(lane_id)), halts.get(lane_id))
+        for lane_id in (item.lane.id for item in plan.lanes)
     )
     inputs = Inputs(
         strict=settings.strict,

@@ -22,7 +22,6 @@ from pytest_soak.fingerprint import versions
 from pytest_soak.lane.files import StoredFiles
 from pytest_soak.lane.runner import LaneRunner
 from pytest_soak.loop import entries
-from pytest_soak.loop.fold import fold
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameters import nest, tuner_copies
@@ -36,15 +35,14 @@ from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
-from pytest_soak.store.journal import Journal
+from pytest_soak.store.journal import Journal, JournalRead
 from pytest_soak.store.lines import LineFile
 from pytest_soak.store.lock import DirectoryLock
 from pytest_soak.store.rundir import RunDirectory
 from pytest_soak.stored import (
     StoredReference,
     check_directories,
-    read_entries,
-    unreadable,
+    read_lane_journal,
 )
 
 _LEFT_OUT = "left_out"
@@ -88,6 +86,11 @@ class PreparedRun:
             raise pytest.UsageError(f"soak: {error}") from error
         return plan
 
+    @property
+    def journals(self) -> Mapping[str, JournalRead]:
+        """Lane to journal, as far as it was read already: nothing of it is read twice."""
+        return self.stored.journals if self.stored else {}
+
     def changed_files(self, sources: Sequence[Source]) -> list[str]:
         """A warning for each file of the hooks that is not as the stored run had it."""
         stored = self.stored.directory.about.get("versions", {}) if self.stored else {}
@@ -108,6 +111,8 @@ class _StoredRun:
     directory: RunDirectory
     lengthened: tuple[str, ...]
     """Lanes whose journal plans another number of iterations."""
+    journals: Mapping[str, JournalRead]
+    """Lane to journal, as it was when the session began."""
 
 
 def prepare_run(settings: Settings) -> PreparedRun:
@@ -284,33 +289,33 @@ def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tupl
         raise pytest.UsageError("soak: --soak-resume: --soak-data is not the stored run's file")
     plans = []
     lengthened = []
+    journals: dict[str, JournalRead] = {}
     for lane_id in stored:
         item = requested[lane_id]
         directory = run.lane_directory(lane_id)
-        path = directory.journal_path
-        stored_entries = read_entries(run, lane_id).entries
-        with unreadable(path):
-            state = fold(stored_entries)
+        journal = read_lane_journal(run, lane_id)
         # A scenario without an iteration takes its place from the length of the first session.
-        first = replace(item.lane, iterations=int(stored_entries[0]["iterations"]))
+        first = replace(item.lane, iterations=int(journal.records.entries[0]["iterations"]))
         item = replace(item, scenarios=scheduled_in(first, item.resolved, settings.scenarios))
-        _check_same(settings, item, state)
+        _check_same(settings, item, journal.past.state)
         # Opening it finishes what a stop left between a decision and its file, so that the items
         # which are left begin at the right one.
-        runner = LaneRunner(item.lane, StoredFiles(directory.path), _no_target)
+        runner = LaneRunner(item.lane, StoredFiles(directory.path, journal), _no_target)
         runner.stop()
+        journals[lane_id] = journal
         if runner.state.iterations != settings.iterations:
             lengthened.append(lane_id)
         plans.append(item.plan(directory.path, runner.state.done, runner.halt is not None))
     plan = Plan(settings, run.run_id, run.path, tuple(plans), _target_name(settings))
-    return plan, _StoredRun(run, tuple(lengthened))
+    return plan, _StoredRun(run, tuple(lengthened), journals)
 
 
 def _go_on(plan: Plan, stored: _StoredRun, sources: Sequence[Source]) -> None:
     """Write into the stored run that it goes on, and as what."""
     run = stored.directory
     for lane_id in stored.lengthened:
-        journal = Journal.open(run.lane_directory(lane_id).journal_path)
+        path = run.lane_directory(lane_id).journal_path
+        journal = Journal.open(path, stored.journals[lane_id].records)
         journal.append(entries.plan_entry(plan.settings.iterations))
         journal.close()
     about = _about(plan.settings, int(run.about.get("resumed", 0)) + 1, sources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,14 @@ from pytest_soak.session import selection
 from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import Slot, slot_of
 from pytest_soak.session.left_threads import end_without
-from pytest_soak.session.plan import Plan
+from pytest_soak.session.plan import LanePlan, Plan
 from pytest_soak.session.refusals import clean_refusals
 from pytest_soak.session.reports import ItemProgress, attach_halt, progress_of
 from pytest_soak.session.selection import SoakRefusal
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.session.targets import factory_of
 from pytest_soak.store.errors import StoreError
+from pytest_soak.store.journal import JournalRead
 from pytest_soak.store.rundir import refuse_other_run
 
 SOURCES_INPUT = "soak_sources"
@@ -59,9 +60,13 @@ class Soak:
     its journal: ``runner.state.done + 1`` is the next iteration, whoever asks.
     """
 
-    def __init__(self, config: pytest.Config, plan: Plan) -> None:
+    def __init__(
+        self, config: pytest.Config, plan: Plan, journals: Mapping[str, JournalRead] | None = None
+    ) -> None:
+        """``journals`` are those of a stored run, as far as they were read already."""
         self.config = config
         self.plan = plan
+        self._journals = journals or {}
         self._runners: dict[str, LaneRunner] = {}
         self._broken: dict[str, str] = {}
         self._last: frozenset[str] = frozenset()
@@ -246,7 +251,7 @@ class Soak:
             planned = self.plan.lane(lane_id)
             runner = LaneRunner(
                 planned.lane,
-                self._opened_files(planned.directory),
+                self._opened_files(planned),
                 self._factory(),
                 timeout_s=self.plan.settings.timeout_s,
                 proposer=self._proposer(),
@@ -257,13 +262,13 @@ class Soak:
             self._runners[lane_id] = runner
         return runner
 
-    def _opened_files(self, directory: Path) -> StoredFiles:
+    def _opened_files(self, planned: LanePlan) -> StoredFiles:
         """The locked files of a lane. Raises StoreError if they are another run's.
 
         A worker whose controller was killed may come here when a new run has taken the directory.
         From now on the lock keeps another session from doing so.
         """
-        files = StoredFiles(directory)
+        files = StoredFiles(planned.directory, self._journals.get(planned.lane.id))
         try:
             refuse_other_run(self.plan.run_path, self.plan.run_id)
         except StoreError:

@@ -78,7 +78,10 @@ def header(
         lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
     lines += _source_lines(plan, sources)
     if plan.run_id:
-        lines.append(f"soak: run {plan.run_id}" + (" (resumed)" if settings.resume else ""))
+        done = sum(item.done for item in plan.lanes)
+        planned = settings.iterations * len(plan.lanes)
+        resumed = f" (resumed: {done} of {planned} iterations are done)" if settings.resume else ""
+        lines.append(f"soak: run {plan.run_id}{resumed}")
     return list(map(escaped, lines))
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from pytest_soak.loop.history import Past
 from pytest_soak.loop.model import Entry
 from pytest_soak.store.atomic import close_file, sync_directory, write_all
 from pytest_soak.store.errors import StoreError, describe_os_error
@@ -21,13 +23,34 @@ _APPEND = os.O_WRONLY | os.O_APPEND
 _ADVICE = "restore it from a copy or start a new run"
 
 
-def read_journal(path: str | os.PathLike[str]) -> Records:
-    """The contents of the journal at ``path``.
+def read_journal(path: str | os.PathLike[str], earlier: Records | None = None) -> Records:
+    """The contents of the journal at ``path``; those that were read ``earlier`` are not decoded.
 
     Raises StoreError, naming the line, for a bad line that is not the last, for a good line whose
     ``seq`` is not the next one, and for a file that cannot be read.
     """
-    return read_records(path, "journal", _ADVICE)
+    return read_records(path, "journal", _ADVICE, earlier)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRead:
+    """A journal that was read, with the lane that it makes: to read on from there later."""
+
+    records: Records
+    past: Past
+
+    @classmethod
+    def of(cls, records: Records, earlier: JournalRead | None = None) -> JournalRead:
+        """The lane of ``records``. What it shares with ``earlier`` is not folded again.
+
+        Raises EntryError for entries that make no lane.
+        """
+        if earlier is not None:
+            known = earlier.records.entries
+            count = len(known)
+            if len(records.entries) >= count and records.entries[count - 1] is known[-1]:
+                return cls(records, earlier.past.after(records.entries[count:]))
+        return cls(records, Past.of(records.entries))
 
 
 def _in_whole_writes(contents: Records) -> Records:
@@ -76,8 +99,10 @@ class Journal:
         return cls(path, descriptor, Records((), torn=0, size=0), lock)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Self:
+    def open(cls, path: str | os.PathLike[str], earlier: Records | None = None) -> Self:
         """The journal at ``path``, read, with its torn tail removed from the file.
+
+        What was read of it ``earlier`` is not decoded again.
 
         Raises StoreError, also while another process writes it: the workers of a killed session
         may still run for a moment, and two writers would damage the journal.
@@ -85,7 +110,7 @@ class Journal:
         path = Path(path)
         lock = JournalLock.acquire(path)
         try:
-            contents = _in_whole_writes(read_journal(path))
+            contents = _in_whole_writes(read_journal(path, earlier))
             descriptor = open_regular_file(path, _APPEND)
         except BaseException:
             lock.release()

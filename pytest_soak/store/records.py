@@ -13,9 +13,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.store.atomic import encode_json, sync_directory, write_all
@@ -26,6 +27,9 @@ from pytest_soak.store.reading import (
     describe_value_error,
     open_regular_file,
 )
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 MAX_LINE_BYTES = 64 * 2**20
 
@@ -49,19 +53,42 @@ class Records:
     """SHA-256 of the good lines, 64 hexadecimal digits."""
 
 
-def read_records(path: str | os.PathLike[str], what: str, advice: str) -> Records:
+def read_records(
+    path: str | os.PathLike[str], what: str, advice: str, earlier: Records | None = None
+) -> Records:
     """The good lines of the file at ``path``, from the first to the last.
 
-    ``what`` is the kind of file and ``advice`` what to do, both for the message. Raises StoreError,
-    naming the line, for a bad line that is not the last, for a good line whose ``seq`` is not the
-    next one, and for a file that cannot be read.
+    ``what`` is the kind of file and ``advice`` what to do, both for the message. ``earlier`` are
+    lines that were read from it before: if it still begins with the same bytes, they are not
+    decoded again. Raises StoreError, naming the line, for a bad line that is not the last, for a
+    good line whose ``seq`` is not the next one, and for a file that cannot be read.
     """
     path = Path(path)
-    entries: list[Record] = []
-    size = last = torn = 0
+    with _reading(path) as stream:
+        before, digest = _first_bytes(stream, earlier)
+        return _read_on(path, what, advice, _lines(path, what, stream), before, digest)
+
+
+_NOTHING = Records((), torn=0, size=0)
+
+
+def _first_bytes(stream: BinaryIO, earlier: Records | None) -> tuple[Records, Hash]:
+    """What the file begins with, of what was read before; the stream stands behind it."""
     digest = hashlib.sha256()
-    lines = _lines(path, what)
-    for number, line in enumerate(lines, start=1):
+    if earlier is not None:
+        digest.update(stream.read(earlier.size))
+        if digest.hexdigest() == earlier.digest:
+            return replace(earlier, torn=0), digest
+        stream.seek(0)
+    return _NOTHING, hashlib.sha256()
+
+
+def _read_on(
+    path: Path, what: str, advice: str, lines: Iterator[bytes], before: Records, digest: Hash
+) -> Records:
+    entries = list(before.entries)
+    size, last, torn = before.size, before.last, 0
+    for number, line in enumerate(lines, start=len(entries) + 1):
         try:
             entry = decode(line)
         except ValueError as error:
@@ -183,13 +210,18 @@ def _checksum(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:16]
 
 
-def _lines(path: Path, what: str) -> Iterator[bytes]:
+@contextmanager
+def _reading(path: Path) -> Iterator[BinaryIO]:
     descriptor = open_regular_file(path)
     try:
         with os.fdopen(descriptor, "rb") as stream:
-            while line := stream.readline(MAX_LINE_BYTES + 1):
-                if len(line) > MAX_LINE_BYTES:
-                    raise StoreError(f"{path} is no {what}: a line of it has no end")
-                yield line
+            yield stream
     except OSError as error:
         raise describe_os_error("read", path, error) from error
+
+
+def _lines(path: Path, what: str, stream: BinaryIO) -> Iterator[bytes]:
+    while line := stream.readline(MAX_LINE_BYTES + 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise StoreError(f"{path} is no {what}: a line of it has no end")
+        yield line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from collections import Counter
@@ -103,6 +104,13 @@ class Result:
 
     def text(self, name: str, lane: str = ".") -> str:
         return (self.latest / lane / name).read_text("utf-8")
+
+    @property
+    def done_before(self) -> int:
+        """How many iterations of all lanes a resumed session had behind it, by its header."""
+        match = re.search(r"\(resumed: ([0-9]+) of [0-9]+ iterations are done\)", self.out)
+        assert match, self.out
+        return int(match[1])
 
     @property
     def items(self) -> dict[str, int]:
