@@ -73,7 +73,7 @@ NUMBERS = (
         "a start value outside is accepted",
         "profile/parameters.py",
         "if not parameter.minimum - slack <= new <= parameter.maximum + slack:",
-        "if math.isnan(slack):",
+        "if slack != slack:",
         (GUARDS,),
         "DID NOT RAISE .*ProfileError",
     ),
