@@ -11,7 +11,14 @@ from pytest_soak.loop.entries import EntryError
 from pytest_soak.loop.model import Decision, Iteration, Outcome, Verdict
 from pytest_soak.loop.rollback import pending_after, rolled_back_after
 from pytest_soak.loop.scenarios import is_excluded
-from pytest_soak.loop.state import EXTERNAL, UNCHARGED_RULES, Change, LaneState, Moved
+from pytest_soak.loop.state import (
+    EXTERNAL,
+    UNCHARGED_RULES,
+    Change,
+    LaneState,
+    Moved,
+    evolved,
+)
 from pytest_soak.loop.verdict import all_hold
 
 
@@ -28,7 +35,7 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
     state = _with_readings(state, observed)
     state = _with_streaks(state, decision, stable=stable)
     state = _with_charges(state, decision, applied)
-    return replace(
+    return evolved(
         _after_panic(state, decision),
         done=decision.iteration,
         observed=None,
@@ -51,7 +58,7 @@ def after_edit(state: LaneState, iteration: int, keys: Collection[str]) -> LaneS
     last = None if length is None else iteration + length
     seen = iteration + (state.observed is not None)
     spoiled = f"{', '.join(sorted(keys))} edited by hand after iteration {iteration}"
-    return replace(
+    return evolved(
         state,
         pinned={**state.pinned, **dict.fromkeys(keys, last)} if length != 0 else state.pinned,
         changes=tuple(
@@ -85,7 +92,7 @@ def _with_changes(state: LaneState, decision: Decision, applied: Sequence[Outcom
     ]
     pending = pending_after(state, decision.attributed)
     moved = {outcome.key for outcome in applied}
-    return replace(
+    return evolved(
         state,
         changes=(*waiting, *_new_changes(state, decision, applied, rules)),
         changed=_latest_rules(state, rules, decision.iteration),
@@ -161,7 +168,7 @@ def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
     excluded = [iteration for iteration in state.excluded if iteration > oldest]
     if is_excluded(state, observed):
         excluded.append(number)
-    return replace(
+    return evolved(
         state,
         recent=recent[max(0, len(recent) - longest) :],
         first=first,
@@ -178,15 +185,15 @@ def _with_streaks(state: LaneState, decision: Decision, *, stable: bool) -> Lane
     elif decision.verdict is not Verdict.INCONCLUSIVE:
         fail_streak = 0
     pass_streak = state.pass_streak + 1 if decision.verdict is Verdict.PASS else 0
-    state = replace(state, fail_streak=fail_streak, pass_streak=pass_streak)
+    state = evolved(state, fail_streak=fail_streak, pass_streak=pass_streak)
     freeze = state.profile.guards.freeze
     if freeze is None:
         return state
     if decision.iteration <= state.frozen_until or not stable:
-        return replace(state, stable_streak=0)
+        return evolved(state, stable_streak=0)
     if state.stable_streak + 1 < freeze.after:
-        return replace(state, stable_streak=state.stable_streak + 1)
-    return replace(state, stable_streak=0, frozen_until=decision.iteration + freeze.iterations)
+        return evolved(state, stable_streak=state.stable_streak + 1)
+    return evolved(state, stable_streak=0, frozen_until=decision.iteration + freeze.iterations)
 
 
 def _with_charges(state: LaneState, decision: Decision, applied: Sequence[Outcome]) -> LaneState:
@@ -194,13 +201,15 @@ def _with_charges(state: LaneState, decision: Decision, applied: Sequence[Outcom
 
     A dry run moves nothing, so nothing is charged.
     """
+    if not (applied or state.moves or state.before):
+        return state  # a shortcut: so it is in most iterations
     guards, now = state.profile.guards, decision.iteration
     window, interval_s = guards.velocity_window_s, state.lane.interval_s
     # The window is half-open: a move exactly one window before the next decision has left it.
     moves = [move for move in state.moves if (now + 1 - move.iteration) * interval_s < window]
     memory = guards.oscillation.forget_after if guards.oscillation is not None else 0
     before = {key: past for key, past in state.before.items() if now + 1 - past[1] <= memory}
-    state = replace(state, moves=tuple(moves), before=before)
+    state = evolved(state, moves=tuple(moves), before=before)
     if not applied:
         return state
     acted = dict(state.acted)
@@ -213,7 +222,7 @@ def _with_charges(state: LaneState, decision: Decision, applied: Sequence[Outcom
             acted[outcome.rule] = now
     cooldown = guards.cooldown
     cooling = now + cooldown.iterations if cooldown is not None and decision.large else 0
-    return replace(
+    return evolved(
         state,
         moves=tuple(moves),
         before=before,
@@ -228,9 +237,9 @@ def _after_panic(state: LaneState, decision: Decision) -> LaneState:
     if panic is None:
         return state
     if panic.would:
-        return replace(state, fail_streak=0)
+        return evolved(state, fail_streak=0)
     spoiled = f"panic at iteration {decision.iteration}"
-    return replace(
+    return evolved(
         state,
         fail_streak=0,
         stable_streak=0,

@@ -21,7 +21,7 @@ from pytest_soak.loop.entries import (
 from pytest_soak.loop.entry_shapes import problem_of
 from pytest_soak.loop.kpis import read_kpis
 from pytest_soak.loop.model import Entry, Halt, Iteration
-from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.state import LaneState, evolved
 from pytest_soak.loop.verdict import judge
 from pytest_soak.profile.build import build
 from pytest_soak.profile.scenarios import Scheduled
@@ -101,7 +101,7 @@ def _entry_error(entry: Entry, problem: object) -> EntryError:
 
 
 def _planned(state: LaneState, entry: Entry) -> LaneState:
-    return replace(state, lane=replace(state.lane, iterations=int(entry["iterations"])))
+    return evolved(state, lane=replace(state.lane, iterations=int(entry["iterations"])))
 
 
 def _observed(state: LaneState, entry: Entry) -> LaneState:
@@ -125,7 +125,7 @@ def _observed(state: LaneState, entry: Entry) -> LaneState:
         external=state.edited,
         edits=state.edits,
     )
-    return replace(
+    return evolved(
         state,
         observed=iteration,
         target_state=entry["target_state"],
@@ -155,7 +155,7 @@ def _checked(state: LaneState, entry: Entry) -> LaneState:
         reasons=judged.reasons,
         failed_checks=tuple(entry["failed"]),
     )
-    return replace(state, observed=checked)
+    return evolved(state, observed=checked)
 
 
 def _decided(state: LaneState, entry: Entry) -> LaneState:
@@ -168,7 +168,7 @@ def _decided(state: LaneState, entry: Entry) -> LaneState:
             entry, f"it starts from {decision.old_hash}, in force is {state.state_hash}"
         )
     if decision.changes:
-        return replace(state, intent=decision)
+        return evolved(state, intent=decision)
     return completed(state, decision)
 
 
@@ -178,7 +178,7 @@ def _done(state: LaneState, entry: Entry) -> LaneState:
         raise _entry_error(entry, "done follows a decision that changes something, once")
     if intent.state_hash != entry["state_hash"]:
         raise _entry_error(entry, f"the decision's hash is {intent.state_hash}")
-    return replace(completed(state, intent), halt=None)
+    return evolved(completed(state, intent), halt=None)
 
 
 def _edited(state: LaneState, entry: Entry) -> LaneState:
@@ -195,7 +195,7 @@ def _edited(state: LaneState, entry: Entry) -> LaneState:
     # The operator's move is not charged to velocity, and the oscillation guard forgets what the
     # tuner did to the key before. What is spent of the hour's velocity and the signature stay.
     before = {key: past for key, past in state.before.items() if key not in entry["keys"]}
-    edited = replace(
+    edited = evolved(
         after_edit(state, entry["iteration"], tuple(entry["keys"])),
         values=values,
         state_hash=entry["new_hash"],
@@ -204,8 +204,8 @@ def _edited(state: LaneState, entry: Entry) -> LaneState:
     observed = edited.observed
     if observed is not None:  # edited before the decision: it starts from the edited values
         edits = _merged_edits(observed.edits, entry)
-        return replace(edited, observed=replace(observed, edited=values, edits=edits))
-    return replace(edited, edited=True, edits=_merged_edits(state.edits, entry))
+        return evolved(edited, observed=replace(observed, edited=values, edits=edits))
+    return evolved(edited, edited=True, edits=_merged_edits(state.edits, entry))
 
 
 def _merged_edits(
@@ -220,7 +220,7 @@ def _merged_edits(
 
 def _halted(state: LaneState, entry: Entry) -> LaneState:
     halt = Halt(entry["iteration"], entry["kind"], entry["text"])
-    return replace(state, halt=halt, halts=(*state.halts, halt))
+    return evolved(state, halt=halt, halts=(*state.halts, halt))
 
 
 _STEPS: Mapping[str, Callable[[LaneState, Entry], LaneState]] = {

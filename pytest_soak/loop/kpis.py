@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from pytest_soak.canonical import number
@@ -69,14 +70,24 @@ def _within_range(reading: Reading, kpi: Kpi) -> Reading:
 def _read(report: Mapping[str, Any], kpi: Kpi) -> Reading:
     source, value = ".".join(kpi.read), cast(Any, report)
     for depth, step in enumerate(kpi.read):
-        above = ".".join(kpi.read[:depth]) or "the report"
         if not isinstance(value, Mapping):
+            above = _above(kpi, depth)
             return Reading(None, source, why=f"{above} is {described(value)}, not a mapping")
         if step not in value:
-            has = f"{above} has {names(value)}" if value else f"{above} is empty"
-            return Reading(None, source, why=f"no field {step}{hint(step, value)}; {has}")
+            return Reading(None, source, why=_absent(step, _above(kpi, depth), tuple(value)))
         value = value[step]
     return reading_of(value, source, source)
+
+
+def _above(kpi: Kpi, depth: int) -> str:
+    return ".".join(kpi.read[:depth]) or "the report"
+
+
+@lru_cache(maxsize=1024)
+def _absent(step: str, above: str, fields: tuple[str, ...]) -> str:
+    """Why there is no field ``step``. A field that is absent is absent in every iteration."""
+    has = f"{above} has {names(fields)}" if fields else f"{above} is empty"
+    return f"no field {step}{hint(step, fields)}; {has}"
 
 
 def ensure_maker_taker_ratio(summary: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

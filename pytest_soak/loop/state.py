@@ -7,13 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_soak.canonical import to_json
 from pytest_soak.loop.model import Decision, Halt, Iteration, Readings
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
+
+__all__ = [
+    "EXTERNAL",
+    "RESERVED_RULES",
+    "UNCHARGED_RULES",
+    "Change",
+    "LaneState",
+    "Moved",
+    "PendingRollback",
+    "RolledBack",
+    "evolved",
+    "tuning_state",
+]
 
 UNCHARGED_RULES = ("PANIC", "ROLLBACK")
 """Rules whose moves are not charged to velocity and do not count as oscillation."""
@@ -166,6 +180,28 @@ class LaneState:
     @property
     def next_iteration(self) -> int:
         return self.done + 1
+
+
+if TYPE_CHECKING:
+    from dataclasses import replace as evolved
+else:
+    _NAMES = LaneState.__slots__
+    _PLACES = {name: place for place, name in enumerate(_NAMES)}
+    _VALUES = attrgetter(*_NAMES)
+    _SETTERS = [getattr(LaneState, name).__set__ for name in _NAMES]
+
+    def evolved(state, /, **changes):
+        """The state with other values: ``dataclasses.replace``, in less than half of the time.
+
+        A journal of 5,000 iterations makes 30,000 states.
+        """
+        values = list(_VALUES(state))
+        for name, value in changes.items():
+            values[_PLACES[name]] = value
+        new = object.__new__(LaneState)
+        for set_value, value in zip(_SETTERS, values, strict=True):
+            set_value(new, value)
+        return new
 
 
 def tuning_state(state: LaneState) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -50,7 +50,7 @@ def _hint(name: str, candidates: tuple[str, ...]) -> str:
     return f" (did you mean {folded[close[0]]!r}?)" if close else ""
 
 
-def names(mapping: Mapping[str, Any]) -> str:
+def names(mapping: Mapping[str, Any] | Sequence[str]) -> str:
     """The sorted names of the fields of a section: ``p95, error_ratio and 3 more``."""
     shown = [escaped(str(name)[:_LONGEST]) for name in sorted(mapping)[:_MOST_NAMES]]
     more = len(mapping) - len(shown)

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_soak.loop.model import Halt
 from pytest_soak.masking import masker_of
-from pytest_soak.session import terminal
+from pytest_soak.session import collector, terminal
 from pytest_soak.session.judging import RunResult, judge_and_write
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.refusals import clean_refusals
@@ -74,7 +74,7 @@ class Controller:
             with clean_refusals(self._mask):
                 self._plan = collect_only_plan(self._settings)
         else:
-            with clean_refusals(self._mask):
+            with clean_refusals(self._mask), collector.paused():
                 self._prepared = prepare_run(self._settings)
                 self._plan = self._prepared.plan
                 self._sources = sources_of(self._config, self._settings)
@@ -194,29 +194,15 @@ class Controller:
                 self._close(session, self._plan)
 
     def _close(self, session: pytest.Session, plan: Plan) -> None:
+        trouble = self._soak.stop() if self._soak else self._distribution.trouble
         try:
-            trouble = self._soak.stop() if self._soak else self._distribution.trouble
             refuse_other_run(plan.run_path, plan.run_id)
-            lost = self._distribution.lost if self._distribution else {}
-            references = self._prepared.references if self._prepared else {}
-            self._judged = judge_and_write(
-                self._config,
-                plan,
-                lost,
-                self._fresh_targets,
-                references,
-                self._prepared.journals if self._prepared else {},
-                self._failed_items,
-                self._halts,
-                self._sources,
-                self._mask,
-            )
+            with collector.paused():
+                self._judged = self._judge(plan)
             reports = gate_reports(self._judged.run, plan.settings.strict)
             reports += [
                 trouble_report(name, self._mask(text)) for name, text in self._judged.trouble
             ]
-            if trouble:
-                reports.append(trouble_report("run/stop", "; ".join(trouble)))
         except StoreError as error:
             reports = [trouble_report("run/judged", f"the gate could not be judged: {error}")]
         except Exception as error:
@@ -224,6 +210,8 @@ class Controller:
             text = "".join(traceback.format_exception(error))
             text = self._mask(f"the gate could not be judged\n{text}")
             reports = [trouble_report("run/judged", text)]
+        if trouble:
+            reports.append(trouble_report("run/stop", "; ".join(trouble)))
         self._failing = any(report.failed for report in reports)
         names = sorted({report.nodeid for report in reports})
         session.testscollected += len(names)
@@ -234,6 +222,20 @@ class Controller:
             hook.pytest_runtest_logreport(report=report)
             if report.when == "teardown":
                 hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
+
+    def _judge(self, plan: Plan) -> RunResult:
+        return judge_and_write(
+            self._config,
+            plan,
+            self._distribution.lost if self._distribution else {},
+            self._fresh_targets,
+            self._prepared.references if self._prepared else {},
+            self._prepared.journals if self._prepared else {},
+            self._failed_items,
+            self._halts,
+            self._sources,
+            self._mask,
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -216,7 +216,7 @@ STREAKS = (
     Mutant(
         "stable streak not reset",
         "loop/completed.py",
-        "        return replace(state, stable_streak=0)\n",
+        "        return evolved(state, stable_streak=0)\n",
         "        return state\n",
         (GUARDS,),
         oracle_differs_on("freeze"),

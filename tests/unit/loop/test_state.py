@@ -16,7 +16,7 @@ from pytest_soak.loop.entries import (
 )
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.model import Halt, Reading, Verdict
-from pytest_soak.loop.state import tuning_state
+from pytest_soak.loop.state import evolved, tuning_state
 from tests.unit.loop.lanes import Drive, edge_report, nothing, proposing, shipped, starts
 
 FAIL = edge_report(net=1.0)
@@ -326,3 +326,15 @@ def test_an_iteration_has_the_edits_since_the_decision_before() -> None:
     drive.step()
     assert drive.states[-2].observed is not None
     assert drive.states[-2].observed.edits == {}
+
+
+def test_a_state_with_other_values_is_as_dataclasses_make_it() -> None:
+    state = Drive().state
+    halts = (Halt(1, "error", "x"),)
+    changed: dict[str, Any] = {"done": 7, "pinned": {"tail_age_ms": None}, "halts": halts}
+    assert evolved(state, **changed) == replace(state, **changed)
+    assert evolved(state) == state
+    assert evolved(state) is not state
+    unknown: dict[str, Any] = {"nothing": 1}
+    with pytest.raises((KeyError, TypeError), match="nothing"):
+        evolved(state, **unknown)
