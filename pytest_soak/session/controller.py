@@ -187,7 +187,7 @@ class Controller:
             session.testscollected -= promised
             # In finally: the gate is due after Ctrl-C, -x and --maxfail as well.
             if self._plan and self._begun:
-                self._signals.is_ending = True
+                self._signals.begin_end()
                 if self._distribution and not ended:
                     # Workers go on with their lanes otherwise, and the gate would judge a part.
                     self._distribution.end_workers(self._config)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from pytest_soak.canonical import escaped
 
@@ -18,8 +19,8 @@ WAIT_S = 5.0
 def end_without(threads: Sequence[threading.Thread], exit_code: Callable[[], int]) -> None:
     """End the process although ``threads`` run, once Python only waits for such threads.
 
-    Nothing happens to a process that goes on after the session, as a notebook does. What is
-    registered with ``atexit`` is called.
+    What is registered with ``atexit`` is called. Nothing happens to a process that is not pytest's
+    own: a program that calls ``pytest.main`` has an exit code, and threads, of its own.
     """
     threads = [thread for thread in threads if thread.is_alive() and not thread.daemon]
     register = getattr(threading, "_register_atexit", None)
@@ -30,6 +31,13 @@ def end_without(threads: Sequence[threading.Thread], exit_code: Callable[[], int
     threading.Thread(
         target=_end, args=(threads, exit_code, is_over), name="soak-end", daemon=True
     ).start()
+
+
+def is_pytests_own() -> bool:
+    """Whether this process was started as ``pytest`` or ``python -m pytest``."""
+    main = sys.modules.get("__main__")
+    path = Path(getattr(main, "__file__", None) or "")
+    return not {path.stem, path.parent.name}.isdisjoint({"pytest", "py.test"})
 
 
 def _end(
@@ -54,7 +62,7 @@ def _end(
             file=sys.__stderr__,
             flush=True,
         )
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # os._exit calls none of them
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+import stat
 import threading
+from contextlib import suppress
 from typing import Final
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 NAMES: Final = ("SIGTERM", "SIGHUP")
 END_INPUT: Final = "soak_end"
 """A worker receives under this name the channel by which its controller ends it."""
+_MOST_DESCRIPTORS: Final = 256
 
 
 class EndSignals:
@@ -28,6 +31,8 @@ class EndSignals:
         self._process = os.getpid()
         self._received = ""
         self._is_requested = False
+        self._terminals: dict[int, int] = {}
+        """Descriptor of an output that is a terminal to the number of that terminal."""
         self.is_ending = False
         """The session ends already: a first signal changes nothing of it."""
 
@@ -35,6 +40,11 @@ class EndSignals:
     def pytest_sessionstart(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # Python has handlers on the main thread only
+        self._terminals = {
+            descriptor: os.fstat(descriptor).st_rdev
+            for descriptor in (1, 2)
+            if os.isatty(descriptor)
+        }
         for name in NAMES:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) == signal.SIG_DFL:
@@ -54,6 +64,25 @@ class EndSignals:
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
         self._restore()
+
+    def begin_end(self) -> None:
+        """The session ends now: a first signal does not disturb it.
+
+        A terminal that was closed, which sends SIGHUP, takes no output any more: every write would
+        raise. The output goes nowhere then.
+        """
+        self.is_ending = True
+        closed = {terminal for output, terminal in self._terminals.items() if not os.isatty(output)}
+        if not closed:
+            return
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        # pytest keeps copies, which it puts in place again when it ends its capturing.
+        for descriptor in range(_MOST_DESCRIPTORS):
+            with suppress(OSError):
+                status = os.fstat(descriptor)
+                if stat.S_ISCHR(status.st_mode) and status.st_rdev in closed:
+                    os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
     def request(self) -> None:
         """End the session as a signal does, from any thread; an ending session is not disturbed."""

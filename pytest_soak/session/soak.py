@@ -25,7 +25,7 @@ from pytest_soak.session import items as soak_items
 from pytest_soak.session import selection
 from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import Slot, slot_of
-from pytest_soak.session.left_threads import end_without
+from pytest_soak.session.left_threads import end_without, is_pytests_own
 from pytest_soak.session.plan import LanePlan, Plan
 from pytest_soak.session.refusals import clean_refusals
 from pytest_soak.session.reports import ItemProgress, attach_halt, progress_of
@@ -135,6 +135,10 @@ class Soak:
         slot = slot_of(item)
         try:
             yield
+        except _ENDS:
+            # The end of the session is no failed check. A resumed session decides the iteration.
+            self._current = None
+            raise
         except BaseException:
             if slot and self._current:
                 self._failed.append(_check_name(item))
@@ -255,7 +259,7 @@ class Soak:
                 self._factory(),
                 timeout_s=self.plan.settings.timeout_s,
                 proposer=self._proposer(),
-                passing=(pytest.exit.Exception,),
+                passing=_ENDS,
                 mask=self._mask,
                 watchdog=self._watchdog,
             )
@@ -323,7 +327,7 @@ class Soak:
         if self._stderr is not None:
             os.close(self._stderr)
         session = self._session
-        if session is not None:
+        if session is not None and (hasattr(self.config, "workerinput") or is_pytests_own()):
             threads = [thread for runner in self._runners.values() for thread in runner.threads]
             end_without(threads, lambda: int(session.exitstatus))
 
@@ -362,6 +366,7 @@ class Soak:
         return slot
 
 
+_ENDS = (KeyboardInterrupt, pytest.exit.Exception)
 _TOLD = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused, TargetFailed, StoreError)
 """Errors that are told in their own words, without the way through this package."""
 

@@ -192,6 +192,54 @@ def test_a_signal_while_the_gate_is_judged_does_not_cut_it(
         is_judged(session.latest)
 
 
+def test_a_signal_in_a_teardown_is_no_failed_check(soak: Sessions) -> None:
+    soak.bot(
+        test_a="import os, signal, pytest\n"
+        "@pytest.fixture\ndef mine(soak_iteration):\n"
+        "    yield\n"
+        "    if soak_iteration.number == 3 and 'STOP' in os.environ:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "def test_a(mine): pass\n"
+    )
+    args = ("--soak-iterations=5", "--soak-target=bot:make")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STOP", "1")
+        with running(soak, *args) as session:
+            out = session.end()
+            assert session.code == 2, out
+            assert re.search(r"\n  checks +0 .* PASS\n", out), out
+    assert soak(*args, "--soak-dir=whole").code == 0
+    resumed = soak(*args, "--soak-resume")
+    assert resumed.done_before == 2
+    assert resumed.journal() == (soak.folder / "whole/latest/journal.jsonl").read_bytes()
+
+
+CLOSES_TERMINAL = """
+import os, pty, sys, time
+pid, terminal = pty.fork()
+if not pid:
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *sys.argv[1:]])
+while not os.path.exists("run-3-1"):
+    os.read(terminal, 100)
+os.close(terminal)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_closed_terminal_ends_the_session_in_good_order(soak: Sessions) -> None:
+    """It sends SIGHUP, and from then on every output to it fails."""
+    soak.bot(slow=SLOW)
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSES_TERMINAL, *PLUGINS, *ARGS, "-v"],
+        cwd=soak.folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout == "2\n", done.stderr
+    latest = soak.folder / "artifacts/soak/latest"
+    is_judged(latest)
+    assert (soak.folder / "stop-1").exists()
+    assert "gate: checks" not in (latest / "FAILURES.md").read_text()
+
+
 def test_a_target_that_swallows_the_interrupt_ends_with_its_iteration(soak: Sessions) -> None:
     soak.bot(
         slow=SLOW + "class Deaf(Slow):\n"
@@ -622,6 +670,28 @@ def test_threads_that_a_target_left_do_not_keep_pytest_alive(
     assert time.monotonic() - began < 40
     assert (soak.folder / "atexit").exists()
     assert workers or "left 1 thread" in out
+
+
+def test_a_program_that_calls_pytest_keeps_its_threads_and_its_exit_code(soak: Sessions) -> None:
+    soak.bot(
+        leaves="import threading\nfrom bot import Bot\nEVENT = threading.Event()\n"
+        "class L(Bot):\n"
+        "  def start(self, runtime): threading.Thread(target=EVENT.wait).start()\n"
+        "def make(lane): return L(lane)\n"
+    )
+    script = (
+        "import sys, time, pytest, pytest_soak.session.left_threads as left\nleft.WAIT_S = 0.1\n"
+        "code = pytest.main(['-q', '-p', 'no:cacheprovider', '--soak-iterations=1',\n"
+        "    '--soak-target=leaves:make'])\n"
+        "assert code == 0, code\nimport atexit, leaves, threading\n"
+        "threading.Timer(1, leaves.EVENT.set).start()\nsys.exit(5)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=soak.folder, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "the target left" not in done.stderr
 
 
 def test_threads_that_end_by_themselves_are_waited_for(soak: Sessions) -> None:
