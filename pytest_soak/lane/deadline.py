@@ -168,7 +168,7 @@ def _interrupted(function: Callable[[], T], timeout_s: float) -> T:
 
 
 def _is_free(name: str) -> bool:
-    """Whether this is the main thread, and the signal exists and nobody uses it."""
+    """Whether this is the main thread, and the signal exists and has no handler."""
     number = getattr(signal, name, None)
     if number is None or threading.current_thread() is not threading.main_thread():
         return False

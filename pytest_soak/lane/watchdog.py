@@ -98,7 +98,7 @@ class Watchdog:
 
 
 def _alarm_is_free() -> bool:
-    """Whether nobody uses the alarm clock of the process, as pytest-timeout does."""
+    """Whether the alarm clock of the process is unused; pytest-timeout uses it."""
     if not (hasattr(faulthandler, "register") and hasattr(signal, "setitimer")):
         return False
     is_default = signal.getsignal(signal.SIGALRM) == signal.SIG_DFL

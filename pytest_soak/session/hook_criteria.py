@@ -46,7 +46,7 @@ def hook_criteria(
     hook = config.hook.pytest_soak_gate
     implementations = [item for item in hook.get_hookimpls() if not _wraps(item)]
     if not implementations:
-        return ()  # and no copy of a long history for nobody
+        return ()  # without the copy of a long history
     shown = deepcopy(history)  # what a hook does to it is not judged
     criteria = _Criteria({item.kpi for item in history.profile.gate.criteria}, mask or NoMasker())
     for implementation in implementations:

@@ -46,9 +46,9 @@ class JournalRead:
         Raises EntryError for entries that make no lane.
         """
         if earlier is not None:
-            known = earlier.records.entries
-            count = len(known)
-            if len(records.entries) >= count and records.entries[count - 1] is known[-1]:
+            before = earlier.records.entries
+            count = len(before)
+            if len(records.entries) >= count and records.entries[count - 1] is before[-1]:
                 return cls(records, earlier.past.after(records.entries[count:]))
         return cls(records, Past.of(records.entries))
 
