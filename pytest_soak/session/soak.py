@@ -1,4 +1,4 @@
-"""The soak of one process: registered as a plugin when a soak was asked for, never before."""
+"""The soak of one process: registered as a plugin only when a soak is on."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ TROUBLE_OUTPUT = "soak_trouble"
 _PROGRESS = pytest.StashKey[ItemProgress]()
 
 
-class LaneUnusable(Exception):  # noqa: N818 - told to the user as the reason of an error
+class LaneUnusable(Exception):  # noqa: N818 - the reason of an error that the user sees
     """A lane's journal or runtime file cannot be used."""
 
 
-class OutOfTurn(Exception):  # noqa: N818 - told to the user as the reason of an error
+class OutOfTurn(Exception):  # noqa: N818 - the reason of an error that the user sees
     """An item came up whose iteration is not the lane's next one."""
 
 
@@ -57,7 +57,7 @@ class Soak:
     """Runs the lanes of this process, item by item.
 
     Lives in the controller of a plain session and in every xdist worker. The cursor of a lane is
-    its journal: ``runner.state.done + 1`` is the next iteration, whoever asks.
+    its journal: ``runner.state.done + 1`` is always the next iteration.
     """
 
     def __init__(
@@ -156,8 +156,8 @@ class Soak:
             slot = slot_of(item)
             if slot and not call.excinfo.value.in_journal:
                 attach_halt(report, slot.lane_id, call.excinfo.value.halt)
-        if call.excinfo is not None and isinstance(call.excinfo.value, _TOLD):
-            report.longrepr = escaped_lines(told(call.excinfo.value, self._mask))
+        if call.excinfo is not None and isinstance(call.excinfo.value, _OWN_ERRORS):
+            report.longrepr = escaped_lines(error_text(call.excinfo.value, self._mask))
         if self._to_report:
             setattr(report, SOURCES_ATTRIBUTE, [source.as_data() for source in self._to_report])
             self._to_report = ()
@@ -367,12 +367,12 @@ class Soak:
 
 
 _ENDS = (KeyboardInterrupt, pytest.exit.Exception)
-_TOLD = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused, TargetFailed, StoreError)
-"""Errors that are told in their own words, without the way through this package."""
+_OWN_ERRORS = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused, TargetFailed, StoreError)
+"""Errors whose text says everything; the way through this package is not shown."""
 
 
-def told(error: BaseException, mask: Masker) -> str:
-    """The error for people: its text, and the way through the target's own code that led to it."""
+def error_text(error: BaseException, mask: Masker) -> str:
+    """Its text, and the way through the target's own code that led to it."""
     cause, text = error.__cause__, escaped(mask(str(error)))
     if cause is None or isinstance(cause, StoreError):
         return text  # of a file, it says what is wrong and what to do
