@@ -350,6 +350,44 @@ FILES = (
         "I13",
     ),
     Mutant(
+        "a removed journal is written on",
+        "store/journal.py",
+        "            self.check_path()\n            self._check_size(descriptor)\n",
+        "",
+        (
+            "tests/unit/store/test_store_journal_moved.py"
+            "::test_an_append_sees_what_happened_to_the_file",
+        ),
+        "DID NOT RAISE",
+    ),
+    Mutant(
+        "a run with a writer is retired",
+        "store/lock.py",
+        "        if _is_locked(directory / names.JOURNAL_LOCK):\n",
+        "        if False:\n",
+        ("tests/unit/store/test_store_lock.py::test_a_run_with_a_writer_is_not_retired",),
+        "DID NOT RAISE",
+    ),
+    Mutant(
+        "a lane writes into the runtime file of another run",
+        "lane/files.py",
+        "        self._journal.check_path()\n        self._runtime.write(",
+        "        self._runtime.write(",
+        (
+            "tests/unit/lane/test_files.py"
+            "::test_a_read_only_copy_in_another_runs_file_is_not_corrected",
+        ),
+        "runtime_overrides",
+    ),
+    Mutant(
+        "a late target is not stopped",
+        "lane/deadline.py",
+        "thread = _Thread() if self._thread.is_busy() else self._thread",
+        "thread = self._thread",
+        ("tests/unit/lane/test_deadline.py::test_stop_is_called_after_a_missed_deadline",),
+        r"stop\(\) took longer than",
+    ),
+    Mutant(
         "the file not synced",
         "store/atomic.py",
         "            if durable:\n                os.fsync(descriptor)\n",
