@@ -125,7 +125,8 @@ class StoredFiles:
         self._journal.append(*lines, sync=sync)
 
     def restore(self, values: Mapping[str, float]) -> bool:
-        # Another run may be at this path now: its runtime file is none of this lane.
+        # The runner calls this before it reads or writes the file. If another run is at this path
+        # now, the file is none of this lane.
         self._journal.check_path()
         return self._runtime.restore(values)
 
@@ -136,7 +137,6 @@ class StoredFiles:
         return self._runtime.read()
 
     def write(self, values: Mapping[str, float], state_hash: str | None = None) -> None:
-        self._journal.check_path()
         self._runtime.write(values, state_hash)
 
     def log(self, line: str) -> None:

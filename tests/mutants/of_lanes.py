@@ -371,11 +371,12 @@ FILES = (
     Mutant(
         "a lane writes into the runtime file of another run",
         "lane/files.py",
-        "        self._journal.check_path()\n        self._runtime.write(",
-        "        self._runtime.write(",
+        "        self._journal.check_path()\n        return self._runtime.restore(",
+        "        return self._runtime.restore(",
         (
             "tests/unit/lane/test_files.py"
             "::test_a_read_only_copy_in_another_runs_file_is_not_corrected",
+            "tests/unit/lane/test_files.py::test_a_missing_runtime_file_of_another_run_is_not_written",
         ),
         "runtime_overrides",
     ),
