@@ -44,7 +44,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     option("--soak-no-tune", action="store_true", help="observe and judge, never propose")
     option("--soak-dry-run", action="store_true", help="propose, decide, record; never apply")
-    option("--soak-timeout", metavar="SECONDS", help="deadline for one iteration of the target")
+    option("--soak-timeout", metavar="SECONDS", help="deadline for each call of the target")
     option("--soak-dir", metavar="DIR", help="where runs go; default: artifacts/soak")
     option("--soak-resume", action="store_true", help="continue DIR/latest from its journal")
     option("--soak-strict", action="store_true", help="WARN and INCONCLUSIVE fail too")
