@@ -73,10 +73,17 @@ _OUTCOMES = {"PASS": "passed", "WARN": "warned", "INCONCLUSIVE": "inconclusive",
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _interruptible() -> None:
-    """A background job of a shell ignores Ctrl-C, and so would the sessions that it starts."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_are_not_ignored() -> None:
+    """A shell's background job ignores Ctrl-C, nohup ignores SIGHUP, and sessions inherit that."""
+    defaults: dict[int, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+    }
+    if hasattr(signal, "SIGHUP"):
+        defaults[signal.SIGHUP] = signal.SIG_DFL
+    for number, handler in defaults.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)
