@@ -61,6 +61,8 @@ class Controller:
         self._refusal = ""
         self._failed_items: dict[str, set[str]] = {}
         self._halts: dict[str, Halt] = {}
+        self._trouble: list[tuple[str, str]] = []
+        """What went wrong outside of the judgement: the name of its report, and the text."""
         self._failing = False
         self._sources: tuple[Source, ...] = ()
         self._mask = masker_of(settings.mask, os.environ)
@@ -155,7 +157,10 @@ class Controller:
         new = tuple(source for source in of_worker if source not in self._sources)
         if new and self._plan and self._prepared:
             self._sources += new
-            self._prepared.update(self._sources)
+            try:
+                self._prepared.update(self._sources)
+            except StoreError as error:
+                self._trouble.append(("run/hooks", f"the file of a hook is not stored: {error}"))
             terminal.begun(self._config, self._plan, self._plan, (), new)
 
     @pytest.hookimpl(tryfirst=True)
@@ -211,7 +216,8 @@ class Controller:
             text = self._mask(f"the gate could not be judged\n{text}")
             reports = [trouble_report("run/judged", text)]
         if trouble:
-            reports.append(trouble_report("run/stop", "; ".join(trouble)))
+            self._trouble.append(("run/stop", "; ".join(trouble)))
+        reports += [trouble_report(name, text) for name, text in self._trouble]
         self._failing = any(report.failed for report in reports)
         names = sorted({report.nodeid for report in reports})
         session.testscollected += len(names)

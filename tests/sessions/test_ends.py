@@ -386,6 +386,9 @@ def test_a_run_that_a_worker_still_writes_is_not_retired(soak: Sessions) -> None
         assert second.code == 4, second.out
         assert any(f"process {worker} on" in second.err for worker in workers), second.err
         assert len(second.err.strip().splitlines()) == 1
+        resumed = soak(*args[:-2], "--soak-resume")
+        assert resumed.code == 4
+        assert any(f"process {worker} on" in resumed.err for worker in workers), resumed.err
         assert json.loads((session.latest / "run.json").read_text())["run_id"] == before
         assert not list((soak.folder / "artifacts/soak/runs").glob("*"))
         for worker in workers:
