@@ -36,7 +36,8 @@ def number(value: Any) -> float | None:
     if kind is bool or kind is str or value is None:
         return None
     try:
-        if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        # The check of an abstract class takes longer than all else here.
+        if kind is not int and (isinstance(value, bool) or not isinstance(value, (Real, Decimal))):
             return None
         converted = float(value)
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ refused if its journal and ``run.json`` name different lanes: one of the two is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,10 +123,15 @@ def check_directories(run: RunDirectory) -> None:
     """Raises StoreError for a journal in the run's directory whose lane is not in ``run.json``."""
     directories = {str(record["dir"]) for record in run.about["lanes"]}
     try:
-        children = [child for child in run.path.iterdir() if child.name not in directories]
+        with os.scandir(run.path) as children:
+            others = [child.name for child in children if child.is_dir()]
     except OSError as error:
         raise describe_os_error("look into", run.path, error) from error
-    stray = [child.name for child in children if (child / names.JOURNAL).is_file()]
+    stray = [
+        name
+        for name in others
+        if name not in directories and (run.path / name / names.JOURNAL).is_file()
+    ]
     if "." not in directories and (run.path / names.JOURNAL).is_file():
         stray.append(".")
     if stray:

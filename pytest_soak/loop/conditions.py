@@ -6,12 +6,13 @@ The verdict of an iteration, the freeze, the evidence of rules, ``proposes_when_
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.pooling import figure_of
-from pytest_soak.profile.model import Condition, Profile
+from pytest_soak.profile.model import Comparison, Condition, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,15 @@ class Evaluation:
     """The result of one condition for one figure."""
 
     holds: bool
-    text: str
-    """The limit if it holds (``> 0.5``); else why not (``risk_ratio 0.3 is not > 0.5``)."""
+    describe: Callable[[], str]
+    """Makes the text, which few evaluations need."""
     used: bool = True
     """False if the figure was not used, because the first mean is not known yet."""
+
+    @property
+    def text(self) -> str:
+        """The limit if it holds (``> 0.5``); else why not (``risk_ratio 0.3 is not > 0.5``)."""
+        return self.describe()
 
 
 def evaluate(
@@ -43,22 +49,29 @@ def evaluate(
     kpi, share = condition.kpi, condition.share_of_first
     first = firsts.get(kpi)
     if share is not None and first is None:
-        least = limit_text(condition, firsts)
         if not unknown_first:
-            return Evaluation(holds=False, text=f"{kpi} is not {least}", used=False)
+            why = partial("{} is not {}".format, kpi, limit_text(condition, firsts))
+            return Evaluation(holds=False, describe=why, used=False)
         if not condition.comparisons:
-            return Evaluation(holds=True, text=least, used=False)
+            return Evaluation(True, partial(limit_text, condition, firsts), used=False)
     if figure is None:
-        return Evaluation(holds=False, text=f"{kpi} has no data")
+        return Evaluation(False, partial("{} has no data".format, kpi))
     for comparison in condition.comparisons:
         if not (comparison.holds_with_margin if margin else comparison.holds)(figure):
-            beyond = f" by {comparison.margin:g}" if margin and comparison.margin else ""
-            shown = comparison.shown(figure)
-            return Evaluation(holds=False, text=f"{kpi} {shown} is not {comparison}{beyond}")
+            return Evaluation(False, partial(_beyond_limit, kpi, comparison, figure, margin=margin))
     if share is not None and first is not None and not figure >= share[0] * first:
-        least = f"{share[0]:g} of its first {share[1]}, {first:.6g}"
-        return Evaluation(holds=False, text=f"{kpi} {figure:.6g} is less than {least}")
-    return Evaluation(holds=True, text=limit_text(condition, firsts))
+        return Evaluation(False, partial(_below_first, kpi, share, first, figure))
+    return Evaluation(True, partial(limit_text, condition, firsts))
+
+
+def _beyond_limit(kpi: str, comparison: Comparison, figure: float, *, margin: bool) -> str:
+    beyond = f" by {comparison.margin:g}" if margin and comparison.margin else ""
+    return f"{kpi} {comparison.shown(figure)} is not {comparison}{beyond}"
+
+
+def _below_first(kpi: str, share: tuple[float, int], first: float, figure: float) -> str:
+    least = f"{share[0]:g} of its first {share[1]}, {first:.6g}"
+    return f"{kpi} {figure:.6g} is less than {least}"
 
 
 def limit_text(condition: Condition, firsts: Mapping[str, float]) -> str:

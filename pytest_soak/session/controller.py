@@ -256,3 +256,5 @@ class Controller:
     def pytest_unconfigure(self) -> None:
         if self._prepared:
             self._prepared.lock.release()
+        # pytest collects garbage next: a long history is a million objects to look at.
+        self._prepared = self._judged = self._soak = None

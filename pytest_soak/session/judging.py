@@ -205,9 +205,12 @@ def _write_sweep(
 
 def _write_missing(writer: _Writer, directory: LaneDirectory, history: History) -> None:
     """Summaries that a crash or a person removed come back from the journal, without a time."""
-    for iteration in history.iterations:
-        if iteration.decision is not None and not directory.has_summary(iteration.number):
-            name = names.iteration_summary(iteration.number)
+    present: frozenset[str] = frozenset()
+    with writer.artifact(names.iteration_summary(1)):
+        present = directory.file_names()
+    for iteration in history.iterations if present else ():
+        name = names.iteration_summary(iteration.number)
+        if iteration.decision is not None and name not in present:
             writer.json(directory, name, partial(iteration_summary, iteration, None))
 
 

@@ -330,6 +330,7 @@ class Soak:
         if session is not None and (hasattr(self.config, "workerinput") or is_pytests_own()):
             threads = [thread for runner in self._runners.values() for thread in runner.threads]
             end_without(threads, lambda: int(session.exitstatus))
+        self._runners, self._journals = {}, {}
 
     # -- what the fixtures give ----------------------------------------------------------------
 

@@ -98,10 +98,13 @@ class LaneDirectory(ArtifactDirectory):
     def runtime_path(self) -> Path:
         return self.path / names.RUNTIME
 
-    def has_summary(self, iteration: int) -> bool:
-        """Whether the summary of an iteration exists as a regular file."""
-        path = self.path / names.iteration_summary(iteration)
-        return path.is_file() and not path.is_symlink()
+    def file_names(self) -> frozenset[str]:
+        """The names of the regular files in it. Raises StoreError."""
+        try:
+            with os.scandir(self.path) as files:
+                return frozenset(file.name for file in files if file.is_file(follow_symlinks=False))
+        except OSError as error:
+            raise describe_os_error("look into", self.path, error) from error
 
 
 class RunDirectory:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import stat
 import threading
 from pathlib import Path
 
@@ -28,10 +27,11 @@ def remove_temporary(directory: Path) -> None:
     removed stays too, and does no harm.
     """
     with contextlib.suppress(OSError):
-        for path in list(directory.iterdir()):
-            match = _NAME.fullmatch(path.name)
-            if match and stat.S_ISREG(path.lstat().st_mode) and not is_alive(int(match[1])):
-                path.unlink()
+        with os.scandir(directory) as files:  # a run has a summary for each iteration
+            matches = [(file, _NAME.fullmatch(file.name)) for file in files]
+        for file, match in matches:
+            if match and file.is_file(follow_symlinks=False) and not is_alive(int(match[1])):
+                Path(file).unlink()
 
 
 def is_alive(process: int) -> bool:

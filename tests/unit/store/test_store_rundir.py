@@ -282,12 +282,14 @@ def test_a_lane_directory_names_its_files(tmp_path: Path) -> None:
     assert {path.parent for path in paths} == {tmp_path}
 
 
-def test_a_summary_is_there_only_as_a_regular_file(tmp_path: Path) -> None:
+def test_the_files_of_a_lane_are_regular_files(tmp_path: Path) -> None:
     directory = LaneDirectory(tmp_path)
     directory.write_json(names.iteration_summary(7), {})
     os.mkfifo(tmp_path / names.iteration_summary(8))
     (tmp_path / names.iteration_summary(9)).symlink_to(tmp_path / names.iteration_summary(7))
-    assert [directory.has_summary(number) for number in (6, 7, 8, 9)] == [False, True, False, False]
+    assert directory.file_names() == {names.iteration_summary(7)}
+    with pytest.raises(StoreError, match=r"cannot look into .*absent"):
+        LaneDirectory(tmp_path / "absent").file_names()
 
 
 def test_projections_are_written_without_a_sync_and_the_runtime_with(
