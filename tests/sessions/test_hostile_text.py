@@ -22,8 +22,11 @@ HOSTILE = (
     "<script>x</script>`\ud800\x00\r\nsoak: FORGED\n# FORGED\n\u2028- FORGED\x85gate: FORGED "
     f"password={SECRET}"
 )
-TEXT = "HOSTILE = " + ascii(HOSTILE) + "\nPLAIN = HOSTILE.replace('\\ud800', '')\n"
-"""For a module; PLAIN is what JSON can hold."""
+TEXT = (
+    "HOSTILE = " + ascii(HOSTILE) + "\nPLAIN = HOSTILE.replace('\\ud800', '')\n"
+    "OPEN = PLAIN.partition('password=')[0]\n"
+)
+"""For a module. PLAIN is what JSON can hold. OPEN has no secret: pytest writes ids itself."""
 
 EVERYWHERE = f"""
 {TEXT}
@@ -88,7 +91,7 @@ import pytest
 def test_ok(soak_iteration):
     soak_iteration.record("own_kpi", HOSTILE)
 
-@pytest.mark.parametrize("text", [PLAIN])
+@pytest.mark.parametrize("text", [OPEN])
 def test_parameter(soak_iteration, text):
     pass
 
