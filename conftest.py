@@ -6,6 +6,7 @@ from pathlib import Path
 
 # Session tests run pytest inside this process and forget the modules that it imported. An
 # extension module cannot be loaded twice, so it is loaded here, before any of them begins.
+# tests/sessions/conftest.py does the same with the modules of the package, to save their time.
 import numpy  # noqa: F401
 import pytest
 import yaml  # noqa: F401
