@@ -17,8 +17,8 @@ from pytest_soak.loop.entries import runtime_of, start_entry
 from pytest_soak.loop.kpis import ensure_maker_taker_ratio
 from pytest_soak.loop.model import GUARD_ORDER, Decision, Verdict
 from pytest_soak.loop.state import LaneState
+from pytest_soak.messages import nearest
 from pytest_soak.profile import parameters
-from pytest_soak.profile.errors import nearest
 from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.protocol import Lane

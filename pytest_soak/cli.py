@@ -261,7 +261,7 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from pytest_soak.profile.errors import nearest
+    from pytest_soak.messages import nearest
     from pytest_soak.store.rundir import RunDirectory
     from pytest_soak.stored import read_lane
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
+from pytest_soak.messages import nearest, shown
 from pytest_soak.profile.comparisons import comparison, conditions
-from pytest_soak.profile.errors import Invalid, nearest, shown
+from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.guards import guards
 from pytest_soak.profile.model import (
     DERIVED_NAMES,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import cast
 
-from pytest_soak.profile.errors import nearest, shown
+from pytest_soak.messages import nearest, shown
 from pytest_soak.profile.model import Comparison, Condition, Operator
 from pytest_soak.profile.reading import Node
 

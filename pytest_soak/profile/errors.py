@@ -1,11 +1,6 @@
-"""The errors of a bad profile, and the parts of their messages."""
+"""The errors of a bad profile."""
 
 from __future__ import annotations
-
-import difflib
-from collections.abc import Iterable
-
-_SHOWN = 12
 
 
 class ProfileError(ValueError):
@@ -25,36 +20,3 @@ class Invalid(Exception):  # noqa: N818 - it becomes a ProfileError when the fil
         return ProfileError(
             f"{label}: {where}: {self.problem}" if where else f"{label}: {self.problem}"
         )
-
-
-def nearest(name: str, candidates: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest of ``candidates``, else all."""
-    names = list(candidates)
-    folded = {candidate.casefold(): candidate for candidate in names}
-    close = difflib.get_close_matches(name.casefold(), list(folded), n=1)
-    if not close and len(name) > 2:
-        # A shortened name is many edits away from the whole one: risk, risk_ratio.
-        close = [candidate for candidate in folded if candidate.startswith(name.casefold())]
-    if close:
-        return f"; did you mean {folded[close[0]]!r}?"
-    if not names:
-        return "; there is none"
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"; known: {', '.join(names[:_SHOWN])}{rest}"
-
-
-def shown(value: object) -> str:
-    """``value`` as YAML writes it, shortened to one line of a message."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, (list, tuple)):
-        return "a list"
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of more digits than Python prints
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else text[:57] + "…"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
+from pytest_soak.messages import shown
 from pytest_soak.profile.comparisons import conditions
-from pytest_soak.profile.errors import shown
 from pytest_soak.profile.model import (
     AttributionSettings,
     CooldownGuard,

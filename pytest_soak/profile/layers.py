@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
+from pytest_soak.messages import nearest
 from pytest_soak.profile.build import BLOCK_REASONS, SECTIONS
-from pytest_soak.profile.errors import Invalid, nearest
+from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.reading import Node, plain
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_soak.canonical import number
+from pytest_soak.messages import nearest, shown
 from pytest_soak.profile.build import READ_ONLY_SECTION
-from pytest_soak.profile.errors import nearest, shown
 from pytest_soak.profile.model import Parameter, Profile
 
 Table = Mapping[str, Parameter]

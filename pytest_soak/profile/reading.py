@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pytest_soak.canonical import number
-from pytest_soak.profile.errors import Invalid, nearest, shown
+from pytest_soak.messages import nearest, shown
+from pytest_soak.profile.errors import Invalid
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """A profile's name: it becomes part of lane ids and of directory names."""

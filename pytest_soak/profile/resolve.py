@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from pytest_soak.messages import shown
 from pytest_soak.profile.build import checked
-from pytest_soak.profile.errors import Invalid, ProfileError, shown
+from pytest_soak.profile.errors import Invalid, ProfileError
 from pytest_soak.profile.layers import Layer, merged, named, spelling
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.reading import NAME, Node, plain

@@ -7,8 +7,8 @@ import string
 from collections.abc import Collection, Mapping
 from typing import Literal
 
+from pytest_soak.messages import nearest, shown
 from pytest_soak.profile.comparisons import conditions
-from pytest_soak.profile.errors import nearest, shown
 from pytest_soak.profile.model import Evidence, Hysteresis, Kpi, Move, Parameter, Rule
 from pytest_soak.profile.reading import Node
 

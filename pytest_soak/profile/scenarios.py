@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_soak.canonical import compute_json_hash
-from pytest_soak.profile.errors import ProfileError, nearest
+from pytest_soak.messages import nearest
+from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.reading import Node
 
 SECTION = "scenarios"

@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from pytest_soak.profile.errors import Invalid, shown
+from pytest_soak.messages import shown
+from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.reading import DEEPEST
 
 LARGEST_BYTES = 1_000_000

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from pytest_soak.gate.judge import explores
-from pytest_soak.profile.errors import ProfileError, nearest
+from pytest_soak.messages import nearest
+from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameters import ParameterError, Table, bounded
 from pytest_soak.profile.resolve import Resolved, resolve
 from pytest_soak.profile.scenarios import Scheduled, schedule

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest_soak.profile.errors import ProfileError, nearest, shown
+from pytest_soak.messages import nearest, shown
+from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.reading import NAME
 from pytest_soak.profile.resolve import Source, is_path
 from pytest_soak.profile.yaml_text import LARGEST_BYTES
