@@ -19,6 +19,8 @@ PURE = (
     "canonical",
     "protocol",
     "shapes",
+    "messages",
+    "json_types",
     "statistics",
     "masking",
 )
@@ -27,8 +29,16 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "canonical": ("canonical JSON and its hash, numbers; pure", ()),
     "statistics": ("bounds, drift and autocorrelation of short series; pure", ()),
     "masking": ("secrets in the texts of others, masked; pure", ()),
+    "messages": ("parts of error messages: values, the nearest known name; pure", ()),
+    "json_types": (
+        "JSON values as typed objects, and where one is wrong; pure",
+        ("canonical", "messages"),
+    ),
     "shapes": ("of what type a JSON value must be; pure", ("canonical",)),
-    "profile": ("the parameter table, YAML profiles, comparisons", ("canonical",)),
+    "profile": (
+        "the parameter table, YAML profiles, comparisons",
+        ("json_types", "messages", "canonical"),
+    ),
     "loop": (
         "one iteration: pure functions over frozen dataclasses",
         ("profile", "canonical", "shapes", "protocol", "statistics"),
@@ -43,7 +53,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "store": (
         "the only package that writes files",
-        ("loop", "profile", "canonical", "protocol", "shapes"),
+        ("loop", "profile", "canonical", "messages", "protocol", "shapes"),
     ),
     "lane": (
         "one lane: in memory, or with its files and target",
@@ -73,7 +83,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "api": (
         "public functions for use outside a session",
-        ("lane", "store", "report", "gate", "loop", "profile", "canonical", "protocol"),
+        ("lane", "store", "report", "gate", "loop", "profile", "canonical", "messages", "protocol"),
     ),
     "cli": (
         "`pytest-soak`: the same functions on stored runs",
@@ -89,6 +99,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "loop",
             "profile",
             "canonical",
+            "messages",
         ),
     ),
     "options": ("every option and ini value, declared; imported with every session", ()),
