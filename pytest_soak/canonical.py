@@ -53,7 +53,7 @@ def canonical_json(value: Any) -> bytes:
     Raises ValueError for NaN, an infinity or a lone surrogate, TypeError for what is no JSON value.
     """
     text = json.dumps(
-        _normal(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+        normal(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
     )
     data = text.encode("utf-8")
     return data if text.isprintable() else printable_json(text).encode("utf-8")
@@ -79,7 +79,11 @@ def compute_json_hash(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def _normal(value: Any) -> Any:
+def normal(value: Any) -> Any:
+    """A copy of a JSON value with the numbers of its canonical JSON: ``60`` for ``60.0``.
+
+    Raises TypeError for what is no JSON value.
+    """
     kind = type(value)
     if kind is str or kind is bool or kind is int or value is None:
         return value
@@ -89,11 +93,11 @@ def _normal(value: Any) -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"a JSON object has text keys, not {key!r}")
-        return {key: _normal(item) for key, item in value.items()}
+        return {key: normal(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_normal(item) for item in value]
+        return [normal(item) for item in value]
     if isinstance(value, float):
-        return _normal(float(value))
+        return normal(float(value))
     if isinstance(value, int):
         return int(value)
     if isinstance(value, str):

@@ -8,7 +8,7 @@ with the type a second time, by :func:`fault_in`, which knows the path.
 ``Meta(description=…)`` completes the message where a constraint is not met. It is a noun: a text
 or number "is no <description>", a list or mapping of a wrong size "needs <description>". Declare
 
-- numbers with the types below: a bare ``float`` would accept NaN and infinities;
+- numbers with the types below, or with both bounds: a bare ``float`` accepts NaN and infinities;
 - patterns as ``^…$(?!\\n)``: ``$`` alone accepts a line end behind the text;
 - no union of a text with a pattern and a list: some versions of msgspec crash on it. Give the text
   its pattern by ``Meta(extra_json_schema={"pattern": …})``, and check it where it is read.
@@ -27,17 +27,18 @@ from msgspec import Meta, inspect
 from pytest_soak.canonical import number
 from pytest_soak.messages import nearest, shown
 
-_EXACT = 2**53
-_LARGEST = sys.float_info.max
+EXACT = 2**53
+"""Up to here a float represents every whole number."""
+LARGEST = sys.float_info.max
 _LONGEST_KEY = 64
 
-Finite = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
-Positive = Annotated[float, Meta(gt=0.0, le=_LARGEST)]
+Finite = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+Positive = Annotated[float, Meta(gt=0.0, le=LARGEST)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0, description="share between 0 and 1")]
-Whole = Annotated[int, Meta(ge=-_EXACT, le=_EXACT)]
+Whole = Annotated[int, Meta(ge=-EXACT, le=EXACT)]
 """A whole number that a float represents exactly. The float ``3.0`` is none."""
-NotNegative = Annotated[int, Meta(ge=0, le=_EXACT)]
-Count = Annotated[int, Meta(ge=1, le=_EXACT)]
+NotNegative = Annotated[int, Meta(ge=0, le=EXACT)]
+Count = Annotated[int, Meta(ge=1, le=EXACT)]
 
 _Typed = TypeVar("_Typed")
 
@@ -231,10 +232,12 @@ def _problem_of_bounds(
         return ""
     if description:
         return f"is no {description}"
-    if low is not None and high is not None and abs(low) < _EXACT and abs(high) < _EXACT:
+    if low is not None and high is not None and abs(low) < EXACT and abs(high) < EXACT:
         if of.ge is not None and of.le is not None:
             return f"is not from {low:.16g} to {high:.16g}"
-        return f"is not between {low:.16g} and {high:.16g}"
+        least = "at least" if of.ge is not None else "above"
+        most = "at most" if of.le is not None else "below"
+        return f"is not {least} {low:.16g} and {most} {high:.16g}"
     if too_low:
         return f"is {'below' if of.ge is not None else 'not above'} {low:.16g}"
     return f"is {'above' if of.le is not None else 'not below'} {high:.16g}"

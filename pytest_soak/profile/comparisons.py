@@ -4,82 +4,82 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import cast
 
-from pytest_soak.messages import nearest, shown
+from pytest_soak.canonical import number
+from pytest_soak.messages import shown
+from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.model import Comparison, Condition, Operator
-from pytest_soak.profile.reading import Node
+from pytest_soak.profile.reading import check_known
+from pytest_soak.profile.sections import COMPARISON, Conditions, ShareOfFirst
 
-_COMPARISON = re.compile(
-    r"(?P<op><=|>=|<|>) *(?P<limit>[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)"
-)
-OPERATORS: tuple[Operator, ...] = ("<", "<=", ">", ">=")
+_COMPARISON = re.compile(COMPARISON)
 
 
-def comparison(node: Node, margin: float = 0.0) -> Comparison:
-    """``node``, a text such as ``"<= 0.40"``, as a comparison. Raises Invalid."""
-    match = _COMPARISON.fullmatch(node.value) if isinstance(node.value, str) else None
+def comparison(text: str, path: tuple[str, ...]) -> Comparison:
+    """``text``, such as ``"<= 0.40"``, as a comparison. Raises Invalid."""
+    match = _COMPARISON.fullmatch(text)
     if match is None:
-        raise node.wrong(
-            f"{shown(node.value)} is no comparison; write one of {' '.join(OPERATORS)} and a "
-            'number, in quotes, as in "<= 0.40"'
+        raise Invalid(
+            path,
+            f"{shown(text)} is no comparison; write one of < <= > >= and a number, in quotes, "
+            'as in "<= 0.40"',
         )
-    limit = Node(float(match["limit"]), node.path).number()
-    return Comparison(op=cast(Operator, match["op"]), limit=limit, margin=margin)
+    limit = number(float(match["limit"]))
+    if limit is None:
+        raise Invalid(path, f"{match['limit']} is not a finite number")
+    return Comparison(op=cast(Operator, match["op"]), limit=limit)
 
 
 def conditions(
-    node: Node, kpis: Collection[str], margins: Node | None = None
+    given: Conditions, kpis: Collection[str], path: tuple[str, ...]
 ) -> tuple[Condition, ...]:
-    """A mapping of KPI to comparison(s), sorted by KPI: its order has no meaning.
-
-    ``margins`` maps a KPI to ``{operator: distance}``, how far beyond that limit a value must lie.
-    Raises Invalid.
-    """
-    unread = _margins(margins)
+    """The conditions at ``path``, sorted by KPI: their order has no meaning. Raises Invalid."""
     result = []
-    for kpi, entry in sorted(node.entries()):
-        if kpi not in kpis:
-            raise entry.wrong(f"unknown KPI {kpi!r}{nearest(kpi, kpis)}")
-        result.append(_condition(kpi, entry, unread.pop(kpi, {})))
-    for distances in unread.values():
-        for distance in distances.values():
-            raise distance.wrong("there is no condition on this KPI to which a margin could belong")
+    for kpi, limits in sorted(given.items()):
+        at = (*path, kpi)
+        check_known(kpi, kpis, "KPI", at)
+        if isinstance(limits, ShareOfFirst):
+            share = (limits.at_least, limits.of_first)
+            result.append(Condition(kpi=kpi, share_of_first=share))
+        elif isinstance(limits, str):
+            result.append(Condition(kpi=kpi, comparisons=(comparison(limits, at),)))
+        else:
+            parsed = (comparison(text, (*at, str(i))) for i, text in enumerate(limits))
+            result.append(Condition(kpi=kpi, comparisons=tuple(parsed)))
     return tuple(result)
 
 
-def _margins(node: Node | None) -> dict[str, dict[str, Node]]:
-    if node is None:
-        return {}
-    result: dict[str, dict[str, Node]] = {}
-    for kpi, entry in node.entries():
-        entry.fields((), OPERATORS)
-        result[kpi] = {op: entry.child(op) for op in entry.mapping()}
-    return result
+def with_margins(
+    given: tuple[Condition, ...],
+    margins: Mapping[str, Mapping[Operator, float]],
+    path: tuple[str, ...],
+) -> tuple[Condition, ...]:
+    """The conditions with ``margins``: KPI to operator to the distance beyond that limit.
 
-
-def _condition(kpi: str, node: Node, margins: Mapping[str, Node]) -> Condition:
-    if isinstance(node.value, dict):
-        node.fields(("at_least", "of_first"))
-        for distance in margins.values():
-            raise distance.wrong("a share of the first iterations has no margin")
-        share = (node.child("at_least").positive(), node.child("of_first").count())
-        return Condition(kpi=kpi, share_of_first=share)
-    texts = node.items() if isinstance(node.value, list) else (node,)
-    if not texts:
-        raise node.wrong("the list of comparisons is empty")
-    parsed = [comparison(text) for text in texts]
-    for op, distance in margins.items():
-        if op not in {item.op for item in parsed}:
-            raise distance.wrong(f"there is no {op} comparison of {kpi} in 'when'")
-    return Condition(
-        kpi=kpi,
-        comparisons=tuple(
-            Comparison(
-                op=item.op,
-                limit=item.limit,
-                margin=margins[item.op].positive() if item.op in margins else 0.0,
-            )
-            for item in parsed
-        ),
+    Raises Invalid, with ``path`` of the margins in front, for one that belongs to no comparison.
+    """
+    by_kpi = {condition.kpi: condition for condition in given}
+    for kpi, distances in margins.items():
+        condition = by_kpi.get(kpi)
+        for op in distances:
+            if condition is None:
+                problem = "there is no condition on this KPI to which a margin could belong"
+            elif condition.share_of_first is not None:
+                problem = "a share of the first iterations has no margin"
+            elif op not in {item.op for item in condition.comparisons}:
+                problem = f"there is no {op} comparison of {kpi} in 'when'"
+            else:
+                continue
+            raise Invalid((*path, kpi, op), problem)
+    return tuple(
+        replace(
+            condition,
+            comparisons=tuple(
+                replace(item, margin=margins.get(condition.kpi, {}).get(item.op, 0.0))
+                for item in condition.comparisons
+            ),
+        )
+        for condition in given
     )

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
-from pytest_soak.messages import nearest
+from msgspec import Struct
+
+from pytest_soak.json_types import Finite
+from pytest_soak.messages import nearest, shown
 from pytest_soak.profile.build import BLOCK_REASONS, SECTIONS
 from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.reading import Node, plain
+from pytest_soak.profile.reading import plain, read
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 
 _DELTA = "_delta"
@@ -38,6 +41,12 @@ class Layer:
         return len(path)
 
 
+class _Start(Struct):
+    """Of a parameter, the value to which a change is added."""
+
+    start: Finite
+
+
 def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
     """The sections of ``base`` (resolved) with ``layer`` on top. Raises Invalid."""
     document = dict(base)
@@ -45,8 +54,8 @@ def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
         if section in layer.document:
             _put(document, section, layer.document[section], ())
     parameters = document.get("parameters")
-    keys = list(parameters) if isinstance(parameters, Mapping) else []
-    moved: dict[str, Any] = {}
+    keys = dict(parameters) if isinstance(parameters, Mapping) else {}
+    moved: dict[str, float] = {}
     for key, value in layer.document.items():
         if key in _MERGED or key == "extends":
             continue
@@ -59,13 +68,18 @@ def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
         if other in layer.document or layer.sets(inner) == len(inner):
             also = other if other in layer.document else ".".join(inner)
             raise Invalid((key,), f"is given as {also} too; keep one of them")
-        moved[parameter] = _value(Node(value, (key,)), document, parameter, key != parameter)
-    if moved:
-        document["parameters"] = dict(document["parameters"])
+        number = read(value, Finite, (key,))
+        if key != parameter:
+            start = read(keys[parameter], _Start, ("parameters", parameter)).start
+            # In decimal: 0.5 + 0.35 is the 0.85 that the author reads, not 0.8500000000000001.
+            number = float(_EXACT.add(Decimal(repr(start)), Decimal(repr(number)))) + 0.0
+        moved[parameter] = number
     for parameter, start in moved.items():
-        entry = Node(document["parameters"], ("parameters",)).child(parameter)
-        document["parameters"][parameter] = {**entry.mapping(), "start": start}
-    return document
+        entry = keys[parameter]
+        if not isinstance(entry, dict):
+            raise Invalid(("parameters", parameter), f"{shown(entry)} is not a mapping")
+        keys[parameter] = {**entry, "start": start}
+    return {**document, "parameters": keys} if moved else document
 
 
 def named(layer: Layer, parameters: Mapping[str, Any]) -> frozenset[str]:
@@ -85,15 +99,6 @@ def spelling(layer: Layer, key: str) -> tuple[str, ...]:
         if name in layer.document:
             return (name,)
     return ("parameters", key, "start")
-
-
-def _value(node: Node, document: Mapping[str, Any], parameter: str, adds: bool) -> float:
-    number = node.number()
-    if not adds:
-        return number
-    base = Node(document["parameters"], ("parameters",)).child(parameter).child("start").number()
-    # In decimal, so that 0.5 + 0.35 is the 0.85 that the author reads, not 0.8500000000000001.
-    return float(_EXACT.add(Decimal(repr(base)), Decimal(repr(number)))) + 0.0
 
 
 def _put(target: dict[str, Any], key: str, value: Any, above: tuple[str, ...]) -> None:

@@ -1,18 +1,33 @@
-"""A resolved profile as frozen data: parameters, KPIs, rules, guards, gate."""
+"""A resolved profile as frozen data: parameters, KPIs, rules, guards, gate.
+
+The classes that a profile's document has just like this are ``msgspec.Struct``: they are read as
+they are (:mod:`pytest_soak.profile.sections`), and ``msgspec.structs.replace`` changes a copy. The
+others are dataclasses.
+"""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from pytest_soak.json_types import EXACT, Count, Finite, NotNegative, Positive, Share
+from pytest_soak.profile.reading import Identifier, Name
 
 Operator = Literal["<", "<=", ">", ">="]
 
-DERIVED_NAMES = ("maker_taker_ratio", "fills_per_hour")
+Derived = Literal["maker_taker_ratio", "fills_per_hour"]
+DERIVED_NAMES: tuple[str, ...] = get_args(Derived)
 """Values of ``derive:`` that are computed from a report (:mod:`pytest_soak.loop.derived`)."""
 RECORDED = "recorded"
 """The value of ``derive:`` for a KPI that a check records (``soak_iteration.record``)."""
+
+Confidence = Annotated[float, Meta(gt=0.5, lt=1.0)]
+"""Two-sided."""
 
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -166,12 +181,11 @@ class Kpi:
         return self.derive == RECORDED
 
 
-@dataclass(frozen=True, slots=True)
-class PanicGuard:
-    after: int
-    revert_to: str
-    pause: int
-    values: Mapping[str, float]
+class PanicGuard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    after: Count
+    revert_to: Name
+    pause: NotNegative
+    values: dict[Identifier, Finite]
     """The safe profile, resolved: flat, every parameter."""
 
 
@@ -183,18 +197,17 @@ class FreezeGuard:
     iterations: int
 
 
-@dataclass(frozen=True, slots=True)
-class CooldownGuard:
-    large: float
+class CooldownGuard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    large: Positive
     """Sum of |move| / (max - min) over keys above which a change is large."""
-    iterations: int
+    iterations: Count
 
 
-@dataclass(frozen=True, slots=True)
-class OscillationGuard:
-    forget_after: int
-    exempt: tuple[str, ...]
-    """Names of the rules that may move a key back."""
+class OscillationGuard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    forget_after: Count
+    exempt: tuple[Name, ...]
+    """Names of the rules that may move a key back. They are not checked against the rules: a
+    user's own proposer may be exempt as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,23 +218,21 @@ class PinGuard:
     """For this many decisions after the edit, 0 for none; None: for the rest of the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttributionSettings:
+class AttributionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the effect of an applied change is measured."""
 
-    least: int
+    least: Annotated[int, Meta(ge=2, le=EXACT)]
     """Compares at least this many iterations after the change with as many before it."""
-    memory: int
+    memory: Count
     """The noise is estimated from up to this many iterations before the change."""
-    confidence: float
-    """Two-sided, of the interval by which a change helped or hurt."""
+    confidence: Confidence
+    """Of the interval by which a change helped or hurt."""
 
 
-@dataclass(frozen=True, slots=True)
-class RollbackGuard:
-    confidence: float
-    """Two-sided: beyond it a change that hurt is rolled back."""
-    once_in: int
+class RollbackGuard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    confidence: Confidence
+    """Beyond it a change that hurt is rolled back."""
+    once_in: Count
     """A key is rolled back at most once in this many iterations."""
 
 
@@ -255,31 +266,28 @@ class Criterion:
     mock: Comparison
 
 
-@dataclass(frozen=True, slots=True)
-class Needed:
+class Needed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``proposes_when_needed``: while its own conditions hold, ``rule`` should propose."""
 
     rule: str
-    warn_below: float
+    warn_below: Share
 
 
-@dataclass(frozen=True, slots=True)
-class DeltaQuality:
-    full: float
-    relaxed: float
+class DeltaQuality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    full: Share
+    relaxed: Share
     """Enough if no change is stuck, and not under ``strict``."""
-    stuck_max: int
-    needed: Needed | None
+    stuck_max: NotNegative
+    needed: Needed | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DriftLimits:
+class DriftLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a KPI is tested for a drift over the run."""
 
-    budget: float | None = None
+    budget: Positive | None = None
     """How much it may worsen from its first quarter on; None: its own limit counts."""
     per: Literal["run", "24h"] = "run"
-    alpha: float = 0.05
+    alpha: Annotated[float, Meta(ge=1e-6, le=0.2)] = 0.05
     """Level of a WARN; a FAIL needs a fifth of it."""
 
 

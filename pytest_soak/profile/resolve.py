@@ -12,7 +12,7 @@ from pytest_soak.profile.build import checked
 from pytest_soak.profile.errors import Invalid, ProfileError
 from pytest_soak.profile.layers import Layer, merged, named, spelling
 from pytest_soak.profile.model import Profile
-from pytest_soak.profile.reading import NAME, Node, plain
+from pytest_soak.profile.reading import NAME, plain, read
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 from pytest_soak.profile.scenarios import Declared, declared
 from pytest_soak.profile.yaml_text import parse
@@ -55,7 +55,7 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
     document, origins = _merge(layers)
     try:
         _resolve_panic(document, layers, read)
-        scenarios = declared(Node(document.pop(SCENARIOS, {}), (SCENARIOS,)))
+        scenarios = declared(document.pop(SCENARIOS, {}))
         lineage = [layer.name for layer in layers]
         profile = checked({"name": lineage[0], "lineage": lineage, **document})
     except Invalid as finding:
@@ -103,7 +103,7 @@ def _layer(reference: str, source: Source) -> Layer:
                 "a mapping, such as 'extends: market_maker'",
             )
         document = plain(written)
-        if "extends" in document and not Node(document["extends"], ("extends",)).text():
+        if "extends" in document and not read(document["extends"], str, ("extends",)):
             raise Invalid(("extends",), "is empty; name a profile")
     except Invalid as finding:
         raise finding.at(source.label) from None

@@ -1,4 +1,4 @@
-"""Reads a rule of a profile: conditions, evidence, moves, hysteresis, log line."""
+"""The rules of a profile, from its section ``rules``: what several fields say together."""
 
 from __future__ import annotations
 
@@ -7,120 +7,104 @@ import string
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from pytest_soak.messages import nearest, shown
-from pytest_soak.profile.comparisons import conditions
-from pytest_soak.profile.model import Evidence, Hysteresis, Kpi, Move, Parameter, Rule
-from pytest_soak.profile.reading import Node
+from msgspec import UNSET, UnsetType
 
-_KINDS: tuple[Literal["add", "mul", "toward_start"], ...] = ("add", "mul", "toward_start")
-_LIMITS = ("min_factor", "max_factor", "max_floor", "not_past_start", "snap")
+from pytest_soak.messages import nearest, shown
+from pytest_soak.profile.comparisons import conditions, with_margins
+from pytest_soak.profile.errors import Invalid
+from pytest_soak.profile.model import Evidence, Hysteresis, Kpi, Move, Parameter, Rule
+from pytest_soak.profile.reading import check_known
+from pytest_soak.profile.sections import MoveFields, RuleFields
+
 _FORMAT = re.compile(r"(\.[0-9]{1,2})?[fge%]?")
+
+Path = tuple[str, ...]
+Kind = Literal["add", "mul", "toward_start"]
 
 
 def rule(
-    name: str, node: Node, parameters: Mapping[str, Parameter], kpis: Mapping[str, Kpi]
+    name: str, fields: RuleFields, parameters: Mapping[str, Parameter], kpis: Mapping[str, Kpi]
 ) -> Rule:
     """The rule ``name``. Raises Invalid."""
-    node.fields(("when", "moves"), ("evidence", "hysteresis", "dwell", "log"))
-    evidence, margins = _evidence(node)
-    when = conditions(node.child("when"), kpis, margins)
-    if not when:
-        raise node.child("when").wrong("the rule has no condition")
-    moves = tuple(
-        _move(key, entry, parameters) for key, entry in sorted(node.child("moves").entries())
-    )
-    if not moves:
-        raise node.child("moves").wrong("the rule moves nothing")
+    at = ("rules", name)
+    when = conditions(fields.when, kpis, (*at, "when"))
+    evidence = fields.evidence
     return Rule(
         name=name,
-        when=when,
-        moves=moves,
-        evidence=evidence,
-        hysteresis=_hysteresis(node, kpis),
-        dwell=node.child("dwell").count() if node.has("dwell") else 1,
-        log=_template(node.child("log"), kpis) if node.has("log") else "",
+        when=with_margins(when, evidence.margin, (*at, "evidence", "margin")),
+        moves=tuple(
+            _move(key, move, parameters, (*at, "moves", key))
+            for key, move in sorted(fields.moves.items())
+        ),
+        evidence=Evidence(over=evidence.over, fresh=evidence.fresh, early=evidence.early),
+        hysteresis=_hysteresis(fields, kpis, (*at, "hysteresis")),
+        dwell=fields.dwell,
+        log=_template(fields.log, kpis, (*at, "log")),
     )
 
 
-def _evidence(node: Node) -> tuple[Evidence, Node | None]:
-    if not node.has("evidence"):
-        return Evidence(), None
-    given = node.child("evidence")
-    given.fields((), ("over", "margin", "fresh", "early"))
-    evidence = Evidence(
-        over=given.child("over").count() if given.has("over") else 1,
-        fresh=given.child("fresh").flag() if given.has("fresh") else True,
-        early=given.child("early").flag() if given.has("early") else False,
+def _hysteresis(fields: RuleFields, kpis: Collection[str], path: Path) -> tuple[Hysteresis, ...]:
+    for kpi, ends in fields.hysteresis.items():
+        check_known(kpi, kpis, "KPI", (*path, kpi))
+        if ends.stop == ends.start:
+            raise Invalid(
+                (*path, kpi),
+                f"stop and start are both {ends.stop:g}; between them lies the hysteresis",
+            )
+    return tuple(
+        Hysteresis(kpi=kpi, stop=ends.stop, start=ends.start)
+        for kpi, ends in sorted(fields.hysteresis.items())
     )
-    return evidence, given.child("margin") if given.has("margin") else None
 
 
-def _hysteresis(node: Node, kpis: Collection[str]) -> tuple[Hysteresis, ...]:
-    if not node.has("hysteresis"):
-        return ()
-    result = []
-    for kpi, entry in sorted(node.child("hysteresis").entries()):
-        if kpi not in kpis:
-            raise entry.wrong(f"unknown KPI {kpi!r}{nearest(kpi, kpis)}")
-        entry.fields(("stop", "start"))
-        stop, start = entry.child("stop").number(), entry.child("start").number()
-        if stop == start:
-            raise entry.wrong(f"stop and start are both {stop:g}; between them lies the hysteresis")
-        result.append(Hysteresis(kpi=kpi, stop=stop, start=start))
-    return tuple(result)
-
-
-def _move(key: str, node: Node, parameters: Collection[str]) -> Move:
-    if key not in parameters:
-        raise node.wrong(f"unknown parameter {key!r}{nearest(key, parameters)}")
-    node.fields((), (*_KINDS, *_LIMITS))
-    kinds = [kind for kind in _KINDS if node.has(kind)]
-    if len(kinds) != 1:
-        given = " and ".join(kinds) if kinds else "none"
-        raise node.wrong(f"a move has one of add, mul, toward_start; here is {given}")
-    kind = kinds[0]
-    amount = node.child(kind)
-    for limit in ("snap",) if kind != "toward_start" else ():
-        if node.has(limit):
-            raise node.child(limit).wrong("belongs to a move toward_start only")
-    if node.has("max_floor") and not node.has("max_factor"):
-        raise node.child("max_floor").wrong("belongs to max_factor, which is missing")
+def _move(key: str, fields: MoveFields, parameters: Collection[str], path: Path) -> Move:
+    check_known(key, parameters, "parameter", path)
+    kind, amount = _kind(fields, path)
+    if amount == (1.0 if kind == "mul" else 0.0):
+        raise Invalid((*path, kind), f"{kind} {amount:g} moves nothing")
+    if kind != "toward_start" and fields.snap is not UNSET:
+        raise Invalid((*path, "snap"), "belongs to a move toward_start only")
+    if fields.max_floor is not UNSET and fields.max_factor is UNSET:
+        raise Invalid((*path, "max_floor"), "belongs to max_factor, which is missing")
     return Move(
         key=key,
         kind=kind,
-        amount=_amount(kind, amount),
-        min_factor=node.child("min_factor").positive() if node.has("min_factor") else None,
-        max_factor=node.child("max_factor").positive() if node.has("max_factor") else None,
-        max_floor=node.child("max_floor").number() if node.has("max_floor") else None,
-        not_past_start=node.child("not_past_start").flag() if node.has("not_past_start") else False,
-        snap=node.child("snap").share() if node.has("snap") else 0.0,
+        amount=amount,
+        min_factor=fields.min_factor or None,
+        max_factor=fields.max_factor or None,
+        max_floor=None if fields.max_floor is UNSET else fields.max_floor,
+        not_past_start=fields.not_past_start,
+        snap=fields.snap or 0.0,
     )
 
 
-def _amount(kind: str, node: Node) -> float:
-    amount = node.number() if kind == "add" else node.positive()
-    if kind == "toward_start" and amount > 1:
-        raise node.wrong(f"{amount:g} is more than the whole way; it is a share, at most 1")
-    if amount == (1.0 if kind == "mul" else 0.0):
-        raise node.wrong(f"{kind} {amount:g} moves nothing")
-    return amount
+def _kind(fields: MoveFields, path: Path) -> tuple[Kind, float]:
+    amounts: dict[Kind, float | UnsetType] = {
+        "add": fields.add,
+        "mul": fields.mul,
+        "toward_start": fields.toward_start,
+    }
+    given = [(kind, amount) for kind, amount in amounts.items() if amount is not UNSET]
+    if len(given) != 1:
+        kinds = " and ".join(kind for kind, _ in given) or "none"
+        raise Invalid(path, f"a move has one of {', '.join(amounts)}; here is {kinds}")
+    return given[0]
 
 
-def _template(node: Node, kpis: Collection[str]) -> str:
+def _template(text: str, kpis: Collection[str], path: Path) -> str:
     """The text of a log line; its fields are plain names, never attributes or indices."""
-    text = node.text()
     names = (*kpis, "deltas")
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
-        raise node.wrong(f"{shown(text)} is no template: {error}") from error
+        raise Invalid(path, f"{shown(text)} is no template: {error}") from error
     if any(not character.isprintable() for character in text):
-        raise node.wrong("a log line is one line of printable characters")
+        raise Invalid(path, "a log line is one line of printable characters")
     for _, name, spec, conversion in parts:
         if name is None:
             continue
         if name not in names:
-            raise node.wrong(f"unknown field {{{name}}}{nearest(name, names)}")
+            raise Invalid(path, f"unknown field {{{name}}}{nearest(name, names)}")
         if conversion or _FORMAT.fullmatch(spec or "") is None:
-            raise node.wrong(f"{{{name}}} has an unknown format; write one like ':.2f'")
+            raise Invalid(path, f"{{{name}}} has an unknown format; write one like ':.2f'")
     return text

@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec import UNSET
+
 from pytest_soak.canonical import compute_json_hash
 from pytest_soak.messages import nearest
-from pytest_soak.profile.errors import ProfileError
-from pytest_soak.profile.reading import Node
+from pytest_soak.profile.errors import Invalid, ProfileError
+from pytest_soak.profile.reading import Identifier, read
+from pytest_soak.profile.sections import ScenarioFields
 
 SECTION = "scenarios"
 """The optional section of a profile."""
 
 GateMode = Literal["exclude", "judge"]
 
-_MODES: tuple[GateMode, ...] = ("exclude", "judge")
 _DEFAULT_PLACE = 0.625
 """The middle of the third quarter: after the first trends, with iterations left to recover."""
 
@@ -91,36 +93,25 @@ class Scheduled:
         )
 
 
-def declared(section: Node) -> dict[str, Declared]:
-    """The scenarios of a profile's section, by name. Raises Invalid."""
-    return {name: _declared(name, node) for name, node in section.entries()}
+def declared(section: Any) -> dict[str, Declared]:
+    """The scenarios of a profile's section, plain data, by name. Raises Invalid."""
+    fields = read(section, dict[Identifier, ScenarioFields], (SECTION,))
+    return {name: _declared(name, scenario) for name, scenario in fields.items()}
 
 
-def _declared(name: str, node: Node) -> Declared:
-    node.fields(("for_s", "strength", "unit", "gate"), ("at", "after_s", "recovers_within"))
-    at: tuple[int, ...] = ()
-    if node.has("at"):
-        given = node.child("at")
-        items = given.items() if isinstance(given.value, list) else (given,)
-        at = tuple(item.count() for item in items)
-        if len(set(at)) < len(at):
-            raise given.wrong("an iteration is named twice")
-    after_s = None
-    if node.has("after_s"):
-        after_s = node.child("after_s").number()
-        if after_s < 0.0:
-            raise node.child("after_s").wrong(f"{after_s:g} is below 0")
+def _declared(name: str, fields: ScenarioFields) -> Declared:
+    at = fields.at if isinstance(fields.at, tuple) else (fields.at,)
+    if len(set(at)) < len(at):
+        raise Invalid((SECTION, name, "at"), "an iteration is named twice")
     return Declared(
         name=name,
-        for_s=node.child("for_s").positive(),
-        strength=node.child("strength").positive(),
-        unit=node.child("unit").text(),
-        gate=node.child("gate").choice(_MODES),
+        for_s=fields.for_s,
+        strength=fields.strength,
+        unit=fields.unit,
+        gate=fields.gate,
         at=at,
-        after_s=after_s,
-        recovers_within=node.child("recovers_within").count()
-        if node.has("recovers_within")
-        else None,
+        after_s=None if fields.after_s is UNSET else fields.after_s,
+        recovers_within=fields.recovers_within or None,
     )
 
 

@@ -79,7 +79,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"width": 10**400}, "is not a finite number"),
     ({"width": 10**5000}, "width: a number of thousands of digits is not a finite number"),
     ({"level": 0.99999}, "level: 0.99999 is not from 0.5 to 0.9999"),
-    ({"middle": 1}, "middle: 1 is not between 0.5 and 1"),
+    ({"middle": 1}, "middle: 1 is not above 0.5 and below 1"),
     ({"better": "upp"}, "better: 'upp' is none of 'down', 'up'; did you mean 'up'?"),
     ({"better": 3}, "better: 3 is none of 'down', 'up'"),
     ({"flag": 1}, "flag: 1 is neither true nor false"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from pytest_soak.gate.delta import DeltaReport, verify_deltas
 from pytest_soak.gate.window import LaneWindow
@@ -287,7 +288,7 @@ def test_without_need_or_tuner_there_is_no_ratio() -> None:
     assert verified(make_history()).proposes_when_needed is None
     off = make_history(10, kpis={"maker_taker_ratio": 0.7}, tune=False)
     assert verified(off).proposes_when_needed is None
-    no_rule = replace(steady().gate.delta, needed=None)
+    no_rule = structs.replace(steady().gate.delta, needed=None)
     profile = replace(steady(), gate=replace(steady().gate, delta=no_rule))
     assert verified(make_history(profile=profile)).proposes_when_needed is None
 

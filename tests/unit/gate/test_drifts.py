@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.gate.judge import LaneJudgement, judge_lane, judge_run, weakened
@@ -188,9 +189,9 @@ class TestProfile:
             ({"net_bp": {}}, "did you mean 'net_bps'"),
             ({"fees_bps": {"budget": 1.0}}, "better neither up nor down"),
             ({"adverse_bps_p95": {}}, "give it a budget, or gate it"),
-            ({"net_bps": {"alpha": 0.5}}, "0.5 is not from 1e-6 to 0.2"),
-            ({"net_bps": {"alpha": 1e-17}}, "drift.net_bps.alpha: 1e-17 is not from 1e-6 to 0.2"),
-            ({"net_bps": {"per": "day"}}, "is none of 'run', '24h'"),
+            ({"net_bps": {"alpha": 0.5}}, "0.5 is not from 1e-06 to 0.2"),
+            ({"net_bps": {"alpha": 1e-17}}, "drift.net_bps.alpha: 1e-17 is not from 1e-06 to 0.2"),
+            ({"net_bps": {"per": "day"}}, "is none of '24h', 'run'"),
             ({"net_bps": {"budged": 1}}, "did you mean 'budget'"),
         ],
     )
@@ -245,9 +246,9 @@ def test_a_weaker_gate_is_named() -> None:
         "no_data_ratio 0.5 above 0.25",
         "pass_count_slack 4 above a quarter of 8",
     )
-    delta = replace(steady().gate.delta, full=0.5, relaxed=0.4, stuck_max=3)
+    delta = structs.replace(steady().gate.delta, full=0.5, relaxed=0.4, stuck_max=3)
     assert delta.needed is not None
-    delta = replace(delta, needed=replace(delta.needed, warn_below=0.1))
+    delta = structs.replace(delta, needed=structs.replace(delta.needed, warn_below=0.1))
     short = replace(
         steady().gate,
         window=6,

@@ -270,7 +270,7 @@ MISTAKES = [
     ),
     (
         "rules: {NEW: {when: {net_bps: '> 1'}, moves: {}}}",
-        "rules.NEW.moves: the rule moves nothing",
+        "rules.NEW.moves: is empty; needs a parameter to move",
     ),
     ("rules: {NEW: {when: {net_bps: '> 1'}}}", "rules.NEW: 'moves' is missing"),
     (
@@ -344,14 +344,17 @@ MISTAKES = [
     (
         "gate: {criteria: {net_bps: null, risk_ratio: null, p95_latency_ms: null, "
         "maker_taker_ratio: null}}",
-        "gate.criteria: the gate is empty",
+        "gate.criteria: is empty; needs a criterion at least",
     ),
     ("gate: null", "'gate' is missing"),
     (
         "kpis: {net_bps: {derive: recorded}}",
         "kpis.net_bps: a KPI has one of read, block_ratio, derive; here is read and derive",
     ),
-    ("kpis: {net_bps: {better: bigger}}", "kpis.net_bps.better: 'bigger' is none of 'up'"),
+    (
+        "kpis: {net_bps: {better: bigger}}",
+        "kpis.net_bps.better: 'bigger' is none of 'down', 'none', 'up'",
+    ),
     ("kpis: 5", "kpis: 5 is not a mapping"),
     ("name: other", "name: unknown key"),
     ("rulse: {}", "rulse: unknown key; did you mean 'rules'?"),

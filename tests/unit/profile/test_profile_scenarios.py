@@ -89,7 +89,10 @@ def test_a_profile_changes_and_adds(write: Write) -> None:
         ("{flash_crash: {after_s: -3}}", ("flash_crash.after_s", "below 0")),
         ("{flash_crash: {at: 0}}", ("flash_crash.at", "below 1")),
         ("{flash_crash: {at: [2, 2]}}", ("flash_crash.at", "twice")),
-        ("{flash_crash: {at: soon}}", ("flash_crash.at", "not a finite number")),
+        (
+            "{flash_crash: {at: soon}}",
+            ("flash_crash.at", "'soon' is neither a whole number nor a list"),
+        ),
         ("{flash_crash: {gate: exlude}}", ("flash_crash.gate", "'exclude'")),
         ("{flash_crash: {recovers_within: 0}}", ("recovers_within", "below 1")),
         ("{rain: {for_s: 5, strength: 2, gate: judge}}", ("rain", "'unit' is missing")),

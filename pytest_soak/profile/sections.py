@@ -1,0 +1,214 @@
+"""The sections of a resolved profile, as a document has them: every field, its type and its limits.
+
+The one definition for reading, checking and JSON Schema (``msgspec.json.schema(Document)``). What
+concerns several fields is checked where the profile is built (:mod:`.build`, :mod:`.rules`,
+:mod:`.guards`, :mod:`.scenarios`). docs/profiles.md says what each field means. A field whose type
+has ``UnsetType`` may be left out, but not be null.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from pytest_soak.json_types import LARGEST, Count, Finite, NotNegative, Positive, Share
+from pytest_soak.profile.model import (
+    AttributionSettings,
+    CooldownGuard,
+    DeltaQuality,
+    Derived,
+    DriftLimits,
+    Operator,
+    OscillationGuard,
+    PanicGuard,
+    RollbackGuard,
+)
+from pytest_soak.profile.reading import IDENTIFIER, Identifier, Name
+
+_PATH = rf"^{IDENTIFIER.pattern}(\.{IDENTIFIER.pattern})*$(?!\n)"
+
+COMPARISON = (
+    r"(?P<op><=|>=|<|>) *(?P<limit>[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)"
+)
+"""Pattern of a comparison. It is checked where comparisons are parsed, not by msgspec: some
+versions crash on a union of a text with a pattern and a list."""
+
+ComparisonText = Annotated[
+    str,
+    Meta(
+        description='comparison; write one of < <= > >= and a number, in quotes, as in "<= 0.40"',
+        extra_json_schema={"pattern": "^" + COMPARISON.replace("?P<", "?<") + "$"},
+    ),
+]
+
+
+class ShareOfFirst(Struct, frozen=True, forbid_unknown_fields=True):
+    """A condition: at least this share of the KPI's mean over its first iterations."""
+
+    at_least: Positive
+    of_first: Count
+
+
+Conditions = dict[
+    Identifier,
+    ComparisonText
+    | Annotated[tuple[ComparisonText, ...], Meta(min_length=1, description="a comparison at least")]
+    | ShareOfFirst,
+]
+"""KPI to what must hold for it; several comparisons must hold together."""
+
+SomeConditions = Annotated[Conditions, Meta(min_length=1, description="a condition at least")]
+
+
+class ParameterFields(Struct, frozen=True, forbid_unknown_fields=True):
+    path: Annotated[str, Meta(pattern=_PATH, description="path of a section, such as 'engine'")]
+    unit: str
+    start: Finite
+    minimum: Finite = field(name="min")
+    maximum: Finite = field(name="max")
+    cap_per_hour: Positive
+    safer: Literal["up", "down"]
+
+
+class KpiFields(Struct, frozen=True, forbid_unknown_fields=True):
+    unit: str
+    better: Literal["up", "down", "none"]
+    read: (
+        Annotated[str, Meta(pattern=_PATH, description="path in the report, such as 'totals.p95'")]
+        | UnsetType
+    ) = UNSET
+    block_ratio: Identifier | UnsetType = UNSET
+    derive: Literal[Derived, "recorded"] | UnsetType = UNSET
+    range: Annotated[
+        tuple[Finite | None, Finite | None],
+        Meta(description="two numbers, the lowest and the highest (null: no limit)"),
+    ] = (None, None)
+
+
+class VerdictSection(Struct, frozen=True, forbid_unknown_fields=True):
+    fail: Conditions
+    warn: Conditions = {}
+
+
+class EvidenceFields(Struct, frozen=True, forbid_unknown_fields=True):
+    over: Count = 1
+    fresh: bool = True
+    early: bool = False
+    margin: dict[Identifier, dict[Operator, Positive]] = {}
+
+
+class HysteresisFields(Struct, frozen=True, forbid_unknown_fields=True):
+    stop: Finite
+    start: Finite
+
+
+class MoveFields(Struct, frozen=True, forbid_unknown_fields=True):
+    add: Finite | UnsetType = UNSET
+    mul: Positive | UnsetType = UNSET
+    toward_start: (
+        Annotated[float, Meta(gt=0.0, le=1.0, description="share of the way, above 0, at most 1")]
+        | UnsetType
+    ) = UNSET
+    min_factor: Positive | UnsetType = UNSET
+    max_factor: Positive | UnsetType = UNSET
+    max_floor: Finite | UnsetType = UNSET
+    not_past_start: bool = False
+    snap: Share | UnsetType = UNSET
+
+
+class RuleFields(Struct, frozen=True, forbid_unknown_fields=True):
+    when: SomeConditions
+    moves: Annotated[
+        dict[Identifier, MoveFields], Meta(min_length=1, description="a parameter to move")
+    ]
+    evidence: EvidenceFields = EvidenceFields()
+    hysteresis: dict[Identifier, HysteresisFields] = {}
+    dwell: Count = 1
+    log: str = ""
+
+
+class PinFields(Struct, frozen=True, forbid_unknown_fields=True):
+    iterations: Literal["run"] | NotNegative = field(name="for")
+
+
+class FreezeFields(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Count
+    stable: SomeConditions
+    keys: Annotated[
+        tuple[str, ...],
+        Meta(
+            min_length=1, description="a parameter at least; null instead of the section: no freeze"
+        ),
+    ]
+    iterations: Count
+
+
+class GuardsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    hold_last: NotNegative
+    velocity_window_s: Positive
+    clip_ratio: Share
+    panic: PanicGuard | UnsetType = UNSET
+    pin: PinFields | UnsetType = UNSET
+    freeze: FreezeFields | UnsetType = UNSET
+    cooldown: CooldownGuard | UnsetType = UNSET
+    oscillation: OscillationGuard | UnsetType = UNSET
+    attribution: AttributionSettings | UnsetType = UNSET
+    rollback: RollbackGuard | UnsetType = UNSET
+
+
+class CriterionFields(Struct, frozen=True, forbid_unknown_fields=True):
+    production: ComparisonText
+    mock: ComparisonText
+
+
+class GateSection(Struct, frozen=True, forbid_unknown_fields=True):
+    window: Count
+    pass_from: Count
+    confidence: Annotated[float, Meta(ge=0.5, le=0.9999)]
+    no_data_ratio: Share
+    criteria: Annotated[
+        dict[Identifier, ComparisonText | CriterionFields],
+        Meta(min_length=1, description="a criterion at least"),
+    ]
+    pass_count_slack: NotNegative
+    freeze_ready_pass_count: NotNegative
+    delta: DeltaQuality
+    drift: dict[Identifier, DriftLimits | None] = {}
+    throughput: str | None = None
+
+
+class Order(Struct, frozen=True, forbid_unknown_fields=True):
+    """The entries in the order in which people see them, because canonical JSON sorts its keys."""
+
+    parameters: tuple[str, ...]
+    kpis: tuple[str, ...]
+    rules: tuple[str, ...]
+    criteria: tuple[str, ...]
+
+
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """A resolved profile."""
+
+    name: Name
+    parameters: dict[Identifier, ParameterFields]
+    kpis: dict[Identifier, KpiFields]
+    verdict: VerdictSection
+    rules: dict[Identifier, RuleFields]
+    guards: GuardsSection
+    gate: GateSection
+    lineage: tuple[Name, ...] | UnsetType = UNSET
+    order: Order | UnsetType = UNSET
+    block_reasons: tuple[Identifier, ...] | UnsetType = UNSET
+
+
+class ScenarioFields(Struct, frozen=True, forbid_unknown_fields=True):
+    """An entry of the section ``scenarios``, which is no part of a resolved profile."""
+
+    for_s: Positive
+    strength: Positive
+    unit: str
+    gate: Literal["exclude", "judge"]
+    at: Count | tuple[Count, ...] = ()
+    after_s: Annotated[float, Meta(ge=0.0, le=LARGEST)] | UnsetType = UNSET
+    recovers_within: Count | UnsetType = UNSET
