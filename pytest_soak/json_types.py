@@ -131,7 +131,8 @@ def _problem_of_size(value: Any, of: inspect.Type, description: str) -> str:
         return ""
     if most == least:
         needs = needs or f"; needs {least}"
-    return f"has {len(value)} items{needs}" if value else f"is empty{needs}"
+    size = f"has {len(value)} item{'s' if len(value) > 1 else ''}" if value else "is empty"
+    return size + needs
 
 
 def _sizes(of: inspect.Type) -> tuple[int, int | None]:
@@ -194,7 +195,8 @@ def _problem_of_scalar(value: Any, of: inspect.Type, description: str) -> str:
     match of:
         case inspect.StrType():
             if not isinstance(value, str):
-                return "is not a text; put it in quotes"
+                needs = f"needs, in quotes, a {description}" if description else "put it in quotes"
+                return f"is not a text; {needs}"
             fits = of.pattern is None or re.search(of.pattern, value) is not None
             fits = fits and (of.min_length or 0) <= len(value)
             fits = fits and (of.max_length is None or len(value) <= of.max_length)

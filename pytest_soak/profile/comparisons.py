@@ -12,7 +12,7 @@ from pytest_soak.messages import shown
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.model import Comparison, Condition, Operator
 from pytest_soak.profile.reading import check_known
-from pytest_soak.profile.sections import COMPARISON, Conditions, ShareOfFirst
+from pytest_soak.profile.sections import A_COMPARISON, COMPARISON, Conditions, ShareOfFirst
 
 _COMPARISON = re.compile(COMPARISON)
 
@@ -21,11 +21,7 @@ def comparison(text: str, path: tuple[str, ...]) -> Comparison:
     """``text``, such as ``"<= 0.40"``, as a comparison. Raises Invalid."""
     match = _COMPARISON.fullmatch(text)
     if match is None:
-        raise Invalid(
-            path,
-            f"{shown(text)} is no comparison; write one of < <= > >= and a number, in quotes, "
-            'as in "<= 0.40"',
-        )
+        raise Invalid(path, f"{shown(text)} is no {A_COMPARISON}")
     limit = number(float(match["limit"]))
     if limit is None:
         raise Invalid(path, f"{match['limit']} is not a finite number")

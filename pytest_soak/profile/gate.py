@@ -44,7 +44,7 @@ def gate(
         pass_count_slack=section.pass_count_slack,
         freeze_ready_pass_count=section.freeze_ready_pass_count,
         delta=delta,
-        drift=_drift(section, kpis),
+        drift=_drift(section, criteria, kpis),
         throughput=section.throughput,
     )
 
@@ -72,16 +72,18 @@ def _criterion(name: str, limits: str | CriterionFields, kpis: Mapping[str, Kpi]
     return Criterion(kpi=name, production=production, mock=mock)
 
 
-def _drift(section: GateSection, kpis: Mapping[str, Kpi]) -> dict[str, DriftLimits]:
+def _drift(
+    section: GateSection, gated: Collection[str], kpis: Mapping[str, Kpi]
+) -> dict[str, DriftLimits]:
     """The limits of each gated KPI and of those in ``drift``; null there switches a KPI off."""
     for name, limits in section.drift.items():
         at = (*_AT, "drift", name)
         check_known(name, kpis, "KPI", at)
         if limits is None:
             continue
-        if limits.budget is None and name not in section.criteria:
+        if limits.budget is None and name not in gated:
             raise Invalid(at, "has no limit to drift to; give it a budget, or gate it")
         if limits.budget is not None and kpis[name].better == "none":
             raise Invalid((*at, "budget"), f"{name} is better neither up nor down")
-    given = {**dict.fromkeys(section.criteria, DriftLimits()), **section.drift}
+    given = {**dict.fromkeys(gated, DriftLimits()), **section.drift}
     return {name: limits for name, limits in given.items() if limits is not None}

@@ -23,16 +23,14 @@ Name = Annotated[
     str,
     Meta(
         pattern=rf"^{NAME.pattern}$(?!\n)",
-        description="name; a name has up to 64 letters, digits, '_', '.', '-' and begins with a "
-        "letter or digit",
+        description="name of up to 64 letters, digits, '_', '.', '-', the first a letter or digit",
     ),
 ]
 Identifier = Annotated[
     str,
     Meta(
         pattern=rf"^{IDENTIFIER.pattern}$(?!\n)",
-        description="name; a name has up to 64 letters, digits and underscores and begins with "
-        "no digit",
+        description="name of up to 64 letters, digits and underscores, the first no digit",
     ),
 ]
 

@@ -34,10 +34,12 @@ COMPARISON = (
 """Pattern of a comparison. It is checked where comparisons are parsed, not by msgspec: some
 versions crash on a union of a text with a pattern and a list."""
 
+A_COMPARISON = 'comparison such as "<= 0.40" (one of < <= > >= and a number, in quotes)'
+
 ComparisonText = Annotated[
     str,
     Meta(
-        description='comparison; write one of < <= > >= and a number, in quotes, as in "<= 0.40"',
+        description=A_COMPARISON,
         extra_json_schema={"pattern": "^" + COMPARISON.replace("?P<", "?<") + "$"},
     ),
 ]

@@ -62,7 +62,7 @@ class End(msgspec.Struct, tag_field="type", tag="end"):
 
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"nme": "a"}, "nme: unknown field; did you mean 'name'?"),
-    ({"name": None}, "name: null is not a text; put it in quotes"),
+    ({"name": None}, "name: null is not a text; needs, in quotes, a name of 1 to 5 letters"),
     ({"name": "toolong"}, "name: 'toolong' is no name of 1 to 5 letters"),
     ({"name": "a\n"}, r"name: 'a\n' is no name of 1 to 5 letters"),
     ({"count": 0}, "count: 0 is below 1"),
@@ -91,7 +91,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"names": []}, "names: is empty; needs a name at least"),
     ({"names": "a"}, "names: 'a' is not a list; needs a name at least"),
     ({"names": ["a", 3]}, "names.1: 3 is not a text"),
-    ({"pair": [1]}, "pair: has 1 items; needs 2"),
+    ({"pair": [1]}, "pair: has 1 item; needs 2"),
     ({"pair": [1, "x"]}, "pair.1: 'x' is not a finite number"),
     ({"for": -1}, "for: -1 is below 0"),
     ({"for": "walk"}, "for: 'walk' is neither 'run' nor a whole number"),

@@ -88,6 +88,9 @@ def test_a_document_gives_the_same_profile_even_through_canonical_json(name: str
     assert again == profile
     assert [*again.parameters] == [*profile.parameters]
     assert [*again.kpis] == [*profile.kpis]
+    assert [*again.gate.drift] == [*profile.gate.drift]
+    assert again.guards.panic is not None
+    assert [*again.guards.panic.values] == [*profile.parameters]
     assert [rule.name for rule in again.rules][:2] == ["RISK_AGGRESSIVE", "RISK_MODERATE"]
     assert again.gate.criteria[0].kpi == "maker_taker_ratio"
 
