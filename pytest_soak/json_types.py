@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar, overload
 
 import msgspec
 from msgspec import Meta, inspect
@@ -41,6 +41,7 @@ NotNegative = Annotated[int, Meta(ge=0, le=EXACT)]
 Count = Annotated[int, Meta(ge=1, le=EXACT)]
 
 _Typed = TypeVar("_Typed")
+_Container = inspect.DictType | inspect.CollectionType | inspect.TupleType
 
 
 class WrongValueError(ValueError):
@@ -61,7 +62,15 @@ class Fault(NamedTuple):
     problem: str
 
 
-def converted(value: Any, type_: type[_Typed]) -> _Typed:
+@overload
+def converted(value: Any, type_: type[_Typed]) -> _Typed: ...
+
+
+@overload
+def converted(value: Any, type_: Any) -> Any: ...
+
+
+def converted(value: Any, type_: Any) -> Any:
     """``value`` as an object of ``type_``, which may be a union of tagged structs.
 
     ``value`` consists of dicts, lists, texts, numbers, booleans and None, as ``json.loads`` makes
@@ -121,7 +130,7 @@ def _below(key: str, fault: Fault | None) -> Fault | None:
     return fault and Fault((key, *fault.path), fault.problem)
 
 
-def _problem_of_size(value: Any, of: inspect.Type, description: str) -> str:
+def _problem_of_size(value: Any, of: _Container, description: str) -> str:
     """What is wrong with a list or mapping as a whole; empty if nothing is."""
     needs = f"; needs {description}" if description else ""
     if not _is_of_kind(value, of):
@@ -135,16 +144,17 @@ def _problem_of_size(value: Any, of: inspect.Type, description: str) -> str:
     return size + needs
 
 
-def _sizes(of: inspect.Type) -> tuple[int, int | None]:
+def _sizes(of: _Container) -> tuple[int, int | None]:
     if isinstance(of, inspect.TupleType):
         return len(of.item_types), len(of.item_types)
-    assert isinstance(of, (inspect.CollectionType, inspect.DictType))
     return of.min_length or 0, of.max_length
 
 
 def _fault_in_object(value: Any, of: inspect.StructType) -> Fault | None:
     if not isinstance(value, dict):
         return Fault((), f"{shown(value)} is not a mapping")
+    if of.tag_field is not None and value.get(of.tag_field, of.tag) != of.tag:
+        return Fault((of.tag_field,), f"{shown(value[of.tag_field])} is not {of.tag!r}")
     names = [field.encode_name for field in of.fields]
     for key in value if of.forbid_unknown_fields else ():
         if key not in names and key != of.tag_field:

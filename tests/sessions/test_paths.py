@@ -133,7 +133,10 @@ def test_an_unknown_profile_of_the_ini_is_named_as_a_file(project: Path, soak: S
 
 # -- what lies in the working directory -----------------------------------------------------------
 
-SHADOWS = ("yaml", "numpy", "filelock", "prometheus_client", "statistics", "secrets", "html")
+SHADOWS = (
+    *("yaml", "numpy", "msgspec", "filelock", "prometheus_client"),
+    *("statistics", "secrets", "html"),
+)
 """Modules that the plugin, or a library of it, imports after the command line is read."""
 
 

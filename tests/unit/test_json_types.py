@@ -131,7 +131,7 @@ def test_what_is_missing_is_listed() -> None:
 
 def test_a_tag_says_which_type_it_is() -> None:
     def entry(value: Any) -> Any:
-        return converted(value, Begin | End)  # type: ignore[arg-type]
+        return converted(value, Begin | End)
 
     assert entry({"type": "begin", "at": 3, "more": 1}) == Begin(at=3)
     for value, message in [
@@ -146,6 +146,12 @@ def test_a_tag_says_which_type_it_is() -> None:
         with pytest.raises(WrongValueError) as caught:
             entry(value)
         assert message in str(caught.value)
+
+
+def test_a_tag_of_another_type_is_named() -> None:
+    assert converted({"at": 3}, Begin) == Begin(at=3)
+    with pytest.raises(WrongValueError, match="type: 'end' is not 'begin'"):
+        converted({"type": "end", "at": 3}, Begin)
 
 
 scalars = (
