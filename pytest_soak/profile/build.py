@@ -8,7 +8,7 @@ docs/profiles.md describes it; here stands what several fields must say together
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType, structs
@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType, structs
 from pytest_soak.messages import shown
 from pytest_soak.profile.comparisons import conditions
 from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.gate import gate
+from pytest_soak.profile.gate import criterion, gate
 from pytest_soak.profile.guards import guards
 from pytest_soak.profile.model import Kpi, Parameter, Profile, VerdictLimits
 from pytest_soak.profile.reading import plain, read
@@ -33,7 +33,7 @@ BLOCK_REASONS = "block_reasons"
 READ_ONLY_SECTION = "tuner"
 """The section of the runtime that only shows copies; no parameter lives there."""
 
-_Fields = TypeVar("_Fields")
+_Built = TypeVar("_Built")
 
 
 def build(document: Mapping[str, Any], label: str = "profile") -> Profile:
@@ -56,15 +56,15 @@ def checked(document: Mapping[str, Any]) -> Profile:
         raise Invalid(("lineage",), f"begins with the profile's own name, {given.name!r}")
     order = given.order if given.order is not UNSET else _own_order(given)
     parameters = {
-        key: _parameter(key, fields, given.parameters)
-        for key, fields in _ordered(given.parameters, "parameters", order.parameters)
+        key: _parameter(key, fields, given.parameters) for key, fields in given.parameters.items()
     }
-    kpis = {name: _kpi(name, fields) for name, fields in _ordered(given.kpis, "kpis", order.kpis)}
-    rules = tuple(
-        rule(name, fields, parameters, kpis)
-        for name, fields in _ordered(given.rules, "rules", order.rules)
-    )
-    criteria = _ordered(given.gate.criteria, "criteria", order.criteria)
+    parameters = _ordered(parameters, "parameters", order.parameters)
+    kpis = {name: _kpi(name, fields) for name, fields in given.kpis.items()}
+    kpis = _ordered(kpis, "kpis", order.kpis)
+    rules = {name: rule(name, fields, parameters, kpis) for name, fields in given.rules.items()}
+    rules = _ordered(rules, "rules", order.rules)
+    criteria = {kpi: criterion(kpi, limits, kpis) for kpi, limits in given.gate.criteria.items()}
+    criteria = _ordered(criteria, "criteria", order.criteria)
     shown_order = {section: list(names) for section, names in structs.asdict(order).items()}
     return Profile(
         name=given.name,
@@ -75,9 +75,9 @@ def checked(document: Mapping[str, Any]) -> Profile:
             fail=conditions(given.verdict.fail, kpis, ("verdict", "fail")),
             warn=conditions(given.verdict.warn, kpis, ("verdict", "warn")),
         ),
-        rules=rules,
+        rules=tuple(rules.values()),
         guards=guards(given.guards, parameters, kpis),
-        gate=gate(given.gate, dict(criteria), given.rules, kpis),
+        gate=gate(given.gate, criteria, rules, kpis),
         block_reasons=_block_reasons(given.block_reasons, kpis),
         document={**copy, "lineage": list(lineage), "order": shown_order},
     )
@@ -92,13 +92,11 @@ def _own_order(given: Document) -> Order:
     )
 
 
-def _ordered(
-    section: Mapping[str, _Fields], name: str, order: Sequence[str]
-) -> Iterator[tuple[str, _Fields]]:
-    """The entries of a section in the declared order. Raises Invalid if it is not one of them."""
-    if sorted(order) != sorted(section):
-        raise Invalid(("order", name), f"does not list the entries of {name}, each once")
-    return ((key, section[key]) for key in order)
+def _ordered(built: Mapping[str, _Built], section: str, order: Sequence[str]) -> dict[str, _Built]:
+    """The built entries of a section in the declared order, which must list each once."""
+    if sorted(order) != sorted(built):
+        raise Invalid(("order", section), f"does not list the entries of {section}, each once")
+    return {key: built[key] for key in order}
 
 
 def _parameter(key: str, fields: ParameterFields, parameters: Collection[str]) -> Parameter:

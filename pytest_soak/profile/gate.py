@@ -15,11 +15,11 @@ _AT = ("gate",)
 
 def gate(
     section: GateSection,
-    criteria: Mapping[str, str | CriterionFields],
+    criteria: Mapping[str, Criterion],
     rules: Collection[str],
     kpis: Mapping[str, Kpi],
 ) -> GateLimits:
-    """The limits of ``section``, with its ``criteria`` in the order shown. Raises Invalid."""
+    """The limits of ``section``, with its ``criteria`` in the order for people. Raises Invalid."""
     for name in ("pass_count_slack", "freeze_ready_pass_count"):
         count = getattr(section, name)
         if count > section.window:
@@ -40,7 +40,7 @@ def gate(
         pass_from=section.pass_from,
         confidence=section.confidence,
         no_data_ratio=section.no_data_ratio,
-        criteria=tuple(_criterion(kpi, limits, kpis) for kpi, limits in criteria.items()),
+        criteria=tuple(criteria.values()),
         pass_count_slack=section.pass_count_slack,
         freeze_ready_pass_count=section.freeze_ready_pass_count,
         delta=delta,
@@ -49,7 +49,8 @@ def gate(
     )
 
 
-def _criterion(name: str, limits: str | CriterionFields, kpis: Mapping[str, Kpi]) -> Criterion:
+def criterion(name: str, limits: str | CriterionFields, kpis: Mapping[str, Kpi]) -> Criterion:
+    """The criterion of the KPI ``name``. Raises Invalid."""
     at = (*_AT, "criteria", name)
     check_known(name, kpis, "KPI", at)
     if isinstance(limits, str):
