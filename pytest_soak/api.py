@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from pytest_soak.loop import tuner
 from pytest_soak.loop.entries import runtime_of, start_entry
 from pytest_soak.loop.kpis import ensure_maker_taker_ratio
 from pytest_soak.loop.model import GUARD_ORDER, Decision, Verdict
-from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.state import LaneState, evolved
 from pytest_soak.messages import nearest
 from pytest_soak.profile import parameters
 from pytest_soak.profile.model import Parameter, Profile
@@ -202,7 +201,8 @@ def _decided(
         if decision.state_hash == file_hash:
             return observed, decision  # this step was applied already; its caller asks again
         # Between two calls the file belongs to the caller: a change in it pins no parameter.
-        core = LaneCore(replace(core.after(core.edit(values)).state, pinned={}))
+        edited = core.after(core.edit(values)).state
+        core = LaneCore(evolved(edited, edits=evolved(edited.edits, pinned={})))
     return _decision(core, deltas)
 
 

@@ -50,7 +50,7 @@ def attributions(state: LaneState, readings: Readings) -> tuple[Attribution, ...
         return ()
     return tuple(
         _attribution(state, readings, change, settings)
-        for change in state.changes
+        for change in state.attribution.changes
         if change.spoiled or now >= change.due
     )
 
@@ -216,9 +216,9 @@ def _value(state: LaneState, readings: Readings, kpi: str, number: int) -> float
         disturbed = state.observed is not None and is_disturbed(state.observed)
         return None if disturbed else usable_value(readings, kpi)
     back = state.done - number + 1
-    if number in state.disturbed or back > len(state.recent):
+    if number in state.memory.disturbed or back > len(state.memory.recent):
         return None
-    return usable_value(state.recent[-back], kpi)
+    return usable_value(state.memory.recent[-back], kpi)
 
 
 def is_disturbed(iteration: Iteration) -> bool:

@@ -15,8 +15,13 @@ from pytest_soak.loop.state import (
     EXTERNAL,
     UNCHARGED_RULES,
     Change,
+    ChangeMemory,
+    Charges,
     LaneState,
+    Memory,
     Moved,
+    Streaks,
+    Timers,
     evolved,
 )
 from pytest_soak.loop.verdict import all_hold
@@ -30,19 +35,20 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
     applied = _applied_outcomes(decision)
     state = _with_changes(state, decision, applied)
     freeze = state.profile.guards.freeze
-    first = (*state.first, observed.readings)
+    first = (*state.memory.first, observed.readings)
     stable = freeze is not None and all_hold(freeze.stable, observed.readings, first)
     state = _with_readings(state, observed)
     state = _with_streaks(state, decision, stable=stable)
     state = _with_charges(state, decision, applied)
+    state = _after_panic(state, decision)
     return evolved(
-        _after_panic(state, decision),
+        state,
         done=decision.iteration,
         observed=None,
         intent=None,
         values=decision.values,
         state_hash=decision.state_hash,
-        stopped=decision.requested.stopped,
+        rules=evolved(state.rules, stopped=decision.requested.stopped),
     )
 
 
@@ -58,17 +64,24 @@ def after_edit(state: LaneState, iteration: int, keys: Collection[str]) -> LaneS
     last = None if length is None else iteration + length
     seen = iteration + (state.observed is not None)
     spoiled = f"{', '.join(sorted(keys))} edited by hand after iteration {iteration}"
+    pinned, past = state.edits.pinned, state.attribution
     return evolved(
         state,
-        pinned={**state.pinned, **dict.fromkeys(keys, last)} if length != 0 else state.pinned,
-        changes=tuple(
-            replace(change, spoiled=change.spoiled or spoiled)
-            if change.keys.keys() & set(keys)
-            else _shared_with(change, {EXTERNAL})
-            for change in state.changes
+        edits=evolved(
+            state.edits,
+            pinned={**pinned, **dict.fromkeys(keys, last)} if length != 0 else pinned,
         ),
-        changed=_latest_rules(state, (EXTERNAL,), seen),
-        pending={key: rollback for key, rollback in state.pending.items() if key not in keys},
+        attribution=ChangeMemory(
+            changes=tuple(
+                replace(change, spoiled=change.spoiled or spoiled)
+                if change.keys.keys() & set(keys)
+                else _shared_with(change, {EXTERNAL})
+                for change in past.changes
+            ),
+            changed=_latest_rules(state, (EXTERNAL,), seen),
+            pending={key: rollback for key, rollback in past.pending.items() if key not in keys},
+            rolled_back=past.rolled_back,
+        ),
     )
 
 
@@ -81,23 +94,26 @@ def _applied_outcomes(decision: Decision) -> list[Outcome]:
 
 def _with_changes(state: LaneState, decision: Decision, applied: Sequence[Outcome]) -> LaneState:
     """The state with changes whose effect is not reported yet, pending rollbacks and rollbacks."""
-    if not (applied or state.changes or state.pending or state.rolled_back):
+    past = state.attribution
+    if not (applied or past.changes or past.pending or past.rolled_back):
         return state  # a shortcut: so it is in most iterations
     reported = {(attribution.iteration, attribution.rule) for attribution in decision.attributed}
     rules = tuple(sorted({outcome.rule for outcome in applied}))
     waiting = [
         _shared_with(change, {*rules} - {change.rule})
-        for change in state.changes
+        for change in past.changes
         if (change.iteration, change.rule) not in reported
     ]
     pending = pending_after(state, decision.attributed)
     moved = {outcome.key for outcome in applied}
     return evolved(
         state,
-        changes=(*waiting, *_new_changes(state, decision, applied, rules)),
-        changed=_latest_rules(state, rules, decision.iteration),
-        pending={key: rollback for key, rollback in pending.items() if key not in moved},
-        rolled_back=rolled_back_after(state, decision.attributed, pending, applied),
+        attribution=ChangeMemory(
+            changes=(*waiting, *_new_changes(state, decision, applied, rules)),
+            changed=_latest_rules(state, rules, decision.iteration),
+            pending={key: rollback for key, rollback in pending.items() if key not in moved},
+            rolled_back=rolled_back_after(state, decision.attributed, pending, applied),
+        ),
     )
 
 
@@ -126,7 +142,9 @@ def _new_changes(
                 },
                 aims=aims_of(state.profile, rule, proposals),
                 due=decision.iteration + window,
-                since=max((at for name, at in state.changed if name != rule), default=0),
+                since=max(
+                    (at for name, at in state.attribution.changed if name != rule), default=0
+                ),
                 shared=tuple(other for other in rules if other != rule),
             )
         )
@@ -144,7 +162,7 @@ def _latest_rules(
 
     Two are enough to find, for any rule, the last iteration in which another rule moved something.
     """
-    names = {**dict(reversed(state.changed)), **dict.fromkeys(rules, iteration)}
+    names = {**dict(reversed(state.attribution.changed)), **dict.fromkeys(rules, iteration)}
     latest = sorted(names.items(), key=lambda entry: entry[1], reverse=True)
     return tuple(latest[:2])
 
@@ -157,43 +175,46 @@ def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
         window = max((rule.dwell for rule in rules), default=0)
         longest = max(longest, attribution.memory + max(window, attribution.least) - 1)
     readings, number = observed.readings, observed.number
-    recent = (*state.recent, readings)
-    first = state.first
+    past = state.memory
+    recent, first = (*past.recent, readings), past.first
     if len(first) < first_count(state.profile):
         first = (*first, readings)
     oldest = number - longest
-    disturbed = [iteration for iteration in state.disturbed if iteration > oldest]
+    disturbed = [iteration for iteration in past.disturbed if iteration > oldest]
     if is_disturbed(observed):
         disturbed.append(number)
-    excluded = [iteration for iteration in state.excluded if iteration > oldest]
+    excluded = [iteration for iteration in past.excluded if iteration > oldest]
     if is_excluded(state, observed):
         excluded.append(number)
     return evolved(
         state,
-        recent=recent[max(0, len(recent) - longest) :],
-        first=first,
-        disturbed=tuple(disturbed),
-        excluded=tuple(excluded),
+        memory=Memory(
+            recent=recent[max(0, len(recent) - longest) :],
+            first=first,
+            disturbed=tuple(disturbed),
+            excluded=tuple(excluded),
+        ),
     )
 
 
 def _with_streaks(state: LaneState, decision: Decision, *, stable: bool) -> LaneState:
     """The state with its streaks and freeze. Missing data ends a good streak but not a bad one."""
-    fail_streak = state.fail_streak
+    past, timers = state.streaks, state.timers
+    fail = past.fail
     if decision.verdict is Verdict.FAIL:
-        fail_streak += 1
+        fail += 1
     elif decision.verdict is not Verdict.INCONCLUSIVE:
-        fail_streak = 0
-    pass_streak = state.pass_streak + 1 if decision.verdict is Verdict.PASS else 0
-    state = evolved(state, fail_streak=fail_streak, pass_streak=pass_streak)
-    freeze = state.profile.guards.freeze
-    if freeze is None:
-        return state
-    if decision.iteration <= state.frozen_until or not stable:
-        return evolved(state, stable_streak=0)
-    if state.stable_streak + 1 < freeze.after:
-        return evolved(state, stable_streak=state.stable_streak + 1)
-    return evolved(state, stable_streak=0, frozen_until=decision.iteration + freeze.iterations)
+        fail = 0
+    freeze, stable_streak = state.profile.guards.freeze, 0
+    if freeze is not None and stable and decision.iteration > timers.frozen_until:
+        stable_streak = past.stable + 1
+        if stable_streak >= freeze.after:
+            stable_streak = 0
+            timers = evolved(timers, frozen_until=decision.iteration + freeze.iterations)
+    passed = past.passed + 1 if decision.verdict is Verdict.PASS else 0
+    return evolved(
+        state, streaks=Streaks(fail=fail, stable=stable_streak, passed=passed), timers=timers
+    )
 
 
 def _with_charges(state: LaneState, decision: Decision, applied: Sequence[Outcome]) -> LaneState:
@@ -201,18 +222,22 @@ def _with_charges(state: LaneState, decision: Decision, applied: Sequence[Outcom
 
     A dry run moves nothing, so nothing is charged.
     """
-    if not (applied or state.moves or state.before):
+    past = state.charges
+    if not (applied or past.moves or past.before):
         return state  # a shortcut: so it is in most iterations
     guards, now = state.profile.guards, decision.iteration
     window, interval_s = guards.velocity_window_s, state.lane.interval_s
     # The window is half-open: a move exactly one window before the next decision has left it.
-    moves = [move for move in state.moves if (now + 1 - move.iteration) * interval_s < window]
+    moves = [move for move in past.moves if (now + 1 - move.iteration) * interval_s < window]
     memory = guards.oscillation.forget_after if guards.oscillation is not None else 0
-    before = {key: past for key, past in state.before.items() if now + 1 - past[1] <= memory}
-    state = evolved(state, moves=tuple(moves), before=before)
+    before = {
+        key: (value, changed)
+        for key, (value, changed) in past.before.items()
+        if now + 1 - changed <= memory
+    }
     if not applied:
-        return state
-    acted = dict(state.acted)
+        return evolved(state, charges=evolved(past, moves=tuple(moves), before=before))
+    acted = dict(state.rules.acted)
     known_rules = {rule.name for rule in state.profile.rules}
     for outcome in applied:
         if outcome.rule not in UNCHARGED_RULES and interval_s < window:
@@ -224,11 +249,9 @@ def _with_charges(state: LaneState, decision: Decision, applied: Sequence[Outcom
     cooling = now + cooldown.iterations if cooldown is not None and decision.large else 0
     return evolved(
         state,
-        moves=tuple(moves),
-        before=before,
-        acted=acted,
-        last_signature=decision.signature,
-        cooldown_until=max(state.cooldown_until, cooling),
+        charges=Charges(moves=tuple(moves), before=before, signature=decision.signature),
+        rules=evolved(state.rules, acted=acted),
+        timers=evolved(state.timers, cooldown_until=max(state.timers.cooldown_until, cooling)),
     )
 
 
@@ -237,21 +260,21 @@ def _after_panic(state: LaneState, decision: Decision) -> LaneState:
     if panic is None:
         return state
     if panic.would:
-        return evolved(state, fail_streak=0)
+        return evolved(state, streaks=evolved(state.streaks, fail=0))
     spoiled = f"panic at iteration {decision.iteration}"
+    paused_until = max(state.timers.paused_until, panic.paused_until or 0)
     return evolved(
         state,
-        fail_streak=0,
-        stable_streak=0,
-        pass_streak=0,
-        frozen_until=0,
-        cooldown_until=0,
-        last_signature=None,
-        before={},
-        changes=tuple(
-            replace(change, spoiled=change.spoiled or spoiled) for change in state.changes
+        streaks=Streaks(),
+        timers=Timers(frozen_until=0, cooldown_until=0, paused_until=paused_until),
+        charges=Charges(moves=state.charges.moves, before={}, signature=None),
+        attribution=ChangeMemory(
+            changes=tuple(
+                replace(change, spoiled=change.spoiled or spoiled)
+                for change in state.attribution.changes
+            ),
+            changed=_latest_rules(state, ("PANIC",), decision.iteration),
+            pending={},
+            rolled_back=state.attribution.rolled_back,
         ),
-        changed=_latest_rules(state, ("PANIC",), decision.iteration),
-        pending={},
-        paused_until=max(state.paused_until, panic.paused_until or 0),
     )

@@ -153,7 +153,7 @@ def _is_large(profile: Profile, applied: Sequence[Outcome]) -> bool:
 def _panic_note(state: LaneState, panic: Panic | None) -> str:
     if panic is None:
         return ""
-    streak = f"{state.fail_streak + 1} FAIL iterations in a row"
+    streak = f"{state.streaks.fail + 1} FAIL iterations in a row"
     if not panic.moves:
         return f"panic: {streak}, {panic.revert_to} is in force already"
     over = f", over the pins of {', '.join(panic.pins)}" if panic.pins else ""

@@ -37,11 +37,11 @@ def rule_status(rule: Rule, state: LaneState, readings: Readings) -> RuleStatus:
     """The status of ``rule``, given the readings of the iteration whose decision is due."""
     now = deciding(state)
     window = _window(rule, state, readings)
-    firsts = first_means(rule.when, (*state.first, readings))
+    firsts = first_means(rule.when, (*state.memory.first, readings))
     figures = _figures(rule, window)
     results = _evaluated(rule, figures, firsts, margin=True)
     enough = len(window) == rule.evidence.over or rule.evidence.early
-    stopped = _is_stopped(rule, figures if enough else {}, before=rule.name in state.stopped)
+    stopped = _is_stopped(rule, figures if enough else {}, before=rule.name in state.rules.stopped)
     delay = (
         _stopped_text(rule, stopped=stopped)
         or _dwell_text(rule, state, now)
@@ -63,15 +63,17 @@ def _window(rule: Rule, state: LaneState, readings: Readings) -> tuple[Readings,
     Their figures are those of a planned disturbance, not of the market. If the last iteration is
     excluded, the window is empty, and the rule waits.
     """
-    recent = (*state.recent, readings)[-rule.evidence.over :]
+    recent = (*state.memory.recent, readings)[-rule.evidence.over :]
     now = deciding(state)
-    if not state.excluded and not now_excluded(state):
+    if not state.memory.excluded and not now_excluded(state):
         return recent
     if now_excluded(state):
         return ()
     first = now - len(recent) + 1
     return tuple(
-        item for number, item in enumerate(recent, start=first) if number not in state.excluded
+        item
+        for number, item in enumerate(recent, start=first)
+        if number not in state.memory.excluded
     )
 
 
@@ -152,19 +154,19 @@ def _holds_alone(rule: Rule, readings: Readings, firsts: Mapping[str, float]) ->
 
 
 def _dwell_text(rule: Rule, state: LaneState, now: int) -> str:
-    acted = state.acted.get(rule.name)
+    acted = state.rules.acted.get(rule.name)
     if acted is None or now - acted >= rule.dwell:
         return ""
     return f"dwell: acted at iteration {acted}, may act again at {acted + rule.dwell}"
 
 
 def _window_text(rule: Rule, state: LaneState, now: int, available: int) -> str:
-    over, acted = rule.evidence.over, state.acted.get(rule.name)
+    over, acted = rule.evidence.over, state.rules.acted.get(rule.name)
     if now_excluded(state):
         return "evidence: a scenario that the gate excludes ran in this iteration"
     if available < over and not rule.evidence.early:
         return f"evidence: {available} of {over} iterations"
-    span = min(over, len(state.recent) + 1)
+    span = min(over, len(state.memory.recent) + 1)
     if rule.evidence.fresh and acted is not None and now - span + 1 <= acted:
         return f"evidence: {now - acted} of {span} iterations since it acted at {acted}"
     return ""

@@ -21,7 +21,7 @@ from pytest_soak.loop.entries import (
 from pytest_soak.loop.entry_shapes import problem_of
 from pytest_soak.loop.kpis import read_kpis
 from pytest_soak.loop.model import Entry, Halt, Iteration
-from pytest_soak.loop.state import LaneState, evolved
+from pytest_soak.loop.state import Edits, LaneState, evolved
 from pytest_soak.loop.verdict import judge
 from pytest_soak.profile.build import build
 from pytest_soak.profile.scenarios import Scheduled
@@ -111,7 +111,7 @@ def _observed(state: LaneState, entry: Entry) -> LaneState:
     readings = read_kpis(
         state.profile, report, audit, interval_s=state.lane.interval_s, mock=state.mock
     )
-    judged = judge(state.profile, readings, (*state.first, readings))
+    judged = judge(state.profile, readings, (*state.memory.first, readings))
     iteration = Iteration(
         number=entry["iteration"],
         values=state.values,
@@ -122,16 +122,15 @@ def _observed(state: LaneState, entry: Entry) -> LaneState:
         verdict=judged.verdict,
         reasons=judged.reasons,
         echo_mismatch=echo_mismatch(state.profile, state.values, report.get(FIELD)),
-        external=state.edited,
-        edits=state.edits,
+        external=state.edits.unobserved,
+        edits=state.edits.moved,
     )
     return evolved(
         state,
         observed=iteration,
         target_state=entry["target_state"],
         halt=None,
-        edited=False,
-        edits={},
+        edits=Edits(pinned=state.edits.pinned),
     )
 
 
@@ -147,7 +146,7 @@ def _checked(state: LaneState, entry: Entry) -> LaneState:
         mock=state.mock,
         recorded=entry["recorded"],
     )
-    judged = judge(state.profile, readings, (*state.first, readings))
+    judged = judge(state.profile, readings, (*state.memory.first, readings))
     checked = replace(
         observed,
         readings=readings,
@@ -194,18 +193,21 @@ def _edited(state: LaneState, entry: Entry) -> LaneState:
     values = {key: float(entry["values"][key]) for key in state.profile.parameters}
     # The operator's move is not charged to velocity, and the oscillation guard forgets what the
     # tuner did to the key before. What is spent of the hour's velocity and the signature stay.
-    before = {key: past for key, past in state.before.items() if key not in entry["keys"]}
+    charges = state.charges
+    before = {key: past for key, past in charges.before.items() if key not in entry["keys"]}
     edited = evolved(
         after_edit(state, entry["iteration"], tuple(entry["keys"])),
         values=values,
         state_hash=entry["new_hash"],
-        before=before,
+        charges=evolved(charges, before=before),
     )
     observed = edited.observed
     if observed is not None:  # edited before the decision: it starts from the edited values
-        edits = _merged_edits(observed.edits, entry)
-        return evolved(edited, observed=replace(observed, edited=values, edits=edits))
-    return evolved(edited, edited=True, edits=_merged_edits(state.edits, entry))
+        merged = _merged_edits(observed.edits, entry)
+        return evolved(edited, observed=replace(observed, edited=values, edits=merged))
+    merged = _merged_edits(edited.edits.moved, entry)
+    pinned = edited.edits.pinned
+    return evolved(edited, edits=Edits(unobserved=True, moved=merged, pinned=pinned))
 
 
 def _merged_edits(

@@ -88,7 +88,7 @@ def _panic(move: ProposedMove) -> Objection | None:
     if move.panic is not None:
         return Objection(f"reverting to {move.panic.revert_to}")
     if is_paused(move.state):
-        return Objection(f"paused until iteration {move.state.paused_until}")
+        return Objection(f"paused until iteration {move.state.timers.paused_until}")
     return None
 
 
@@ -115,31 +115,34 @@ def _late(move: ProposedMove) -> Objection | None:
 def _pin(move: ProposedMove) -> Objection | None:
     if not is_pinned(move.state, move.proposal.key):
         return None
-    last = move.state.pinned[move.proposal.key]
+    last = move.state.edits.pinned[move.proposal.key]
     until = "for the rest of the run" if last is None else f"until iteration {last}"
     return Objection(f"pinned {until}, edited by hand")
 
 
 def _freeze(move: ProposedMove) -> Objection | None:
     if is_frozen(move.state, move.proposal.key):
-        return Objection(f"frozen until iteration {move.state.frozen_until}")
+        return Objection(f"frozen until iteration {move.state.timers.frozen_until}")
     return None
 
 
 def _cooldown(move: ProposedMove) -> Objection | None:
     if is_cooling(move.state):
-        return Objection(f"cooldown_active until iteration {move.state.cooldown_until}")
+        return Objection(f"cooldown_active until iteration {move.state.timers.cooldown_until}")
     return None
 
 
 def _duplicate(move: ProposedMove) -> Objection | None:
-    if move.signature is not None and move.signature == move.state.last_signature:
+    if move.signature is not None and move.signature == move.state.charges.signature:
         return Objection(f"the change {move.signature} was the last one applied")
     return None
 
 
 def _oscillation(move: ProposedMove) -> Objection | None:
-    guard, past = move.state.profile.guards.oscillation, move.state.before.get(move.proposal.key)
+    guard, past = (
+        move.state.profile.guards.oscillation,
+        move.state.charges.before.get(move.proposal.key),
+    )
     if guard is None or past is None or move.parameter is None:
         return None
     value, iteration = past

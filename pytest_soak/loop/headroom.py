@@ -27,7 +27,7 @@ def panic_of(state: LaneState) -> Panic | None:
     guard, observed = state.profile.guards.panic, state.observed
     if guard is None or observed is None or observed.verdict is not Verdict.FAIL:
         return None
-    if state.fail_streak + 1 < guard.after:
+    if state.streaks.fail + 1 < guard.after:
         return None
     moves = {
         key: guard.values[key]
@@ -45,7 +45,7 @@ def panic_of(state: LaneState) -> Panic | None:
 
 def is_paused(state: LaneState) -> bool:
     """Whether this decision lies within the pause after a panic revert."""
-    return deciding(state) <= state.paused_until
+    return deciding(state) <= state.timers.paused_until
 
 
 def is_late(state: LaneState) -> bool:
@@ -54,24 +54,26 @@ def is_late(state: LaneState) -> bool:
 
 def is_pinned(state: LaneState, key: str) -> bool:
     """Whether the key is pinned, because an operator edited it by hand."""
-    if key not in state.pinned:
+    if key not in state.edits.pinned:
         return False
-    last = state.pinned[key]
+    last = state.edits.pinned[key]
     return last is None or deciding(state) <= last
 
 
 def is_frozen(state: LaneState, key: str) -> bool:
     freeze = state.profile.guards.freeze
-    return freeze is not None and key in freeze.keys and deciding(state) <= state.frozen_until
+    return (
+        freeze is not None and key in freeze.keys and deciding(state) <= state.timers.frozen_until
+    )
 
 
 def is_cooling(state: LaneState) -> bool:
-    return deciding(state) <= state.cooldown_until
+    return deciding(state) <= state.timers.cooldown_until
 
 
 def velocity_left(state: LaneState, parameter: Parameter) -> float:
     """How much |move| the key has left in the half-open window (t - 1 h, t]; never negative."""
-    spent = math.fsum(move.size for move in state.moves if move.key == parameter.key)
+    spent = math.fsum(move.size for move in state.charges.moves if move.key == parameter.key)
     return max(0.0, parameter.cap_per_hour - spent)
 
 

@@ -39,7 +39,7 @@ def pending_after(
         return {}
     pending = {
         key: rollback
-        for key, rollback in state.pending.items()
+        for key, rollback in state.attribution.pending.items()
         if now - rollback.since < guard.once_in
     }
     for attribution in attributed:
@@ -47,7 +47,7 @@ def pending_after(
             effect.kpi: -(effect.gain or 0.0) for effect in attribution.effects if effect.doubtless
         }
         for key, (before, _) in attribution.keys.items() if attribution.beyond_doubt else ():
-            last_rollback = state.rolled_back.get(key)
+            last_rollback = state.attribution.rolled_back.get(key)
             recently = last_rollback is not None and now - last_rollback.iteration < guard.once_in
             if not recently and key not in pending and state.values[key] != before:
                 pending[key] = PendingRollback(
@@ -147,7 +147,7 @@ def suspensions_of(state: LaneState) -> Mapping[tuple[str, str], Suspension]:
             rollback.direction,
             rollback.iteration + (guards.rollback.once_in if rollback.suspends else memory),
         )
-        for key, rollback in state.rolled_back.items()
+        for key, rollback in state.attribution.rolled_back.items()
     }
     return {
         rule_and_key: suspension
@@ -173,7 +173,7 @@ def rolled_back_after(
         return {}
     kept = {
         key: rollback
-        for key, rollback in state.rolled_back.items()
+        for key, rollback in state.attribution.rolled_back.items()
         if now - rollback.iteration < guard.once_in
     }
     for attribution in attributed:

@@ -37,48 +37,48 @@ OFF_BY_ONE = (
     Mutant(
         "freeze one short",
         "loop/headroom.py",
-        "deciding(state) <= state.frozen_until",
-        "deciding(state) < state.frozen_until",
+        "deciding(state) <= state.timers.frozen_until",
+        "deciding(state) < state.timers.frozen_until",
         (GUARDS,),
         oracle_differs_on("freeze"),
     ),
     Mutant(
         "cooldown one short",
         "loop/headroom.py",
-        "deciding(state) <= state.cooldown_until",
-        "deciding(state) < state.cooldown_until",
+        "deciding(state) <= state.timers.cooldown_until",
+        "deciding(state) < state.timers.cooldown_until",
         (GUARDS,),
         oracle_differs_on("cooldown"),
     ),
     Mutant(
         "cooldown one long",
         "loop/headroom.py",
-        "deciding(state) <= state.cooldown_until",
-        "0 < deciding(state) - 1 <= state.cooldown_until",
+        "deciding(state) <= state.timers.cooldown_until",
+        "0 < deciding(state) - 1 <= state.timers.cooldown_until",
         (GUARDS,),
         oracle_differs_on("cooldown"),
     ),
     Mutant(
         "panic one early",
         "loop/headroom.py",
-        "if state.fail_streak + 1 < guard.after",
-        "if state.fail_streak + 2 < guard.after",
+        "if state.streaks.fail + 1 < guard.after",
+        "if state.streaks.fail + 2 < guard.after",
         (GUARDS,),
         oracle_differs_on("panic"),
     ),
     Mutant(
         "panic one late",
         "loop/headroom.py",
-        "if state.fail_streak + 1 < guard.after",
-        "if state.fail_streak < guard.after",
+        "if state.streaks.fail + 1 < guard.after",
+        "if state.streaks.fail < guard.after",
         (GUARDS,),
         oracle_differs_on("panic"),
     ),
     Mutant(
         "pause one short",
         "loop/headroom.py",
-        "deciding(state) <= state.paused_until",
-        "deciding(state) < state.paused_until",
+        "deciding(state) <= state.timers.paused_until",
+        "deciding(state) < state.timers.paused_until",
         (GUARDS,),
         oracle_differs_on("panic"),
     ),
@@ -101,8 +101,8 @@ OFF_BY_ONE = (
     Mutant(
         "A-B-A forgotten one early",
         "loop/completed.py",
-        "if now + 1 - past[1] <= memory",
-        "if now + 1 - past[1] < memory",
+        "if now + 1 - changed <= memory",
+        "if now + 1 - changed < memory",
         (f"{UNIT}/test_guards.py::test_the_value_is_forgotten_after_twelve_iterations",),
         "'oscillation'",
     ),
@@ -136,13 +136,13 @@ MEASURES = (
     Mutant(
         "PANIC charged",
         "loop/completed.py",
-        "        before={},\n        changes=",
-        "        before={},\n"
-        "        moves=tuple(\n"
-        "            Moved(key, decision.iteration, abs(value - state.values[key]))\n"
-        "            for key, value in panic.moves.items()\n"
-        "        ),\n"
-        "        changes=",
+        "Charges(moves=state.charges.moves, before={}, signature=None)",
+        "Charges(\n"
+        "            moves=tuple(\n"
+        "                Moved(key, decision.iteration, abs(value - state.values[key]))\n"
+        "                for key, value in panic.moves.items()\n"
+        "            )\n"
+        "        )",
         (GUARDS,),
         oracle_differs_on("(velocity|move)"),
     ),
@@ -216,16 +216,16 @@ STREAKS = (
     Mutant(
         "stable streak not reset",
         "loop/completed.py",
-        "        return evolved(state, stable_streak=0)\n",
-        "        return state\n",
+        "freeze, stable_streak = state.profile.guards.freeze, 0\n",
+        "freeze, stable_streak = state.profile.guards.freeze, past.stable\n",
         (GUARDS,),
         oracle_differs_on("freeze"),
     ),
     Mutant(
         "streak goes on in the freeze",
         "loop/completed.py",
-        "decision.iteration <= state.frozen_until or not",
-        "not",
+        "stable and decision.iteration > timers.frozen_until:",
+        "stable:",
         (GUARDS,),
         oracle_differs_on("freeze"),
     ),
@@ -240,16 +240,16 @@ STREAKS = (
     Mutant(
         "panic leaves the freeze",
         "loop/completed.py",
-        "        frozen_until=0,\n",
-        "",
+        "Timers(frozen_until=0, cool",
+        "evolved(state.timers, cool",
         (GUARDS,),
         oracle_differs_on("freeze"),
     ),
     Mutant(
         "panic leaves the cooldown",
         "loop/completed.py",
-        "        cooldown_until=0,\n",
-        "",
+        "Timers(frozen_until=0, cooldown_until=0,",
+        "evolved(state.timers, frozen_until=0,",
         # The pause is as long as the cooldown in every profile here, so only the state differs.
         (f"{UNIT}/test_decide.py::TestPanic::test_it_overrides_freeze_cooldown_and_late",),
         r"\(0, 6\) == \(0, 0\)",
@@ -260,8 +260,8 @@ PANIC = tuple(
     Mutant(
         f"panic blocked by {guard}",
         "loop/headroom.py",
-        "if state.fail_streak + 1 < guard.after",
-        f"if {blocked} or state.fail_streak + 1 < guard.after",
+        "if state.streaks.fail + 1 < guard.after",
+        f"if {blocked} or state.streaks.fail + 1 < guard.after",
         (GUARDS,),
         oracle_differs_on("panic"),
     )

@@ -128,8 +128,8 @@ OPERATORS = (
     Mutant(
         "pin dropped by panic",
         "loop/completed.py",
-        "        before={},\n        changes=",
-        "        before={},\n        pinned={},\n        changes=",
+        "        streaks=Streaks(),\n",
+        "        streaks=Streaks(),\n        edits=type(state.edits)(),\n",
         (f"{UNIT}/test_pins.py::test_panic_overrides_pins_and_says_so",),
         "still the operator's",
     ),
@@ -152,8 +152,8 @@ OPERATORS = (
     Mutant(
         "an edit does not end the oscillation memory",
         "loop/fold.py",
-        'for key, past in state.before.items() if key not in entry["keys"]}',
-        "for key, past in state.before.items()}",
+        'for key, past in charges.before.items() if key not in entry["keys"]}',
+        "for key, past in charges.before.items()}",
         (GUARDS,),
         oracle_differs_on("oscillation"),
     ),

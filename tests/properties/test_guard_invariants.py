@@ -59,7 +59,7 @@ def _delta(state: LaneState, kind: str, key: str, amount: Any) -> Any:
         return amount * parameter.span
     if kind == "back":
         return (
-            state.before.get(key, (state.values[key] + parameter.cap_per_hour / 4, 0))[0]
+            state.charges.before.get(key, (state.values[key] + parameter.cap_per_hour / 4, 0))[0]
             - (state.values[key])
         )
     if kind == "to bound":

@@ -124,7 +124,7 @@ def panic(state: LaneState, revert: Panic | None) -> list[str]:
     """The revert that the decision carries out, or would carry out."""
     if revert is None:
         return []
-    streak = f"{state.fail_streak + 1} FAIL iterations in a row, this one included"
+    streak = f"{state.streaks.fail + 1} FAIL iterations in a row, this one included"
     if not revert.moves:
         return labelled(
             "no change", f"{streak}; {revert.revert_to} is in force already", column=_COLUMN

@@ -166,7 +166,7 @@ def _in_force(state: LaneState) -> list[str]:
         ("cooldown", _cooldown_text(state) if guards.cooldown is not None else _OFF),
         ("velocity", _velocity_text(state)),
     ]
-    for key, pending in state.pending.items():
+    for key, pending in state.attribution.pending.items():
         text = f"{key} back to {value(pending.value)}, pending since iteration {pending.since}"
         facts.append(("rollback", text))
     rules = {rule.name for rule in state.profile.rules}
@@ -183,8 +183,8 @@ def _panic_text(state: LaneState) -> str:
     guard = state.profile.guards.panic
     if guard is None:
         return _OFF
-    pause = f"paused until iteration {state.paused_until}; " if is_paused(state) else ""
-    streak = f"{state.fail_streak} FAIL iterations in a row before this one"
+    pause = f"paused until iteration {state.timers.paused_until}; " if is_paused(state) else ""
+    streak = f"{state.streaks.fail} FAIL iterations in a row before this one"
     return f"{pause}{streak}; {guard.after} in a row revert"
 
 
@@ -197,7 +197,7 @@ def _late_text(state: LaneState) -> str:
 
 def _pin_text(state: LaneState) -> str:
     pinned: dict[str, list[str]] = {}
-    for key, last in sorted(state.pinned.items()):
+    for key, last in sorted(state.edits.pinned.items()):
         if is_pinned(state, key):
             until = "for the rest of the run" if last is None else f"until iteration {last}"
             pinned.setdefault(until, []).append(key)
@@ -209,19 +209,19 @@ def _freeze_text(state: LaneState) -> str:
     guard = state.profile.guards.freeze
     if guard is None:
         return _OFF
-    if deciding(state) <= state.frozen_until:
-        return f"{listed(guard.keys)} until iteration {state.frozen_until}"
-    streak = f"{state.stable_streak} stable iterations in a row before this one"
+    if deciding(state) <= state.timers.frozen_until:
+        return f"{listed(guard.keys)} until iteration {state.timers.frozen_until}"
+    streak = f"{state.streaks.stable} stable iterations in a row before this one"
     return f"no; {streak}; {guard.after} in a row freeze"
 
 
 def _cooldown_text(state: LaneState) -> str:
-    return f"until iteration {state.cooldown_until}" if is_cooling(state) else "no"
+    return f"until iteration {state.timers.cooldown_until}" if is_cooling(state) else "no"
 
 
 def _velocity_text(state: LaneState) -> str:
     used: dict[str, float] = {}
-    for move in state.moves:
+    for move in state.charges.moves:
         used[move.key] = used.get(move.key, 0.0) + move.size
     caps = state.profile.parameters
     parts = [

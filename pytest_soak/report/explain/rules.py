@@ -71,7 +71,7 @@ def rule_views(state: LaneState, readings: Readings) -> tuple[RuleView, ...]:
 def rule_view(rule: Rule, state: LaneState, readings: Readings) -> RuleView:
     """One rule, on the state just before the decision."""
     status = rule_status(rule, state, readings)
-    now, size = deciding(state), min(rule.evidence.over, len(state.recent) + 1)
+    now, size = deciding(state), min(rule.evidence.over, len(state.memory.recent) + 1)
     requests = requests_of(rule, state) if status.fires else {}
     word: Word = "waits" if status.waiting else "quiet"
     if status.fires:
@@ -144,7 +144,7 @@ def _limit(piece: Condition, state: LaneState, readings: Readings) -> str:
             for comparison in piece.comparisons
         )
     share, count = piece.share_of_first
-    mean = first_means([piece], (*state.first, readings)).get(piece.kpi)
+    mean = first_means([piece], (*state.memory.first, readings)).get(piece.kpi)
     first_mean = "not known yet, so it holds" if mean is None else reading(mean)
     return f">= {share:g} of its first {count} ({first_mean})"
 

@@ -76,7 +76,7 @@ def _header(story: Story) -> list[str]:
     if len(story.notes) > _MOST_NOTES:
         more = f"and {len(story.notes) - _MOST_NOTES} more, which --iteration shows"
         facts.append(("note", more))
-    pinned = sorted(key for key in state.pinned if is_pinned(state, key))
+    pinned = sorted(key for key in state.edits.pinned if is_pinned(state, key))
     if pinned:
         facts.append(("pinned", f"{listed(pinned)}: edited by hand, not moved by the tuner"))
     if state.intent is not None:

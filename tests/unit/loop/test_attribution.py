@@ -51,7 +51,7 @@ def test_a_change_is_reported_after_its_window_and_once() -> None:
     assert attribution.verdict == "no evidence"
     assert all(not earlier.attributed for earlier in drive.decisions[:-1])
     assert not drive.step(edge_report(), nothing).attributed
-    assert drive.state.changes == ()
+    assert drive.state.attribution.changes == ()
 
 
 def test_the_means_are_those_of_as_many_before_as_after() -> None:
@@ -296,7 +296,7 @@ def test_a_dry_run_has_no_attributions() -> None:
 def test_it_can_be_switched_off() -> None:
     drive, _ = changed_at(20, 3.0, 2.0, profile=changed(shipped(), attribution=None, rollback=None))
     assert not any(decision.attributed for decision in drive.decisions)
-    assert drive.state.changes == ()
+    assert drive.state.attribution.changes == ()
 
 
 def test_the_kpis_that_rules_aim_at() -> None:

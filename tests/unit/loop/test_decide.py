@@ -78,9 +78,9 @@ class TestPanic:
             Verdict.INCONCLUSIVE,
             Verdict.FAIL,
         ]
-        assert drive.state.fail_streak == 2
+        assert drive.state.streaks.fail == 2
         assert drive.step(edge_report(), nothing).panic is None
-        assert drive.state.fail_streak == 0
+        assert drive.state.streaks.fail == 0
 
     def test_it_clears_what_the_guards_remember_but_not_the_hour(self) -> None:
         drive = Drive()
@@ -89,10 +89,14 @@ class TestPanic:
         for _ in range(3):
             drive.step(FAIL, nothing)
         state = drive.state
-        assert (state.last_signature, state.before, state.fail_streak) == (None, {}, 0)
-        assert (state.frozen_until, state.cooldown_until, state.paused_until) == (0, 0, 8)
-        assert state.moves == before.moves
-        assert len(state.moves) == 1
+        assert (state.charges.signature, state.charges.before, state.streaks.fail) == (None, {}, 0)
+        assert (
+            state.timers.frozen_until,
+            state.timers.cooldown_until,
+            state.timers.paused_until,
+        ) == (0, 0, 8)
+        assert state.charges.moves == before.charges.moves
+        assert len(state.charges.moves) == 1
 
     def test_it_overrides_freeze_cooldown_and_late(self) -> None:
         drive = Drive(iterations=5)
@@ -101,11 +105,11 @@ class TestPanic:
         drive.step(stable, nothing)
         drive.step(FAIL, nothing)
         drive.step(FAIL, proposing(inventory_tilt_cap=0.1, vip_tilt_cap=0.1))
-        assert drive.state.frozen_until == 6
-        assert drive.state.cooldown_until == 6
+        assert drive.state.timers.frozen_until == 6
+        assert drive.state.timers.cooldown_until == 6
         assert drive.step(FAIL, nothing).panic is not None
         assert drive.state.values == self.safe
-        assert (drive.state.frozen_until, drive.state.cooldown_until) == (0, 0)
+        assert (drive.state.timers.frozen_until, drive.state.timers.cooldown_until) == (0, 0)
 
     def test_at_the_safe_profile_it_is_journaled_without_a_hold(self) -> None:
         drive = Drive(values=self.safe)
@@ -114,8 +118,8 @@ class TestPanic:
         decision = drive.step(FAIL, proposing(tail_age_ms=5))
         assert decision.panic == Panic("steady_safe", {}, would=False, paused_until=None)
         assert decision.outcomes[0].reason == "panic"
-        assert drive.state.fail_streak == 0
-        assert drive.state.paused_until == 0
+        assert drive.state.streaks.fail == 0
+        assert drive.state.timers.paused_until == 0
         assert drive.move(tail_age_ms=5)["tail_age_ms"].outcome == "APPLIED"
 
     @pytest.mark.parametrize(("tune", "dry_run"), [(False, False), (True, True)])
@@ -128,7 +132,7 @@ class TestPanic:
         assert panics[2].would
         assert panics[2].moves["min_interval_ms"] == 75
         assert not any(decision.changes for decision in decisions)
-        assert drive.state.paused_until == 0
+        assert drive.state.timers.paused_until == 0
         assert "would revert to steady_safe" in decisions[2].note
 
 
@@ -138,7 +142,7 @@ def test_without_tuning_nothing_is_ever_proposed() -> None:
     assert all(
         decision.requested.proposals == () and decision.outcomes == () for decision in decisions
     )
-    assert drive.state.frozen_until > 0, "streaks are still counted"
+    assert drive.state.timers.frozen_until > 0, "streaks are still counted"
 
 
 def test_a_dry_run_decides_and_charges_nothing() -> None:
@@ -150,8 +154,12 @@ def test_a_dry_run_decides_and_charges_nothing() -> None:
         assert not decision.changes
         assert decision.signature is None
         assert decision.values == starts(shipped())
-    assert (drive.state.moves, drive.state.acted, drive.state.before) == ((), {}, {})
-    assert drive.state.last_signature is None
+    assert (drive.state.charges.moves, drive.state.rules.acted, drive.state.charges.before) == (
+        (),
+        {},
+        {},
+    )
+    assert drive.state.charges.signature is None
 
 
 def explode(state: Any, readings: Any, headroom: Any) -> Requested:

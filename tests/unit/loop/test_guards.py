@@ -9,6 +9,7 @@ import pytest
 
 from pytest_soak.loop.guards import GUARDS, Guarded, guard, signature_of
 from pytest_soak.loop.model import GUARD_ORDER, Outcome, Proposal, Requested
+from pytest_soak.loop.state import evolved
 from tests.unit.loop.lanes import Drive, changed, edge_report, nothing, proposing, shipped
 
 pytestmark = pytest.mark.smoke
@@ -112,7 +113,7 @@ def test_a_result_that_is_no_number_is_invalid() -> None:
     wide = replace(profile.parameters["tail_age_ms"], maximum=1.7e308)
     drive = Drive(values={"tail_age_ms": 5000.0})
     drive.observe()
-    drive.states[-1] = replace(
+    drive.states[-1] = evolved(
         drive.state,
         profile=replace(profile, parameters={**profile.parameters, "tail_age_ms": wide}),
         values={**drive.state.values, "tail_age_ms": 1.7e308},
@@ -160,7 +161,7 @@ def test_frozen_keys_stay_for_exactly_four_decisions_and_the_streak_starts_anew(
         reasons.append(frozen)
     frozen_four = ["freeze"] * 4
     assert reasons == ["", "", *frozen_four, "", "", *frozen_four, "", ""]
-    assert drive.state.frozen_until == 18
+    assert drive.state.timers.frozen_until == 18
 
 
 def test_the_note_of_a_frozen_key_has_the_last_iteration() -> None:
@@ -174,9 +175,9 @@ def test_missing_data_breaks_the_stable_streak() -> None:
     drive = Drive()
     for report in (STABLE, edge_report(risk=None), STABLE):
         drive.step(report, nothing)
-    assert drive.state.frozen_until == 0
+    assert drive.state.timers.frozen_until == 0
     drive.step(STABLE, nothing)
-    assert drive.state.frozen_until == 8
+    assert drive.state.timers.frozen_until == 8
 
 
 # 6 cooldown

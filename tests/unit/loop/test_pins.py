@@ -37,9 +37,9 @@ def test_a_proposal_for_a_pinned_key_is_refused_and_says_so() -> None:
 def test_only_the_edited_keys_are_pinned() -> None:
     drive = Drive()
     drive.edit(tail_age_ms=650)
-    assert drive.state.pinned == {"tail_age_ms": None}
+    assert drive.state.edits.pinned == {"tail_age_ms": None}
     drive.edit(vip_tilt_cap=0.1)
-    assert drive.state.pinned == {"tail_age_ms": None, "vip_tilt_cap": None}
+    assert drive.state.edits.pinned == {"tail_age_ms": None, "vip_tilt_cap": None}
 
 
 @pytest.mark.parametrize(("length", "free_at"), [(0, 2), (1, 3), (3, 5)])
@@ -68,7 +68,7 @@ def test_panic_overrides_pins_and_says_so() -> None:
     assert panic.values == guard.values
     assert panic.panic.pins == ("tail_age_ms", "vip_tilt_cap")
     assert "over the pins of tail_age_ms, vip_tilt_cap" in panic.note
-    assert set(drive.state.pinned) == {"tail_age_ms", "vip_tilt_cap"}, "still the operator's"
+    assert set(drive.state.edits.pinned) == {"tail_age_ms", "vip_tilt_cap"}, "still the operator's"
     drive.steps(4)
     assert drive.move(tail_age_ms=25)["tail_age_ms"].reason == "pin"
 
@@ -96,4 +96,4 @@ def test_pins_come_from_the_journal() -> None:
     drive = Drive()
     drive.edit(tail_age_ms=650)
     drive.step()
-    assert fold(drive.entries).pinned == {"tail_age_ms": None}
+    assert fold(drive.entries).edits.pinned == {"tail_age_ms": None}

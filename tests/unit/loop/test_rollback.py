@@ -12,7 +12,7 @@ from pytest_soak.loop.decide import Proposer
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.headroom import headroom_of
 from pytest_soak.loop.model import Decision
-from pytest_soak.loop.state import RolledBack
+from pytest_soak.loop.state import RolledBack, evolved
 from pytest_soak.loop.tuner import propose
 from pytest_soak.profile.model import Profile
 from tests.unit.loop.lanes import Drive, changed, edge_report, nothing, proposing, shipped
@@ -52,14 +52,14 @@ def test_a_change_that_hurt_is_rolled_back() -> None:
         "| iter_watch | ROLLBACK | base_spread_bps back to 0.5: "
         "MINE of iteration 20 hurt net_bps |",
     )
-    assert drive.state.pending == {}
+    assert drive.state.attribution.pending == {}
 
 
 def test_oscillation_and_velocity_do_not_apply_to_it() -> None:
     _, decision = hurt(deltas={"base_spread_bps": 0.2})  # the whole cap of an hour
     assert decision.values["base_spread_bps"] == 0.5
     drive, _ = hurt(deltas={"base_spread_bps": 0.2})
-    charged = [(move.iteration, move.size) for move in drive.state.moves]
+    charged = [(move.iteration, move.size) for move in drive.state.charges.moves]
     assert charged == [(AT, 0.2)], "the change is charged, and the rollback is not"
 
 
@@ -139,7 +139,7 @@ def pending_rollback(profile: Profile | None = None) -> tuple[Drive, Decision]:
         decision = drive.step(
             {**report, "block_reasons": edge_report(risk=risk)["block_reasons"]}, how
         )
-    assert drive.state.pending["max_delta_ratio"].value == 0.15
+    assert drive.state.attribution.pending["max_delta_ratio"].value == 0.15
     return drive, decision
 
 
@@ -148,7 +148,7 @@ def test_a_rollback_refused_by_a_guard_stays_pending_and_is_tried_again() -> Non
     assert decision.attributed[0].beyond_doubt
     assert decision.outcomes == ()
     assert decision.requested.withheld == {"max_delta_ratio": "freeze"}
-    until = drive.state.frozen_until
+    until = drive.state.timers.frozen_until
     while drive.state.done < until:
         assert drive.step(quiet(drive.state.done, 2.9), nothing).outcomes == ()
     assert drive.step(quiet(1, 2.9), nothing).values["max_delta_ratio"] == 0.15
@@ -159,22 +159,22 @@ def test_a_rollback_pending_for_24_iterations_is_dropped() -> None:
     drive, _ = pending_rollback(changed(shipped(), freeze={**freeze, "iterations": 30}))
     while drive.state.done < AT + 4 + 23:
         drive.step(quiet(drive.state.done, 2.9), nothing)
-        assert drive.state.pending
-    while drive.state.done <= drive.state.frozen_until:
+        assert drive.state.attribution.pending
+    while drive.state.done <= drive.state.timers.frozen_until:
         assert drive.step(quiet(1, 2.9), nothing).outcomes == ()
-        assert drive.state.pending == {}
+        assert drive.state.attribution.pending == {}
 
 
 def test_an_edit_by_an_operator_is_not_rolled_back() -> None:
     drive, _ = pending_rollback(changed(shipped(), pin={"for": 0}))
     drive.edit(max_delta_ratio=0.12)
-    assert drive.state.pending == {}
+    assert drive.state.attribution.pending == {}
 
 
 def test_a_panic_revert_is_not_rolled_back() -> None:
     drive, _ = pending_rollback()
     drive.steps(3, edge_report(net=1.0))
-    assert drive.state.pending == {}
+    assert drive.state.attribution.pending == {}
 
 
 def test_a_pinned_key_is_not_rolled_back() -> None:
@@ -193,7 +193,7 @@ def test_the_safest_of_two_moves_wins() -> None:
     decision = drive.step(quiet(AT + 4, HURT), proposing("OTHER", base_spread_bps=0.05))
     assert [(outcome.rule, outcome.applied) for outcome in decision.outcomes] == [("OTHER", 0.05)]
     assert decision.requested.overruled == ("base_spread_bps: ROLLBACK -0.1 gives way to OTHER",)
-    assert drive.state.pending == {}, "the move of OTHER ends it"
+    assert drive.state.attribution.pending == {}, "the move of OTHER ends it"
     drive, _ = hurt(AT + 3)
     decision = drive.step(quiet(AT + 4, HURT), proposing("OTHER", base_spread_bps=-0.15))
     assert [(outcome.rule, outcome.applied) for outcome in decision.outcomes] == [
@@ -239,9 +239,10 @@ def test_the_rule_is_suspended_on_the_keys_that_were_rolled_back() -> None:
     assert state.observed is not None
     turned: dict[str, RolledBack] = {
         key: replace(back, direction=1 if back.direction < 0 else -1)
-        for key, back in state.rolled_back.items()
+        for key, back in state.attribution.rolled_back.items()
     }
-    other = replace(state, rolled_back=turned)
+    attribution = evolved(state.attribution, rolled_back=turned)
+    other = evolved(state, attribution=attribution)
     assert propose(other, state.observed.readings, headroom_of(other)).rules == ("MAKER_BOOST",), (
         "the rest is of one direction"
     )
@@ -256,7 +257,7 @@ def test_it_can_be_switched_off() -> None:
 def test_pending_rollbacks_come_from_the_journal() -> None:
     drive, _ = hurt()
     assert fold(drive.entries) == drive.state
-    assert drive.state.rolled_back["base_spread_bps"].iteration == AT + 4
+    assert drive.state.attribution.rolled_back["base_spread_bps"].iteration == AT + 4
 
 
 @pytest.mark.parametrize("helps", [True, False])
@@ -267,7 +268,7 @@ def test_a_rollback_that_did_not_help_ends_the_suspension(helps: bool) -> None:
         low = 24 < number <= (28 if helps else 40)
         maker = (0.6 if low else 0.84) + random.Random(number).gauss(0.0, 0.005)
         drive.step(edge_report(maker=maker), None if 24 <= number <= 28 else nothing)
-    back = drive.state.rolled_back["base_spread_bps"]
+    back = drive.state.attribution.rolled_back["base_spread_bps"]
     assert (back.rule, back.iteration, back.suspends) == ("MAKER_BOOST", 28, helps)
     while drive.state.next_iteration < 28 + 12:
         drive.step(edge_report(maker=0.9), nothing)
@@ -276,13 +277,15 @@ def test_a_rollback_that_did_not_help_ends_the_suspension(helps: bool) -> None:
     # As long as oscillation would refuse it; a suspension after a rollback that helped is 24.
     assert withheld == ["rollback", "rollback" if helps else ""]
     assert {outcome.reason for decision in last for outcome in decision.outcomes} <= {""}
-    assert drive.state.rolled_back["base_spread_bps"].iteration == 28, "still once in 24"
+    assert drive.state.attribution.rolled_back["base_spread_bps"].iteration == 28, (
+        "still once in 24"
+    )
 
 
 def test_it_waits_for_data_of_its_kpi() -> None:
     drive, decision = pending_rollback()
     assert decision.requested.withheld == {"max_delta_ratio": "freeze"}
-    while drive.state.frozen_until >= drive.state.next_iteration:
+    while drive.state.timers.frozen_until >= drive.state.next_iteration:
         drive.step(edge_report(net=None), nothing)
     blind = drive.step(edge_report(net=None), nothing)
     assert (blind.requested.withheld, blind.outcomes) == ({"max_delta_ratio": "nodata"}, ())

@@ -16,7 +16,7 @@ from pytest_soak.loop.entries import (
 )
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.model import Halt, Reading, Verdict
-from pytest_soak.loop.state import evolved, tuning_state
+from pytest_soak.loop.state import Edits, evolved, tuning_state
 from tests.unit.loop.lanes import Drive, edge_report, nothing, proposing, shipped, starts
 
 FAIL = edge_report(net=1.0)
@@ -82,7 +82,7 @@ def test_an_intent_is_not_in_force_before_it_is_done() -> None:
     assert in_force(drive) == (0, 600, True)
     drive.add(done_entry(decision))
     assert in_force(drive) == (1, 625, False)
-    assert drive.state.last_signature == decision.signature
+    assert drive.state.charges.signature == decision.signature
 
 
 def test_a_decision_that_changes_nothing_needs_no_done() -> None:
@@ -103,7 +103,7 @@ def test_recorded_values_join_the_readings_of_their_iteration() -> None:
     assert observed.failed_checks == ("test_a",)
     assert observed.verdict is Verdict.PASS
     drive.settle()
-    assert drive.state.recent[-1]["queue"].value == 4.0
+    assert drive.state.memory.recent[-1]["queue"].value == 4.0
 
 
 def test_an_echo_of_other_values_is_noted() -> None:
@@ -153,11 +153,11 @@ class TestExternalEdit:
     def test_an_edit_is_not_charged_and_ends_the_oscillation_memory(self) -> None:
         drive = Drive()
         drive.step(proposer=proposing(tail_age_ms=25, min_interval_ms=5))
-        moves, signature = drive.state.moves, drive.state.last_signature
+        moves, signature = drive.state.charges.moves, drive.state.charges.signature
         drive.edit(tail_age_ms=4000.0)
-        assert drive.state.moves == moves
-        assert drive.state.last_signature == signature
-        assert set(drive.state.before) == {"min_interval_ms"}
+        assert drive.state.charges.moves == moves
+        assert drive.state.charges.signature == signature
+        assert set(drive.state.charges.before) == {"min_interval_ms"}
 
     def test_it_completes_a_decision_that_is_being_written(self) -> None:
         drive = Drive()
@@ -170,7 +170,10 @@ class TestExternalEdit:
         assert (drive.state.done, drive.state.intent) == (1, None)
         assert drive.state.values["tail_age_ms"] == 700
         assert drive.state.values["min_interval_ms"] == 55
-        assert {move.key for move in drive.state.moves} == {"tail_age_ms", "min_interval_ms"}
+        assert {move.key for move in drive.state.charges.moves} == {
+            "tail_age_ms",
+            "min_interval_ms",
+        }
 
     @pytest.mark.parametrize(
         ("values", "message"),
@@ -195,11 +198,11 @@ def test_memory_is_bounded() -> None:
         state = drive.state
         sizes.append(
             (
-                len(state.moves),
-                len(state.recent),
-                len(state.first),
-                len(state.before),
-                len(state.changes),
+                len(state.charges.moves),
+                len(state.memory.recent),
+                len(state.memory.first),
+                len(state.charges.before),
+                len(state.attribution.changes),
             )
         )
     moves, recent, first, before, changes = (max(column) for column in zip(*sizes, strict=True))
@@ -328,13 +331,15 @@ def test_an_iteration_has_the_edits_since_the_decision_before() -> None:
     assert drive.states[-2].observed.edits == {}
 
 
-def test_a_state_with_other_values_is_as_dataclasses_make_it() -> None:
-    state = Drive().state
+def test_a_state_with_other_values_differs_in_these_only() -> None:
+    state = busy().state
     halts = (Halt(1, "error", "x"),)
-    changed: dict[str, Any] = {"done": 7, "pinned": {"tail_age_ms": None}, "halts": halts}
-    assert evolved(state, **changed) == replace(state, **changed)
-    assert evolved(state) == state
+    changed: dict[str, Any] = {"done": 7, "edits": Edits(pinned={"tail_age_ms": None})}
+    other = evolved(state, **changed, halts=halts)
+    assert (other.done, other.edits, other.halts) == (7, changed["edits"], halts)
+    assert evolved(other, done=state.done, edits=state.edits, halts=state.halts) == state
     assert evolved(state) is not state
-    unknown: dict[str, Any] = {"nothing": 1}
-    with pytest.raises((KeyError, TypeError), match="nothing"):
-        evolved(state, **unknown)
+    with pytest.raises(TypeError, match="nothing"):
+        evolved(state, nothing=1)
+    with pytest.raises(AttributeError, match="immutable"):
+        state.done = 8  # type: ignore[misc]

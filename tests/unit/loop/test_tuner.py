@@ -12,6 +12,7 @@ import pytest
 from pytest_soak.loop.headroom import headroom_of
 from pytest_soak.loop.model import Headroom
 from pytest_soak.loop.moves import step
+from pytest_soak.loop.state import evolved
 from pytest_soak.loop.tuner import MicroTuning, propose_micro_tuning
 from pytest_soak.profile.model import Evidence, Hysteresis, Move, Parameter, Profile, Rule
 from pytest_soak.profile.scenarios import GateMode, Scheduled
@@ -242,7 +243,7 @@ def lane(name: str, **changes: Any) -> Drive:
     """A lane with one rule, whose fold keeps this profile."""
     profile = only(name, **changes)
     drive = Drive(profile, iterations=200)
-    drive.states[-1] = replace(drive.state, profile=profile)
+    drive.states[-1] = evolved(drive.state, profile=profile)
     return drive
 
 
@@ -299,7 +300,7 @@ def disturbed(gate: GateMode, at: int = 3) -> Drive:
     profile = only("RISK_MODERATE")
     spike = Scheduled("spike", at, 10.0, 60.0, 1.0, gate, None)
     drive = Drive(profile, iterations=200, scenarios=(spike,))
-    drive.states[-1] = replace(drive.state, profile=profile)
+    drive.states[-1] = evolved(drive.state, profile=profile)
     return drive
 
 
@@ -315,7 +316,7 @@ def test_an_iteration_that_the_gate_excludes_is_no_evidence_for_a_rule() -> None
         "RISK_MODERATE": "evidence: a scenario that the gate excludes ran in this iteration"
     }
     assert fired(drive, 5, edge_report(risk=0.45)) == [7]
-    assert drive.states[-1].excluded == (3,)
+    assert drive.states[-1].memory.excluded == (3,)
 
 
 def test_a_scenario_that_the_gate_judges_is_evidence() -> None:
@@ -375,9 +376,9 @@ def test_hysteresis_stops_and_starts_again() -> None:
     assert spoke(0.845) == (True, (), "")
     assert spoke(0.86) == (False, stopped, "")
     assert spoke(0.845) == (False, stopped, why)
-    assert drive.state.stopped == stopped
+    assert drive.state.rules.stopped == stopped
     drive.step(edge_report(maker=None))
-    assert drive.state.stopped == stopped, "missing data changes nothing"
+    assert drive.state.rules.stopped == stopped, "missing data changes nothing"
     assert spoke(0.82) == (True, (), "")
     assert spoke(0.845) == (True, (), "")
 
@@ -429,7 +430,7 @@ def test_a_lower_limit_on_an_unknown_first_mean_holds_and_is_not_used() -> None:
 def latency_firings(profile: Profile, phi: float, seed: int) -> int:
     """How often a LATENCY_* rule fires in 72 iterations at a true p95 of 320 ms, sd 18, AR(1)."""
     numbers, drive = random.Random(seed), Drive(iterations=1000)
-    drive.states[-1] = replace(drive.state, profile=profile)
+    drive.states[-1] = evolved(drive.state, profile=profile)
     noise, firings = numbers.gauss(0, 18), 0
     for _ in range(72):
         rules = drive.step(edge_report(p95=320 + noise)).requested.rules
@@ -484,7 +485,7 @@ def test_a_rule_whose_moves_are_all_withheld_did_not_fire() -> None:
     assert decision.requested.rules == ()
     assert decision.requested.proposals == ()
     assert set(decision.requested.withheld.values()) == {"late"}
-    assert drive.state.acted == {}
+    assert drive.state.rules.acted == {}
 
 
 @pytest.mark.parametrize("seed", range(3))

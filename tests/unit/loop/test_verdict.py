@@ -80,7 +80,7 @@ class TestSharesOfTheFirstIterations:
         for _ in range(4):
             drive.step(edge_report(net=4.0))
         # Not known in 1 and 2, stable in 3 and 4.
-        assert drive.state.frozen_until == 8
+        assert drive.state.timers.frozen_until == 8
 
 
 def test_the_worst_verdict_wins() -> None:
