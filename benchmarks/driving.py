@@ -9,9 +9,9 @@ from typing import Any
 from pytest_soak.lane import run
 from pytest_soak.lane.files import NoFiles
 from pytest_soak.lane.runner import LaneRunner
-from pytest_soak.loop.entries import runtime_of, start_entry
+from pytest_soak.loop.entries import Record, runtime_of, start_entry
 from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import Decision, Entry, History
+from pytest_soak.loop.model import Decision, History
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane, Target
@@ -33,7 +33,7 @@ class Step:
 class Driven:
     """A lane that has run."""
 
-    journal: Sequence[Entry]
+    journal: Sequence[Record]
     steps: Sequence[Step]
 
     @property

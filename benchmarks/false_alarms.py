@@ -149,7 +149,7 @@ def run_of(row: Row, seed: int, iterations: int = ITERATIONS) -> Run:
     panics = rollbacks = 0
     for step in lane_steps(profile, target, iterations):
         decision = step.decision
-        rules.update(rule for rule in decision.requested.rules if rule != "ROLLBACK")
+        rules.update(rule for rule in decision.rules if rule != "ROLLBACK")
         attributions.update(item.verdict for item in decision.attributed)
         panics += decision.panic is not None
         rollbacks += any(
@@ -319,7 +319,7 @@ def first_answer(row: Row, seed: int) -> float:
     profile = profile_of(row.profile, row.tuner)
     target = SyntheticTarget(row.plant, profile, row.phi, seed)
     for number, step in enumerate(lane_steps(profile, target, ITERATIONS), 1):
-        if {"LATENCY_HARD", "LATENCY_BUFFER"} & set(step.decision.requested.rules):
+        if {"LATENCY_HARD", "LATENCY_BUFFER"} & set(step.decision.rules):
             return float(number)
     return math.inf
 

@@ -75,7 +75,7 @@ def figures_of(job: Job) -> Figures:
         series[name] = [value for item in items if (value := item.readings[name].value) is not None]
     rules: dict[str, int] = {}
     for item in items:
-        for rule in item.decision.requested.rules if item.decision else ():
+        for rule in item.decision.rules if item.decision else ():
             rules[rule] = rules.get(rule, 0) + 1
     delta = verify_deltas(LaneWindow(history))
     return Figures(

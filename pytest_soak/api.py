@@ -13,6 +13,7 @@ from pytest_soak.lane.core import LaneCore
 from pytest_soak.lane.run import run_lane
 from pytest_soak.loop import tuner
 from pytest_soak.loop.entries import runtime_of, start_entry
+from pytest_soak.loop.fold import started
 from pytest_soak.loop.kpis import ensure_maker_taker_ratio
 from pytest_soak.loop.model import GUARD_ORDER, Decision, Verdict
 from pytest_soak.loop.state import LaneState, evolved
@@ -135,7 +136,7 @@ def apply_deltas_with_tracking(
     size = path.stat().st_size
     if decision.changes and decision.state_hash != file_hash:
         _, size = atomic_write_json(path, runtime_of(core.state.profile, decision.values))
-    core = core.after(core.decided(decision))
+    core = core.after(decision)
     if decision.changes:
         core = core.after(core.done())
     outcomes = {outcome.key: str(outcome.outcome) for outcome in decision.outcomes}
@@ -194,7 +195,7 @@ def _decided(
     if memory is None:
         lane = Lane("step", profile.name, "none", 0, 300.0, _UNPLANNED)
         start = start_entry(lane, profile, "none", values, mock=False, tune=True, dry_run=False)
-        return _decision(LaneCore.of([start]), deltas)
+        return _decision(LaneCore(started(start)), deltas)
     core = LaneCore(memory)
     if file_hash != memory.state_hash:
         observed, decision = _decision(core, deltas)
@@ -208,4 +209,5 @@ def _decided(
 
 def _decision(core: LaneCore, deltas: Mapping[str, Any]) -> tuple[LaneCore, Decision]:
     core = core.after(core.observe({"totals": {}}))
-    return core, core.decide(lambda _state, _kpis, headroom: tuner.requested_from(deltas, headroom))
+    decided = core.decide(lambda _state, _kpis, headroom: tuner.requested_from(deltas, headroom))
+    return core, decided.decision

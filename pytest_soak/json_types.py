@@ -1,7 +1,8 @@
 """JSON values as typed objects: one call of msgspec, and a message that names the place of a fault.
 
-A type is declared once, as ``msgspec.Struct`` classes with constraints in ``Annotated[…,
-msgspec.Meta(…)]``; reading, checking and JSON Schema (``msgspec.json.schema``) follow from it.
+A type is declared once, as ``msgspec.Struct`` classes, dataclasses or typed dicts with constraints
+in ``Annotated[…, msgspec.Meta(…)]``; reading, checking and JSON Schema (``msgspec.json.schema``)
+follow from it.
 msgspec's own message leaves the keys of mappings out, so after a failure the value is compared
 with the type a second time, by :func:`fault_in`, which knows the path.
 
@@ -27,6 +28,8 @@ from msgspec import Meta, inspect
 from pytest_soak.canonical import number
 from pytest_soak.messages import nearest, shown
 
+_ObjectType = inspect.StructType | inspect.DataclassType | inspect.TypedDictType
+_OBJECT_TYPES = (inspect.StructType, inspect.DataclassType, inspect.TypedDictType)
 EXACT = 2**53
 """Up to here a float represents every whole number."""
 LARGEST = sys.float_info.max
@@ -95,7 +98,7 @@ def fault_in(value: Any, of: inspect.Type, description: str = "") -> Fault | Non
             return fault_in(value, inner, (schema or {}).get("description", description))
         case inspect.UnionType(types=types):
             return _fault_in_union(value, types)
-        case inspect.StructType():
+        case inspect.StructType() | inspect.DataclassType() | inspect.TypedDictType():
             return _fault_in_object(value, of)
         case inspect.DictType(key_type=key_type, value_type=value_type):
             if problem := _problem_of_size(value, of, description):
@@ -150,15 +153,12 @@ def _sizes(of: _Container) -> tuple[int, int | None]:
     return of.min_length or 0, of.max_length
 
 
-def _fault_in_object(value: Any, of: inspect.StructType) -> Fault | None:
+def _fault_in_object(value: Any, of: _ObjectType) -> Fault | None:
     if not isinstance(value, dict):
         return Fault((), f"{shown(value)} is not a mapping")
-    if of.tag_field is not None and value.get(of.tag_field, of.tag) != of.tag:
-        return Fault((of.tag_field,), f"{shown(value[of.tag_field])} is not {of.tag!r}")
     names = [field.encode_name for field in of.fields]
-    for key in value if of.forbid_unknown_fields else ():
-        if key not in names and key != of.tag_field:
-            return Fault((str(key)[:_LONGEST_KEY],), f"unknown field{nearest(str(key), names)}")
+    if isinstance(of, inspect.StructType) and (fault := _fault_of_struct(value, of, names)):
+        return fault
     required = [field.encode_name for field in of.fields if field.required]
     for name in required:
         if name not in value:
@@ -168,6 +168,18 @@ def _fault_in_object(value: Any, of: inspect.StructType) -> Fault | None:
         for field in of.fields
         if field.encode_name in value
     )
+
+
+def _fault_of_struct(
+    value: dict[str, Any], of: inspect.StructType, names: list[str]
+) -> Fault | None:
+    """A wrong tag, or a field that the struct forbids."""
+    if of.tag_field is not None and value.get(of.tag_field, of.tag) != of.tag:
+        return Fault((of.tag_field,), f"{shown(value[of.tag_field])} is not {of.tag!r}")
+    for key in value if of.forbid_unknown_fields else ():
+        if key not in names and key != of.tag_field:
+            return Fault((str(key)[:_LONGEST_KEY],), f"unknown field{nearest(str(key), names)}")
+    return None
 
 
 def _fault_in_union(value: Any, types: tuple[inspect.Type, ...]) -> Fault | None:
@@ -211,6 +223,10 @@ def _problem_of_scalar(value: Any, of: inspect.Type, description: str) -> str:
             fits = fits and (of.min_length or 0) <= len(value)
             fits = fits and (of.max_length is None or len(value) <= of.max_length)
             return "" if fits else f"is no {description or 'text of the right form'}"
+        case inspect.EnumType(cls=enum):
+            values = tuple(member.value for member in enum)
+            fits = any(type(value) is type(item) and value == item for item in values)
+            return "" if fits else _not_among(value, values)
         case inspect.LiteralType(values=values):
             fits = any(type(value) is type(item) and value == item for item in values)
             return "" if fits else _not_among(value, values)
@@ -260,9 +276,9 @@ _KINDS: tuple[tuple[str, tuple[type, ...], tuple[type, ...]], ...] = (
     ("true or false", (inspect.BoolType,), (bool,)),
     ("a whole number", (inspect.IntType,), (int, float)),
     ("a number", (inspect.FloatType,), (int, float)),
-    ("a text", (inspect.StrType, inspect.LiteralType), (str,)),
+    ("a text", (inspect.StrType, inspect.LiteralType, inspect.EnumType), (str,)),
     ("a list", (inspect.CollectionType, inspect.TupleType), (list, tuple)),
-    ("a mapping", (inspect.StructType, inspect.DictType), (dict,)),
+    ("a mapping", (*_OBJECT_TYPES, inspect.DictType), (dict,)),
 )
 """A noun, the types of msgspec that it describes, and those of the JSON values."""
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from msgspec import structs
+
 from pytest_soak.canonical import compute_json_hash
 from pytest_soak.gate.baseline import KpiNoise, Reference
 from pytest_soak.gate.criteria import CriterionResult
@@ -193,7 +195,7 @@ def _lane_record(stored: StoredLane, inputs: LaneInputs, verdict: Verdict) -> di
             for result in inputs.criteria
         ],
         "lost": inputs.lost,
-        **({"halt": asdict(inputs.halt)} if inputs.halt else {}),
+        **({"halt": structs.asdict(inputs.halt)} if inputs.halt else {}),
     }
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pytest_soak.canonical import compute_json_hash
 from pytest_soak.gate.noise import Reference
-from pytest_soak.loop.entry_shapes import problem_of
-from pytest_soak.loop.model import Entry, History
+from pytest_soak.loop.entries import EntryError, Record, Start, entry_of
+from pytest_soak.loop.model import History
 from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError, describe_os_error
 from pytest_soak.store.journal import JournalRead, read_journal
@@ -142,19 +142,25 @@ def check_directories(run: RunDirectory) -> None:
         )
 
 
-def _check_agreement(run: RunDirectory, lane_id: str, path: Path, entries: Iterable[Entry]) -> None:
+def _check_agreement(
+    run: RunDirectory, lane_id: str, path: Path, entries: Iterable[Record]
+) -> None:
     """Raises StoreError if start entry, last plan and ``run.json`` differ about the lane."""
-    start, *rest = entries
-    if start.get("type") != "start" or problem_of(start):
+    first, *rest = entries
+    try:
+        start = entry_of(first)
+    except EntryError:
         return  # reading it as a lane says what is wrong
+    if not isinstance(start, Start):
+        return
     (record,) = (item for item in run.lanes if item["id"] == lane_id)
-    pairs = [(f"lanes.{name}", record[name], start["lane"][name]) for name in _OF_A_LANE]
-    pairs += [(name, run.about.get(name), start[name]) for name in _OF_A_RUN]
-    pairs.append(("interval_s", run.about.get("interval_s"), start["lane"]["interval_s"]))
+    pairs = [(f"lanes.{name}", record[name], getattr(start.lane, name)) for name in _OF_A_LANE]
+    pairs += [(name, run.about.get(name), getattr(start, name)) for name in _OF_A_RUN]
+    pairs.append(("interval_s", run.about.get("interval_s"), start.lane.interval_s))
     plans = [entry["iterations"] for entry in rest if entry["type"] == "plan"]
     # A resumed session that was killed before it wrote run.json leaves its plan as the last entry.
     if not (rest and rest[-1]["type"] == "plan"):
-        planned = plans[-1] if plans else start["iterations"]
+        planned = plans[-1] if plans else start.iterations
         pairs.append(("iterations", run.about.get("iterations"), planned))
     for name, in_run, in_journal in pairs:
         if in_run != in_journal:

@@ -150,9 +150,7 @@ def _check(
             unseen = set(differences)
         else:
             problems = differences | problems
-    proposed = set(outcomes) | (
-        {item.key for item in decision.requested.proposals} if live else set()
-    )
+    proposed = set(outcomes) | ({item.key for item in decision.proposed} if live else set())
     refused = {key: item.reason for key, item in outcomes.items() if item.outcome != "APPLIED"}
     refused |= {key: "external" for key in unseen & set(outcomes) if key not in refused}
     unexplained = {**problems, **echoes}
@@ -201,7 +199,7 @@ def _decision_problems(
     """Key to what is wrong with its outcome."""
     problems: dict[str, str] = {}
     judged = [outcome.key for outcome in decision.outcomes]
-    for proposal in decision.requested.proposals:
+    for proposal in decision.proposed:
         if proposal.key not in judged:
             problems[proposal.key] = f"{proposal.key}: proposed, but it has no outcome"
     for outcome in decision.outcomes:

@@ -18,10 +18,10 @@ def withheld_ratio(lane: LaneWindow) -> float | None:
     requesting = [
         decision
         for decision in decisions
-        if decision.requested.withheld or decision.requested.proposals or decision.outcomes
+        if decision.withheld or decision.proposed or decision.outcomes
     ]
     return (
-        sum(bool(decision.requested.withheld) for decision in requesting) / len(requesting)
+        sum(bool(decision.withheld) for decision in requesting) / len(requesting)
         if requesting
         else None
     )
@@ -41,7 +41,7 @@ def requested_apply_ratio(lane: LaneWindow) -> float | None:
     for item in lane.measured:
         if item.decision is None:
             continue
-        deltas = item.decision.requested.deltas
+        deltas = item.decision.requested
         requested += [min(abs(delta) / spans[key], 1.0) for key, delta in deltas.items()]
         applied += [
             min(abs(outcome.applied) / spans[outcome.key], 1.0)
@@ -79,11 +79,10 @@ def proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
 def _proposed_or_explained(
     history: History, rule: Rule, iteration: Iteration, decision: Decision
 ) -> bool:
-    requested = decision.requested
-    rules = {item.rule for item in requested.proposals} | {o.rule for o in decision.outcomes}
-    proposed = rule.name in rules.union(requested.rules) or decision.panic is not None
-    withheld = {move.key for move in rule.moves} & set(requested.withheld)
-    if proposed or withheld or rule.name in requested.waiting:
+    rules = {item.rule for item in decision.proposed} | {o.rule for o in decision.outcomes}
+    proposed = rule.name in rules.union(decision.rules) or decision.panic is not None
+    withheld = {move.key for move in rule.moves} & set(decision.withheld)
+    if proposed or withheld or rule.name in decision.waiting:
         return True
     parameters = history.profile.parameters
     return not any(

@@ -11,41 +11,52 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pytest_soak.canonical import to_json
-from pytest_soak.loop import entries
 from pytest_soak.loop.blocks import count_audit
-from pytest_soak.loop.decide import Proposer, decide
+from pytest_soak.loop.decide import Decided, Proposer, decide
+from pytest_soak.loop.entries import (
+    Checks,
+    Done,
+    Edit,
+    Entry,
+    Observation,
+    Plan,
+    Record,
+    checks_entry,
+    done_entry,
+    edit_entry,
+)
 from pytest_soak.loop.fold import advance, fold
-from pytest_soak.loop.model import Decision, Entry, Halt
-from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.model import Decision, Halt
+from pytest_soak.loop.state import LaneState, evolved
 
 
 @dataclass(frozen=True, slots=True)
 class LaneCore:
     """The state of a lane, and the entries that may follow it.
 
-    One iteration is ``observe``, ``check`` if a test recorded or failed something, ``decide`` with
-    ``decided``, and ``done`` if the decision changed a parameter. ``edit`` may come at any time.
+    One iteration is ``observe``, ``check`` if a test recorded or failed something, ``decide``, and
+    ``done`` if the decision changed a parameter. ``edit`` may come at any time.
     """
 
     state: LaneState
 
     @classmethod
-    def of(cls, journal: Iterable[Entry]) -> Self:
-        """The lane after these entries, of which the first is ``start``. Raises EntryError."""
+    def of(cls, journal: Iterable[Record]) -> Self:
+        """The lane of a journal. Raises EntryError."""
         return cls(fold(journal))
 
-    def after(self, *lines: Entry) -> LaneCore:
+    def after(self, *entries: Entry) -> LaneCore:
         """The lane after these entries too. Raises EntryError if one does not follow."""
         state = self.state
-        for line in lines:
-            state = advance(state, line)
+        for entry in entries:
+            state = advance(state, entry)
         return LaneCore(state)
 
     def plan(self, iterations: int) -> Entry:
         """Another number of iterations is planned."""
-        return entries.plan_entry(iterations)
+        return Plan(iterations)
 
-    def observe(self, report: Mapping[str, Any], target_state: Any = None) -> Entry:
+    def observe(self, report: Mapping[str, Any], target_state: Any = None) -> Observation:
         """The report of the next iteration; of its audit rows only the counts are recorded.
 
         Values that JSON does not have are converted (:func:`pytest_soak.canonical.to_json`).
@@ -53,42 +64,40 @@ class LaneCore:
         rest = {key: value for key, value in report.items() if key != "audit"}
         counts = count_audit(report.get("audit"), self.state.profile.block_reasons)
         number = self.state.next_iteration
-        return entries.observation_entry(number, to_json(rest), counts, target_state)
+        return Observation(number, to_json(rest), counts, target_state)
 
-    def check(self, recorded: Mapping[str, Any], failed: Sequence[str] = ()) -> Entry:
+    def check(self, recorded: Mapping[str, Any], failed: Sequence[str] = ()) -> Checks:
         """Values that checks recorded, and the names of checks that failed."""
-        return entries.checks_entry(self.state.next_iteration, to_json(dict(recorded)), failed)
+        return checks_entry(self.state.next_iteration, dict(recorded), failed)
 
     def decide(
         self,
         proposer: Proposer | None = None,
         passing: tuple[type[BaseException], ...] = (),
-    ) -> Decision:
+    ) -> Decided:
         """The decision that is due; ``proposer`` replaces the built-in tuner.
+
+        A decision is its own entry. If it changes a parameter, it is in force after ``done``.
 
         An exception of the proposer is noted in the decision and proposes nothing; those in
         ``passing`` are raised. Raises ValueError if no decision is due.
         """
         return decide(self.state, proposer, passing)
 
-    def decided(self, decision: Decision) -> Entry:
-        """The decision is taken. If it changes a parameter, it is in force after ``done``."""
-        return entries.decision_entry(decision)
-
-    def done(self) -> Entry:
+    def done(self) -> Done:
         """The runtime has the values of the decision. Raises ValueError if none is pending."""
         intent = self.state.intent
         if intent is None:
             raise ValueError(f"no decision is pending after iteration {self.state.done}")
-        return entries.done_entry(intent)
+        return done_entry(intent)
 
-    def edit(self, values: Mapping[str, float]) -> Entry:
+    def edit(self, values: Mapping[str, float]) -> Edit:
         """An operator set the parameters to these flat values. Raises ValueError for bad ones."""
-        return entries.external_entry(self.state, values)
+        return edit_entry(self.state, values)
 
-    def halt(self, halt: Halt) -> Entry:
+    def halt(self, halt: Halt) -> Halt:
         """The lane ends before its plan."""
-        return entries.halt_entry(halt)
+        return evolved(halt, text=to_json(halt.text))
 
     def complete(
         self,
@@ -96,8 +105,7 @@ class LaneCore:
         passing: tuple[type[BaseException], ...] = (),
     ) -> tuple[Decision, tuple[Entry, ...]]:
         """The decision that is due, and its entries with ``done``: for a lane without files."""
-        decision = self.decide(proposer, passing)
-        intent = self.decided(decision)
+        decision = self.decide(proposer, passing).decision
         if not decision.changes:
-            return decision, (intent,)
-        return decision, (intent, entries.done_entry(decision))
+            return decision, (decision,)
+        return decision, (decision, done_entry(decision))

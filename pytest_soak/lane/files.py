@@ -12,10 +12,10 @@ from typing import Protocol, TypeVar
 from pytest_soak.canonical import scrubbed
 from pytest_soak.lane.runtime import RuntimeFile
 from pytest_soak.lane.watchdog import Stacks
-from pytest_soak.loop.entries import state_hash_of
+from pytest_soak.loop.entries import Entry, Record, record_of, state_hash_of
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import Past
-from pytest_soak.loop.model import Entry, Iteration
+from pytest_soak.loop.model import Iteration
 from pytest_soak.loop.state import LaneState, tuning_state
 from pytest_soak.report.summary import iteration_summary
 from pytest_soak.store import names
@@ -122,7 +122,7 @@ class StoredFiles:
         return self._stacks
 
     def append(self, *lines: Entry, sync: bool = True) -> None:
-        self._journal.append(*lines, sync=sync)
+        self._journal.append(*map(record_of, lines), sync=sync)
 
     def restore(self, values: Mapping[str, float]) -> bool:
         # The runner calls this before it reads or writes the file. If another run is at this path
@@ -186,8 +186,8 @@ class NoFiles:
     """A lane in memory: the journal is a list, and no operator edits the runtime."""
 
     def __init__(self, start: Entry) -> None:
-        self.journal: list[Entry] = [start]
-        state = fold([start])
+        self.journal: list[Record] = [record_of(start)]
+        state = fold(self.journal)
         self._profile = state.profile
         self._values: dict[str, float] = dict(state.values)
         self._hash = state.state_hash
@@ -205,7 +205,7 @@ class NoFiles:
         return None
 
     def append(self, *lines: Entry, sync: bool = True) -> None:
-        self.journal.extend(lines)
+        self.journal.extend(map(record_of, lines))
 
     def restore(self, values: Mapping[str, float]) -> bool:
         return False

@@ -6,17 +6,23 @@ The state that a target gives to be restored is not changed: it would come back 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from typing import cast, get_args
 
 from pytest_soak.loop.blocks import EVENTS
-from pytest_soak.loop.entries import decision_entry, decision_from_entry
-from pytest_soak.loop.model import Decision, Entry
+from pytest_soak.loop.decide import Decided
+from pytest_soak.loop.entries import Checks, Observation, entry_of, record_of
+from pytest_soak.loop.model import Decision, OutcomeWord, Verdict
+from pytest_soak.loop.state import evolved
 from pytest_soak.masking import Masker
 from pytest_soak.profile.model import Profile
 
 
 def public_names(profile: Profile) -> Iterator[str]:
-    """The names of a profile. A variable whose value is one of them holds no secret."""
+    """The names of a profile, and the words of a decision.
+
+    A variable whose value is one of them holds no secret.
+    """
+    yield from (*Verdict, *get_args(OutcomeWord))
     yield profile.name
     yield from EVENTS
     yield from profile.block_reasons
@@ -27,20 +33,22 @@ def public_names(profile: Profile) -> Iterator[str]:
     yield from (rule.name for rule in profile.rules)
 
 
-def masked_observation(mask: Masker, entry: Entry) -> Entry:
+def masked_observation(mask: Masker, entry: Observation) -> Observation:
     """The observation with its report and its audit masked."""
-    report, audit = mask.value(entry["report"]), mask.value(entry["audit"])
-    if report is entry["report"] and audit is entry["audit"]:
-        return entry
-    return {**entry, "report": report, "audit": audit}
+    return evolved(entry, report=mask.value(entry.report), audit=mask.value(entry.audit))
 
 
-def masked_decision(mask: Masker, decision: Decision) -> Decision:
+def masked_checks(mask: Masker, entry: Checks) -> Checks:
+    """The entry with what checks recorded, and their names, masked."""
+    failed = tuple(mask(name) for name in entry.failed)
+    return evolved(entry, recorded=mask.value(entry.recorded), failed=failed)
+
+
+def masked_decision(mask: Masker, decided: Decided) -> Decided:
     """The decision of a user's proposer with its texts masked."""
-    entry = decision_entry(decision)
-    masked = mask.value(entry)
-    if masked is entry:
-        return decision
-    again = decision_from_entry(masked)
-    log = tuple(mask(line) for line in decision.requested.log)
-    return replace(again, requested=replace(again.requested, log=log))
+    record = record_of(decided.decision)
+    masked = mask.value(record)
+    if masked is record:
+        return decided
+    decision = cast(Decision, entry_of(masked))
+    return Decided(decision, tuple(mask(line) for line in decided.log))

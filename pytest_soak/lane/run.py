@@ -12,9 +12,9 @@ from typing import Any
 from pytest_soak.lane.files import NoFiles, StoredFiles
 from pytest_soak.lane.hooks import proposer_of
 from pytest_soak.lane.runner import LaneHalted, LaneRunner
-from pytest_soak.loop.entries import runtime_of, start_entry
+from pytest_soak.loop.entries import Entry, record_of, runtime_of, start_entry
 from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import Entry, History
+from pytest_soak.loop.model import History
 from pytest_soak.masking import Masker
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
@@ -113,7 +113,7 @@ def create_lane(
     atomic_write_json(directory.runtime_path, runtime_of(profile, values))
     journal = Journal.create(directory.journal_path)
     try:
-        journal.append(start)
+        journal.append(record_of(start))
     finally:
         journal.close()
 

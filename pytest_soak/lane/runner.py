@@ -16,13 +16,17 @@ from pytest_soak.lane.deadline import Calls
 from pytest_soak.lane.driver import TargetDriver, TargetFailed, restorer
 from pytest_soak.lane.files import LaneFiles
 from pytest_soak.lane.hooks import Proposer, place_of
-from pytest_soak.lane.masked import masked_decision, masked_observation, public_names
+from pytest_soak.lane.masked import (
+    masked_checks,
+    masked_decision,
+    masked_observation,
+    public_names,
+)
 from pytest_soak.lane.runtime import carried_out
 from pytest_soak.lane.watchdog import Watchdog
-from pytest_soak.loop.entries import runtime_of
+from pytest_soak.loop.entries import Edit, Entry, runtime_of
 from pytest_soak.loop.model import (
     Decision,
-    Entry,
     Halt,
     HaltKind,
     Headroom,
@@ -30,7 +34,7 @@ from pytest_soak.loop.model import (
     Readings,
     Requested,
 )
-from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.state import LaneState, evolved
 from pytest_soak.loop.tuner import propose
 from pytest_soak.masking import Masker, NoMasker
 from pytest_soak.protocol import Lane, Target
@@ -160,37 +164,39 @@ class LaneRunner:
         with self._halting(number):
             # An operator edits during the interval; the decision starts from the edited values.
             self._take_edits()
-            lines, decided = self._decided(recorded, failed)
+            lines, decided, log = self._decided(recorded, failed)
             # A user's proposer may take minutes. After an edit it proposes again, as in a resumed
             # session; a limited number of times, so that frequent edits do not stop the lane.
             for _ in range(_MOST_EDITS if self._proposer else 0):
                 if not self._take_edits():
                     break
-                lines, decided = self._decided(recorded, failed)
+                lines, decided, log = self._decided(recorded, failed)
             self._append(*lines)
             if self.state.intent is not None:
                 self._carry_out(self.state.intent)
-            self._record(decided)
+            self._record(decided, log)
         return decided
 
     def _decided(
         self, recorded: Mapping[str, Any], failed: Sequence[str]
-    ) -> tuple[list[Entry], Iteration]:
-        """The entries of the decision that is due, and the iteration with that decision."""
+    ) -> tuple[list[Entry], Iteration, Sequence[str]]:
+        """The entries of the decision that is due, the iteration with it, and lines for run.log."""
         lines: list[Entry] = []
         core = self._core
         if recorded or failed:
-            lines.append(self._mask.value(core.check(recorded, failed)))
+            lines.append(masked_checks(self._mask, core.check(recorded, failed)))
             core = core.after(lines[0])
         observed = core.state.observed
         if observed is None:
             raise AssertionError("a decision was due without an observation")
-        decision = core.decide(self._propose if self._proposer else None, self._passing)
+        decided = core.decide(self._propose if self._proposer else None, self._passing)
         if self._proposer is not None:
-            decision = masked_decision(self._mask, decision)
-        lines.append(core.decided(decision))
+            decided = masked_decision(self._mask, decided)
+        decision = decided.decision
+        lines.append(decision)
         verdict, reasons = decision.verdict, decision.reasons
-        return lines, replace(observed, verdict=verdict, reasons=reasons, decision=decision)
+        iteration = replace(observed, verdict=verdict, reasons=reasons, decision=decision)
+        return lines, iteration, decided.log
 
     def stop(self) -> None:
         """End the lane in this process: stop the target and close the files.
@@ -233,7 +239,7 @@ class LaneRunner:
             self._halt(Halt(number, kind, text), error)
 
     def _halt(self, halt: Halt, cause: BaseException | None) -> NoReturn:
-        halt = replace(halt, text=self._mask(halt.text))
+        halt = evolved(halt, text=self._mask(halt.text))
         self.halt = halt
         # A disk that refuses an entry refuses the halt too; the lane ends all the same.
         with suppress(StoreError):
@@ -294,9 +300,9 @@ class LaneRunner:
     def _log_rewritten(self) -> None:
         self._files.log(f"| external | REWRITTEN | iteration={self.state.done + 1} |")
 
-    def _append_edit(self, edit: Entry) -> None:
+    def _append_edit(self, edit: Edit) -> None:
         self._append(edit)
-        keys = ",".join(edit["keys"])
+        keys = ",".join(edit.keys)
         self._files.log(f"| external | EDIT | iteration={self.state.done + 1} keys={keys} |")
 
     def _complete_intent(self) -> None:
@@ -344,16 +350,15 @@ class LaneRunner:
                 raise
         return propose(state, readings, headroom) if answer is None else answer
 
-    def _record(self, iteration: Iteration) -> None:
+    def _record(self, iteration: Iteration, log: Sequence[str] = ()) -> None:
         """Write projections and logs; the lane reads none of them again."""
         self._previous = iteration
         if self._proposer is not None:
             self._shown.append(deepcopy(iteration))
         began = self._began
         self._files.record(iteration, None if began is None else time.monotonic() - began)
-        if iteration.decision:
-            for line in iteration.decision.requested.log:
-                self._files.log(line)
+        for line in log:
+            self._files.log(line)
 
 
 def _is_end_of_data(halt: Halt | None) -> bool:

@@ -104,7 +104,9 @@ def _aims_of_kpis(profile: Profile, kpis: Iterable[str]) -> tuple[Aim, ...]:
 def _attribution(
     state: LaneState, readings: Readings, change: Change, settings: AttributionSettings
 ) -> Attribution:
-    attribution = Attribution(change.iteration, change.rule, change.keys, (), change.shared)
+    attribution = Attribution(
+        change.iteration, change.rule, change.keys, effects=(), shared=change.shared, note=""
+    )
     if change.spoiled or not change.aims:
         return replace(attribution, note=change.spoiled or "it aimed at no KPI")
     effects = tuple(_effect(state, readings, change, aim, settings) for aim in change.aims)
@@ -155,7 +157,18 @@ def _effect(
     try:
         return _measured_effect(state, readings, change, aim, settings)
     except (OverflowError, ValueError):  # figures like 1e308 are finite, their squares are not
-        return Effect(*aim, before=None, after=None, low=None, high=None, n_before=0, n_after=0)
+        kpi, direction = aim
+        return Effect(
+            kpi,
+            direction,
+            before=None,
+            after=None,
+            low=None,
+            high=None,
+            n_before=0,
+            n_after=0,
+            doubtless=False,
+        )
 
 
 def _measured_effect(
@@ -173,6 +186,7 @@ def _measured_effect(
         high=None,
         n_before=len(before),
         n_after=len(after),
+        doubtless=False,
     )
     if effect.before is None or effect.after is None or min(len(before), len(after)) < _FEWEST:
         return effect

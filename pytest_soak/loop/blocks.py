@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from pytest_soak.canonical import number, scrubbed, to_json
+from pytest_soak.json_types import Whole
 from pytest_soak.loop.model import LARGEST, Reading
 from pytest_soak.loop.words import described, hint
 from pytest_soak.profile.model import Profile
@@ -121,7 +122,19 @@ def _unlisted(profile: Profile, source: str, reason: str) -> str:
     )
 
 
-def count_audit(audit: Any, listed: Collection[str] | None = None) -> dict[str, Any] | None:
+class AuditCounts(TypedDict):
+    """The counts of an audit that the journal keeps (:func:`count_audit`)."""
+
+    rows: Whole
+    unreadable: Whole
+    example: str
+    events: dict[str, Whole]
+    blocks: dict[str, Whole]
+    others: NotRequired[dict[str, Whole]]
+    left_out: NotRequired[Whole]
+
+
+def count_audit(audit: Any, listed: Collection[str] | None = None) -> AuditCounts | None:
     """The counts of an audit that the journal keeps; None without an audit.
 
     ``{"rows", "unreadable", "example", "events": {kind: count}, "blocks": {reason: count}}``, names
@@ -155,7 +168,7 @@ def count_audit(audit: Any, listed: Collection[str] | None = None) -> dict[str, 
             blocks.add(reason)
         elif event not in EVENTS and _may_be_listed(reason, listed):
             others.add(reason)
-    counted = {
+    counted: AuditCounts = {
         "rows": len(rows),
         "unreadable": unreadable,
         "example": example,

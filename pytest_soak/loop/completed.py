@@ -48,7 +48,7 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
         intent=None,
         values=decision.values,
         state_hash=decision.state_hash,
-        rules=evolved(state.rules, stopped=decision.requested.stopped),
+        rules=evolved(state.rules, stopped=decision.stopped),
     )
 
 
@@ -129,7 +129,7 @@ def _new_changes(
         keys = {outcome.key for outcome in own}
         proposals = [
             proposal
-            for proposal in decision.requested.proposals
+            for proposal in decision.proposed
             if proposal.key in keys and proposal.rule == rule
         ]
         changes.append(

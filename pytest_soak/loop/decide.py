@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pytest_soak.canonical import number, to_json
 from pytest_soak.loop.attribution import attributions
@@ -29,11 +29,20 @@ Proposer = Callable[[LaneState, Readings, Mapping[str, Headroom]], Requested]
 """``propose(state, readings, headroom)``: the built-in tuner, or one of the user's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision, and what is logged of it."""
+
+    decision: Decision
+    log: tuple[str, ...] = ()
+    """Lines for run.log, which are no part of the journal; each begins with ``| iter_watch |``."""
+
+
 def decide(
     state: LaneState,
     proposer: Proposer | None = None,
     passing: tuple[type[BaseException], ...] = (),
-) -> Decision:
+) -> Decided:
     """The decision that is due. ``proposer`` replaces the built-in tuner.
 
     If the proposer raises, the decision has a note and no proposals. Exceptions in ``passing`` are
@@ -57,11 +66,18 @@ def decide(
             {outcome.key: outcome.after for outcome in applied if outcome.after is not None}
         )
         signature, large = guarded.signature, _is_large(state.profile, applied)
-    return Decision(
+    decision = Decision(
         iteration=observed.number,
         verdict=observed.verdict,
         reasons=observed.reasons,
-        requested=requested,
+        by_rules=requested.by_rules,
+        rules=requested.rules,
+        proposed=requested.proposals,
+        requested=requested.deltas,
+        withheld=requested.withheld,
+        waiting=requested.waiting,
+        overruled=requested.overruled,
+        stopped=requested.stopped,
         outcomes=guarded.outcomes,
         panic=panic,
         values=values,
@@ -73,6 +89,7 @@ def decide(
         note="; ".join(text for text in (_panic_note(state, panic), requested.note) if text),
         attributed=attributed,
     )
+    return Decided(decision, requested.log)
 
 
 def _requested_by(

@@ -1,29 +1,26 @@
-"""Journal entries as plain JSON values, built and read back. Their table is docs/journal.md.
+"""Journal entries: their types, and how they become lines and come back. See docs/journal.md.
 
-``seq`` and ``check`` are the store's. A builder's result and the same entry read from the file
-mean the same: numbers are converted where they are read.
+A *record* is the plain JSON object of a line; an *entry* is the object of its type. The type of an
+entry is its only definition: :func:`record_of` writes its fields, :func:`entry_of` checks and reads
+them, and ``msgspec.json.schema(Entry)`` describes them. ``seq`` and ``check`` are the store's.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import asdict
+from msgspec.structs import replace as evolved
 
 from pytest_soak.canonical import compute_json_hash, number, to_json
-from pytest_soak.loop.model import (
-    Attribution,
-    Decision,
-    Effect,
-    Entry,
-    Halt,
-    Outcome,
-    Panic,
-    Proposal,
-    Requested,
-    Verdict,
-)
+from pytest_soak.json_types import Finite, Whole, WrongValueError, converted
+from pytest_soak.loop.blocks import AuditCounts
+from pytest_soak.loop.model import Attribution, Decision, Halt
+from pytest_soak.messages import shown
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.profile.scenarios import Scheduled
@@ -32,11 +29,188 @@ from pytest_soak.protocol import Lane, Swept
 if TYPE_CHECKING:
     from pytest_soak.loop.state import LaneState
 
-SCHEMA = 3
+SCHEMA: Literal[3] = 3
+
+Record = Mapping[str, Any]
+"""One line of a journal without its checksum: ``{"seq": n, "type": ..., ...}``, JSON values."""
 
 
 class EntryError(ValueError):
     """A journal entry that is malformed, or does not follow from the entries before it."""
+
+
+class SweptValue(Struct, frozen=True):
+    """As :class:`pytest_soak.protocol.Swept`, which is for authors of targets."""
+
+    key: str
+    value: Finite
+    replaces: Finite
+
+
+class LaneIdentity(Struct, frozen=True, omit_defaults=True):
+    """What a lane is. The journal does not have the path of its data."""
+
+    id: str
+    profile: str
+    symbol: str
+    seed: int
+    interval_s: Finite
+    sweep: tuple[SweptValue, ...] = ()
+
+
+class Start(Struct, frozen=True, kw_only=True, tag_field="type", tag="start"):
+    """The first entry of a lane."""
+
+    schema: Literal[3]
+    lane: LaneIdentity
+    iterations: Whole
+    target: str
+    mock: bool
+    tune: bool
+    dry_run: bool
+    profile: Mapping[str, Any]
+    """The resolved document."""
+    values: Mapping[str, Finite]
+    """The flat start values."""
+    scenarios: tuple[Scheduled, ...] = ()
+    """The planned disturbances; without any, the record has no such field."""
+
+
+class Plan(Struct, frozen=True, tag_field="type", tag="plan"):
+    """The run was resumed with another number of iterations."""
+
+    iterations: Whole
+
+
+class Observation(Struct, frozen=True, tag_field="type", tag="observation"):
+    """What the target returned."""
+
+    iteration: Whole
+    report: Mapping[str, Any]
+    """Without its ``audit``, as JSON values (``canonical.to_json``)."""
+    audit: AuditCounts | None
+    target_state: Any
+    """The result of the target's ``snapshot()``."""
+
+
+class Checks(Struct, frozen=True, tag_field="type", tag="checks"):
+    """What checks recorded, and which failed."""
+
+    iteration: Whole
+    recorded: Mapping[str, Any]
+    """Name to a JSON value."""
+    failed: tuple[str, ...]
+
+
+class Edit(Struct, frozen=True, kw_only=True, tag_field="type", tag="external"):
+    """The runtime was edited from outside."""
+
+    iteration: Whole
+    """The last completed one."""
+    keys: Mapping[str, tuple[Finite, Finite]]
+    """Key to the expected and to the new value."""
+    values: Mapping[str, Finite]
+    old_hash: str
+    new_hash: str
+
+
+class Done(Struct, frozen=True, tag_field="type", tag="done"):
+    """The runtime was read back with the decision's hash."""
+
+    iteration: Whole
+    state_hash: str
+
+
+Entry = Start | Plan | Observation | Checks | Edit | Decision | Done | Halt
+
+_TYPES: Mapping[str, type[Struct]] = {
+    "start": Start,
+    "plan": Plan,
+    "observation": Observation,
+    "checks": Checks,
+    "external": Edit,
+    "decision": Decision,
+    "done": Done,
+    "halt": Halt,
+}
+
+
+def entry_of(record: Record) -> Entry:
+    """The entry of a record. Raises EntryError, naming field and value, for what is none.
+
+    Fields that the type does not have are ignored.
+    """
+    tag = record.get("type")
+    entry_type = _TYPES.get(tag) if isinstance(tag, str) else None
+    place = (record.get("seq"), tag, record.get("iteration"))
+    if entry_type is None:
+        raise entry_error(*place, f"the types are {', '.join(_TYPES)}")
+    if entry_type is Start and record.get("schema") != SCHEMA:
+        raise EntryError(
+            f"the journal has schema {shown(record.get('schema'))}; this version reads {SCHEMA}"
+        )
+    try:
+        entry = cast(Entry, converted(record, entry_type))
+    except WrongValueError as error:
+        raise entry_error(*place, error) from None
+    return _with_float_deltas(entry) if isinstance(entry, Decision) else entry
+
+
+def entry_error(seq: object, tag: object, iteration: object, problem: object) -> EntryError:
+    """The error of one entry. ``seq`` is None for an entry that is not in a journal yet."""
+    text = f"no {problem}" if isinstance(problem, KeyError) else str(problem)
+    where = "entry" if seq is None else f"entry {seq}"
+    has_number = isinstance(iteration, int) and abs(iteration) < 10**12
+    of_iteration = f", iteration {iteration}" if has_number else ""
+    return EntryError(f"journal: {where} ({tag!r:.40}{of_iteration}): {text:.400}")
+
+
+def tag_of(entry: Entry) -> str:
+    """The ``type`` of its record."""
+    return str(entry.__struct_config__.tag)
+
+
+def record_of(entry: Entry) -> dict[str, Any]:
+    """The record of an entry, without ``seq``.
+
+    Values of targets, checks and users are in it as they are: the store refuses what is no JSON.
+    """
+    record = {
+        "type": tag_of(entry),
+        **{
+            name: value if name in _OF_OTHERS else _plain(value)
+            for name, value in asdict(entry).items()
+        },
+    }
+    if isinstance(entry, Start) and not entry.scenarios:
+        del record["scenarios"]
+    if isinstance(entry, Decision):
+        record["attributed"] = list(map(attribution_record, entry.attributed))
+    return record
+
+
+_OF_OTHERS = ("audit", "profile", "recorded", "report", "target_state")
+"""Fields with values of others, which are JSON values already, or are refused."""
+
+
+def _plain(value: Any) -> Any:
+    """A value of this package's types as JSON has it: dicts, lists, texts and numbers."""
+    return _with_lists(to_builtins(value))
+
+
+def _with_lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_lists(item) for key, item in value.items()}
+    return list(map(_with_lists, value)) if isinstance(value, tuple) else value
+
+
+def attribution_record(attribution: Attribution) -> dict[str, Any]:
+    """``verdict`` and ``beyond_doubt`` follow from the other fields; they are there for readers."""
+    return {
+        **_plain(attribution),
+        "verdict": attribution.verdict,
+        "beyond_doubt": attribution.beyond_doubt,
+    }
 
 
 def runtime_of(profile: Profile, values: Mapping[str, float]) -> dict[str, Any]:
@@ -59,63 +233,48 @@ def start_entry(
     mock: bool,
     tune: bool,
     dry_run: bool,
-) -> dict[str, Any]:
+) -> Start:
     """The first entry of a lane. ``values`` are the flat start values."""
-    schedule = {"scenarios": [scenario.to_json() for scenario in scenarios]} if scenarios else {}
-    return {
-        "type": "start",
-        "schema": SCHEMA,
-        "lane": {
-            "id": lane.id,
-            "profile": lane.profile,
-            "symbol": lane.symbol,
-            "seed": lane.seed,
-            "interval_s": lane.interval_s,
-            **({"sweep": [asdict(parameter) for parameter in lane.sweep]} if lane.sweep else {}),
-        },
-        "iterations": lane.iterations,
-        "target": target,
-        "mock": mock,
-        "tune": tune,
-        "dry_run": dry_run,
-        "profile": profile.document,
-        "values": _floats(values),
-        **schedule,
-    }
+    return Start(
+        schema=SCHEMA,
+        lane=LaneIdentity(
+            id=lane.id,
+            profile=lane.profile,
+            symbol=lane.symbol,
+            seed=lane.seed,
+            interval_s=lane.interval_s,
+            sweep=tuple(SweptValue(item.key, item.value, item.replaces) for item in lane.sweep),
+        ),
+        iterations=lane.iterations,
+        target=target,
+        mock=mock,
+        tune=tune,
+        dry_run=dry_run,
+        profile=profile.document,
+        values=_floats(values),
+        scenarios=tuple(scenarios),
+    )
 
 
-def plan_entry(iterations: int) -> dict[str, Any]:
-    return {"type": "plan", "iterations": iterations}
+def lane_of(start: Start) -> Lane:
+    lane = start.lane
+    return Lane(
+        id=lane.id,
+        profile=lane.profile,
+        symbol=lane.symbol,
+        seed=lane.seed,
+        interval_s=lane.interval_s,
+        iterations=start.iterations,
+        sweep=tuple(Swept(item.key, item.value, item.replaces) for item in lane.sweep),
+    )
 
 
-def observation_entry(
-    iteration: int,
-    report_json: Mapping[str, Any],
-    audit: Mapping[str, Any] | None,
-    target_state: Any,
-) -> dict[str, Any]:
-    """``report_json`` is the report as JSON values (``canonical.to_json``)."""
-    return {
-        "type": "observation",
-        "iteration": iteration,
-        "report": {key: value for key, value in report_json.items() if key != "audit"},
-        "audit": dict(audit) if audit is not None else None,
-        "target_state": target_state,
-    }
+def checks_entry(iteration: int, recorded: Mapping[str, Any], failed: Sequence[str]) -> Checks:
+    """Values that checks recorded, and the names of checks that failed."""
+    return Checks(iteration, to_json(recorded), tuple(str(name) for name in failed))
 
 
-def checks_entry(
-    iteration: int, recorded: Mapping[str, Any], failed: Sequence[str]
-) -> dict[str, Any]:
-    return {
-        "type": "checks",
-        "iteration": iteration,
-        "recorded": to_json(recorded),
-        "failed": [str(name) for name in failed],
-    }
-
-
-def external_entry(state: LaneState, new_values: Mapping[str, float]) -> dict[str, Any]:
+def edit_entry(state: LaneState, new_values: Mapping[str, float]) -> Edit:
     """The runtime was edited from outside, to the flat ``new_values``.
 
     The entry lists the differences from what the journal expected: the values of a decision that
@@ -138,218 +297,35 @@ def external_entry(state: LaneState, new_values: Mapping[str, float]) -> dict[st
                 f" it must lie in [{parameter.minimum:g}, {parameter.maximum:g}] {parameter.unit}"
             )
     values = _floats(new_values)
-    return {
-        "type": "external",
-        "iteration": state.intent.iteration if state.intent is not None else state.done,
-        "keys": {
-            key: [expected[key], value]
+    return Edit(
+        iteration=state.intent.iteration if state.intent is not None else state.done,
+        keys={
+            key: (expected[key], value)
             for key, value in sorted(values.items())
             if value != expected[key]
         },
-        "values": values,
-        "old_hash": old_hash,
-        "new_hash": state_hash_of(profile, values),
-    }
-
-
-def decision_entry(decision: Decision) -> dict[str, Any]:
-    """The intent: journaled before the runtime file is written."""
-    requested, panic = decision.requested, decision.panic
-    return {
-        "type": "decision",
-        "iteration": decision.iteration,
-        "verdict": decision.verdict.value,
-        "reasons": list(decision.reasons),
-        "by_rules": requested.by_rules,
-        "rules": list(requested.rules),
-        "proposed": [
-            {
-                "key": proposal.key,
-                "delta": to_json(proposal.delta),
-                "rule": proposal.rule,
-                "kpis": list(proposal.kpis),
-            }
-            for proposal in requested.proposals
-        ],
-        "outcomes": [
-            {
-                "key": outcome.key,
-                "outcome": outcome.outcome,
-                "proposed": to_json(outcome.proposed),
-                "applied": outcome.applied,
-                "before": outcome.before,
-                "after": outcome.after,
-                "reason": outcome.reason,
-                "also": list(outcome.also),
-                "note": outcome.note,
-                "rule": outcome.rule,
-            }
-            for outcome in decision.outcomes
-        ],
-        "withheld": dict(requested.withheld),
-        "waiting": dict(requested.waiting),
-        "overruled": list(requested.overruled),
-        "requested": dict(requested.deltas),
-        "stopped": list(requested.stopped),
-        "panic": None
-        if panic is None
-        else {
-            "revert_to": panic.revert_to,
-            "moves": dict(panic.moves),
-            "would": panic.would,
-            "paused_until": panic.paused_until,
-            "pins": list(panic.pins),
-        },
-        "values": dict(decision.values),
-        "old_hash": decision.old_hash,
-        "state_hash": decision.state_hash,
-        "signature": decision.signature,
-        "large": decision.large,
-        "dry_run": decision.dry_run,
-        "note": decision.note,
-        "attributed": [attribution_json(attribution) for attribution in decision.attributed],
-    }
-
-
-def attribution_json(attribution: Attribution) -> dict[str, Any]:
-    """``verdict`` and ``beyond_doubt`` follow from the other fields; they are there for readers."""
-    return {
-        "iteration": attribution.iteration,
-        "rule": attribution.rule,
-        "keys": {key: list(values) for key, values in attribution.keys.items()},
-        "effects": [asdict(effect) for effect in attribution.effects],
-        "shared": list(attribution.shared),
-        "note": attribution.note,
-        "verdict": attribution.verdict,
-        "beyond_doubt": attribution.beyond_doubt,
-    }
-
-
-def done_entry(decision: Decision) -> dict[str, Any]:
-    """The runtime was read back with the decision's hash."""
-    return {
-        "type": "done",
-        "iteration": decision.iteration,
-        "state_hash": decision.state_hash,
-    }
-
-
-def halt_entry(halt: Halt) -> dict[str, Any]:
-    return {
-        "type": "halt",
-        "iteration": halt.iteration,
-        "kind": halt.kind,
-        "text": to_json(halt.text),
-    }
-
-
-def lane_from_entry(entry: Entry) -> Lane:
-    """The lane of a start entry. The journal does not have the path of the lane's data."""
-    lane = entry["lane"]
-    return Lane(
-        id=lane["id"],
-        profile=lane["profile"],
-        symbol=lane["symbol"],
-        seed=lane["seed"],
-        interval_s=float(lane["interval_s"]),
-        iterations=entry["iterations"],
-        sweep=tuple(
-            Swept(parameter["key"], float(parameter["value"]), float(parameter["replaces"]))
-            for parameter in lane.get("sweep", ())
-        ),
+        values=values,
+        old_hash=old_hash,
+        new_hash=state_hash_of(profile, values),
     )
 
 
-def decision_from_entry(entry: Entry) -> Decision:
-    """The decision that :func:`decision_entry` wrote, without its lines for run.log.
+def done_entry(decision: Decision) -> Done:
+    return Done(decision.iteration, decision.state_hash)
 
-    These lines are not part of the journal. Raises KeyError, TypeError or ValueError for an entry
-    of another shape.
-    """
-    panic = entry["panic"]
-    return Decision(
-        iteration=entry["iteration"],
-        verdict=Verdict(entry["verdict"]),
-        reasons=tuple(entry["reasons"]),
-        requested=Requested(
-            proposals=tuple(
-                Proposal(
-                    proposal["key"],
-                    _delta(proposal["delta"]),
-                    proposal["rule"],
-                    tuple(proposal["kpis"]),
-                )
-                for proposal in entry["proposed"]
-            ),
-            rules=tuple(entry["rules"]),
-            withheld=dict(entry["withheld"]),
-            waiting=dict(entry["waiting"]),
-            overruled=tuple(entry["overruled"]),
-            deltas=_floats(entry["requested"]),
-            stopped=tuple(entry["stopped"]),
-            by_rules=entry.get("by_rules", True),
+
+def _with_float_deltas(decision: Decision) -> Decision:
+    """The decision with proposed changes as floats: a proposer's answer may be of any type."""
+    if not decision.proposed and not decision.outcomes:
+        return decision
+    return evolved(
+        decision,
+        proposed=tuple(
+            replace(proposal, delta=_delta(proposal.delta)) for proposal in decision.proposed
         ),
-        outcomes=tuple(_outcome(outcome) for outcome in entry["outcomes"]),
-        panic=None
-        if panic is None
-        else Panic(
-            revert_to=panic["revert_to"],
-            moves=_floats(panic["moves"]),
-            would=panic["would"],
-            paused_until=panic["paused_until"],
-            pins=tuple(panic.get("pins", ())),
+        outcomes=tuple(
+            replace(outcome, proposed=_delta(outcome.proposed)) for outcome in decision.outcomes
         ),
-        values=_floats(entry["values"]),
-        old_hash=entry["old_hash"],
-        state_hash=entry["state_hash"],
-        signature=entry["signature"],
-        large=entry["large"],
-        dry_run=entry["dry_run"],
-        note=entry["note"],
-        attributed=tuple(map(_attribution, entry.get("attributed", ()))),
-    )
-
-
-def _attribution(attribution: Mapping[str, Any]) -> Attribution:
-    return Attribution(
-        iteration=attribution["iteration"],
-        rule=attribution["rule"],
-        keys={key: (float(old), float(new)) for key, (old, new) in attribution["keys"].items()},
-        effects=tuple(
-            Effect(
-                kpi=effect["kpi"],
-                aim=effect["aim"],
-                **{
-                    name: _optional_float(effect[name])
-                    for name in ("before", "after", "low", "high")
-                },
-                n_before=effect["n_before"],
-                n_after=effect["n_after"],
-                doubtless=effect["doubtless"],
-            )
-            for effect in attribution["effects"]
-        ),
-        shared=tuple(attribution["shared"]),
-        note=attribution["note"],
-    )
-
-
-def _optional_float(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _outcome(outcome: Mapping[str, Any]) -> Outcome:
-    return Outcome(
-        key=outcome["key"],
-        outcome=outcome["outcome"],
-        proposed=_delta(outcome["proposed"]),
-        applied=float(outcome["applied"]),
-        before=_optional_float(outcome["before"]),
-        after=_optional_float(outcome["after"]),
-        reason=outcome["reason"],
-        also=tuple(outcome["also"]),
-        note=outcome["note"],
-        rule=outcome["rule"],
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
-from pytest_soak.loop.entries import EntryError, decision_from_entry
-from pytest_soak.loop.fold import advance, started
-from pytest_soak.loop.model import Decision, Entry, History, Iteration
+from pytest_soak.loop.entries import Done, Edit, Entry, Record, entry_of
+from pytest_soak.loop.fold import advance, begun
+from pytest_soak.loop.model import Decision, History, Iteration
 from pytest_soak.loop.state import LaneState
 
 
@@ -21,22 +21,19 @@ class Past:
     """Those with a decision in the journal, done or not."""
 
     @classmethod
-    def of(cls, entries: Iterable[Entry]) -> Self:
-        """The past of a whole journal, in one pass. Raises :class:`EntryError`."""
-        rest = iter(entries)
-        start = next(rest, None)
-        if start is None:
-            raise EntryError("the journal is empty: it must begin with an entry 'start'")
-        return cls(started(start), ()).after(rest)
+    def of(cls, journal: Iterable[Record]) -> Self:
+        """The past of a whole journal, in one pass. Raises ``loop.entries.EntryError``."""
+        records = iter(journal)
+        return cls(begun(records), ()).after(records)
 
-    def after(self, entries: Iterable[Entry]) -> Self:
-        """The past after these entries too. Raises :class:`EntryError`."""
+    def after(self, records: Iterable[Record]) -> Self:
+        """The past after these records too. Raises ``loop.entries.EntryError``."""
         state, decided = self.state, list(self.decided)
-        for entry in entries:
-            observed = state.observed
-            state = advance(state, entry)
-            if observed is not None and entry["type"] == "decision":
-                decided.append(replace(observed, decision=decision_from_entry(entry)))
+        for record in records:
+            observed, entry = state.observed, entry_of(record)
+            state = advance(state, entry, record.get("seq"))
+            if observed is not None and isinstance(entry, Decision):
+                decided.append(replace(observed, decision=entry))
         return replace(self, state=state, decided=tuple(decided))
 
     @property
@@ -60,9 +57,9 @@ class Past:
         )
 
 
-def read_history(entries: Iterable[Entry]) -> History:
-    """Every iteration of a journal, in one pass. Raises :class:`EntryError` for a bad entry."""
-    return Past.of(entries).history
+def read_history(journal: Iterable[Record]) -> History:
+    """Every iteration of a journal, in one pass. Raises ``loop.entries.EntryError``."""
+    return Past.of(journal).history
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +71,13 @@ class Transition:
     after: LaneState
 
 
-def transitions(entries: Iterable[Entry]) -> Iterator[Transition]:
-    """The lane, entry by entry. Raises :class:`EntryError` at the first bad entry."""
-    state: LaneState | None = None
-    for entry in entries:
-        if state is None:
-            state = started(entry)
-            continue
-        before, state = state, advance(state, entry)
+def transitions(journal: Iterable[Record]) -> Iterator[Transition]:
+    """The lane, entry by entry. Raises ``loop.entries.EntryError`` at the first bad one."""
+    records = iter(journal)
+    state = begun(records)
+    for record in records:
+        entry = entry_of(record)
+        before, state = state, advance(state, entry, record.get("seq"))
         yield Transition(entry, before, state)
 
 
@@ -97,21 +93,21 @@ class Moment:
     """The journal shows that the decision reached the runtime file, or that it changed nothing."""
 
 
-def moment_of(entries: Iterable[Entry], iteration: int) -> Moment | None:
+def moment_of(journal: Iterable[Record], iteration: int) -> Moment | None:
     """``iteration`` just before its decision; None if it was not observed.
 
-    Raises :class:`EntryError` for a bad entry before the iteration.
+    Raises ``loop.entries.EntryError`` for a bad entry before the iteration.
     """
     moment: Moment | None = None
-    for transition in transitions(entries):
-        kind, observed = transition.entry["type"], transition.after.observed
+    for transition in transitions(journal):
+        entry, observed = transition.entry, transition.after.observed
         if moment is not None and moment.decision is not None:
             # After "done", and after an edit that came while it was being written, the decision
             # counts as carried out.
-            if kind in ("done", "external"):
+            if isinstance(entry, (Done, Edit)):
                 return replace(moment, in_force=True)
-        elif moment is not None and kind == "decision":
-            moment = replace(moment, decision=decision_from_entry(transition.entry))
+        elif moment is not None and isinstance(entry, Decision):
+            moment = replace(moment, decision=entry)
             if transition.after.intent is None:
                 return replace(moment, in_force=True)
         elif observed is not None and observed.number == iteration:

@@ -1,6 +1,8 @@
 """The data of one iteration: readings, verdict, proposals, outcomes, decision (all frozen).
 
-``docs/journal.md`` has the journal entries that they come from.
+Decision and Halt are journal entries themselves; proposals, outcomes, effects, … are parts of a
+decision. So their types are those of the journal's values, and reading checks them
+(:mod:`pytest_soak.loop.entries`).
 """
 
 from __future__ import annotations
@@ -11,12 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from msgspec import Struct
+
+from pytest_soak.json_types import Finite, Whole
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
-
-Entry = Mapping[str, Any]
-"""One journal entry without its checksum: ``{"seq": n, "type": ..., ...}``, JSON values only."""
 
 GUARD_ORDER = (
     "panic",
@@ -151,25 +153,28 @@ class Requested:
     off."""
 
 
+OutcomeWord = Literal["APPLIED", "CLIPPED", "SKIPPED"]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What the guards decided on one proposed key."""
 
     key: str
-    outcome: Literal["APPLIED", "CLIPPED", "SKIPPED"]
+    outcome: OutcomeWord
     proposed: Any
     """A finite number, or the text of a value that is none."""
-    applied: float
+    applied: Finite
     """The move that is applied; 0 if SKIPPED."""
-    before: float | None
-    after: float | None
+    before: Finite | None
+    after: Finite | None
     """Values of the key before and after; None for an unknown key."""
-    reason: str = ""
+    reason: str
     """Primary reason, one of GUARD_ORDER; empty when APPLIED."""
-    also: tuple[str, ...] = ()
-    note: str = ""
+    also: tuple[str, ...]
+    note: str
     """Details as a text: ``frozen until iteration 9``, ``0.02 of 0.2 per hour left``."""
-    rule: str = ""
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +182,11 @@ class Panic:
     """The revert to a safe profile after several FAIL iterations in a row."""
 
     revert_to: str
-    moves: Mapping[str, float]
+    moves: Mapping[str, Finite]
     """Key to its value after the revert, for the keys that change."""
     would: bool
     """The revert is recorded but not carried out: the tuner is off, or it is a dry run."""
-    paused_until: int | None
+    paused_until: Whole | None
     """Last iteration of the pause; None if the safe profile was in force already."""
     pins: tuple[str, ...] = ()
     """Keys that the revert moves although an operator pinned them."""
@@ -194,15 +199,15 @@ class Effect:
     kpi: str
     aim: Literal["up", "down"]
     """The direction in which the change should move the KPI."""
-    before: float | None
-    after: float | None
+    before: Finite | None
+    after: Finite | None
     """Means of the iterations before and after the change; None without data."""
-    low: float | None
-    high: float | None
+    low: Finite | None
+    high: Finite | None
     """Two-sided interval of after - before; None if the noise is not known."""
-    n_before: int
-    n_after: int
-    doubtless: bool = False
+    n_before: Whole
+    n_after: Whole
+    doubtless: bool
     """The KPI got worse beyond doubt: than the mean before, and than the trend predicts."""
 
     @property
@@ -229,16 +234,16 @@ class Effect:
 class Attribution:
     """The effect of one applied change: of what one rule moved in one decision."""
 
-    iteration: int
+    iteration: Whole
     """The iteration after which the change was decided."""
     rule: str
-    keys: Mapping[str, tuple[float, float]]
+    keys: Mapping[str, tuple[Finite, Finite]]
     """Key to its values before and after the change."""
     effects: tuple[Effect, ...]
     """The effects on the KPIs that the change should move."""
-    shared: tuple[str, ...] = ()
+    shared: tuple[str, ...]
     """Other rules that moved something before the effect was reported, so it may be theirs."""
-    note: str = ""
+    note: str
     """Why there is no evidence, if the figures do not show it."""
 
     @property
@@ -255,26 +260,37 @@ class Attribution:
         return not self.shared and any(effect.doubtless for effect in self.effects)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The decision after iteration ``iteration``, with the values in force from the next one on."""
+class Decision(Struct, frozen=True, kw_only=True, tag_field="type", tag="decision"):
+    """The decision after iteration ``iteration``, with the values in force from the next one on.
 
-    iteration: int
+    In the journal it is the *intent*: it is appended before the runtime file is written.
+    """
+
+    iteration: Whole
     verdict: Verdict
     reasons: tuple[str, ...]
-    requested: Requested
+    by_rules: bool = True
+    """As in :class:`Requested`, like the fields up to ``stopped``."""
+    rules: tuple[str, ...]
+    proposed: tuple[Proposal, ...]
+    requested: Mapping[str, Finite]
+    """Key to the move that was requested, before anything trimmed it, in the key's unit."""
+    withheld: Mapping[str, str]
+    waiting: Mapping[str, str]
+    overruled: tuple[str, ...]
+    stopped: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     """One per proposed key, sorted by key."""
     panic: Panic | None
-    values: Mapping[str, float]
+    values: Mapping[str, Finite]
     """The flat runtime after the decision; equal to the one before if nothing was applied."""
     old_hash: str
     state_hash: str
     signature: str | None
     """The signature of the applied change; None if nothing was applied."""
-    large: bool = False
-    dry_run: bool = False
-    note: str = ""
+    large: bool
+    dry_run: bool
+    note: str
     attributed: tuple[Attribution, ...] = ()
     """The effects of earlier changes that this decision reports."""
 
@@ -316,11 +332,10 @@ class Iteration:
 HaltKind = Literal["error", "timeout", "contract", "write", "end_of_data"]
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True, tag_field="type", tag="halt"):
     """The end of a lane before its planned iterations, and its cause."""
 
-    iteration: int
+    iteration: Whole
     kind: HaltKind
     text: str
 

@@ -228,7 +228,7 @@ def _rules(history: History) -> list[str]:
     for item in history.iterations:
         if item.decision is not None:
             moved = {o.rule for o in item.decision.outcomes if o.applied != 0.0 and o.rule}
-            for rule in dict.fromkeys((*item.decision.requested.rules, *sorted(moved))):
+            for rule in dict.fromkeys((*item.decision.rules, *sorted(moved))):
                 fired[rule] += 1
                 acted[rule] += rule in moved
                 latest[rule] = item.number

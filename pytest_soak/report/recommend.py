@@ -108,12 +108,11 @@ def _what_rules_did(history: History, rules: Sequence[Rule]) -> str:
     waiting: Counter[str] = Counter()
     for item in history.iterations:
         if item.decision is not None:
-            requested = item.decision.requested
-            fired.update(name for name in requested.rules if name in names)
+            fired.update(name for name in item.decision.rules if name in names)
             withheld.update(
-                f"{key}: {why}" for key, why in requested.withheld.items() if key in keys
+                f"{key}: {why}" for key, why in item.decision.withheld.items() if key in keys
             )
-            waiting.update(name for name in requested.waiting if name in names)
+            waiting.update(name for name in item.decision.waiting if name in names)
     parts = [f"{name} fired {count} times" for name, count in fired.most_common()]
     parts = parts or [f"{', '.join(sorted(names))} never fired"]
     if withheld:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_soak.canonical import number, to_json
-from pytest_soak.loop.entries import attribution_json
+from pytest_soak.loop.entries import attribution_record
 from pytest_soak.loop.model import GUARD_ORDER, Decision, History, Iteration, Outcome
 from pytest_soak.loop.scenarios import fired_in
 
@@ -63,19 +63,19 @@ def tuning(iteration: Iteration) -> dict[str, Any]:
         }
     return {
         "proposed_deltas": {item.key: to_json(item.proposed) for item in decision.outcomes},
-        "deltas_requested": dict(decision.requested.deltas),
+        "deltas_requested": dict(decision.requested),
         "deltas": deltas_of(decision),
         "applied": decision.changes,
         "outcomes": {item.key: _outcome(item) for item in decision.outcomes},
-        "withheld": dict(decision.requested.withheld),
-        "waiting": dict(decision.requested.waiting),
-        "overruled": list(decision.requested.overruled),
-        "rules": list(decision.requested.rules),
+        "withheld": dict(decision.withheld),
+        "waiting": dict(decision.waiting),
+        "overruled": list(decision.overruled),
+        "rules": list(decision.rules),
         "panic": _panic(decision),
         "skip_reason": skip_reason(decision),
         "skipped_reason": skipped_reason(decision),
         "note": decision.note,
-        "attributed": [attribution_json(attribution) for attribution in decision.attributed],
+        "attributed": [attribution_record(attribution) for attribution in decision.attributed],
         "signature": decision.signature,
         "old_hash": decision.old_hash,
         "state_hash": decision.state_hash,
@@ -92,7 +92,7 @@ def deltas_of(decision: Decision) -> dict[str, float]:
 def skip_reason(decision: Decision) -> dict[str, Any] | None:
     """A flag for each guard that refused or withheld all or a part of a move; None if none did."""
     refused = _refused(decision)
-    withheld = decision.requested.withheld
+    withheld = decision.withheld
     if not refused and not withheld:
         return None
     named = {name for item in refused for name in (item.reason, *item.also)}
@@ -110,7 +110,7 @@ def skipped_reason(decision: Decision) -> str:
     because: dict[str, list[str]] = {}
     for item in _refused(decision):
         because.setdefault(_because(item.reason, item.note), []).append(item.key)
-    for key, reason in decision.requested.withheld.items():
+    for key, reason in decision.withheld.items():
         _, _, note = reason.partition(" ")
         because.setdefault(_because(_guard_of(reason), note), []).append(key)
     return "; ".join(f"{text}: {', '.join(keys)}" for text, keys in because.items())

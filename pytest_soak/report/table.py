@@ -67,7 +67,7 @@ def iteration_line(
     head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", width)
     if iteration.decision is None:
         return head
-    panic, rules = _panic(iteration.decision), " ".join(iteration.decision.requested.rules)
+    panic, rules = _panic(iteration.decision), " ".join(iteration.decision.rules)
     edits, unclear = ", ".join(sorted(iteration.edits)), _unclear(iteration, names)
     texts = [
         _joined(panic, rules, edits and f"EDITED {edits}", unclear),
@@ -147,12 +147,10 @@ def _outcome(decision: Decision, *, refused: bool, withheld: bool) -> str:
     refusals = dict.fromkeys(item.reason for item in decision.outcomes if item.reason)
     if refused and refusals:
         parts.append(f"({', '.join(refusals)})")
-    if decision.requested.withheld:
-        parts.append(f"withheld {len(decision.requested.withheld)}")
+    if decision.withheld:
+        parts.append(f"withheld {len(decision.withheld)}")
         # The line shows the guard's name alone, without the details that may follow it.
-        guards = (
-            reason.partition(" ")[0].rstrip(":,") for reason in decision.requested.withheld.values()
-        )
+        guards = (reason.partition(" ")[0].rstrip(":,") for reason in decision.withheld.values())
         if withheld:
             parts.append(f"({', '.join(dict.fromkeys(guards))})")
     if decision.dry_run and decision.outcomes:

@@ -244,19 +244,18 @@ def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[So
         runtime = nest(item.start.values, profile.parameters, tuner_copies(profile))
         atomic_write_json(directory.path / names.RUNTIME, runtime)
         directory.write_json(names.APPLIED_PROFILE, _applied_profile(item, runtime))
-        journal = Journal.create(directory.path / names.JOURNAL)
-        journal.append(
-            entries.start_entry(
-                item.lane,
-                profile,
-                _target_name(settings),
-                item.start.values,
-                item.scenarios,
-                mock=settings.mock,
-                tune=settings.tune,
-                dry_run=settings.dry_run,
-            )
+        start = entries.start_entry(
+            item.lane,
+            profile,
+            _target_name(settings),
+            item.start.values,
+            item.scenarios,
+            mock=settings.mock,
+            tune=settings.tune,
+            dry_run=settings.dry_run,
         )
+        journal = Journal.create(directory.path / names.JOURNAL)
+        journal.append(entries.record_of(start))
         journal.close()
         log.write(f"| profile_apply | OK | PROFILE={profile.name} |")
     log.close()
@@ -316,7 +315,7 @@ def _go_on(plan: Plan, stored: _StoredRun, sources: Sequence[Source]) -> None:
     for lane_id in stored.lengthened:
         path = run.lane_directory(lane_id).journal_path
         journal = Journal.open(path, stored.journals[lane_id].records)
-        journal.append(entries.plan_entry(plan.settings.iterations))
+        journal.append(entries.record_of(entries.Plan(plan.settings.iterations)))
         journal.close()
     about = _about(plan.settings, int(run.about.get("resumed", 0)) + 1, sources)
     run.update(**about, verdict=None)

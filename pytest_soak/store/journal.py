@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Self
 
 from pytest_soak.loop.history import Past
-from pytest_soak.loop.model import Entry
 from pytest_soak.store.atomic import close_file, sync_directory, write_all
 from pytest_soak.store.errors import StoreError, describe_os_error
 from pytest_soak.store.lock import JournalLock
 from pytest_soak.store.reading import open_regular_file
-from pytest_soak.store.records import Records, encode, read_records
+from pytest_soak.store.records import Record, Records, encode, read_records
 
 _APPEND = os.O_WRONLY | os.O_APPEND
 _ADVICE = "restore it from a copy or start a new run"
@@ -126,11 +125,11 @@ class Journal:
         return cls(path, descriptor, contents, lock)
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[Record, ...]:
         """The entries that it had when it was opened."""
         return self.contents.entries
 
-    def append(self, *entries: Entry, sync: bool = True) -> None:
+    def append(self, *entries: Record, sync: bool = True) -> None:
         """Adds ``seq`` and ``check`` to ``entries``, writes all of them at once and syncs.
 
         ``sync=False`` leaves the sync to the next append: for an entry that nothing uses or shows

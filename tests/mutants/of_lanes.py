@@ -152,7 +152,7 @@ OPERATORS = (
     Mutant(
         "an edit does not end the oscillation memory",
         "loop/fold.py",
-        'for key, past in charges.before.items() if key not in entry["keys"]}',
+        "for key, past in charges.before.items() if key not in entry.keys}",
         "for key, past in charges.before.items()}",
         (GUARDS,),
         oracle_differs_on("oscillation"),
@@ -343,9 +343,9 @@ FILES = (
     Mutant(
         "a clock in the journal",
         "lane/runner.py",
-        "        lines.append(core.decided(decision))\n",
-        '        decision = replace(decision, note=f"{time.monotonic()}")\n'
-        "        lines.append(core.decided(decision))\n",
+        "        lines.append(decision)\n",
+        '        decision = evolved(decision, note=f"{time.monotonic()}")\n'
+        "        lines.append(decision)\n",
         (LANE,),
         "I13",
     ),

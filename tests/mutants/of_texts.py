@@ -29,7 +29,7 @@ FOREIGN = (
     Mutant(
         "a halt keeps its secrets",
         "lane/runner.py",
-        "        halt = replace(halt, text=self._mask(halt.text))\n",
+        "        halt = evolved(halt, text=self._mask(halt.text))\n",
         "",
         (f"{MASKING}::test_secrets_are_masked_everywhere[plain]",),
         r"password=",

@@ -16,10 +16,10 @@ from typing import Any
 from pytest_soak.canonical import canonical_json, compute_json_hash
 from pytest_soak.lane.files import StoredFiles
 from pytest_soak.lane.runner import LaneRunner
-from pytest_soak.loop.entries import plan_entry, runtime_of, start_entry
+from pytest_soak.loop.entries import Plan, Record, record_of, runtime_of, start_entry
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import Entry, Headroom, Iteration, Proposal, Readings, Requested
+from pytest_soak.loop.model import Headroom, Iteration, Proposal, Readings, Requested
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Profile
 from pytest_soak.protocol import Lane
@@ -169,7 +169,8 @@ class LaneFiles:
         atomic_write_json(path / names.RUNTIME, runtime_of(profile, values))
         journal = Journal.create(path / names.JOURNAL)
         modes = {"tune": options["tune"], "dry_run": options["dry_run"]}
-        journal.append(start_entry(lane, profile, "scripted", mock=False, values=values, **modes))
+        start = start_entry(lane, profile, "scripted", mock=False, values=values, **modes)
+        journal.append(record_of(start))
         journal.close()
         return cls(path, steps, target)
 
@@ -184,7 +185,7 @@ class LaneFiles:
         return (self.path / names.JOURNAL).read_bytes()
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[Record, ...]:
         return read_journal(self.path / names.JOURNAL).entries
 
     @property
@@ -243,7 +244,7 @@ class LaneFiles:
     def grow(self, iterations: int) -> None:
         self.close()
         journal = Journal.open(self.path / names.JOURNAL)
-        journal.append(plan_entry(iterations))
+        journal.append(record_of(Plan(iterations)))
         journal.close()
 
     def is_readable(self) -> None:

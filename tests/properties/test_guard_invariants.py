@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.loop.decide import Proposer, decide
-from pytest_soak.loop.entries import decision_entry, done_entry
+from pytest_soak.loop.entries import done_entry
 from pytest_soak.loop.fold import advance
 from pytest_soak.loop.guards import GUARDS
 from pytest_soak.loop.model import Decision, Proposal, Readings, Requested
@@ -246,9 +246,9 @@ def test_a_decision_is_the_same_when_it_is_repeated_and_counts_once(
     for state, step, last, decision in zip(
         waiting, lane["steps"], lasts, drive.decisions, strict=True
     ):
-        again = decide(state, proposer_of(step, last))
+        again = decide(state, proposer_of(step, last)).decision
         assert again == decision
-        intended = advance(state, decision_entry(again))
+        intended = advance(state, again)
         if not again.changes:
             continue
         done = advance(intended, done_entry(again))

@@ -22,9 +22,9 @@ from pytest_soak.canonical import canonical_json
 from pytest_soak.lane.files import StoredFiles
 from pytest_soak.lane.hooks import proposer_of
 from pytest_soak.lane.runner import LaneRunner
-from pytest_soak.loop.entries import runtime_of, start_entry
+from pytest_soak.loop.entries import Record, record_of, runtime_of, start_entry
 from pytest_soak.loop.fold import fold
-from pytest_soak.loop.model import GUARD_ORDER, PROPOSER_FAILED, Entry
+from pytest_soak.loop.model import GUARD_ORDER, PROPOSER_FAILED
 from pytest_soak.loop.state import tuning_state
 from pytest_soak.protocol import Lane
 from pytest_soak.store import names
@@ -73,7 +73,7 @@ def run(
     *,
     tune: bool = True,
     dry_run: bool = False,
-) -> tuple[LaneRunner, tuple[Entry, ...], bytes]:
+) -> tuple[LaneRunner, tuple[Record, ...], bytes]:
     """Runs a lane; returns its runner, the entries of its journal, and their bytes."""
     profile, planned = shipped(), len(reports) + spare
     lane = Lane("lane", profile.name, "BTCUSDT", 1, 300.0, planned)
@@ -82,9 +82,10 @@ def run(
         path = Path(folder)
         atomic_write_json(path / names.RUNTIME, runtime_of(profile, values))
         journal = Journal.create(path / names.JOURNAL)
-        journal.append(
-            start_entry(lane, profile, "scripted", values, mock=False, tune=tune, dry_run=dry_run)
+        start = start_entry(
+            lane, profile, "scripted", values, mock=False, tune=tune, dry_run=dry_run
         )
+        journal.append(record_of(start))
         journal.close()
         runner = LaneRunner(
             lane,
@@ -101,7 +102,7 @@ def run(
         return runner, read_journal(written).entries, written.read_bytes()
 
 
-def check(runner: LaneRunner, entries: Sequence[Entry], iterations: int) -> None:
+def check(runner: LaneRunner, entries: Sequence[Record], iterations: int) -> None:
     assert runner.halt is None, "the lane goes on"
     assert runner.state.done == iterations
     assert runner.state == fold(entries), "I12: the state differs from the journal"

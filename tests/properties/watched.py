@@ -82,7 +82,7 @@ class WatchedLane:
         # The oracle takes over the requests of rules and rollbacks, and predicts their outcomes.
         own = {
             item.key: PlainProposal(item.key, item.delta, item.rule, item.kpis)
-            for item in decision.requested.proposals
+            for item in decision.proposed
             if proposed is None or item.rule == "ROLLBACK"
         }
         others = [

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.loop import entry_shapes, fold
-from pytest_soak.loop.model import Entry
+from pytest_soak.loop import fold, history
+from pytest_soak.loop.entries import Entry, Record, entry_of
 from pytest_soak.store import records
 from tests.sessions.conftest import Result, Sessions
 
@@ -776,17 +776,18 @@ def test_a_resumed_lane_is_read_once(soak: Sessions, monkeypatch: pytest.MonkeyP
     entries = len(first.entries())
     steps: list[str] = []
     lines: list[bytes] = []
-    problem_of, decode = entry_shapes.problem_of, records.decode
+    decode = records.decode
 
-    def counted_step(entry: Entry) -> str:
-        steps.append(entry["type"])
-        return problem_of(entry)
+    def counted_step(record: Record) -> Entry:
+        steps.append(record["type"])
+        return entry_of(record)
 
     def counted_line(line: bytes) -> dict[str, Any]:
         lines.append(line)
         return decode(line)
 
-    monkeypatch.setattr(fold, "problem_of", counted_step)
+    monkeypatch.setattr(fold, "entry_of", counted_step)
+    monkeypatch.setattr(history, "entry_of", counted_step)
     monkeypatch.setattr(records, "decode", counted_line)
     result = soak("--soak-iterations=31", *args, "--soak-resume")
     assert result.code == 0, result.out

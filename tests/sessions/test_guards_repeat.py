@@ -13,7 +13,7 @@ import pytest
 
 import pytest_soak
 from pytest_soak.lane import files, runner, runtime
-from pytest_soak.loop.entries import EntryError, start_entry
+from pytest_soak.loop.entries import EntryError, entry_of, record_of, start_entry
 from pytest_soak.loop.fold import advance, fold
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.parameters import nest, tuner_copies
@@ -48,7 +48,8 @@ def guards_of(path: Path, interval_s: float = 300.0) -> LaneState:
     profile = pytest_soak.load_profile()
     lane = Lane("step", profile.name, "none", 0, interval_s, 10 * TIMES)
     values = pytest_soak.get_all_params(pytest_soak.read_json_with_hash(path)[0])
-    return fold([start_entry(lane, profile, "none", values, mock=False, tune=True, dry_run=False)])
+    start = start_entry(lane, profile, "none", values, mock=False, tune=True, dry_run=False)
+    return fold([record_of(start)])
 
 
 @pytest.mark.parametrize(
@@ -124,11 +125,11 @@ def test_the_journal_takes_a_decision_and_its_done_once(soak: Sessions) -> None:
         if entry["type"] in ("decision", "done"):
             for _ in range(TIMES):
                 with pytest.raises(EntryError, match="once"):
-                    advance(state, entry)
+                    advance(state, entry_of(entry))
                 refused += 1
         if entry["type"] == "done":  # the whole decision again, after its done entry
             with pytest.raises(EntryError, match="once"):
-                advance(state, entries[index - 1])
+                advance(state, entry_of(entries[index - 1]))
             refused += 1
     assert refused == TIMES * (5 + 2) + 2
 

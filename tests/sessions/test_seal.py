@@ -257,10 +257,10 @@ def test_a_run_whose_files_disagree_is_not_resumed(soak: Sessions) -> None:
     entries("says lanes.seed = 1, but", lambda lines: lines[0]["lane"].update(seed=2))
     entries("says target", lambda lines: lines[0].update(target="mock"))
     entries("journal: entry 0", lambda lines: lines[0].update(values=[]))
-    entries("verdict is missing", lambda lines: lines[decision].pop("verdict"))
-    entries("must be a text, not 5", lambda lines: lines[decision].update(note=5))
-    entries("must be a whole number", lambda lines: lines[decision].update(iteration=10**400))
-    entries("outcomes must be a list", lambda lines: lines[decision].update(outcomes=10**400))
+    entries("'verdict' is missing", lambda lines: lines[decision].pop("verdict"))
+    entries("note: 5 is not a text", lambda lines: lines[decision].update(note=5))
+    entries(f"is above {2**53}", lambda lines: lines[decision].update(iteration=10**400))
+    entries("outcomes: 1000", lambda lines: lines[decision].update(outcomes=10**400))
     entries("finite number", lambda lines: lines[decision].update(values={"a": "1"}))
     assert soak(*SHORT, "--soak-resume").code == 0
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_soak.loop.entries import Record
 from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import Entry
 from pytest_soak.sealed import Inputs, LaneInputs, judge_stored, seal
 from pytest_soak.store.journal import Journal
 from pytest_soak.store.rundir import RunDirectory
@@ -18,7 +18,7 @@ VERSIONS = {"numpy": "2.4.6"}
 
 def stored_run(
     base: Path,
-    *lanes: Sequence[Entry],
+    *lanes: Sequence[Record],
     strict: bool = False,
     sealed: bool = True,
     run_id: str = "run-1",

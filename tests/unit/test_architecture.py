@@ -40,8 +40,8 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("json_types", "messages", "canonical"),
     ),
     "loop": (
-        "one iteration: pure functions over frozen dataclasses",
-        ("profile", "canonical", "shapes", "protocol", "statistics"),
+        "one iteration: pure functions over frozen objects, which are the journal's entries too",
+        ("profile", "json_types", "messages", "canonical", "protocol", "statistics"),
     ),
     "gate": (
         "windows, criteria, delta verification, recovery",

@@ -11,8 +11,9 @@ import pytest
 
 from pytest_soak.cli import main
 from pytest_soak.gate import judge_lane, judge_run
+from pytest_soak.loop.entries import Record
 from pytest_soak.loop.history import moment_of, read_history
-from pytest_soak.loop.model import Entry, Halt
+from pytest_soak.loop.model import Halt
 from pytest_soak.protocol import Lane
 from pytest_soak.report import audit, final_table, run_snapshot, snapshot, snapshot_text
 from pytest_soak.report.explain.iteration import explain_iteration
@@ -29,7 +30,7 @@ StoredRun = Callable[..., Path]
 def stored(tmp_path: Path) -> StoredRun:
     """Writes a run with the journals of lanes, as a session does; returns its directory."""
 
-    def write(*lanes: Sequence[Entry], strict: bool = False, sealed: bool = True) -> Path:
+    def write(*lanes: Sequence[Record], strict: bool = False, sealed: bool = True) -> Path:
         return stored_run(tmp_path / "soak", *lanes, strict=strict, sealed=sealed)
 
     return write

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 import pytest
@@ -31,6 +33,22 @@ class Ends(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high: Finite | None = None
 
 
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    low: Finite
+    also: tuple[str, ...] = ()
+
+
+class Counts(TypedDict):
+    rows: Whole
+    others: NotRequired[dict[str, Whole]]
+
+
 class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     count: Count = 1
@@ -50,6 +68,9 @@ class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     when: str | tuple[str, ...] | Ends = ""
     note: Any = None
     part: Ends | msgspec.UnsetType = msgspec.UNSET
+    plain: tuple[Plain, ...] = ()
+    counts: Counts | None = None
+    colour: Colour = Colour.RED
 
 
 class Begin(msgspec.Struct, tag_field="type", tag="begin"):
@@ -101,6 +122,15 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"when": ["a", 5]}, "when.1: 5 is not a text"),
     ({"when": {"low": None}}, "when.low: null is not a finite number"),
     ({"part": None}, "part: null is not a mapping"),
+    ({"plain": [{}]}, "plain.0: 'low' is missing; it has low"),
+    ({"plain": [{"low": 1}, {"low": "x"}]}, "plain.1.low: 'x' is not a finite number"),
+    ({"plain": [{"low": 1, "also": [1]}]}, "plain.0.also.0: 1 is not a text"),
+    ({"plain": [3]}, "plain.0: 3 is not a mapping"),
+    ({"counts": {}}, "counts: 'rows' is missing; it has rows"),
+    ({"counts": []}, "counts: a list is not a mapping"),
+    ({"counts": {"rows": 1, "others": {"a": "1"}}}, "counts.others.a: '1' is not a finite number"),
+    ({"colour": "rde"}, "colour: 'rde' is none of 'red', 'blue'; did you mean 'red'?"),
+    ({"colour": None}, "colour: null is none of 'red', 'blue'"),
 ]
 
 
@@ -118,6 +148,10 @@ def test_a_fault_names_place_value_and_what_would_be_right(
 def test_a_right_value_is_the_object() -> None:
     assert converted({"name": "a", "for": 3, "at": [2], "width": 10**300}, Thing) == Thing(
         name="a", lasts=3, at=(2,), width=1e300
+    )
+    value = {"name": "a", "plain": [{"low": 1}], "counts": {"rows": 2}, "colour": "blue"}
+    assert converted(value, Thing) == Thing(
+        name="a", plain=(Plain(1.0),), counts={"rows": 2}, colour=Colour.BLUE
     )
 
 
@@ -158,9 +192,11 @@ scalars = (
     st.none()
     | st.booleans()
     | st.integers(-3, 3)
-    | st.sampled_from([10**400, 2**60, math.nan, math.inf, 0.5, 3.0, "a", "run", "up", "A", "a\n"])
+    | st.sampled_from(
+        [10**400, 2**60, math.nan, math.inf, 0.5, 3.0, "a", "run", "up", "red", "A", "a\n"]
+    )
 )
-keys = st.sampled_from(["low", "high", "a", "A", "x" * 70])
+keys = st.sampled_from(["low", "high", "also", "rows", "others", "a", "A", "x" * 70])
 values = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),

@@ -14,8 +14,8 @@ import pytest
 
 from pytest_soak.cli import main
 from pytest_soak.gate.criteria import CriterionResult
-from pytest_soak.loop.entries import halt_entry, plan_entry
-from pytest_soak.loop.model import Entry, Halt, Verdict
+from pytest_soak.loop.entries import Plan, Record, record_of
+from pytest_soak.loop.model import Halt, Verdict
 from pytest_soak.references import read_references, reference_for
 from pytest_soak.sealed import Inputs, LaneInputs, NotSealed, SealError, check_seal, read_seal
 from pytest_soak.store.atomic import atomic_write_json
@@ -47,7 +47,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 
 @pytest.fixture(scope="module")
-def passing() -> list[Entry]:
+def passing() -> list[Record]:
     return decided_entries()
 
 
@@ -59,7 +59,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def test_what_was_judged_comes_back_from_the_seal(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     inputs = {LANE: LaneInputs(criteria=(FAILED_HOOK,), lost="test_a.py::test_a[x/0003]")}
     path = stored_run(tmp_path, passing, inputs=inputs)
@@ -73,9 +73,9 @@ def test_what_was_judged_comes_back_from_the_seal(
 
 
 def test_the_reference_comes_back_with_its_run_and_lane(
-    tmp_path: Path, passing: list[Entry]
+    tmp_path: Path, passing: list[Record]
 ) -> None:
-    quiet: list[Entry] = [{**passing[0], "tune": False}, *passing[1:]]
+    quiet: list[Record] = [{**passing[0], "tune": False}, *passing[1:]]
     noise = stored_run(tmp_path / "aa", quiet, run_id="aa-run", tune=False)
     history = read_lane(RunDirectory.open(noise), LANE).history
     reference = reference_for(history.lane, history.profile, "mock", read_references(noise))
@@ -87,7 +87,7 @@ def test_the_reference_comes_back_with_its_run_and_lane(
     check_seal(run, read_lanes(run), read_seal(run))
 
 
-def test_the_last_judgement_counts(tmp_path: Path, passing: list[Entry], cli: Cli) -> None:
+def test_the_last_judgement_counts(tmp_path: Path, passing: list[Record], cli: Cli) -> None:
     path = stored_run(tmp_path, passing)
     assert cli("gate", path)[0] == 0
     seal_run(path, Inputs(mock=True, lanes={LANE: LaneInputs(criteria=(FAILED_HOOK,))}))
@@ -107,7 +107,7 @@ def test_the_last_judgement_counts(tmp_path: Path, passing: list[Entry], cli: Cl
 
 @pytest.mark.parametrize("command", ["gate", "verify", "snapshot", "audit", "explain"])
 def test_commands_write_nothing(
-    tmp_path: Path, passing: list[Entry], cli: Cli, command: str
+    tmp_path: Path, passing: list[Record], cli: Cli, command: str
 ) -> None:
     path = stored_run(tmp_path, passing)
     before = {item: item.read_bytes() for item in path.rglob("*") if item.is_file()}
@@ -116,7 +116,7 @@ def test_commands_write_nothing(
 
 
 def test_a_run_without_a_seal_shows_its_figures_and_is_no_pass(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     path = stored_run(tmp_path, passing, sealed=False)
     code, out, error = cli("gate", path)
@@ -139,7 +139,7 @@ def test_a_run_without_a_seal_shows_its_figures_and_is_no_pass(
 
 
 def test_unsealed_judges_the_journals_alone_and_says_so(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     inputs = {LANE: LaneInputs(criteria=(FAILED_HOOK,))}
     path = stored_run(tmp_path, passing, inputs=inputs)
@@ -165,7 +165,7 @@ def test_unsealed_fails_what_did_not_end(tmp_path: Path, cli: Cli) -> None:
 
 
 def test_other_commands_work_without_a_seal_and_say_so(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     path = stored_run(tmp_path, passing, sealed=False)
     code, out, _ = cli("audit", path)
@@ -189,7 +189,7 @@ def test_other_commands_work_without_a_seal_and_say_so(
     ],
 )
 def test_the_state_of_a_run_is_named(
-    tmp_path: Path, cli: Cli, entries: Callable[[], list[Entry]], state: str
+    tmp_path: Path, cli: Cli, entries: Callable[[], list[Record]], state: str
 ) -> None:
     path = stored_run(tmp_path, entries(), sealed=False)
     assert cli("gate", path)[1].startswith(f"state: {state}, not judged")
@@ -213,7 +213,7 @@ def test_a_torn_line_is_reported(tmp_path: Path, cli: Cli) -> None:
 
 
 def test_a_damaged_last_line_of_a_sealed_journal(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     path = stored_run(tmp_path, passing)
     journal = path / "journal.jsonl"
@@ -226,7 +226,7 @@ def test_a_damaged_last_line_of_a_sealed_journal(
 
 
 def test_the_journal_of_a_run_with_the_same_settings(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     path = stored_run(tmp_path, passing)
     better = decided_entries(net=3.9)
@@ -247,7 +247,7 @@ def test_a_run_that_went_on_after_its_seal(tmp_path: Path, cli: Cli) -> None:
 
 
 def test_a_resumed_run_is_not_what_was_sealed(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     path = stored_run(tmp_path, passing)
     edit(path, lambda run: run.update(resumed=1))
@@ -257,7 +257,7 @@ def test_a_resumed_run_is_not_what_was_sealed(
 
 
 def test_the_seal_of_another_run_with_the_same_journal(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     inputs = {LANE: LaneInputs(criteria=(FAILED_HOOK,))}
     failed = stored_run(tmp_path / "a", passing, run_id="failed", inputs=inputs)
@@ -269,7 +269,7 @@ def test_the_seal_of_another_run_with_the_same_journal(
 
 
 def test_a_seal_whose_verdict_does_not_follow(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     path = stored_run(tmp_path, passing)
     (record,) = read_records(path / "judgement.jsonl", "seal", "").entries
@@ -298,7 +298,7 @@ def test_a_seal_whose_verdict_does_not_follow(
     ],
 )
 def test_an_odd_seal_with_a_right_checksum(
-    tmp_path: Path, passing: list[Entry], cli: Cli, change: dict[str, Any]
+    tmp_path: Path, passing: list[Record], cli: Cli, change: dict[str, Any]
 ) -> None:
     path = stored_run(tmp_path, passing)
     (record,) = read_records(path / "judgement.jsonl", "seal", "").entries
@@ -310,7 +310,7 @@ def test_an_odd_seal_with_a_right_checksum(
 
 
 @pytest.mark.parametrize("planted", ["directory", "fifo", "link", "empty", "text"])
-def test_what_is_no_seal(tmp_path: Path, passing: list[Entry], cli: Cli, planted: str) -> None:
+def test_what_is_no_seal(tmp_path: Path, passing: list[Record], cli: Cli, planted: str) -> None:
     path = stored_run(tmp_path, passing)
     seal = path / "judgement.jsonl"
     (path / "elsewhere").write_bytes(seal.read_bytes())
@@ -332,7 +332,7 @@ def test_what_is_no_seal(tmp_path: Path, passing: list[Entry], cli: Cli, planted
 
 
 def test_an_option_of_the_sessions_own_is_no_what_if(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     path = stored_run(tmp_path, passing, strict=True)
     assert cli("gate", path) == cli("gate", path, "--strict") == cli("gate", path, "--mock")
@@ -354,8 +354,8 @@ def test_a_what_if_is_labelled_and_shows_both_answers(tmp_path: Path, cli: Cli) 
     assert code == 1
 
 
-def test_another_reference_is_a_what_if(tmp_path: Path, passing: list[Entry], cli: Cli) -> None:
-    quiet: list[Entry] = [{**passing[0], "tune": False}, *passing[1:]]
+def test_another_reference_is_a_what_if(tmp_path: Path, passing: list[Record], cli: Cli) -> None:
+    quiet: list[Record] = [{**passing[0], "tune": False}, *passing[1:]]
     noise = stored_run(tmp_path / "aa", quiet, tune=False)
     path = stored_run(tmp_path / "b", decided_entries(12))
     code, out, _ = cli("gate", path, "--reference", str(noise))
@@ -412,7 +412,7 @@ def test_a_lane_that_did_not_begin_is_no_error_while_it_runs(running: Path, cli:
     assert json.loads(cli("gate", running, "--json")[1])["lanes"] == []
 
 
-def test_the_run_before_is_not_running(tmp_path: Path, passing: list[Entry], cli: Cli) -> None:
+def test_the_run_before_is_not_running(tmp_path: Path, passing: list[Record], cli: Cli) -> None:
     """A session has locked the directory, and has not created its own run yet."""
     path = stored_run(tmp_path, passing)
     with DirectoryLock.acquire(tmp_path, "run-2"):
@@ -422,7 +422,7 @@ def test_the_run_before_is_not_running(tmp_path: Path, passing: list[Entry], cli
         assert cli("gate", old)[0] == 0
 
 
-def test_a_dead_holder_is_none(tmp_path: Path, passing: list[Entry], cli: Cli) -> None:
+def test_a_dead_holder_is_none(tmp_path: Path, passing: list[Record], cli: Cli) -> None:
     path = stored_run(tmp_path, passing)
     with DirectoryLock.acquire(tmp_path, "run-1") as lock:
         holder = (tmp_path / ".lock-holder.json").read_bytes()
@@ -457,7 +457,7 @@ def test_a_dead_holder_is_none(tmp_path: Path, passing: list[Entry], cli: Cli) -
 @pytest.mark.parametrize("options", [(), ("--unsealed",)])
 def test_run_json_and_journal_agree_or_are_refused(
     tmp_path: Path,
-    passing: list[Entry],
+    passing: list[Record],
     cli: Cli,
     options: tuple[str, ...],
     change: dict[str, Any],
@@ -475,7 +475,7 @@ def test_run_json_and_journal_agree_or_are_refused(
     ("name", "value"), [("id", "other-1"), ("profile", "S1"), ("symbol", "ETHUSDT"), ("seed", 2)]
 )
 def test_a_lane_of_another_name_is_refused(
-    tmp_path: Path, passing: list[Entry], cli: Cli, name: str, value: object
+    tmp_path: Path, passing: list[Record], cli: Cli, name: str, value: object
 ) -> None:
     path = stored_run(tmp_path, passing)
     edit(path, lambda run: run["lanes"][0].update({name: value}))
@@ -484,8 +484,8 @@ def test_a_lane_of_another_name_is_refused(
     assert f"says lanes.{name} = {value!r}, but" in error
 
 
-def test_a_journal_cut_before_its_plan(tmp_path: Path, passing: list[Entry], cli: Cli) -> None:
-    longer = [*passing, plan_entry(48)]
+def test_a_journal_cut_before_its_plan(tmp_path: Path, passing: list[Record], cli: Cli) -> None:
+    longer = [*passing, record_of(Plan(48))]
     path = stored_run(tmp_path, longer, sealed=False)
     assert "24 of 48" in cli("gate", path)[1]
     write_journal(path / "journal.jsonl", passing)
@@ -495,17 +495,17 @@ def test_a_journal_cut_before_its_plan(tmp_path: Path, passing: list[Entry], cli
 
 
 def test_a_session_killed_between_plan_and_run_json_is_readable(
-    tmp_path: Path, passing: list[Entry], cli: Cli
+    tmp_path: Path, passing: list[Record], cli: Cli
 ) -> None:
     path = stored_run(tmp_path, passing)
-    write_journal(path / "journal.jsonl", [*passing, plan_entry(48)])
+    write_journal(path / "journal.jsonl", [*passing, record_of(Plan(48))])
     code, out, _ = cli("gate", path)
     assert code == 2
     assert out.startswith("state: interrupted")
     assert cli("gate", path, "--unsealed")[0] == 1
 
 
-def test_lanes_cut_from_run_json(tmp_path: Path, passing: list[Entry], cli: Cli) -> None:
+def test_lanes_cut_from_run_json(tmp_path: Path, passing: list[Record], cli: Cli) -> None:
     path = stored_run(tmp_path, passing, decided_entries(lane_id="bad-1", net=1.0))
     assert cli("gate", path)[0] == 1
     edit(path, lambda run: run["lanes"].pop())
@@ -546,8 +546,8 @@ def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
 def test_an_odd_value_in_an_entry_raises_in_no_command(tmp_path: Path, cli: Cli, kind: str) -> None:
     entries = [
         *decided_entries(9, planned=24),
-        {"seq": 0, **plan_entry(12)},
-        {"seq": 0, **halt_entry(Halt(10, "error", "no feed"))},
+        {"seq": 0, **record_of(Plan(12))},
+        {"seq": 0, **record_of(Halt(10, "error", "no feed"))},
     ]
     place, entry = next(
         (place, json.loads(json.dumps(item)))
@@ -574,16 +574,16 @@ def test_an_odd_value_in_an_entry_raises_in_no_command(tmp_path: Path, cli: Cli,
 @pytest.mark.parametrize(
     ("way", "odd", "words"),
     [
-        (("note",), 5, "note must be a text, not 5"),
-        (("reasons",), [5], "reasons[0] must be a text, not 5"),
-        (("rules",), [None], "rules[0] must be a text, not None"),
-        (("withheld",), {"a": 5}, "withheld.a must be a text, not 5"),
-        (("outcomes", 0, "note"), 5, "outcomes[0].note must be a text, not 5"),
-        (("outcomes", 0, "applied"), "1", "outcomes[0].applied must be a finite number, not '1'"),
-        (("proposed", 0, "kpis"), "net", "proposed[0].kpis must be a list, not 'net'"),
-        (("values", "tail_age_ms"), 10**400, "tail_age_ms must be a finite number, not a huge"),
-        (("iteration",), 10**400, "iteration must be a whole number, not a huge integer"),
-        (("large",), "no", "large must be true or false, not 'no'"),
+        (("note",), 5, "note: 5 is not a text"),
+        (("reasons",), [5], "reasons.0: 5 is not a text"),
+        (("rules",), [None], "rules.0: null is not a text"),
+        (("withheld",), {"a": 5}, "withheld.a: 5 is not a text"),
+        (("outcomes", 0, "note"), 5, "outcomes.0.note: 5 is not a text"),
+        (("outcomes", 0, "applied"), "1", "outcomes.0.applied: '1' is not a finite number"),
+        (("proposed", 0, "kpis"), "net", "proposed.0.kpis: 'net' is not a list"),
+        (("values", "tail_age_ms"), 10**400, "values.tail_age_ms: 1000"),
+        (("iteration",), 10**400, "iteration: 1000"),
+        (("large",), "no", "large: 'no' is neither true nor false"),
     ],
 )
 def test_an_odd_value_is_named_by_every_command(
@@ -609,7 +609,7 @@ def test_a_missing_field_is_named(tmp_path: Path, cli: Cli, missing: str) -> Non
     write_journal(path / "journal.jsonl", [*entries[:place], entry, *entries[place + 1 :]])
     code, _, error = cli("gate", path)
     assert code == 2
-    assert f"{missing} is missing" in error
+    assert f"'{missing}' is missing" in error
 
 
 def test_a_huge_integer_that_a_proposer_gave_is_a_text(tmp_path: Path, cli: Cli) -> None:
@@ -630,7 +630,7 @@ def test_a_huge_integer_that_a_proposer_gave_is_a_text(tmp_path: Path, cli: Cli)
 
 
 def test_a_seal_that_cannot_be_read_is_not_written_over(
-    tmp_path: Path, passing: list[Entry]
+    tmp_path: Path, passing: list[Record]
 ) -> None:
     path = stored_run(tmp_path, passing)
     (path / "judgement.jsonl").write_bytes(b"damaged\n" * 3)
@@ -639,13 +639,13 @@ def test_a_seal_that_cannot_be_read_is_not_written_over(
     assert (path / "judgement.jsonl").read_bytes() == b"damaged\n" * 3
 
 
-def test_no_seal_is_not_sealed(tmp_path: Path, passing: list[Entry]) -> None:
+def test_no_seal_is_not_sealed(tmp_path: Path, passing: list[Record]) -> None:
     run = RunDirectory.open(stored_run(tmp_path, passing, sealed=False))
     with pytest.raises(NotSealed):
         read_seal(run)
 
 
-def test_verdicts_of_a_seal_are_checked_lane_by_lane(tmp_path: Path, passing: list[Entry]) -> None:
+def test_verdicts_of_a_seal_are_checked_lane_by_lane(tmp_path: Path, passing: list[Record]) -> None:
     path = stored_run(tmp_path, passing, decided_entries(lane_id="bad-1", net=1.0))
     run = RunDirectory.open(path)
     sealed = read_seal(run)

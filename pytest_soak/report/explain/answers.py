@@ -34,22 +34,22 @@ _COLUMN = 24
 
 def answers(state: LaneState, observed: Iteration, decision: Decision) -> list[str]:
     """Each parameter for which a change was requested: request, headroom, withheld, answer."""
-    requested, headrooms = decision.requested, headroom_of(state)
+    headrooms = headroom_of(state)
     outcomes = {outcome.key: outcome for outcome in decision.outcomes}
     requests = _requests(state, observed, decision)
     lines: list[str] = []
-    for key in sorted({*requests, *requested.withheld, *outcomes}):
+    for key in sorted({*requests, *decision.withheld, *outcomes}):
         parameter, outcome = state.profile.parameters.get(key), outcomes.get(key)
         at = "no such parameter"
         if parameter is not None:
             at = with_unit(state.values[key], parameter.unit)
         facts = [
             ("requested", "; ".join(requests.get(key, ()))),
-            *(("conflict", text) for text in _overruled(requested.overruled, key)),
+            *(("conflict", text) for text in _overruled(decision.overruled, key)),
             ("headroom", _headroom(headrooms[key]) if key in headrooms else ""),
             (
                 "withheld",
-                _withheld(requested.withheld[key], outcome) if key in requested.withheld else "",
+                _withheld(decision.withheld[key], outcome) if key in decision.withheld else "",
             ),
             ("answer", "" if outcome is None else _answer(outcome, dry=decision.dry_run)),
         ]
@@ -62,8 +62,8 @@ def answers(state: LaneState, observed: Iteration, decision: Decision) -> list[s
 def _requests(state: LaneState, observed: Iteration, decision: Decision) -> dict[str, list[str]]:
     """Parameter to its requests with their sources, before headroom reduces them."""
     requests: dict[str, list[str]] = {}
-    if not decision.requested.by_rules:
-        for proposal in decision.requested.proposals:
+    if not decision.by_rules:
+        for proposal in decision.proposed:
             if proposal.rule != ROLLBACK:
                 basis = f" (based on {listed(proposal.kpis)})" if proposal.kpis else ""
                 text = f"{proposal.rule or HOOK} {change(proposal.delta)}{basis}"

@@ -238,7 +238,7 @@ def _velocity_text(state: LaneState) -> str:
 def _rules(state: LaneState, observed: Iteration, decision: Decision | None) -> list[str]:
     if not state.tune:
         return labelled("not used", "the tuner is off")
-    if decision is not None and not decision.requested.by_rules:
+    if decision is not None and not decision.by_rules:
         return labelled("not used", f"{HOOK} {_hook_answer(decision)}")
     lines = []
     views = rule_views(state, observed.readings)
@@ -253,9 +253,9 @@ def _rules(state: LaneState, observed: Iteration, decision: Decision | None) -> 
 def _hook_answer(decision: Decision) -> str:
     if PROPOSER_FAILED in decision.note:
         return "was called instead and failed, so nothing is proposed"
-    if all(proposal.rule == ROLLBACK for proposal in decision.requested.proposals):
+    if all(proposal.rule == ROLLBACK for proposal in decision.proposed):
         return "was called instead and proposed nothing"
-    names = [name for name in decision.requested.rules if name != ROLLBACK]
+    names = [name for name in decision.rules if name != ROLLBACK]
     return f"proposed instead, {f'as {listed(names)}' if names else 'without a rule name'}"
 
 

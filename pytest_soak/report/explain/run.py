@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_soak.loop.entries import Record
 from pytest_soak.loop.headroom import is_pinned
-from pytest_soak.loop.model import GUARD_ORDER, Attribution, Entry, Verdict
+from pytest_soak.loop.model import GUARD_ORDER, Attribution, Verdict
 from pytest_soak.loop.state import EXTERNAL
 from pytest_soak.profile.model import Parameter, Profile
 from pytest_soak.report.explain.answers import attribution_text
@@ -41,12 +42,12 @@ _SAME = 1e-9
 """Part of a range within which steps count as equal, and a value as on its bound."""
 
 
-def explain_run(entries: Sequence[Entry]) -> str:
+def explain_run(journal: Sequence[Record]) -> str:
     """What happened in one lane and why, from the entries of its journal.
 
     Raises ``loop.entries.EntryError`` for entries that are no journal.
     """
-    story = Story.of(entries)
+    story = Story.of(journal)
     lines = [*_header(story), *_moved(story), *_still(story), *_left_out(story)]
     lines += ["", "--iteration N shows the rules and the guards' answers of one iteration."]
     return "\n".join(lines) + "\n"

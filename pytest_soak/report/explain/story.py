@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pytest_soak.loop.entries import decision_from_entry
+from pytest_soak.loop.entries import Edit, Record
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import Transition, transitions
-from pytest_soak.loop.model import Attribution, Decision, Entry, Iteration, Outcome, Verdict
+from pytest_soak.loop.model import Attribution, Decision, Iteration, Outcome, Verdict
 from pytest_soak.loop.rollback import ROLLBACK, pending_after
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import EXTERNAL, LaneState
@@ -84,29 +84,30 @@ class Story:
     """Scenario to the iterations in which it fired."""
 
     @classmethod
-    def of(cls, entries: Sequence[Entry]) -> Story:
+    def of(cls, journal: Sequence[Record]) -> Story:
         """The story of a whole journal. Raises ``loop.entries.EntryError``."""
-        story = cls(fold(entries[:1]))
-        for transition in transitions(entries):
+        story = cls(fold(journal[:1]))
+        for transition in transitions(journal):
             story.add(transition)
         return story
 
     def add(self, transition: Transition) -> None:
         """One more entry."""
         self.state = transition.after
-        if transition.entry["type"] == "external":
-            self._edited(transition)
-        elif transition.entry["type"] == "decision":
+        entry = transition.entry
+        if isinstance(entry, Edit):
+            self._edited(transition, entry)
+        elif isinstance(entry, Decision):
             if transition.before.observed is not None:
                 self._observed(transition.before.observed)
-            self._decided(transition.before, decision_from_entry(transition.entry))
+            self._decided(transition.before, entry)
 
-    def _edited(self, transition: Transition) -> None:
+    def _edited(self, transition: Transition, edit: Edit) -> None:
         observed = transition.after.observed
         number = transition.after.next_iteration if observed is None else observed.number
         why = f"edited by hand {'before' if observed is None else 'during'} iteration {number}"
-        for key, (old, new) in sorted(transition.entry["keys"].items()):
-            self.steps[key].append(Step(number, float(old), float(new), EXTERNAL, reason=why))
+        for key, (old, new) in sorted(edit.keys.items()):
+            self.steps[key].append(Step(number, old, new, EXTERNAL, reason=why))
 
     def _observed(self, observed: Iteration) -> None:
         for name in dict.fromkeys(fired.name for fired in fired_in(observed)):
@@ -123,9 +124,9 @@ class Story:
             self.notes[decision.note].append(number)
         for attribution in decision.attributed:
             self.attributions[attribution.iteration, attribution.rule] = attribution
-        for name in decision.requested.waiting:
+        for name in decision.waiting:
             self.waits[name].append(number)
-        by_hook = state.tune and not decision.requested.by_rules
+        by_hook = state.tune and not decision.by_rules
         if by_hook:
             self.by_hook.append(number)
         self._leave_out(decision)
@@ -144,7 +145,7 @@ class Story:
     def _leave_out(self, decision: Decision) -> None:
         proposed = {outcome.key for outcome in decision.outcomes}
         moved = {outcome.key for outcome in decision.outcomes if outcome.outcome != "SKIPPED"}
-        for key, reason in decision.requested.withheld.items():
+        for key, reason in decision.withheld.items():
             if key in moved and _is_suspension(reason):
                 continue  # another rule moved the key, and nothing of that move was withheld
             what = "withheld in part" if key in proposed else "withheld"
@@ -170,7 +171,7 @@ def _kind(decision: Decision) -> str:
         return "with a change that was not applied"
     if decision.outcomes:
         return "with every proposal refused"
-    return "with every request withheld" if decision.requested.withheld else "without a request"
+    return "with every request withheld" if decision.withheld else "without a request"
 
 
 def _step(state: LaneState, decision: Decision, outcome: Outcome, *, by_hook: bool) -> Step:
@@ -180,7 +181,7 @@ def _step(state: LaneState, decision: Decision, outcome: Outcome, *, by_hook: bo
         pending = pending_after(state, decision.attributed).get(outcome.key)
         why = "the change before hurt" if pending is None else rollback_cause(pending)
         return Step(number, before, after, "ROLLBACK", rule, reason=why)
-    withheld = decision.requested.withheld.get(outcome.key, "")
+    withheld = decision.withheld.get(outcome.key, "")
     return Step(
         iteration=number,
         before=before,
@@ -204,7 +205,7 @@ def _basis(
     rule = next((rule for rule in state.profile.rules if rule.name == outcome.rule), None)
     if rule is not None and not by_hook:
         return rule_view(rule, state, readings).parts
-    proposals = [item for item in decision.requested.proposals if item.key == outcome.key]
+    proposals = [item for item in decision.proposed if item.key == outcome.key]
     kpis = {kpi for proposal in proposals for kpi in proposal.kpis}
     return tuple(
         Part(kpi, "", (), reading.usable, reading.usable, True, True, aimed=True)

@@ -21,6 +21,7 @@ from pytest_soak.loop.model import (
     Requested,
     Verdict,
 )
+from pytest_soak.loop.state import evolved
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.protocol import Lane
@@ -44,15 +45,15 @@ def steady() -> Profile:
 
 
 def applied(key: str, delta: float, rule: str = "MAKER_BOOST") -> Outcome:
-    return Outcome(key, "APPLIED", delta, delta, None, None, rule=rule)
+    return Outcome(key, "APPLIED", delta, delta, None, None, "", (), "", rule)
 
 
 def clipped(key: str, delta: float, applied: float, reason: str = "velocity") -> Outcome:
-    return Outcome(key, "CLIPPED", delta, applied, None, None, reason, rule="MAKER_BOOST")
+    return Outcome(key, "CLIPPED", delta, applied, None, None, reason, (), "", "MAKER_BOOST")
 
 
 def skipped(key: str, delta: Any, reason: str = "velocity", note: str = "") -> Outcome:
-    return Outcome(key, "SKIPPED", delta, 0.0, None, None, reason, note=note, rule="MAKER_BOOST")
+    return Outcome(key, "SKIPPED", delta, 0.0, None, None, reason, (), note, "MAKER_BOOST")
 
 
 def noise(n: int, phi: float, rng: random.Random) -> list[float]:
@@ -104,7 +105,7 @@ def make_history(
                 state_hash=decision.old_hash,
                 readings=_readings(number - 1, {**GOOD, **(kpis or {})}),
                 report={},
-                decision=replace(decision, verdict=verdict),
+                decision=evolved(decision, verdict=verdict),
                 verdict=verdict,
                 reasons=() if verdict is Verdict.PASS else ("net_bps 1.5 < 2",),
             )
@@ -126,7 +127,7 @@ def with_decision(history: History, number: int, **changes: Any) -> History:
     """``history`` with fields of one decision replaced."""
     decision = history.iterations[number - 1].decision
     assert decision is not None
-    return with_iteration(history, number, decision=replace(decision, **changes))
+    return with_iteration(history, number, decision=evolved(decision, **changes))
 
 
 def _readings(index: int, kpis: Kpis) -> dict[str, Reading]:
@@ -166,12 +167,21 @@ def _decision(
         iteration=number,
         verdict=Verdict.PASS,
         reasons=(),
-        requested=requested,
+        by_rules=requested.by_rules,
+        rules=requested.rules,
+        proposed=requested.proposals,
+        requested=requested.deltas,
+        withheld=requested.withheld,
+        waiting=requested.waiting,
+        overruled=requested.overruled,
+        stopped=requested.stopped,
         outcomes=tuple(sorted(moved, key=lambda item: item.key)),
         panic=panic,
         values=after,
         old_hash=old,
         state_hash=new,
         signature=new[:16] if new != old and panic is None else None,
+        large=False,
         dry_run=dry_run,
+        note="",
     )

@@ -192,9 +192,9 @@ def test_an_outcome_that_does_not_add_up_fails(changes: dict[str, object], text:
 
 def test_a_proposal_without_an_outcome_fails() -> None:
     history = make_history(outcomes=BOOST)
-    requested = decision_of(history, 3).requested
-    more = (*requested.proposals, Proposal("tail_age_ms", 50.0, "LATENCY_HARD"))
-    report = verified(with_decision(history, 3, requested=replace(requested, proposals=more)))
+    proposed = decision_of(history, 3).proposed
+    more = (*proposed, Proposal("tail_age_ms", 50.0, "LATENCY_HARD"))
+    report = verified(with_decision(history, 3, proposed=more))
     assert report.fail == 1
     assert report.explained_ratio == pytest.approx(2 / 3)
     assert "it has no outcome" in report.failures[0]

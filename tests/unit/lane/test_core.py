@@ -8,31 +8,31 @@ from pytest_soak.lane.core import LaneCore
 from pytest_soak.lane.files import NoFiles
 from pytest_soak.lane.run import lane_of
 from pytest_soak.lane.runner import LaneRunner
-from pytest_soak.loop.entries import runtime_of, start_entry
-from pytest_soak.loop.fold import fold
-from pytest_soak.loop.model import Entry, Halt
+from pytest_soak.loop.entries import Entry, Start, record_of, runtime_of, start_entry
+from pytest_soak.loop.fold import fold, started
+from pytest_soak.loop.model import Halt
 from pytest_soak.targets.mock import make_mock
 from tests.unit.loop.lanes import edge_report, proposing, shipped, starts
 
 pytestmark = pytest.mark.smoke
 
 
-def start(iterations: int = 10, *, mock: bool = False) -> Entry:
+def start(iterations: int = 10, *, mock: bool = False) -> Start:
     profile = shipped()
     lane = lane_of(profile, iterations, 1)
     return start_entry(lane, profile, "mock", starts(profile), mock=mock, tune=True, dry_run=False)
 
 
 def test_a_step_changes_nothing_until_its_entry_is_taken() -> None:
-    core = LaneCore.of([start()])
+    core = LaneCore(started(start()))
     before = core.state
     observation = core.observe(edge_report())
     assert core.state is before
     assert before.observed is None
     observed = core.after(observation)
-    decision = observed.decide(proposing(tail_age_ms=5.0))
+    decision = observed.decide(proposing(tail_age_ms=5.0)).decision
     assert observed.state.intent is None
-    intended = observed.after(observed.decided(decision))
+    intended = observed.after(decision)
     assert intended.state.intent == decision
     assert intended.state.values == before.values
     settled = intended.after(intended.done())
@@ -41,11 +41,11 @@ def test_a_step_changes_nothing_until_its_entry_is_taken() -> None:
 
 
 def test_the_entries_alone_give_the_same_state() -> None:
-    core, journal = LaneCore.of([start()]), [start()]
+    core, journal = LaneCore(started(start())), [record_of(start())]
 
     def take(*lines: Entry) -> None:
         nonlocal core
-        journal.extend(lines)
+        journal.extend(map(record_of, lines))
         core = core.after(*lines)
 
     take(core.observe(edge_report()))
@@ -62,7 +62,7 @@ def test_the_entries_alone_give_the_same_state() -> None:
 
 
 def test_steps_out_of_order_are_refused() -> None:
-    core = LaneCore.of([start()])
+    core = LaneCore(started(start()))
     with pytest.raises(ValueError, match="no decision is due"):
         core.decide()
     with pytest.raises(ValueError, match="no decision is pending"):
@@ -75,16 +75,16 @@ def test_steps_out_of_order_are_refused() -> None:
 def test_a_runner_without_files_appends_what_the_core_gives() -> None:
     first = start(6, mock=True)
     files = NoFiles(first)
-    runner = LaneRunner(LaneCore.of([first]).state.lane, files, make_mock)
-    target, core, journal = make_mock(runner.lane), LaneCore.of([first]), [first]
+    runner = LaneRunner(LaneCore(started(first)).state.lane, files, make_mock)
+    target, core, journal = make_mock(runner.lane), LaneCore(started(first)), [record_of(first)]
     for number in range(1, 7):
         runner.observe(number)
         runner.decide({}, ())
         report = target.run(number, runtime_of(core.state.profile, core.state.values))
-        lines = [core.observe(report)]
+        lines: list[Entry] = [core.observe(report)]
         core = core.after(*lines)
         _, decided = core.complete()
         core = core.after(*decided)
-        journal += [*lines, *decided]
+        journal += map(record_of, [*lines, *decided])
     assert files.journal == journal
     assert runner.state == core.state

@@ -75,7 +75,7 @@ def check_values(drive: Drive) -> None:
 
 def check_outcomes(drive: Drive, iteration: Iteration, decision: Decision) -> None:
     """I4, I5, I14, and the meaning of APPLIED, CLIPPED and SKIPPED."""
-    proposed = {proposal.key for proposal in decision.requested.proposals}
+    proposed = {proposal.key for proposal in decision.proposed}
     keys = [outcome.key for outcome in decision.outcomes]
     assert keys == sorted(proposed), "I4: one outcome for every proposed key"
     words = [outcome.outcome for outcome in decision.outcomes]
@@ -105,7 +105,7 @@ def check_outcomes(drive: Drive, iteration: Iteration, decision: Decision) -> No
         assert abs(outcome.applied) >= share * abs(outcome.proposed) - slack
         assert abs(outcome.applied) <= abs(outcome.proposed) + slack
         assert bool(outcome.reason) == (outcome.outcome == "CLIPPED")
-        for proposal in decision.requested.proposals:
+        for proposal in decision.proposed:
             if proposal.key == outcome.key:
                 for kpi in proposal.kpis:
                     reading = iteration.readings.get(kpi)

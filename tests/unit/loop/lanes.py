@@ -10,7 +10,7 @@ from typing import Any
 from pytest_soak.canonical import canonical_json
 from pytest_soak.lane.core import LaneCore
 from pytest_soak.loop.decide import Proposer
-from pytest_soak.loop.entries import start_entry
+from pytest_soak.loop.entries import Entry, entry_of, record_of, start_entry
 from pytest_soak.loop.model import Decision, Halt, Outcome, Proposal, Requested
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.build import build
@@ -99,18 +99,19 @@ class Drive:
         start = start_entry(
             lane, profile, "mock", flat, scenarios, mock=mock, tune=tune, dry_run=dry_run
         )
-        self.entries: list[dict[str, Any]] = [as_written(start)]
+        self.entries: list[dict[str, Any]] = [as_written(record_of(start))]
         self.states: list[LaneState] = [LaneCore.of(self.entries).state]
         self.decisions: list[Decision] = []
+        self.logs: list[tuple[str, ...]] = []
 
     @classmethod
     def replayed(cls, entries: Sequence[Mapping[str, Any]]) -> Drive:
         """The lane of a journal, entry by entry, as the invariants need it."""
         drive = cls.__new__(cls)
-        drive.entries, drive.decisions = [dict(entry) for entry in entries], []
+        drive.entries, drive.decisions, drive.logs = [dict(entry) for entry in entries], [], []
         drive.states = [LaneCore.of(entries[:1]).state]
         for entry in entries[1:]:
-            drive.states.append(drive.core.after(entry).state)
+            drive.states.append(drive.core.after(entry_of(entry)).state)
         return drive
 
     @property
@@ -121,9 +122,9 @@ class Drive:
     def core(self) -> LaneCore:
         return LaneCore(self.state)
 
-    def add(self, entry: Mapping[str, Any]) -> LaneState:
-        written = as_written(entry)
-        self.states.append(self.core.after(written).state)
+    def add(self, entry: Entry) -> LaneState:
+        written = as_written(record_of(entry))
+        self.states.append(self.core.after(entry_of(written)).state)
         self.entries.append(written)
         return self.state
 
@@ -135,10 +136,11 @@ class Drive:
 
     def intend(self, proposer: Proposer | None = None) -> Decision:
         """The decision, journaled but not carried out."""
-        decision = self.core.decide(proposer)
-        self.decisions.append(decision)
-        self.add(self.core.decided(decision))
-        return decision
+        decided = self.core.decide(proposer)
+        self.decisions.append(decided.decision)
+        self.logs.append(decided.log)
+        self.add(decided.decision)
+        return decided.decision
 
     def settle(self, proposer: Proposer | None = None) -> Decision:
         decision = self.intend(proposer)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_soak.loop.attribution import aims_of
-from pytest_soak.loop.entries import decision_entry, decision_from_entry, runtime_of
+from pytest_soak.loop.entries import entry_of, record_of, runtime_of
 from pytest_soak.loop.model import Attribution, Decision, Proposal
 from tests.unit.loop.lanes import (
     Drive,
@@ -167,7 +167,7 @@ def test_early_changes_have_no_evidence() -> None:
 def test_the_dwell_of_a_rule_is_its_window() -> None:
     drive = Drive()
     drive.steps(16, edge_report(p95=345.0))
-    assert "LATENCY_BUFFER" in drive.decisions[-1].requested.rules
+    assert "LATENCY_BUFFER" in drive.decisions[-1].rules
     attributions: list[Attribution] = []
     for _ in range(16):
         assert not attributions
@@ -331,8 +331,8 @@ def test_the_kpis_that_rules_aim_at() -> None:
 
 def test_it_goes_through_the_journal_unchanged() -> None:
     drive, decision = changed_at(20, 3.0, 2.0, profile=changed(shipped(), panic=None))
-    entry = as_written(decision_entry(decision))
-    assert decision_from_entry(entry).attributed == decision.attributed
+    entry = as_written(record_of(decision))
+    assert entry_of(entry) == decision
     assert entry["attributed"][0]["verdict"] == "hurt"
     attributions = [
         attribution for entry in drive.entries for attribution in entry.get("attributed", ())

@@ -139,9 +139,7 @@ class TestPanic:
 def test_without_tuning_nothing_is_ever_proposed() -> None:
     drive = Drive(tune=False)
     decisions = drive.steps(6, edge_report(maker=0.6, risk=0.3))
-    assert all(
-        decision.requested.proposals == () and decision.outcomes == () for decision in decisions
-    )
+    assert all(decision.proposed == () and decision.outcomes == () for decision in decisions)
     assert drive.state.timers.frozen_until > 0, "streaks are still counted"
 
 
@@ -204,7 +202,7 @@ def test_proposals_are_journaled_sorted_whatever_their_order() -> None:
     forward = Drive().step(proposer=lambda *_: Requested(proposals=proposals))
     backward = Drive().step(proposer=lambda *_: Requested(proposals=proposals[::-1]))
     assert forward == backward
-    assert [proposal.key for proposal in forward.requested.proposals] == [
+    assert [proposal.key for proposal in forward.proposed] == [
         "base_spread_bps",
         "tail_age_ms",
     ]

@@ -47,6 +47,10 @@ def test_a_harmless_move_is_applied() -> None:
         applied=25.0,
         before=600.0,
         after=625.0,
+        reason="",
+        also=(),
+        note="",
+        rule="",
     )
 
 

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from pytest_soak.canonical import canonical_json, to_json
-from pytest_soak.loop.blocks import count_audit
+from pytest_soak.loop.blocks import AuditCounts, count_audit
 from pytest_soak.loop.echo import echo_mismatch, unconfirmed, unknown_echoes
-from pytest_soak.loop.entries import observation_entry
-from pytest_soak.loop.entry_shapes import problem_of
+from pytest_soak.loop.entries import EntryError, Observation, entry_of, record_of
 from pytest_soak.loop.kpis import (
     ensure_maker_taker_ratio,
     read_kpis,
@@ -340,7 +339,8 @@ def test_a_reason_after_many_others_is_not_lost(late: str, event: str) -> None:
     assert counted is not None
     assert sum(counted["blocks" if event == "BLOCK" else "others"].values()) < len(audit)
     assert counted["left_out"] > 0
-    assert problem_of(observation_entry(1, {"totals": {}}, counted, None)) == ""
+    observation = Observation(1, {"totals": {}}, counted, None)
+    assert entry_of(record_of(observation)) == observation
     readings = read({"totals": {}}, audit)
     for kpi in BLOCK_KPIS:
         assert (readings[kpi].value, readings[kpi].source) == (None, "audit")
@@ -376,14 +376,21 @@ def test_listed_reasons_and_known_kinds_are_counted_after_any_number_of_others()
 
 
 def test_a_journaled_audit_without_the_later_fields_is_read() -> None:
-    entry = {"rows": 4, "unreadable": 0, "example": "", "events": {"BLOCK": 4}}
-    counted = {**entry, "blocks": {"risk": 1, "throttle": 3}}
-    assert problem_of(observation_entry(1, {"totals": {}}, counted, None)) == ""
+    counted: AuditCounts = {
+        "rows": 4,
+        "unreadable": 0,
+        "example": "",
+        "events": {"BLOCK": 4},
+        "blocks": {"risk": 1, "throttle": 3},
+    }
+    observation = Observation(1, {"totals": {}}, counted, None)
+    assert entry_of(record_of(observation)) == observation
     readings = read_kpis(shipped(), {"totals": {}}, counted, interval_s=300, mock=False)
     assert readings["risk_ratio"].value == 0.25
     for name, wrong in (("left_out", "3"), ("others", {"risk": "1"})):
-        broken = observation_entry(1, {"totals": {}}, {**counted, name: wrong}, None)
-        assert problem_of(broken).startswith(f"audit.{name}")
+        broken = {**record_of(observation), "audit": {**counted, name: wrong}}
+        with pytest.raises(EntryError, match=rf"iteration 1\): audit\.{name}"):
+            entry_of(broken)
 
 
 @pytest.mark.parametrize("event", ["REJECT", "BLOCKED_BY_RISK", "blocked_order", "HEARTBEAT"])

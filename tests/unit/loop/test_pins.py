@@ -16,7 +16,7 @@ def test_an_edited_key_is_pinned_and_the_tuner_works_around_it() -> None:
     drive.step()
     drive.edit(base_spread_bps=0.7)
     boost = drive.steps(4, edge_report(maker=0.7))
-    assert all(decision.requested.withheld["base_spread_bps"] == "pin" for decision in boost)
+    assert all(decision.withheld["base_spread_bps"] == "pin" for decision in boost)
     assert all(decision.values["base_spread_bps"] == 0.7 for decision in boost)
     assert {outcome.rule for decision in boost for outcome in decision.outcomes} == {"MAKER_BOOST"}
     assert boost[-1].values["min_interval_ms"] > 50, "the other keys move"

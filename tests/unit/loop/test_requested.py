@@ -94,7 +94,7 @@ def test_a_proposal_must_not_have_the_name_of_a_rule(name: str) -> None:
         proposer=lambda state, readings, headroom: requested_from(given, headroom)
     )
     (outcome,) = decision.outcomes
-    assert (outcome.rule, outcome.outcome, decision.requested.rules) == ("", "APPLIED", ())
+    assert (outcome.rule, outcome.outcome, decision.rules) == ("", "APPLIED", ())
     assert decision.note == f"the rule name {name} is reserved"
 
 

@@ -47,8 +47,8 @@ def test_a_change_that_hurt_is_rolled_back() -> None:
     assert (outcome.rule, outcome.outcome) == ("ROLLBACK", "APPLIED")
     assert (outcome.before, outcome.after) == (0.6, 0.5)
     assert decision.values["base_spread_bps"] == 0.5
-    assert decision.requested.rules == ("ROLLBACK",)
-    assert decision.requested.log == (
+    assert decision.rules == ("ROLLBACK",)
+    assert drive.logs[-1] == (
         "| iter_watch | ROLLBACK | base_spread_bps back to 0.5: "
         "MINE of iteration 20 hurt net_bps |",
     )
@@ -147,7 +147,7 @@ def test_a_rollback_refused_by_a_guard_stays_pending_and_is_tried_again() -> Non
     drive, decision = pending_rollback()
     assert decision.attributed[0].beyond_doubt
     assert decision.outcomes == ()
-    assert decision.requested.withheld == {"max_delta_ratio": "freeze"}
+    assert decision.withheld == {"max_delta_ratio": "freeze"}
     until = drive.state.timers.frozen_until
     while drive.state.done < until:
         assert drive.step(quiet(drive.state.done, 2.9), nothing).outcomes == ()
@@ -192,7 +192,7 @@ def test_the_safest_of_two_moves_wins() -> None:
     drive, _ = hurt(AT + 3)
     decision = drive.step(quiet(AT + 4, HURT), proposing("OTHER", base_spread_bps=0.05))
     assert [(outcome.rule, outcome.applied) for outcome in decision.outcomes] == [("OTHER", 0.05)]
-    assert decision.requested.overruled == ("base_spread_bps: ROLLBACK -0.1 gives way to OTHER",)
+    assert decision.overruled == ("base_spread_bps: ROLLBACK -0.1 gives way to OTHER",)
     assert drive.state.attribution.pending == {}, "the move of OTHER ends it"
     drive, _ = hurt(AT + 3)
     decision = drive.step(quiet(AT + 4, HURT), proposing("OTHER", base_spread_bps=-0.15))
@@ -207,7 +207,7 @@ def test_the_rule_that_hurt_cannot_overrule_its_rollback() -> None:
     assert [(outcome.rule, outcome.applied) for outcome in decision.outcomes] == [
         ("ROLLBACK", -0.1)
     ]
-    assert decision.requested.overruled == ("base_spread_bps: MINE gives way to ROLLBACK",)
+    assert decision.overruled == ("base_spread_bps: MINE gives way to ROLLBACK",)
 
 
 def test_a_proposer_can_neither_use_its_name_nor_prevent_it() -> None:
@@ -231,10 +231,10 @@ def test_the_rule_is_suspended_on_the_keys_that_were_rolled_back() -> None:
     keys = ["base_spread_bps", "min_interval_ms", "replace_rate_per_min"]
     assert back == {keys[0]: 0.5, keys[1]: 50.0, keys[2]: 400.0}
     after = drive.step(edge_report(maker=0.7))
-    assert after.requested.withheld == dict.fromkeys(
+    assert after.withheld == dict.fromkeys(
         keys, "rollback: MAKER_BOOST is suspended until iteration 52"
     )
-    assert after.requested.rules == ()
+    assert after.rules == ()
     state = drive.observe(edge_report(maker=0.7))
     assert state.observed is not None
     turned: dict[str, RolledBack] = {
@@ -273,7 +273,7 @@ def test_a_rollback_that_did_not_help_ends_the_suspension(helps: bool) -> None:
     while drive.state.next_iteration < 28 + 12:
         drive.step(edge_report(maker=0.9), nothing)
     last = [drive.step(edge_report(maker=0.2)) for _ in range(2)]
-    withheld = [decision.requested.withheld.get("base_spread_bps", "")[:8] for decision in last]
+    withheld = [decision.withheld.get("base_spread_bps", "")[:8] for decision in last]
     # As long as oscillation would refuse it; a suspension after a rollback that helped is 24.
     assert withheld == ["rollback", "rollback" if helps else ""]
     assert {outcome.reason for decision in last for outcome in decision.outcomes} <= {""}
@@ -284,11 +284,11 @@ def test_a_rollback_that_did_not_help_ends_the_suspension(helps: bool) -> None:
 
 def test_it_waits_for_data_of_its_kpi() -> None:
     drive, decision = pending_rollback()
-    assert decision.requested.withheld == {"max_delta_ratio": "freeze"}
+    assert decision.withheld == {"max_delta_ratio": "freeze"}
     while drive.state.timers.frozen_until >= drive.state.next_iteration:
         drive.step(edge_report(net=None), nothing)
     blind = drive.step(edge_report(net=None), nothing)
-    assert (blind.requested.withheld, blind.outcomes) == ({"max_delta_ratio": "nodata"}, ())
+    assert (blind.withheld, blind.outcomes) == ({"max_delta_ratio": "nodata"}, ())
     (back,) = drive.step(edge_report(net=2.2), nothing).outcomes
     assert (back.rule, back.outcome) == ("ROLLBACK", "APPLIED")
 
@@ -297,8 +297,8 @@ def test_another_move_of_the_key_does_not_end_a_rollback_that_waits_for_data() -
     drive, _ = hurt(until=AT + 3)
     again = proposing("MINE", "p95_latency_ms", base_spread_bps=0.02)
     blind = drive.step(edge_report(net=None), again)
-    assert (blind.outcomes, blind.requested.withheld) == ((), {"base_spread_bps": "nodata"})
-    assert blind.requested.overruled == ("base_spread_bps: MINE gives way to ROLLBACK",)
+    assert (blind.outcomes, blind.withheld) == ((), {"base_spread_bps": "nodata"})
+    assert blind.overruled == ("base_spread_bps: MINE gives way to ROLLBACK",)
     assert drive.step(quiet(AT + 5, HURT), nothing).values["base_spread_bps"] == 0.5
 
 

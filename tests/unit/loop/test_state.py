@@ -1,19 +1,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pytest_soak.loop.blocks import count_audit
-from pytest_soak.loop.entries import (
-    EntryError,
-    decision_entry,
-    decision_from_entry,
-    done_entry,
-    observation_entry,
-)
+from pytest_soak.loop.entries import EntryError, Observation, done_entry, entry_of, record_of
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.model import Halt, Reading, Verdict
 from pytest_soak.loop.state import Edits, evolved, tuning_state
@@ -59,7 +52,7 @@ def test_the_start() -> None:
 def test_an_observation_waits_for_its_decision() -> None:
     drive = Drive()
     state = drive.add(
-        observation_entry(
+        Observation(
             1, edge_report(), count_audit([{"event": "BLOCK", "reason": "risk"}]), {"clock": 5}
         )
     )
@@ -217,48 +210,50 @@ def test_memory_is_bounded() -> None:
 def test_a_decision_read_from_its_entry_is_equal() -> None:
     drive = busy()
     for decision in drive.decisions:
-        entry = json.loads(json.dumps(decision_entry(decision)))
-        again = decision_from_entry(entry)
-        requested = replace(decision.requested, log=(), note="")
-        assert again == replace(decision, requested=requested)
+        assert entry_of(json.loads(json.dumps(record_of(decision)))) == decision
 
 
-def entry(kind: str, **fields: Any) -> dict[str, Any]:
+def entry(kind: Any, **fields: Any) -> dict[str, Any]:
     return {"seq": 7, "type": kind, **fields}
+
+
+def start() -> dict[str, Any]:
+    return {**Drive().entries[0], "seq": 7}
 
 
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (entry("start"), "the types are plan, observation"),
-        (entry("nonsense"), "the types are plan, observation"),
-        (entry("observation", iteration=1), "report is missing"),
+        (start(), "a journal has one entry 'start', its first"),
+        (entry("nonsense"), "the types are start, plan, observation"),
+        (entry(["plan"]), "the types are start, plan, observation"),
+        (entry("observation", iteration=1), "'report' is missing"),
         (
             entry("observation", iteration=2, report={}, audit=None, target_state=None),
             "to observe is 1",
         ),
-        (entry("decision", iteration=1), "verdict is missing"),
+        (entry("decision", iteration=1), "'verdict' is missing"),
         (entry("done", iteration=1, state_hash="x"), "done follows a decision"),
         (entry("checks", iteration=1, recorded={}, failed=[]), "between an observation"),
         (
             entry("external", iteration=0, old_hash="x", new_hash="y", values={}, keys={}),
             "it starts from x",
         ),
-        (entry("plan", iterations=None), "iterations must be a whole number, not None"),
-        (entry("plan", iterations=10**400), "must be a whole number, not a huge integer"),
-        (entry("plan", iterations=True), "must be a whole number, not True"),
-        (entry("done", iteration=10**400, state_hash="x"), "iteration must be a whole number"),
+        (entry("plan", iterations=None), "iterations: null is not a finite number"),
+        (entry("plan", iterations=10**400), f"is above {2**53}"),
+        (entry("plan", iterations=True), "iterations: true is not a finite number"),
+        (entry("done", iteration=10**400, state_hash="x"), "iteration: 1000"),
         (
             {"seq": 7, "type": "halt", "iteration": 1, "kind": "error", "text": ["x"]},
-            "text must be a text, not of list",
+            "text: a list is not a text",
         ),
         (
             entry("external", iteration=0, old_hash="x", new_hash="y", values={"a": "1"}, keys={}),
-            "values.a must be a finite number, not '1'",
+            "values.a: '1' is not a finite number",
         ),
         (
             entry("external", iteration=0, old_hash="x", new_hash="y", values={}, keys={"a": [1]}),
-            "keys.a must have 2 items, not 1",
+            "keys.a: has 1 items; needs 2",
         ),
     ],
 )
@@ -275,13 +270,14 @@ def test_a_decision_from_another_state_is_refused() -> None:
     drive = Drive()
     drive.observe()
     decision = drive.intend(proposing(tail_age_ms=25))
-    strange = decision_entry(replace(decision, old_hash="0" * 64))
+    strange = record_of(evolved(decision, old_hash="0" * 64))
+    done = record_of(done_entry(decision))
     with pytest.raises(EntryError, match="in force is"):
         fold([*drive.entries[:-1], strange])
     with pytest.raises(EntryError, match="the decision's hash is"):
-        fold([*drive.entries, {**done_entry(decision), "state_hash": "0" * 64}])
+        fold([*drive.entries, {**done, "state_hash": "0" * 64}])
     with pytest.raises(EntryError, match="done follows a decision"):
-        fold([*drive.entries, done_entry(decision), done_entry(decision)])
+        fold([*drive.entries, done, done])
 
 
 @pytest.mark.parametrize("entries", [[], [{"type": "plan"}], [{"type": "start", "schema": 1}]])

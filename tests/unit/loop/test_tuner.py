@@ -234,9 +234,7 @@ def test_an_unknown_item_of_a_micro_tuning() -> None:
 
 def fired(drive: Drive, count: int, report: Mapping[str, Any]) -> list[int]:
     """Iterations of the next ``count`` at which a rule fired."""
-    return [
-        decision.iteration for decision in drive.steps(count, report) if decision.requested.rules
-    ]
+    return [decision.iteration for decision in drive.steps(count, report) if decision.rules]
 
 
 def lane(name: str, **changes: Any) -> Drive:
@@ -250,17 +248,15 @@ def lane(name: str, **changes: Any) -> Drive:
 def test_a_rule_waits_for_its_evidence_and_says_so() -> None:
     drive = lane("RISK_MODERATE")
     decisions = drive.steps(4, edge_report(risk=0.45))
-    assert [decision.requested.waiting.get("RISK_MODERATE") for decision in decisions] == [
+    assert [decision.waiting.get("RISK_MODERATE") for decision in decisions] == [
         "evidence: 1 of 4 iterations",
         "evidence: 2 of 4 iterations",
         "evidence: 3 of 4 iterations",
         None,
     ]
-    assert decisions[3].requested.rules == ("RISK_MODERATE",)
+    assert decisions[3].rules == ("RISK_MODERATE",)
     again = drive.step(edge_report(risk=0.45))
-    assert again.requested.waiting == {
-        "RISK_MODERATE": "evidence: 1 of 4 iterations since it acted at 4"
-    }
+    assert again.waiting == {"RISK_MODERATE": "evidence: 1 of 4 iterations since it acted at 4"}
 
 
 def test_fresh_evidence_is_all_after_the_rule_last_acted() -> None:
@@ -272,24 +268,24 @@ def test_fresh_evidence_is_all_after_the_rule_last_acted() -> None:
 def test_dwell_is_the_distance_between_two_acts() -> None:
     drive = lane("RISK_MODERATE", evidence=Evidence(over=2), dwell=5)
     assert fired(drive, 12, edge_report(risk=0.45)) == [2, 7, 12]
-    waiting = drive.step(edge_report(risk=0.45)).requested.waiting
+    waiting = drive.step(edge_report(risk=0.45)).waiting
     assert waiting == {"RISK_MODERATE": "dwell: acted at iteration 12, may act again at 17"}
 
 
 def test_the_mean_counts_and_not_the_single_iteration() -> None:
     drive = lane("LATENCY_HARD")
-    assert not any(decision.requested.rules for decision in drive.steps(3, edge_report(p95=365)))
+    assert not any(decision.rules for decision in drive.steps(3, edge_report(p95=365)))
     decision = drive.step(edge_report(p95=335))
-    assert not decision.requested.rules
-    assert not decision.requested.waiting, "335 alone would not do"
-    assert drive.step(edge_report(p95=376)).requested.rules == ("LATENCY_HARD",)
+    assert not decision.rules
+    assert not decision.waiting, "335 alone would not do"
+    assert drive.step(edge_report(p95=376)).rules == ("LATENCY_HARD",)
 
 
 def test_the_margin_applies_to_the_evidence() -> None:
     drive = lane("LATENCY_BUFFER")
     assert fired(drive, 18, edge_report(p95=339)) == []
     assert drive.state.observed is None
-    waiting = drive.step(edge_report(p95=339)).requested.waiting["LATENCY_BUFFER"]
+    waiting = drive.step(edge_report(p95=339)).waiting["LATENCY_BUFFER"]
     assert waiting == "evidence: p95_latency_ms 339 is not >= 330 by 10"
     assert fired(lane("LATENCY_BUFFER"), 32, edge_report(p95=341)) == [16, 32]
     assert fired(lane("LATENCY_BUFFER"), 18, edge_report(p95=360)) == [16]
@@ -312,7 +308,7 @@ def test_an_iteration_that_the_gate_excludes_is_no_evidence_for_a_rule() -> None
     drive = disturbed("exclude")
     drive.steps(2, edge_report(risk=0.45))
     during = drive.step(edge_report(risk=0.45, scenarios=SPIKE))
-    assert during.requested.waiting == {
+    assert during.waiting == {
         "RISK_MODERATE": "evidence: a scenario that the gate excludes ran in this iteration"
     }
     assert fired(drive, 5, edge_report(risk=0.45)) == [7]
@@ -355,19 +351,19 @@ def test_early_evidence_uses_the_iterations_there_are() -> None:
 def test_evidence_of_ratios_is_the_ratio_of_the_sums() -> None:
     drive = lane("MAKER_BOOST")
     decision = drive.step(edge_report(maker=0.70, fills=100))
-    assert decision.requested.rules
+    assert decision.rules
     # The mean of the two ratios would be 0.80; nearly all fills were at 0.90.
     decision = drive.step(edge_report(maker=0.90, fills=10_000))
-    assert not decision.requested.rules
-    assert not decision.requested.waiting
+    assert not decision.rules
+    assert not decision.waiting
 
 
 def test_hysteresis_stops_and_starts_again() -> None:
     drive = lane("MAKER_BOOST", evidence=Evidence(over=1, fresh=False))
 
     def spoke(maker: float) -> tuple[bool, tuple[str, ...], str]:
-        requested = drive.step(edge_report(maker=maker)).requested
-        return bool(requested.rules), requested.stopped, requested.waiting.get("MAKER_BOOST", "")
+        decision = drive.step(edge_report(maker=maker))
+        return bool(decision.rules), decision.stopped, decision.waiting.get("MAKER_BOOST", "")
 
     stopped = ("MAKER_BOOST",)
     why = "hysteresis: stopped until maker_taker_ratio <= 0.82"
@@ -391,7 +387,7 @@ def test_all_hystereses_of_a_rule_must_be_back_before_it_starts_again() -> None:
     drive = lane("MAKER_BOOST", evidence=Evidence(), hysteresis=two)
 
     def stopped(maker: float, p95: float) -> bool:
-        return bool(drive.step(edge_report(maker=maker, p95=p95)).requested.stopped)
+        return bool(drive.step(edge_report(maker=maker, p95=p95)).stopped)
 
     assert not stopped(0.80, 310)
     assert stopped(0.80, 250), "the other direction: it stops low and starts high"
@@ -407,7 +403,7 @@ def test_the_lower_limit_on_fills_ends_the_widening() -> None:
     # Mean over the last four falls below half of the first four's only at the fourth.
     assert fired(drive, 4, edge_report(maker=0.7, fills=400)) == [5, 6, 7]
     assert fired(drive, 2, edge_report(maker=0.7, fills=400)) == []
-    waiting = drive.step(edge_report(maker=0.7, fills=700)).requested.waiting["MAKER_BOOST"]
+    waiting = drive.step(edge_report(maker=0.7, fills=700)).waiting["MAKER_BOOST"]
     assert waiting == "evidence: fills_per_hour 5700 is less than 0.5 of its first 4, 12000"
 
 
@@ -416,15 +412,15 @@ def test_a_lower_limit_on_an_unknown_first_mean_holds_and_is_not_used() -> None:
     report = edge_report(maker=0.7)
     del report["fills"]["maker_count"]
     decisions = drive.steps(6, report)
-    assert all(decision.requested.rules for decision in decisions)
-    assert decisions[0].requested.proposals[0].kpis == (
+    assert all(decision.rules for decision in decisions)
+    assert decisions[0].proposed[0].kpis == (
         "maker_taker_ratio",
         "net_bps",
         "risk_ratio",
     )
     later = lane("MAKER_BOOST")
     later.steps(4, edge_report(maker=0.7))
-    assert not later.step(report).requested.rules, "the first mean is known, and this has no data"
+    assert not later.step(report).rules, "the first mean is known, and this has no data"
 
 
 def latency_firings(profile: Profile, phi: float, seed: int) -> int:
@@ -433,7 +429,7 @@ def latency_firings(profile: Profile, phi: float, seed: int) -> int:
     drive.states[-1] = evolved(drive.state, profile=profile)
     noise, firings = numbers.gauss(0, 18), 0
     for _ in range(72):
-        rules = drive.step(edge_report(p95=320 + noise)).requested.rules
+        rules = drive.step(edge_report(p95=320 + noise)).rules
         firings += sum(rule.startswith("LATENCY") for rule in rules)
         noise = phi * noise + 18 * math.sqrt(1 - phi * phi) * numbers.gauss(0, 1)
     return firings
@@ -466,13 +462,13 @@ def test_the_headroom_has_the_guards_that_limit_it() -> None:
 def test_moves_are_trimmed_to_the_headroom_and_the_rest_is_withheld() -> None:
     drive = Drive()
     boost = edge_report(maker=0.7)
-    assert drive.step(boost).requested.withheld == {}
+    assert drive.step(boost).withheld == {}
     second = drive.step(boost)
-    assert second.requested.withheld == {
+    assert second.withheld == {
         "min_interval_ms": "velocity",
         "replace_rate_per_min": "velocity",
     }
-    assert {proposal.key: proposal.delta for proposal in second.requested.proposals} == {
+    assert {proposal.key: proposal.delta for proposal in second.proposed} == {
         "base_spread_bps": 0.015,
         "min_interval_ms": 5.0,
     }
@@ -482,9 +478,9 @@ def test_moves_are_trimmed_to_the_headroom_and_the_rest_is_withheld() -> None:
 def test_a_rule_whose_moves_are_all_withheld_did_not_fire() -> None:
     drive = Drive(iterations=1)
     decision = drive.step(edge_report(maker=0.7))
-    assert decision.requested.rules == ()
-    assert decision.requested.proposals == ()
-    assert set(decision.requested.withheld.values()) == {"late"}
+    assert decision.rules == ()
+    assert decision.proposed == ()
+    assert set(decision.withheld.values()) == {"late"}
     assert drive.state.rules.acted == {}
 
 

@@ -8,16 +8,17 @@ from typing import Any
 
 from pytest_soak.loop.decide import decide
 from pytest_soak.loop.entries import (
+    Entry,
+    Observation,
+    Record,
     checks_entry,
-    decision_entry,
     done_entry,
-    halt_entry,
-    observation_entry,
+    record_of,
     start_entry,
 )
-from pytest_soak.loop.fold import advance, fold
+from pytest_soak.loop.fold import advance, started
 from pytest_soak.loop.history import read_history
-from pytest_soak.loop.model import Entry, Halt, History
+from pytest_soak.loop.model import Halt, History
 from pytest_soak.protocol import Lane
 from tests.unit.gate.histories import steady
 
@@ -32,33 +33,32 @@ def decided_entries(
     mock: bool = True,
     halt: Halt | None = None,
     failed: Mapping[int, tuple[str, ...]] | None = None,
-) -> list[Entry]:
+) -> list[Record]:
     """The journal of a lane whose maker share rises with the spread; seeded noise."""
     profile = steady()
     rng = random.Random(lane_id)
     start = {key: parameter.start for key, parameter in profile.parameters.items()}
     lane = Lane(lane_id, "steady", "BTCUSDT", 1, 300.0, n if planned is None else planned)
-    entries: list[Entry] = [
-        start_entry(lane, profile, "mock", start, mock=mock, tune=True, dry_run=False)
-    ]
-    state = fold(entries)
+    first = start_entry(lane, profile, "mock", start, mock=mock, tune=True, dry_run=False)
+    entries: list[Record] = [record_of(first)]
+    state = started(first)
 
-    def add(entry: dict[str, Any]) -> None:
+    def add(entry: Entry) -> None:
         nonlocal state
-        entries.append({"seq": len(entries), **entry})
-        state = advance(state, entries[-1])
+        entries.append({"seq": len(entries), **record_of(entry)})
+        state = advance(state, entry)
 
     for number in range(1, n + 1):
         share = maker + 0.1 * (state.values["base_spread_bps"] - 0.5) + rng.gauss(0.0, 0.01)
-        add(observation_entry(number, _report(net + rng.gauss(0.0, 0.1), share), None, None))
+        add(Observation(number, _report(net + rng.gauss(0.0, 0.1), share), None, None))
         if failed and number in failed:
             add(checks_entry(number, {}, failed[number]))
-        decision = decide(state)
-        add(decision_entry(decision))
+        decision = decide(state).decision
+        add(decision)
         if decision.changes:
             add(done_entry(decision))
     if halt is not None:
-        add(halt_entry(halt))
+        add(halt)
     return entries
 
 

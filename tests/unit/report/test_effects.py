@@ -8,13 +8,20 @@ import pytest
 
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import Attribution, Effect, History
+from pytest_soak.loop.state import evolved
 from pytest_soak.report.effects import effect_lines, interval
 from tests.unit.loop.lanes import Drive, changed, edge_report, nothing, proposing, shipped
 
-BETTER = Effect("net_bps", "up", 3.0, 3.5, 0.1, 0.9, 4, 4)
+BETTER = Effect("net_bps", "up", 3.0, 3.5, 0.1, 0.9, 4, 4, doubtless=False)
 WORSE = Effect("p95_latency_ms", "down", 310.0, 340.0, 12.0, 48.0, 4, 4, doubtless=True)
-UNKNOWN = Effect("net_bps", "up", 3.0, 3.5, None, None, 4, 4)
+UNKNOWN = Effect("net_bps", "up", 3.0, 3.5, None, None, 4, 4, doubtless=False)
 KEYS = {"tail_age_ms": (600.0, 650.0)}
+
+
+def attribution(
+    iteration: int, rule: str, *effects: Effect, shared: tuple[str, ...] = ()
+) -> Attribution:
+    return Attribution(iteration, rule, KEYS, effects, shared, note="")
 
 
 def history(*attributed: Attribution) -> History:
@@ -24,7 +31,7 @@ def history(*attributed: Attribution) -> History:
     read = read_history(drive.entries)
     first, second = read.iterations
     assert second.decision is not None
-    decided = replace(second.decision, attributed=attributed)
+    decided = evolved(second.decision, attributed=attributed)
     return replace(read, iterations=(first, replace(second, decision=decided)))
 
 
@@ -46,10 +53,10 @@ def test_an_effect_is_what_its_interval_says(effect: Effect, verdict: str, shown
 def test_changes_are_counted_by_rule_and_those_that_hurt_come_first() -> None:
     lines = effect_lines(
         history(
-            Attribution(1, "MINE", KEYS, (BETTER,)),
-            Attribution(2, "MINE", KEYS, (WORSE,)),
-            Attribution(3, "MINE", KEYS, (WORSE,), shared=("OTHER",)),
-            Attribution(4, "", KEYS, (UNKNOWN,)),
+            attribution(1, "MINE", BETTER),
+            attribution(2, "MINE", WORSE),
+            attribution(3, "MINE", WORSE, shared=("OTHER",)),
+            attribution(4, "", UNKNOWN),
         )
     )
     assert "| MINE | 3 | 1 | 0 | 2 | 1 |" in lines
@@ -63,7 +70,7 @@ def test_changes_are_counted_by_rule_and_those_that_hurt_come_first() -> None:
 
 
 def test_hurt_outweighs_helped() -> None:
-    both = Attribution(1, "MINE", KEYS, (BETTER, WORSE))
+    both = attribution(1, "MINE", BETTER, WORSE)
     assert both.verdict == "hurt"
     assert both.beyond_doubt
     assert not replace(both, shared=("OTHER",)).beyond_doubt

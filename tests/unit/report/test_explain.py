@@ -56,7 +56,7 @@ def moments(drive: Drive) -> Iterator[tuple[LaneState, Decision]]:
     """Every decision, and the lane just before it."""
     decisions = iter(drive.decisions)
     for transition in transitions(drive.entries):
-        if transition.entry["type"] == "decision":
+        if isinstance(transition.entry, Decision):
             yield transition.before, next(decisions)
 
 
@@ -68,21 +68,21 @@ def test_the_rules_computed_again_agree_with_the_decision() -> None:
     for seed in SEEDS:
         for state, decision in moments(wild(seed)):
             assert state.observed is not None
-            assert decision.requested.by_rules
+            assert decision.by_rules
             views = rule_views(state, state.observed.readings)
             seen.update(view.word for view in views)
-            proposed = {proposal.key for proposal in decision.requested.proposals}
+            proposed = {proposal.key for proposal in decision.proposed}
             acting = [view for view in views if proposed & view.requests.keys()]
-            recorded = tuple(name for name in decision.requested.rules if name != ROLLBACK)
+            recorded = tuple(name for name in decision.rules if name != ROLLBACK)
             assert tuple(view.rule.name for view in acting) == recorded
             assert all(view.word == "FIRES" for view in acting)
             for view in views:
                 for key in view.requests.keys() - proposed:
-                    assert key in decision.requested.withheld, f"{view.rule.name} requested {key}"
+                    assert key in decision.withheld, f"{view.rule.name} requested {key}"
             waiting = {view.rule.name for view in views if view.word == "waits"}
-            assert waiting == set(decision.requested.waiting)
-            seen["overruled"] += len(decision.requested.overruled)
-            seen["withheld"] += len(decision.requested.withheld)
+            assert waiting == set(decision.waiting)
+            seen["overruled"] += len(decision.overruled)
+            seen["withheld"] += len(decision.withheld)
     assert min(seen[word] for word in ("FIRES", "idle", "waits", "quiet")) > 10, seen
     assert min(seen["overruled"], seen["withheld"]) > 10, seen
 
@@ -114,7 +114,7 @@ def test_every_answer_of_the_guards_is_shown(seed: int) -> None:
         for outcome in decision.outcomes:
             block = text.split(f"\n  {outcome.key} ")[-1]
             assert f"answer              {outcome.outcome}" in block
-        for key, reason in decision.requested.withheld.items():
+        for key, reason in decision.withheld.items():
             assert f"withheld            {reason}" in text.split(f"\n  {key} ")[-1]
 
 
@@ -137,13 +137,13 @@ def test_the_changes_of_a_parameter_are_a_chain_from_start_to_end(seed: int) -> 
 def test_what_was_left_out_is_counted_as_the_journal_has_it() -> None:
     drive = wild(2)
     counted = Story.of(drive.entries).left_out
-    withheld = sum(len(decision.requested.withheld) for decision in drive.decisions)
+    withheld = sum(len(decision.withheld) for decision in drive.decisions)
     assert (
         sum(len(v) for (_, _, what), v in counted.items() if what.startswith("withheld"))
         == withheld
     )
     rows = [line.split() for line in explain_run(drive.entries).splitlines()]
-    by_guard = Counter(r for d in drive.decisions for r in d.requested.withheld.values())
+    by_guard = Counter(r for d in drive.decisions for r in d.withheld.values())
     for guard, times in by_guard.items():
         assert sum(int(row[2]) for row in rows if row[:1] == [guard]) == times
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 from pytest_soak.loop.entries import runtime_of
-from pytest_soak.loop.model import Attribution, Requested
+from pytest_soak.loop.model import Requested
 from pytest_soak.report.effects import effect_lines
 from pytest_soak.report.explain.run import explain_run
 from tests.unit.loop.lanes import changed, edge_report, nothing, proposing
 from tests.unit.report.explained import fixed, lane, mine, story, text_of
-from tests.unit.report.test_effects import KEYS, WORSE, history
+from tests.unit.report.test_effects import WORSE, attribution, history
 
 
 def test_what_was_odd_about_an_iteration_is_shown_first() -> None:
@@ -100,7 +100,7 @@ def test_long_lists_are_cut_and_say_by_how_much() -> None:
 
 
 def test_the_changes_that_hurt_are_listed_up_to_twenty() -> None:
-    lines = effect_lines(history(*(Attribution(n, "MINE", KEYS, (WORSE,)) for n in range(1, 24))))
+    lines = effect_lines(history(*(attribution(n, "MINE", WORSE) for n in range(1, 24))))
     assert sum("hurt beyond doubt" in line for line in lines) == 20
     assert lines[-1] == "… and 3 more."
 

@@ -85,7 +85,9 @@ def test_skip_reason_has_a_flag_for_each_guard() -> None:
 
 
 def test_flags_include_the_reasons_behind_the_first() -> None:
-    also = Outcome("tail_age_ms", "SKIPPED", 1.0, 0.0, 600.0, 600.0, "late", ("cooldown",))
+    also = Outcome(
+        "tail_age_ms", "SKIPPED", 1.0, 0.0, 600.0, 600.0, "late", ("cooldown",), note="", rule=""
+    )
     refused = skip_reason(decision(also))
     assert refused is not None
     assert refused["late"] is True
