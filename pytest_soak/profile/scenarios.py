@@ -15,6 +15,7 @@ from typing import Any, Literal
 from msgspec import UNSET
 
 from pytest_soak.canonical import compute_json_hash
+from pytest_soak.json_types import Finite, Whole
 from pytest_soak.messages import nearest
 from pytest_soak.profile.errors import Invalid, ProfileError
 from pytest_soak.profile.reading import Identifier, read
@@ -51,46 +52,21 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """One occurrence of a scenario in one lane."""
+    """One occurrence of a scenario in one lane; a part of the journal's start entry."""
 
     name: str
-    at: int
+    at: Whole
     """The iteration in which it begins."""
-    after_s: float
+    after_s: Finite
     """Seconds from the start of that iteration."""
-    for_s: float
-    strength: float
+    for_s: Finite
+    strength: Finite
     gate: GateMode
-    recovers_within: int | None
+    recovers_within: Whole | None
 
     def last(self, interval_s: float) -> int:
         """The last iteration in which it is active."""
         return self.at + max(0, math.ceil((self.after_s + self.for_s) / interval_s - 1e-9) - 1)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "at": self.at,
-            "after_s": self.after_s,
-            "for_s": self.for_s,
-            "strength": self.strength,
-            "gate": self.gate,
-            "recovers_within": self.recovers_within,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Scheduled:
-        within = value["recovers_within"]
-        mode: GateMode = "exclude" if value["gate"] == "exclude" else "judge"
-        return cls(
-            name=str(value["name"]),
-            at=int(value["at"]),
-            after_s=float(value["after_s"]),
-            for_s=float(value["for_s"]),
-            strength=float(value["strength"]),
-            gate=mode,
-            recovers_within=None if within is None else int(within),
-        )
 
 
 def declared(section: Any) -> dict[str, Declared]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pytest_soak.canonical import canonical_json, compute_json_hash, printable_json
@@ -86,7 +87,7 @@ def snapshot_text(document: Mapping[str, Any], *, pretty: bool = False) -> str:
 
 def fingerprint(history: History, versions: Mapping[str, Any]) -> dict[str, Any]:
     """What must be equal for a run to be the same run."""
-    planned = [scenario.to_json() for scenario in history.scenarios]
+    planned = [asdict(scenario) for scenario in history.scenarios]
     return {
         **({"scenarios": planned} if planned else {}),
         "profile": history.profile.name,

@@ -1,4 +1,4 @@
-"""All struct types of the package: what JSON Schema and every version of msgspec need of them."""
+"""All types of JSON values: what JSON Schema and every version of msgspec need of them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 from msgspec import inspect
 
 import pytest_soak
+from pytest_soak.loop.entries import Entry
+from pytest_soak.loop.model import Attribution, Decision, Effect, Outcome, Panic, Proposal
 from pytest_soak.profile.sections import A_COMPARISON, Document, ScenarioFields
 
 PACKAGE = Path(pytest_soak.__file__).parent
+
+
+NO_JSON = ("pytest_soak.loop.state",)
+"""Modules whose structs are never read or written as JSON."""
 
 
 def structs() -> Iterator[type[msgspec.Struct]]:
@@ -27,7 +33,7 @@ def structs() -> Iterator[type[msgspec.Struct]]:
     while waiting:
         struct = waiting.pop()
         waiting += struct.__subclasses__()
-        if struct.__module__.startswith("pytest_soak."):
+        if struct.__module__.startswith("pytest_soak.") and struct.__module__ not in NO_JSON:
             yield struct
 
 
@@ -46,7 +52,11 @@ def parts(of: inspect.Type, seen: set[type] | None = None) -> Iterator[inspect.T
             inner = list(types)
         case inspect.DictType(key_type=key, value_type=value):
             inner = [key, value]
-        case inspect.StructType(cls=cls, fields=fields) if cls not in seen:
+        case (
+            inspect.StructType(cls=cls, fields=fields)
+            | inspect.DataclassType(cls=cls, fields=fields)
+            | inspect.TypedDictType(cls=cls, fields=fields)
+        ) if cls not in seen:
             seen.add(cls)
             inner = [field.type for field in fields]
     for item in inner:
@@ -97,6 +107,12 @@ def test_the_union_is_recognized() -> None:
 def test_the_sections_are_among_them() -> None:
     names = {struct.__name__ for struct in STRUCTS}
     assert {"Document", "GuardsSection", "PanicGuard", "ScenarioFields", "DriftLimits"} <= names
+
+
+def test_the_journal_is_among_them() -> None:
+    assert {entry.__name__ for entry in get_args(Entry)} <= {struct.__name__ for struct in STRUCTS}
+    types = {part.cls for part in parts(inspect.type_info(Decision)) if hasattr(part, "cls")}
+    assert {Proposal, Outcome, Panic, Attribution, Effect} <= types
 
 
 def schema(type_: Any) -> dict[str, Any]:

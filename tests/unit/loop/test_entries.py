@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, get_args
 
 import msgspec
@@ -44,6 +45,10 @@ def test_a_start_has_sweep_and_scenarios_only_if_there_are_any() -> None:
         record = as_written(record_of(entry))
         assert ("sweep" in record["lane"], "scenarios" in record) == (bool(sweep), bool(scenarios))
         assert entry_of(record) == entry
+        for name, wrong in [("gate", "never"), ("strength", math.inf), ("at", True)]:
+            spoilt = [{**record["scenarios"][0], name: wrong}] if scenarios else [{}]
+            with pytest.raises(EntryError, match=r"scenarios\.0"):
+                entry_of({**record, "scenarios": spoilt})
 
 
 def test_fields_of_a_later_version_are_ignored() -> None:

@@ -253,7 +253,7 @@ def start() -> dict[str, Any]:
         ),
         (
             entry("external", iteration=0, old_hash="x", new_hash="y", values={}, keys={"a": [1]}),
-            "keys.a: has 1 items; needs 2",
+            "keys.a: has 1 item; needs 2",
         ),
     ],
 )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pytest_soak.canonical import canonical_json
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.profile.scenarios import Declared, Scheduled, schedule
@@ -170,8 +168,3 @@ def test_an_impossible_schedule_is_refused(
 def test_a_moment_after_the_iteration_is_refused() -> None:
     with pytest.raises(ProfileError, match="begins after 10 s; an iteration has 10 s"):
         schedule({"gap": GAP}, (), iterations=9, interval_s=10.0, seed=1)
-
-
-def test_the_schedule_goes_through_json() -> None:
-    for scheduled in planned("crash@4"):
-        assert Scheduled.from_json(json.loads(canonical_json(scheduled.to_json()))) == scheduled
