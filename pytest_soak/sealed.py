@@ -10,34 +10,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from msgspec import structs
+from msgspec import UNSET, Struct, UnsetType, to_builtins
 
 from pytest_soak.canonical import compute_json_hash
 from pytest_soak.gate.baseline import KpiNoise, Reference
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement, exit_code, judge_lane, judge_run
-from pytest_soak.loop.model import Halt, Verdict
-from pytest_soak.shapes import (
-    FLAG,
-    NUMBER,
-    TEXT,
-    WHOLE,
-    kind,
-    list_of,
-    mapping_of,
-    object_of,
-    optional,
-)
+from pytest_soak.json_types import Finite, Whole, WrongValueError, converted
+from pytest_soak.loop.model import Halt, HaltKind, Verdict
 from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.records import append_durably, read_records
 from pytest_soak.store.rundir import RunDirectory
 from pytest_soak.stored import JournalEnd, StoredLane, StoredReference
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 ADVICE = (
     "judge it again by a session with --soak-resume, or its journals alone with "
     "`pytest-soak gate --unsealed`"
@@ -99,6 +89,75 @@ class Seal:
     exit_code: int
 
 
+class JournalRecord(Struct, frozen=True):
+    """The end of a journal, as the file has it."""
+
+    entries: Whole
+    bytes: Whole
+    torn: Whole
+    sha256: str
+
+
+class NoiseRecord(Struct, frozen=True):
+    """The noise of one KPI of a reference."""
+
+    phi: Finite
+    sd: Finite
+    n: Whole
+
+
+class ReferenceRecord(Struct, frozen=True):
+    """The reference of one lane."""
+
+    run_id: str
+    lane: str
+    kpis: dict[str, NoiseRecord]
+
+
+class CriterionRecord(Struct, frozen=True):
+    """The result of one hook."""
+
+    name: str
+    verdict: Verdict
+    value: Finite | None
+    limit: str
+    reason: str
+
+
+class HaltRecord(Struct, frozen=True):
+    """A halt that the lane's journal could not take."""
+
+    iteration: Whole
+    kind: HaltKind
+    text: str
+
+
+class LaneRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One lane of a judgement, as the file has it."""
+
+    id: str
+    verdict: Verdict
+    journal: JournalRecord
+    profile_sha256: str
+    reference: ReferenceRecord | None
+    criteria: tuple[CriterionRecord, ...]
+    lost: str
+    halt: HaltRecord | UnsetType = UNSET
+
+
+class JudgementRecord(Struct, frozen=True, kw_only=True, tag_field="type", tag="judgement"):
+    """One line of the file; its ``conftests`` are for readers."""
+
+    schema: Literal[1]
+    run_id: str
+    run_sha256: str
+    strict: bool
+    mock: bool | None
+    lanes: tuple[LaneRecord, ...]
+    verdict: Verdict
+    exit_code: Literal[0, 1]
+
+
 def judge_stored(lanes: Sequence[StoredLane], inputs: Inputs) -> RunJudgement:
     """Judge the lanes of a run; sessions and offline commands both call this."""
     judgements = []
@@ -147,56 +206,47 @@ def seal(
     ``{"file", "sha256", "hooks"}``. Raises StoreError.
     """
     verdicts = {lane.lane_id: lane.verdict for lane in judgement.lanes}
-    record = {
-        "type": "judgement",
-        "schema": SCHEMA,
-        "run_id": run.run_id,
-        "run_sha256": compute_json_hash(run.about),
-        "strict": inputs.strict,
-        "mock": inputs.mock,
-        "lanes": [
+    sealed = JudgementRecord(
+        schema=SCHEMA,
+        run_id=run.run_id,
+        run_sha256=compute_json_hash(run.about),
+        strict=inputs.strict,
+        mock=inputs.mock,
+        lanes=tuple(
             _lane_record(item, inputs.lanes.get(item.id, LaneInputs()), verdicts[item.id])
             for item in lanes
-        ],
-        "conftests": [dict(item) for item in conftests],
-        "verdict": str(judgement.verdict),
-        "exit_code": exit_code(judgement, strict=inputs.strict),
-    }
+        ),
+        verdict=judgement.verdict,
+        exit_code=exit_code(judgement, strict=inputs.strict),
+    )
+    record = {**to_builtins(sealed), "conftests": [dict(item) for item in conftests]}
     append_durably(run.path / names.SEAL, record, "seal", _TO_APPEND)
 
 
-def _lane_record(stored: StoredLane, inputs: LaneInputs, verdict: Verdict) -> dict[str, Any]:
-    reference = inputs.reference
-    return {
-        "id": stored.id,
-        "verdict": str(verdict),
-        "journal": {
-            "entries": stored.end.entries,
-            "bytes": stored.end.size,
-            "torn": stored.end.torn,
-            "sha256": stored.end.digest,
-        },
-        "profile_sha256": stored.profile_hash,
-        "reference": None
+def _lane_record(stored: StoredLane, inputs: LaneInputs, verdict: Verdict) -> LaneRecord:
+    reference, halt, end = inputs.reference, inputs.halt, stored.end
+    return LaneRecord(
+        id=stored.id,
+        verdict=verdict,
+        journal=JournalRecord(end.entries, end.size, end.torn, end.digest),
+        profile_sha256=stored.profile_hash,
+        reference=None
         if reference is None
-        else {
-            "run_id": reference.run_id,
-            "lane": reference.lane_id,
-            "kpis": {kpi: asdict(noise) for kpi, noise in reference.noise.kpis.items()},
-        },
-        "criteria": [
+        else ReferenceRecord(
+            reference.run_id,
+            reference.lane_id,
             {
-                "name": result.name,
-                "verdict": str(result.verdict),
-                "value": result.value,
-                "limit": result.limit,
-                "reason": result.reason,
-            }
-            for result in inputs.criteria
-        ],
-        "lost": inputs.lost,
-        **({"halt": structs.asdict(inputs.halt)} if inputs.halt else {}),
-    }
+                kpi: NoiseRecord(noise.phi, noise.sd, noise.n)
+                for kpi, noise in reference.noise.kpis.items()
+            },
+        ),
+        criteria=tuple(
+            CriterionRecord(item.name, item.verdict, item.value, item.limit, item.reason)
+            for item in inputs.criteria
+        ),
+        lost=inputs.lost,
+        halt=UNSET if halt is None else HaltRecord(halt.iteration, halt.kind, halt.text),
+    )
 
 
 def read_seal(run: RunDirectory) -> Seal:
@@ -211,65 +261,59 @@ def read_seal(run: RunDirectory) -> Seal:
     if not records.entries:
         raise SealError(f"{path} is damaged: it is empty")
     record = records.entries[-1]
-    if problem := _RECORD(record).removeprefix("."):
-        raise SealError(f"{path} is damaged: {problem}")
-    return _seal_of(record)
+    try:
+        return _seal_of(converted(record, JudgementRecord))
+    except WrongValueError as error:
+        raise SealError(f"{path} is damaged: {error}") from None
 
 
-def _seal_of(record: Mapping[str, Any]) -> Seal:
+def _seal_of(record: JudgementRecord) -> Seal:
     return Seal(
-        run_id=record["run_id"],
-        run_hash=record["run_sha256"],
+        run_id=record.run_id,
+        run_hash=record.run_sha256,
         inputs=Inputs(
-            strict=record["strict"],
-            mock=record["mock"],
-            lanes={lane["id"]: _lane_inputs(lane) for lane in record["lanes"]},
+            strict=record.strict,
+            mock=record.mock,
+            lanes={lane.id: _lane_inputs(lane) for lane in record.lanes},
         ),
         lanes={
-            lane["id"]: SealedLane(
+            lane.id: SealedLane(
                 JournalEnd(
-                    lane["journal"]["entries"],
-                    lane["journal"]["bytes"],
-                    lane["journal"]["torn"],
-                    lane["journal"]["sha256"],
+                    lane.journal.entries, lane.journal.bytes, lane.journal.torn, lane.journal.sha256
                 ),
-                lane["profile_sha256"],
-                Verdict(lane["verdict"]),
+                lane.profile_sha256,
+                lane.verdict,
             )
-            for lane in record["lanes"]
+            for lane in record.lanes
         },
-        verdict=Verdict(record["verdict"]),
-        exit_code=record["exit_code"],
+        verdict=record.verdict,
+        exit_code=record.exit_code,
     )
 
 
-def _lane_inputs(lane: Mapping[str, Any]) -> LaneInputs:
-    reference = lane["reference"]
+def _lane_inputs(lane: LaneRecord) -> LaneInputs:
+    reference, halt = lane.reference, lane.halt
     return LaneInputs(
         reference=None
         if reference is None
         else StoredReference(
-            reference["run_id"],
-            reference["lane"],
+            reference.run_id,
+            reference.lane,
             Reference(
                 {
-                    kpi: KpiNoise(float(noise["phi"]), float(noise["sd"]), noise["n"])
-                    for kpi, noise in reference["kpis"].items()
+                    kpi: KpiNoise(noise.phi, noise.sd, noise.n)
+                    for kpi, noise in reference.kpis.items()
                 }
             ),
         ),
         criteria=tuple(
             CriterionResult(
-                item["name"],
-                Verdict(item["verdict"]),
-                value=None if item["value"] is None else float(item["value"]),
-                limit=item["limit"],
-                reason=item["reason"],
+                item.name, item.verdict, value=item.value, limit=item.limit, reason=item.reason
             )
-            for item in lane["criteria"]
+            for item in lane.criteria
         ),
-        lost=lane["lost"],
-        halt=Halt(**lane["halt"]) if "halt" in lane else None,
+        lost=lane.lost,
+        halt=None if isinstance(halt, UnsetType) else Halt(halt.iteration, halt.kind, halt.text),
     )
 
 
@@ -332,56 +376,3 @@ def _check_lane(run: RunDirectory, stored: StoredLane, sealed: SealedLane) -> No
 def _version(run: RunDirectory) -> str:
     versions = run.about.get("versions")
     return f"{versions.get('pytest_soak')!s:.40}" if isinstance(versions, Mapping) else "another"
-
-
-_VERDICT = kind("a verdict", lambda value: value in list(Verdict))
-_RECORD = object_of(
-    {
-        "type": kind("'judgement'", lambda value: value == "judgement"),
-        "schema": kind(
-            f"{SCHEMA} for this version", lambda value: type(value) is int and value == SCHEMA
-        ),
-        "run_id": TEXT,
-        "run_sha256": TEXT,
-        "strict": FLAG,
-        "mock": optional(FLAG),
-        "lanes": list_of(
-            object_of(
-                {
-                    "id": TEXT,
-                    "verdict": _VERDICT,
-                    "journal": object_of(
-                        {"entries": WHOLE, "bytes": WHOLE, "torn": WHOLE, "sha256": TEXT}
-                    ),
-                    "profile_sha256": TEXT,
-                    "reference": optional(
-                        object_of(
-                            {
-                                "run_id": TEXT,
-                                "lane": TEXT,
-                                "kpis": mapping_of(
-                                    object_of({"phi": NUMBER, "sd": NUMBER, "n": WHOLE})
-                                ),
-                            }
-                        )
-                    ),
-                    "criteria": list_of(
-                        object_of(
-                            {
-                                "name": TEXT,
-                                "verdict": _VERDICT,
-                                "value": optional(NUMBER),
-                                "limit": TEXT,
-                                "reason": TEXT,
-                            }
-                        )
-                    ),
-                    "lost": TEXT,
-                },
-                {"halt": object_of({"iteration": WHOLE, "kind": TEXT, "text": TEXT})},
-            )
-        ),
-        "verdict": _VERDICT,
-        "exit_code": kind("0 or 1", lambda value: type(value) is int and value in (0, 1)),
-    }
-)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from pytest_soak.gate.criteria import (
     CriterionResult,
@@ -212,7 +213,7 @@ def judge_run(judgements: Sequence[LaneJudgement]) -> RunJudgement:
     return RunJudgement(verdict if judgements else Verdict.FAIL, tuple(judgements))
 
 
-def exit_code(run: RunJudgement, *, strict: bool = False) -> int:
+def exit_code(run: RunJudgement, *, strict: bool = False) -> Literal[0, 1]:
     """0 or 1: FAIL is 1, WARN and INCONCLUSIVE are 1 under ``strict``."""
     failing = run.verdict is Verdict.FAIL or (strict and run.verdict is not Verdict.PASS)
     return 1 if failing else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import assert_never
 
 from pytest_soak.loop.completed import after_edit, completed
 from pytest_soak.loop.echo import FIELD, echo_mismatch
@@ -105,6 +106,8 @@ def advance(state: LaneState, entry: Entry, seq: int | None = None) -> LaneState
                 return evolved(state, lane=replace(state.lane, iterations=entry.iterations))
             case Start():
                 raise _NotNextError("a journal has one entry 'start', its first")
+            case _:
+                assert_never(entry)
     except _UNREADABLE as error:
         raise _error(entry, seq, error) from error
 

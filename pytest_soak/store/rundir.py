@@ -9,18 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from msgspec import UNSET, Struct, UnsetType
+
+from pytest_soak.json_types import Finite, Whole, WrongValueError, converted
 from pytest_soak.protocol import Lane
-from pytest_soak.shapes import (
-    FLAG,
-    NUMBER,
-    TEXT,
-    WHOLE,
-    anything,
-    list_of,
-    mapping_of,
-    object_of,
-    optional,
-)
 from pytest_soak.store import names
 from pytest_soak.store.atomic import (
     atomic_write_bytes,
@@ -37,23 +29,33 @@ from pytest_soak.store.temporary import remove_temporary
 
 _KINDS = {"link": "a link", "file": "no directory"}
 _OWN_FIELDS = ("run_id", "lanes")
-_FIELDS = object_of(
-    {},
-    {
-        "iterations": WHOLE,
-        "interval_s": NUMBER,
-        "target": TEXT,
-        **dict.fromkeys(("mock", "tune", "dry_run", "strict"), FLAG),
-        "resumed": WHOLE,
-        "fresh_targets": mapping_of(WHOLE),
-        "versions": mapping_of(anything),
-        "verdict": optional(TEXT),
-        "data_hash": optional(TEXT),
-        "left_out": list_of(TEXT),
-        "hooks": list_of(object_of({"hook": TEXT, "file": TEXT, "line": WHOLE})),
-    },
-)
-"""The other fields of ``run.json`` that are read; each is optional."""
+
+
+class HookRecord(Struct, frozen=True):
+    """Where a hook of the soak is implemented."""
+
+    hook: str
+    file: str
+    line: Whole
+
+
+class RunFields(Struct, frozen=True, kw_only=True):
+    """The other fields of ``run.json`` that are read; each is optional."""
+
+    iterations: Whole | UnsetType = UNSET
+    interval_s: Finite | UnsetType = UNSET
+    target: str | UnsetType = UNSET
+    mock: bool | UnsetType = UNSET
+    tune: bool | UnsetType = UNSET
+    dry_run: bool | UnsetType = UNSET
+    strict: bool | UnsetType = UNSET
+    resumed: Whole | UnsetType = UNSET
+    fresh_targets: dict[str, Whole] | UnsetType = UNSET
+    versions: dict[str, Any] | UnsetType = UNSET
+    verdict: str | UnsetType | None = UNSET
+    data_hash: str | UnsetType | None = UNSET
+    left_out: tuple[str, ...] | UnsetType = UNSET
+    hooks: tuple[HookRecord, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,9 +272,8 @@ def _read_about(directory: Path) -> dict[str, Any]:
     try:
         names.checked_identifier("run id", about.get("run_id"))
         _check_records(about.get("lanes"))
-        if problem := _FIELDS(about).removeprefix("."):
-            raise StoreError(problem)
-    except StoreError as error:
+        converted(about, RunFields)
+    except (StoreError, WrongValueError) as error:
         raise StoreError(f"{path} cannot be used: {error}") from None
     return about
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from pytest_soak.canonical import canonical_json
-from pytest_soak.loop.entries import runtime_of
+from pytest_soak.loop.entries import entry_of, runtime_of
 from pytest_soak.loop.fold import advance, fold
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.resolve import Resolved
@@ -196,7 +196,7 @@ class GuardMachine(CountedMachine):
         state = fold(written[:count])
         assert state == self.drive.states[count - 1], "I12: a prefix folds to another state"
         for entry in written[count:]:
-            state = advance(state, entry)
+            state = advance(state, entry_of(entry))
         assert state == self.drive.state, "I12: the journal folds to another state"
         self.drive.states[-1] = state
 

@@ -249,8 +249,8 @@ def test_a_run_whose_files_disagree_is_not_resumed(soak: Sessions) -> None:
     def entries(words: str, change: Callable[[list[dict[str, Any]]], object]) -> None:
         spoil(words, lambda: change_entries(run.latest, change))
 
-    spoil("resumed must be a whole number, not None", lambda: edit_run(run.latest, resumed=None))
-    spoil("fresh_targets must be an object", lambda: edit_run(run.latest, fresh_targets=[1]))
+    spoil("resumed: null is not a finite number", lambda: edit_run(run.latest, resumed=None))
+    spoil("fresh_targets: a list is not a mapping", lambda: edit_run(run.latest, fresh_targets=[1]))
     spoil("says mock = True, but", lambda: edit_run(run.latest, mock=True))
     spoil("says target = 'other', but", lambda: edit_run(run.latest, target="other"))
     entries("says iterations = 4, but", lambda lines: lines.__delitem__(slice(plan, None)))

@@ -18,7 +18,6 @@ PURE = (
     "profile",
     "canonical",
     "protocol",
-    "shapes",
     "messages",
     "json_types",
     "statistics",
@@ -34,7 +33,6 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "JSON values as typed objects, and where one is wrong; pure",
         ("canonical", "messages"),
     ),
-    "shapes": ("of what type a JSON value must be; pure", ("canonical",)),
     "profile": (
         "the parameter table, YAML profiles, comparisons",
         ("json_types", "messages", "canonical"),
@@ -53,7 +51,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "store": (
         "the only package that writes files",
-        ("loop", "profile", "canonical", "messages", "protocol", "shapes"),
+        ("loop", "profile", "json_types", "canonical", "messages", "protocol"),
     ),
     "lane": (
         "one lane: in memory, or with its files and target",
@@ -67,7 +65,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "sealed": (
         "judging a stored run, and its seal: the same for session and commands",
-        ("stored", "store", "gate", "loop", "canonical", "shapes"),
+        ("stored", "store", "gate", "loop", "json_types", "canonical"),
     ),
     "references": (
         "the noise that a stored tuner-off run gives to the judgement of another",
