@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from pytest_soak.lane.runner import LaneHalted, LaneRunner
 from pytest_soak.loop.entries import runtime_of, start_entry
 from pytest_soak.loop.history import Past
 from pytest_soak.profile.resolve import resolve
-from pytest_soak.store import names
+from pytest_soak.store import names, records
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import Journal, JournalRead, read_journal
 from pytest_soak.store.rundir import LaneDirectory
@@ -174,21 +173,21 @@ def test_a_journal_that_grew_is_read_on(tmp_path: Path, monkeypatch: pytest.Monk
     run(lane, 3, 4)
     lane.stop()
 
-    records = read_journal(path / names.JOURNAL)
+    whole = read_journal(path / names.JOURNAL)
     decoded: list[bytes] = []
-    decode = json.loads
+    decode = records.decode
 
-    def counted(text: bytes, **options: Any) -> Any:
-        decoded.append(text)
-        return decode(text, **options)
+    def counted(line: bytes) -> dict[str, Any]:
+        decoded.append(line)
+        return decode(line)
 
-    monkeypatch.setattr(json, "loads", counted)
+    monkeypatch.setattr(records, "decode", counted)
     again = read_journal(path / names.JOURNAL, earlier.records)
-    assert len(decoded) == len(records.entries) - len(earlier.records.entries)
-    assert again == records
-    assert (again.digest, again.last) == (records.digest, records.last)
+    assert len(decoded) == len(whole.entries) - len(earlier.records.entries)
+    assert again == whole
+    assert (again.digest, again.last) == (whole.digest, whole.last)
     read = JournalRead.of(again, earlier)
-    assert read.past == Past.of(records.entries)
+    assert read.past == Past.of(whole.entries)
     assert read.past.decided[0] is earlier.past.decided[0]
     assert read.past.history.iterations == read.past.decided
 
