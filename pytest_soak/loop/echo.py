@@ -58,8 +58,11 @@ def unknown_echoes(profile: Profile, echo: Any) -> list[str]:
 
 
 def _echoed(profile: Profile, key: str, echo: Any) -> Any:
-    path = profile.parameters[key].path
     value: Any = echo
-    for step in (key,) if isinstance(echo, Mapping) and key in echo else path:
-        value = value.get(step, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+    for step in (key,) if _is_mapping(echo) and key in echo else profile.parameters[key].path:
+        value = value.get(step, _ABSENT) if _is_mapping(value) else _ABSENT
     return value
+
+
+def _is_mapping(value: Any) -> bool:
+    return type(value) is dict or isinstance(value, Mapping)  # the ABC's check is slow
