@@ -157,6 +157,7 @@ class LaneFiles:
     def __init__(self, path: Path, steps: Sequence[Step], target: str) -> None:
         self.path, self.steps, self.target = path, steps, target
         self._runner: LaneRunner | None = None
+        self._folded: tuple[bytes, LaneState | None] = (b"", None)
 
     @classmethod
     def begin(
@@ -190,7 +191,13 @@ class LaneFiles:
 
     @property
     def state(self) -> LaneState:
-        return fold(self.entries)
+        """The fold of the journal, which is made once for the same bytes."""
+        content = self.journal
+        if content != self._folded[0]:
+            self._folded = (content, fold(self.entries))
+        state = self._folded[1]
+        assert state is not None
+        return state
 
     @property
     def file_hash(self) -> str:
