@@ -42,7 +42,7 @@ SWITCH = "PYTEST_SOAK_FAST"
 BATCH = 20
 
 
-def target(fast: bool) -> MockTarget:
+def target(*, fast: bool) -> MockTarget:
     os.environ[SWITCH] = "1" if fast else "0"
     return make_mock(Lane("lane", "steady", "BTCUSDT", 1, INTERVAL_S, 24))
 
@@ -70,11 +70,11 @@ def iteration_seconds(mock: MockTarget, first: int, runtime: Runtime) -> float:
 
 def speeds(rounds: int) -> list[str]:
     runtime = start_runtime()
-    plain, fast = target(False), None
+    plain, fast = target(fast=False), None
     lines = []
     warm = seconds_of(lambda: plain.run(1, runtime))
     if importlib.util.find_spec("numba"):
-        fast = target(True)
+        fast = target(fast=True)
         compiling = seconds_of(lambda: fast.run(1, runtime))
         lines.append(f"first iteration: numpy alone {warm:.3f} s, with numba {compiling:.2f} s")
     by_plain, by_fast = [], []
@@ -99,10 +99,10 @@ def shown(name: str, values: list[float], goal: str) -> str:
     return f"{name:<40} {middle:10,.0f}   best {best:,.0f}   {goal}"
 
 
-def memory(iterations: int, fast: bool) -> str:
+def memory(iterations: int, *, fast: bool) -> str:
     """Resident memory after 100 iterations and at the end, in this process, MB."""
     runtime = start_runtime()
-    mock = target(fast)
+    mock = target(fast=fast)
     early = 0.0
     for number in range(1, iterations + 1):
         mock.run(number, runtime)
@@ -140,13 +140,13 @@ def session(iterations: int, mode: str, folder: Path) -> str:
     return f"{name:<40} {wall:8.1f} s   at most 120 s with numpy alone"
 
 
-def events_per_s(fast: bool) -> float:
+def events_per_s(*, fast: bool) -> float:
     """Events of the mock's event loop a second; a second, instrumented run counts them."""
     from pytest_soak.targets.mock import bot, grid, market, order_state, trading
     from pytest_soak.targets.quoting import params_of
 
     os.environ[SWITCH] = "1" if fast else "0"
-    event_loop = target(fast)._event_loop
+    event_loop = target(fast=fast)._event_loop
     state, params = market.first_state(1), params_of(start_runtime())
     orders, decisions = order_state.OrderState(), 0
     most_urgent = bot.most_urgent
@@ -234,17 +234,17 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=Path.cwd())
     options = parser.parse_args()
     numba = importlib.util.find_spec("numba") is not None
-    print(memory(options.iterations, False), flush=True)
+    print(memory(options.iterations, fast=False), flush=True)
     for line in speeds(options.rounds):
         print(line, flush=True)
     if numba:
-        print(memory(options.iterations, True), flush=True)
+        print(memory(options.iterations, fast=True), flush=True)
     for mode in ("0", "1") if numba else ("0",):
         with tempfile.TemporaryDirectory(dir=options.dir, prefix="speed-") as name:
             print(session(options.iterations, mode, Path(name)), flush=True)
-    ours = {"numpy alone": events_per_s(False)}
+    ours = {"numpy alone": events_per_s(fast=False)}
     if numba:
-        ours["fast"] = events_per_s(True)
+        ours["fast"] = events_per_s(fast=True)
     for name, value in ours.items():
         print(f"{f'events / s, {name}':<40} {value:10,.0f}", flush=True)
     if importlib.util.find_spec("hftbacktest") is None:

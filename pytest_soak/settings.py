@@ -97,7 +97,7 @@ class _Sources:
     def flag(self, name: str) -> bool:
         return bool(self._config.getoption(name))
 
-    def given(self, name: str, variable: str = "", ini: bool = True) -> _Given | None:
+    def given(self, name: str, variable: str = "", *, ini: bool = True) -> _Given | None:
         """The first of option ``--soak-NAME``, variable and ini ``soak_NAME`` that is set."""
         option = f"soak_{name}"
         value = self._config.getoption(option, None)

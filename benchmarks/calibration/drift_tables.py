@@ -33,7 +33,7 @@ DECAYS = (
 
 
 @cache
-def slopes(shape: str, holes: bool, n: int, phi: float, runs: int) -> replica.Slopes:
+def slopes(shape: str, n: int, phi: float, runs: int, *, holes: bool) -> replica.Slopes:
     rng = generator("slope", shape, holes, n, phi)
     values = SHAPES[shape](rng, runs, n, phi)
     if holes:
@@ -90,7 +90,7 @@ def tables(runs: int) -> Iterator[Table]:
     table = Table("A rising slope proved at 5 % in level noise (in brackets: at 1 %)", heads)
     for shape, holes in _shapes():
         for n in LENGTHS:
-            results = [slopes(shape, holes, n, phi, runs) for phi in PHIS]
+            results = [slopes(shape, n, phi, runs, holes=holes) for phi in PHIS]
             cells = [
                 f"{100 * s.rises(0.05).mean():.1f} ({100 * s.rises(0.01).mean():.1f})"
                 for s in results
@@ -129,7 +129,7 @@ def promises(runs: int) -> Iterator[Promise]:
     for shape, holes in _shapes():
         for n in LENGTHS:
             for phi in PHIS:
-                share = slopes(shape, holes, n, phi, runs).rises(0.05).mean()
+                share = slopes(shape, n, phi, runs, holes=holes).rises(0.05).mean()
                 row = f"{shape}{', 25 % holes' * holes}, {n}, φ {phi:g}"
                 promise.add(row, share, runs)
     yield promise

@@ -48,7 +48,7 @@ class Cell:
     share: float
     error: float
 
-    def excess(self, limit: float, at_most: bool) -> float:
+    def excess(self, limit: float, *, at_most: bool) -> float:
         """How far the share is beyond the limit; negative on the right side."""
         return self.share - limit if at_most else limit - self.share
 
@@ -69,14 +69,14 @@ class Promise:
 
     @property
     def worst(self) -> Cell:
-        return max(self.cells, key=lambda cell: cell.excess(self.limit, self.at_most))
+        return max(self.cells, key=lambda cell: cell.excess(self.limit, at_most=self.at_most))
 
     @property
     def broken(self) -> list[Cell]:
         return [
             cell
             for cell in self.cells
-            if cell.excess(self.limit, self.at_most) > _ERRORS * cell.error + 1e-12
+            if cell.excess(self.limit, at_most=self.at_most) > _ERRORS * cell.error + 1e-12
         ]
 
     def lines(self) -> Iterator[str]:

@@ -53,15 +53,19 @@ def evaluate(
             why = partial("{} is not {}".format, kpi, limit_text(condition, firsts))
             return Evaluation(holds=False, describe=why, used=False)
         if not condition.comparisons:
-            return Evaluation(True, partial(limit_text, condition, firsts), used=False)
+            return Evaluation(
+                holds=True, describe=partial(limit_text, condition, firsts), used=False
+            )
     if figure is None:
-        return Evaluation(False, partial("{} has no data".format, kpi))
+        return Evaluation(holds=False, describe=partial("{} has no data".format, kpi))
     for comparison in condition.comparisons:
         if not (comparison.holds_with_margin if margin else comparison.holds)(figure):
-            return Evaluation(False, partial(_beyond_limit, kpi, comparison, figure, margin=margin))
+            describe = partial(_beyond_limit, kpi, comparison, figure, margin=margin)
+            return Evaluation(holds=False, describe=describe)
     if share is not None and first is not None and not figure >= share[0] * first:
-        return Evaluation(False, partial(_below_first, kpi, share, first, figure))
-    return Evaluation(True, partial(limit_text, condition, firsts))
+        describe = partial(_below_first, kpi, share, first, figure)
+        return Evaluation(holds=False, describe=describe)
+    return Evaluation(holds=True, describe=partial(limit_text, condition, firsts))
 
 
 def _beyond_limit(kpi: str, comparison: Comparison, figure: float, *, margin: bool) -> str:

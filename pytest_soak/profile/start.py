@@ -24,6 +24,7 @@ class StartValues:
 
 def start_values(
     resolved: Resolved,
+    *,
     explicit: bool,
     environment: Mapping[str, Any] | None,
     file: Mapping[str, Any] | None,

@@ -109,7 +109,7 @@ def _scan(text: str, loader: Any) -> None:
             if open_:
                 open_[-1].take(event)
             if isinstance(event, yaml.CollectionStartEvent):
-                open_.append(_Collection(isinstance(event, yaml.MappingStartEvent)))
+                open_.append(_Collection(is_mapping=isinstance(event, yaml.MappingStartEvent)))
                 if len(open_) > DEEPEST:
                     raise _refused(event, f"nested deeper than {DEEPEST} levels")
 
@@ -130,7 +130,7 @@ def _check(event: Any) -> None:
 class _Collection:
     """A mapping or list that is open in the scan; for a mapping, the keys so far."""
 
-    def __init__(self, is_mapping: bool) -> None:
+    def __init__(self, *, is_mapping: bool) -> None:
         self._is_mapping = is_mapping
         self._key_is_next = True
         self._keys: set[str] = set()

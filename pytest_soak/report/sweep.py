@@ -149,7 +149,7 @@ def sweeps_of(histories: Sequence[History], *, mock: bool) -> tuple[Sweep, ...]:
         raise ValueError("a lane of this run belongs to no sweep")
     ordered = sorted(histories, key=group)
     groups = {key: tuple(lanes) for key, lanes in groupby(ordered, key=group)}
-    return tuple(_sweep(groups[key], mock) for key in dict.fromkeys(map(group, histories)))
+    return tuple(_sweep(groups[key], mock=mock) for key in dict.fromkeys(map(group, histories)))
 
 
 def values_at(history: History) -> tuple[float, ...]:
@@ -157,7 +157,7 @@ def values_at(history: History) -> tuple[float, ...]:
     return tuple(swept.value for swept in history.lane.sweep)
 
 
-def _sweep(lanes: Sequence[History], mock: bool) -> Sweep:
+def _sweep(lanes: Sequence[History], *, mock: bool) -> Sweep:
     first = lanes[0]
     profile = first.profile
     keys = tuple(swept.key for swept in first.lane.sweep)
@@ -184,7 +184,7 @@ def _sweep(lanes: Sequence[History], mock: bool) -> Sweep:
     )
     rank = _PREFERRED_RANK if _PREFERRED_RANK in names else names[0]
     down = rank in profile.kpis and profile.kpis[rank].better == "down"
-    window = _best_window(points, axes, rank, down)
+    window = _best_window(points, axes, rank, down=down)
     return Sweep(
         profile=profile.name,
         symbol=first.lane.symbol,
@@ -274,11 +274,13 @@ def _kpi(
     figure = _figure(name, lanes, by_seed)
     difference = _difference(name, lanes, reference) if reference is not None else None
     if limit is None:
-        return KpiAtPoint(figure, by_seed, difference, True, True, 0.0)
+        return KpiAtPoint(figure, by_seed, difference, meets=True, certain=True, shortfall=0.0)
     series = [value for iterations in lanes.values() for value in series_of(iterations, name)]
     missing = sum(value is None for value in series)
     if figure is None or missing > no_data_ratio * len(series):
-        return KpiAtPoint(figure, by_seed, difference, False, False, math.inf)
+        return KpiAtPoint(
+            figure, by_seed, difference, meets=False, certain=False, shortfall=math.inf
+        )
     meets = limit.holds(figure.mean)
     certain = meets and limit.holds(figure.low) and limit.holds(figure.high)
     shortfall = 0.0 if meets else abs(figure.mean - limit.limit) / (abs(limit.limit) or 1.0)
@@ -344,7 +346,7 @@ def _of_one_seed(series: Sequence[float | None], center: float) -> Estimate | No
 
 
 def _best_window(
-    points: Sequence[Point], axes: Sequence[Sequence[float]], rank: str, down: bool
+    points: Sequence[Point], axes: Sequence[Sequence[float]], rank: str, *, down: bool
 ) -> Region | None:
     """The largest block of neighbouring points that meet every limit.
 

@@ -50,7 +50,8 @@ def chart(drawing: Drawing, sweep: Sweep, kpi: str, frame: Frame) -> None:
     drawing.rect(plot.x, plot.y, plot.width, plot.height, "#fafbfc")
     _window_band(drawing, sweep, x, plot)
     if limit is not None:
-        _limit(drawing, limit.limit, limit.op.startswith(">"), (low, high), y, plot)
+        at_least = limit.op.startswith(">")
+        _limit(drawing, limit.limit, (low, high), y, plot, at_least=at_least)
     _axes(drawing, sweep, x, y, plot, (low, high))
     _figures(drawing, sweep, kpi, x, y, plot)
 
@@ -151,10 +152,11 @@ def _window_band(drawing: Drawing, sweep: Sweep, x: Place, plot: Frame) -> None:
 def _limit(
     drawing: Drawing,
     limit: float,
-    at_least: bool,
     shown: tuple[float, float],
     y: Place,
     plot: Frame,
+    *,
+    at_least: bool,
 ) -> None:
     if shown[0] <= limit <= shown[1]:
         line = y(limit)
@@ -228,10 +230,10 @@ def _figures(drawing: Drawing, sweep: Sweep, kpi: str, x: Place, y: Place, plot:
             ends = [(left, y(start.figure.mean)), (right, y(end.figure.mean))]
             drawing.path(ends, stroke=INK, line=2.0)
     for place, item in at:
-        _marker(drawing, kpi in sweep.limits, place, item, y)
+        _marker(drawing, place, item, y, gated=kpi in sweep.limits)
 
 
-def _marker(drawing: Drawing, gated: bool, place: float, at: KpiAtPoint, y: Place) -> None:
+def _marker(drawing: Drawing, place: float, at: KpiAtPoint, y: Place, *, gated: bool) -> None:
     if at.figure is None:
         return
     colour = (INSIDE if at.meets else OUTSIDE) if gated else INK

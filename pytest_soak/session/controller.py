@@ -72,7 +72,7 @@ class Controller:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         manager = self._config.pluginmanager
         # A session that only shows something must not begin a run and retire the newest one.
-        if any(self._config.getoption(name, False) for name in _LISTING):
+        if any(self._config.getoption(name, default=False) for name in _LISTING):
             with clean_refusals(self._mask):
                 self._plan = collect_only_plan(self._settings)
         else:
@@ -204,7 +204,7 @@ class Controller:
             refuse_other_run(plan.run_path, plan.run_id)
             with collector.paused():
                 self._judged = self._judge(plan)
-            reports = gate_reports(self._judged.run, plan.settings.strict)
+            reports = gate_reports(self._judged.run, strict=plan.settings.strict)
             reports += [
                 trouble_report(name, self._mask(text)) for name, text in self._judged.trouble
             ]

@@ -109,7 +109,7 @@ class Distribution:
         """
         for channel in self._channels:
             with suppress(OSError):
-                channel.send(True)
+                channel.send(True)  # noqa: FBT003 - any message
         ends = time.monotonic() + _END_S
         for node in self._nodes:
             if not _has_ended(node, ends - time.monotonic()):

@@ -44,7 +44,7 @@ class PreparedLane:
     binding: bool
     """Its KPI criteria and pass count are reported by the gate."""
 
-    def plan(self, directory: Path, done: int = 0, over: bool = False) -> LanePlan:
+    def plan(self, directory: Path, done: int = 0, *, over: bool = False) -> LanePlan:
         gate = self.resolved.profile.gate
         # Checks, delta quality and completeness always bind; a sweep's KPIs do not.
         criteria = 3
@@ -69,7 +69,12 @@ def prepare_lanes(settings: Settings) -> tuple[PreparedLane, ...]:
         for resolved, symbol, values, seed in product(
             profiles, settings.symbols, points_of(axes), settings.seeds
         ):
-            start = start_values(resolved, settings.explicit_profile, environment, beside)
+            start = start_values(
+                resolved,
+                explicit=settings.explicit_profile,
+                environment=environment,
+                file=beside,
+            )
             point = point_at(axes, values, start, resolved.profile.parameters)
             name = resolved.profile.name
             lane = Lane(

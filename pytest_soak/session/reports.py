@@ -25,14 +25,14 @@ _LETTERS: Final = {
 }
 
 
-def gate_reports(run: RunJudgement, strict: bool) -> list[pytest.TestReport]:
+def gate_reports(run: RunJudgement, *, strict: bool) -> list[pytest.TestReport]:
     """A call and a teardown report per lane and criterion, in the order of the lanes."""
     reports: list[pytest.TestReport] = []
     for lane in run.lanes:
         for result in lane.criteria:
             if not result.binding:
                 continue
-            reports.extend(_pair(f"{lane.lane_id}/{result.name}", result, strict))
+            reports.extend(_pair(f"{lane.lane_id}/{result.name}", result, strict=strict))
     return reports
 
 
@@ -41,7 +41,7 @@ def trouble_report(name: str, text: str) -> pytest.TestReport:
     return _report(name, "failed", text, "call")
 
 
-def _pair(name: str, result: CriterionResult, strict: bool) -> list[pytest.TestReport]:
+def _pair(name: str, result: CriterionResult, *, strict: bool) -> list[pytest.TestReport]:
     fails = result.verdict is Verdict.FAIL or (strict and result.verdict is not Verdict.PASS)
     text = escaped(f"{result.verdict}: {' '.join(result.reason.split())}")
     call = _report(name, "failed" if fails else "passed", text if fails else None, "call")

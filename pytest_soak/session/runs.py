@@ -304,7 +304,7 @@ def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tupl
         journals[lane_id] = journal
         if runner.state.iterations != settings.iterations:
             lengthened.append(lane_id)
-        plans.append(item.plan(directory.path, runner.state.done, runner.halt is not None))
+        plans.append(item.plan(directory.path, runner.state.done, over=runner.halt is not None))
     plan = Plan(settings, run.run_id, run.path, tuple(plans), _target_name(settings))
     return plan, _StoredRun(run, tuple(lengthened), journals)
 

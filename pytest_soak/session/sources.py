@@ -70,7 +70,7 @@ def sources_of(config: pytest.Config, settings: Settings | None = None) -> tuple
             continue
         for implementation in getattr(config.hook, name).get_hookimpls():
             wraps = bool(implementation.wrapper or implementation.hookwrapper)
-            source = _source(name, implementation.function, root, wraps)
+            source = _source(name, implementation.function, root, wraps=wraps)
             if source is not None:
                 sources[source] = None
     return tuple(sources)
@@ -140,7 +140,7 @@ def _is_conftest(source: Source) -> bool:
 
 
 def _source(
-    hook: str, function: Callable[..., Any], root: Path | None, wraps: bool = False
+    hook: str, function: Callable[..., Any], root: Path | None, *, wraps: bool = False
 ) -> Source | None:
     """Where ``function`` is written; None for what Python code does not make."""
     try:

@@ -165,7 +165,7 @@ def refilled_tokens(tokens: float, rate_per_min: float, elapsed_s: float, burst:
 
 
 def admit(
-    risk_blocked: bool,
+    risk_blocked: bool,  # noqa: FBT001 - numba compiles no keyword-only arguments
     since_last_s: float,
     venue_interval_s: float,
     in_flight: int,

@@ -229,9 +229,9 @@ class GuardMachine(CountedMachine):
         outside = [key for key, (low, high) in bounds.items() if not low <= values[key] <= high]
         if outside:
             with pytest.raises(ProfileError, match="|".join(outside)):
-                start_values(resolved, False, None, file)
+                start_values(resolved, explicit=False, environment=None, file=file)
             return
-        started = start_values(resolved, False, None, file).values
+        started = start_values(resolved, explicit=False, environment=None, file=file).values
         for key, value in started.items():
             assert abs(value - values[key]) <= 1e-9 * self.oracle.span(key), "a start value moved"
         self.end()

@@ -222,4 +222,4 @@ def test_a_damaged_list_in_run_json_is_refused(soak: Sessions) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "hooks[0]" in done.stderr
+    assert "hooks.0: 'file' is missing" in done.stderr

@@ -25,7 +25,7 @@ TABLE = STEADY.profile.parameters
 
 
 def start() -> StartValues:
-    return start_values(STEADY, False, None, None)
+    return start_values(STEADY, explicit=False, environment=None, file=None)
 
 
 def test_a_range_is_inclusive_and_decimal() -> None:

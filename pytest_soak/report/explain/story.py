@@ -208,7 +208,16 @@ def _basis(
     proposals = [item for item in decision.proposed if item.key == outcome.key]
     kpis = {kpi for proposal in proposals for kpi in proposal.kpis}
     return tuple(
-        Part(kpi, "", (), reading.usable, reading.usable, True, True, aimed=True)
+        Part(
+            kpi=kpi,
+            limit="",
+            comparisons=(),
+            over=reading.usable,
+            alone=reading.usable,
+            holds_over=True,
+            holds_alone=True,
+            aimed=True,
+        )
         for kpi in sorted(kpis)
         if (reading := readings.get(kpi)) is not None
     )

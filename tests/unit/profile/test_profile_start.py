@@ -18,7 +18,7 @@ ENVIRONMENT = {"base_spread_bps": 2, "tail_age_ms": 900}
 
 
 def test_the_profile_alone() -> None:
-    start = start_values(SAFE, True, None, None)
+    start = start_values(SAFE, explicit=True, environment=None, file=None)
     assert start.values == {
         key: parameter.start for key, parameter in SAFE.profile.parameters.items()
     }
@@ -27,7 +27,7 @@ def test_the_profile_alone() -> None:
 
 
 def test_an_explicit_profile_wins_only_for_the_keys_it_names() -> None:
-    start = start_values(SAFE, True, ENVIRONMENT, FILE)
+    start = start_values(SAFE, explicit=True, environment=ENVIRONMENT, file=FILE)
     assert start.values["base_spread_bps"] == 0.65
     assert start.values["tail_age_ms"] == 700
     assert start.values["vip_tilt_cap"] == 0.2
@@ -36,7 +36,7 @@ def test_an_explicit_profile_wins_only_for_the_keys_it_names() -> None:
 
 @pytest.mark.parametrize(("resolved", "explicit"), [(SAFE, False), (STEADY, True)])
 def test_otherwise_environment_then_file_then_profile(resolved: Any, explicit: bool) -> None:
-    start = start_values(resolved, explicit, ENVIRONMENT, FILE)
+    start = start_values(resolved, explicit=explicit, environment=ENVIRONMENT, file=FILE)
     assert start.values["base_spread_bps"] == 2
     assert start.values["tail_age_ms"] == 900
     assert start.values["vip_tilt_cap"] == 0.2
@@ -62,8 +62,8 @@ def test_otherwise_environment_then_file_then_profile(resolved: Any, explicit: b
 )
 def test_bad_overrides_are_refused_even_where_hidden(overrides: Any, message: str) -> None:
     with pytest.raises(ProfileError) as caught:
-        start_values(SAFE, True, None, overrides)
+        start_values(SAFE, explicit=True, environment=None, file=overrides)
     assert str(caught.value).startswith("runtime_overrides.json: ")
     assert message in str(caught.value)
     with pytest.raises(ProfileError, match="MM_RUNTIME_OVERRIDES_JSON: "):
-        start_values(SAFE, True, overrides, None)
+        start_values(SAFE, explicit=True, environment=overrides, file=None)
