@@ -139,15 +139,16 @@ class Controller:
     # -- during --------------------------------------------------------------------------------
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._add_sources(from_data(getattr(report, SOURCES_ATTRIBUTE, ())))
+        if sources := getattr(report, SOURCES_ATTRIBUTE, ()):
+            self._add_sources(from_data(sources))
         progress = carried(report)
-        if progress and progress["fresh_from"]:
+        if progress and "fresh_from" in progress:
             self._fresh_targets[progress["lane"]] = progress["fresh_from"]
         if halt := carried_halt(report):
             self._halts[halt[0]] = halt[1]
         if progress and report.failed:
             self._failed_items.setdefault(progress["lane"], set()).add(report.nodeid)
-        if progress and progress["line"]:
+        if progress and "line" in progress:
             several = self._plan is not None and len(self._plan.lanes) > 1
             lane = f"{progress['lane']}: " if several else ""
             terminal.iteration(self._config, lane + progress["line"].lstrip())

@@ -83,63 +83,41 @@ REPORT_ATTRIBUTE = "soak"
 @dataclass(frozen=True, slots=True)
 class ItemProgress:
     lane_id: str
-    number: int
     verdict: str
     line: str
-    """The line of ``-v``; empty until the iteration is decided."""
-    kpis: tuple[tuple[str, float], ...]
+    """The line of ``-v``; empty without ``-v``, and until the iteration is decided."""
     fresh_from: int | None = None
     """Set when the lane was resumed with a target that could not be restored."""
 
     def attach(self, report: pytest.TestReport) -> None:
         """Put it on a report as a dict of JSON values, which xdist can serialise."""
-        setattr(
-            report,
-            REPORT_ATTRIBUTE,
-            {
-                "lane": self.lane_id,
-                "iteration": self.number,
-                "verdict": self.verdict,
-                "line": self.line if report.when == "teardown" else "",
-                "fresh_from": self.fresh_from,
-            },
-        )
-
-    def properties(self) -> list[tuple[str, object]]:
-        """Properties of the item in JUnit XML."""
-        return [
-            ("soak_lane", self.lane_id),
-            ("soak_iteration", self.number),
-            ("soak_verdict", self.verdict),
-            *((f"soak_{name}", value) for name, value in self.kpis),
-        ]
+        progress: dict[str, Any] = {"lane": self.lane_id, "verdict": self.verdict}
+        # pytest keeps every report until the session ends: what says nothing is left out.
+        if self.line and report.when == "teardown":
+            progress["line"] = self.line
+        if self.fresh_from:
+            progress["fresh_from"] = self.fresh_from
+        setattr(report, REPORT_ATTRIBUTE, progress)
 
 
-def progress_of(
-    lane: Lane,
-    iteration: Iteration,
-    fresh_from: int | None = None,
-    *,
-    named: bool = False,
-    profile: Profile | None = None,
-) -> ItemProgress:
-    """The progress of an iteration observed, or decided.
+def progress_line(iteration: Iteration, profile: Profile, lane_id: str = "") -> str:
+    """The line of a decided iteration, with columns left for the ``lane_id`` before it."""
+    width = WIDTH - INDENT - (len(f"{lane_id}: ") if lane_id else 0)
+    return iteration_line(iteration, width=width, profile=profile)
 
-    ``named`` keeps columns free for the name of the lane, which is printed before the line.
-    """
-    width = WIDTH - INDENT - (len(f"{lane.id}: ") if named else 0)
-    return ItemProgress(
-        lane_id=lane.id,
-        number=iteration.number,
-        verdict=str(iteration.verdict),
-        line=iteration_line(iteration, width=width, profile=profile) if iteration.decision else "",
-        kpis=tuple(
-            (name, float(reading.value))
+
+def properties_of(lane: Lane, iteration: Iteration) -> list[tuple[str, object]]:
+    """Properties of the item in JUnit XML."""
+    return [
+        ("soak_lane", lane.id),
+        ("soak_iteration", iteration.number),
+        ("soak_verdict", str(iteration.verdict)),
+        *(
+            (f"soak_{name}", float(reading.value))
             for name, reading in iteration.readings.items()
             if reading.value is not None
         ),
-        fresh_from=fresh_from,
-    )
+    ]
 
 
 HALT_ATTRIBUTE = "soak_halt"

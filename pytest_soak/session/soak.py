@@ -28,7 +28,7 @@ from pytest_soak.session.items import Slot, slot_of
 from pytest_soak.session.left_threads import end_without, is_pytests_own
 from pytest_soak.session.plan import LanePlan, Plan
 from pytest_soak.session.refusals import clean_refusals
-from pytest_soak.session.reports import ItemProgress, attach_halt, progress_of
+from pytest_soak.session.reports import ItemProgress, attach_halt, progress_line, properties_of
 from pytest_soak.session.selection import SoakRefusal
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.session.targets import factory_of
@@ -79,6 +79,7 @@ class Soak:
         self._stderr = _copy_of_stderr()
         self._watchdog = Watchdog(self._stderr)
         self._mask = masker_of(plan.settings.mask, os.environ)
+        self._shows_lines = config.get_verbosity() > 0
         self._of_controller: tuple[Source, ...] | None = None
         if (received := getattr(config, "workerinput", None)) is not None:
             self._of_controller = from_data(received.get(SOURCES_INPUT, ()))
@@ -195,10 +196,9 @@ class Soak:
             self._end_halted(slot)
             raise
         self._current = (slot.lane_id, slot.number)
-        progress = self._progress(runner, iteration)
-        item.stash[_PROGRESS] = progress
+        item.stash[_PROGRESS] = self._progress(runner, iteration)
         if self.config.getoption("xmlpath", None):
-            item.user_properties.extend(progress.properties())
+            item.user_properties.extend(properties_of(runner.lane, iteration))
 
     def _end(self, item: pytest.Item, slot: Slot) -> None:
         """After the last check of an iteration: decide and apply; after the last one: stop."""
@@ -220,9 +220,12 @@ class Soak:
         self._end_lane(slot)
 
     def _progress(self, runner: LaneRunner, iteration: Iteration) -> ItemProgress:
-        named = len(self.plan.lanes) > 1
-        profile = runner.state.profile
-        return progress_of(runner.lane, iteration, runner.fresh_from, named=named, profile=profile)
+        line = ""
+        if self._shows_lines and iteration.decision:
+            name = runner.lane.id if len(self.plan.lanes) > 1 else ""
+            line = progress_line(iteration, runner.state.profile, name)
+        verdict = iteration.verdict.value
+        return ItemProgress(runner.lane.id, verdict, line, runner.fresh_from)
 
     def _end_lane(self, slot: Slot) -> None:
         """Stop the lane if it is over. Raises TargetFailed and StoreError."""
