@@ -77,6 +77,8 @@ def generate(metafunc: pytest.Metafunc, plan: Plan) -> None:
 
 def slot_of(item: pytest.Item) -> Slot | None:
     """The item's place, or None for an item that takes no part."""
+    if isinstance(item, BuiltInItem):
+        return item.slot
     slot = item.stash.get(_SLOT, None)
     if slot is None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
@@ -117,7 +119,7 @@ class BuiltInItem(pytest.Item):
 
     def __init__(self, *, slot: Slot, where: tuple[str, int | None], **of_node: Any) -> None:
         super().__init__(**of_node)
-        self.stash[_SLOT] = slot
+        self.slot = slot
         self._where = where
 
     def runtest(self) -> None:

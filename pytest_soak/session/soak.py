@@ -27,8 +27,8 @@ from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import Slot, slot_of
 from pytest_soak.session.left_threads import end_without, is_pytests_own
 from pytest_soak.session.plan import LanePlan, Plan
+from pytest_soak.session.progress import ItemProgress, attach_halt, progress_line, properties_of
 from pytest_soak.session.refusals import clean_refusals
-from pytest_soak.session.reports import ItemProgress, attach_halt, progress_line, properties_of
 from pytest_soak.session.selection import SoakRefusal
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.session.targets import factory_of
@@ -42,7 +42,6 @@ SOURCES_ATTRIBUTE = "soak_sources"
 """A worker's first report of an item carries what it has loaded, for the controller."""
 TROUBLE_OUTPUT = "soak_trouble"
 """A worker sends under this name what went wrong when it stopped its lanes."""
-_PROGRESS = pytest.StashKey[ItemProgress]()
 
 
 class LaneUnusable(Exception):  # noqa: N818 - the reason of an error that the user sees
@@ -73,6 +72,7 @@ class Soak:
         self._recorded: dict[str, Any] = {}
         self._failed: list[str] = []
         self._current: tuple[str, int] | None = None
+        self._newest: tuple[pytest.Item | None, ItemProgress | None] = None, None
         self._trouble: list[str] = []
         self._session: pytest.Session | None = None
         # While an item runs, its standard error is captured.
@@ -162,8 +162,9 @@ class Soak:
         if self._to_report:
             setattr(report, SOURCES_ATTRIBUTE, [source.as_data() for source in self._to_report])
             self._to_report = ()
-        progress = item.stash.get(_PROGRESS, None)
-        if progress:
+        # Not in the item's stash, which pytest keeps for every item until the session ends.
+        of_item, progress = self._newest
+        if of_item is item and progress:
             if report.failed and call.when != "teardown":
                 self._failed.append(_check_name(item))
             progress.attach(report)
@@ -196,7 +197,7 @@ class Soak:
             self._end_halted(slot)
             raise
         self._current = (slot.lane_id, slot.number)
-        item.stash[_PROGRESS] = self._progress(runner, iteration)
+        self._newest = item, self._progress(runner, iteration)
         if self.config.getoption("xmlpath", None):
             item.user_properties.extend(properties_of(runner.lane, iteration))
 
@@ -208,7 +209,7 @@ class Soak:
         runner = self._runner(slot.lane_id)
         try:
             iteration = runner.decide(self._recorded, tuple(dict.fromkeys(self._failed)))
-            item.stash[_PROGRESS] = self._progress(runner, iteration)
+            self._newest = item, self._progress(runner, iteration)
             hook = self.config.hook.pytest_soak_iteration
             if hook.get_hookimpls():
                 with no_outcomes("pytest_soak_iteration"):

@@ -10,6 +10,7 @@ from pytest_soak.report.summary import (
     skip_reason,
     skipped_reason,
     tuning_report,
+    tuning_report_text,
 )
 from tests.unit.gate.histories import applied, clipped, make_history, skipped, with_iteration
 from tests.unit.report.runs import decided
@@ -194,3 +195,8 @@ def test_tuning_report_has_every_iteration() -> None:
     assert [item["iteration"] for item in document["iterations"]] == [1, 2, 3, 4, 5, 6]
     assert document["iterations"][0]["tuning"]["rules"] == ["MAKER_BOOST"]
     canonical_json(document)
+
+
+def test_the_text_of_the_tuning_report_is_its_canonical_json() -> None:
+    history = decided(6)
+    assert tuning_report_text(history).encode() == canonical_json(tuning_report(history))
