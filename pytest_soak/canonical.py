@@ -101,7 +101,7 @@ def _normal(value: Any) -> Any:
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_normal(item) for item in value]
+        return [item if type(item) in _AS_THEY_ARE else _normal(item) for item in value]
     if isinstance(value, float):
         return _normal(float(value))
     if isinstance(value, int):
