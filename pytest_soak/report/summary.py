@@ -185,14 +185,18 @@ def tuning_report(history: History) -> dict[str, Any]:
     }
 
 
-def tuning_report_text(history: History) -> str:
+def tuning_report_json(history: History) -> bytes:
     """:func:`tuning_report` as canonical JSON, made from one iteration after another.
 
     As one object, a long run would take several times the memory of its text.
     """
-    iterations = ",".join(canonical_json(_tuned(item)).decode() for item in history.iterations)
     rest = {"lane": history.lane.id, "start": dict(history.start_values)}
-    return f'{{"iterations":[{iterations}],{canonical_json(rest).decode()[1:]}'
+    parts = [b'{"iterations":[']
+    for item in history.iterations:
+        parts += (canonical_json(_tuned(item)), b",")
+    if history.iterations:
+        parts.pop()
+    return b"".join((*parts, b"],", canonical_json(rest)[1:]))
 
 
 def _tuned(item: Iteration) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -25,13 +26,18 @@ class ItemProgress:
 
     def attach(self, report: pytest.TestReport) -> None:
         """Put it on a report as a dict of JSON values, which xdist can serialise."""
-        progress: dict[str, Any] = {"lane": self.lane_id, "verdict": self.verdict}
-        # pytest keeps every report until the session ends: what says nothing is left out.
+        progress = _plain(self.lane_id, self.verdict)
         if self.line and report.when == "teardown":
-            progress["line"] = self.line
+            progress = {**progress, "line": self.line}
         if self.fresh_from:
-            progress["fresh_from"] = self.fresh_from
+            progress = {**progress, "fresh_from": self.fresh_from}
         setattr(report, REPORT_ATTRIBUTE, progress)
+
+
+@lru_cache(maxsize=256)
+def _plain(lane_id: str, verdict: str) -> dict[str, Any]:
+    """What most reports carry. They share it: pytest keeps every report until the session ends."""
+    return {"lane": lane_id, "verdict": verdict}
 
 
 def progress_line(iteration: Iteration, profile: Profile, lane_id: str = "") -> str:
