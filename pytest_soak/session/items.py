@@ -211,3 +211,21 @@ def last_items(items: Sequence[pytest.Item]) -> frozenset[str]:
         if slot:
             last[slot.lane_id, slot.number] = item.nodeid
     return frozenset(last.values())
+
+
+def check_name(item: pytest.Item) -> str:
+    """The check without the iteration: ``test_bot.py::test_edge``."""
+    return item.nodeid.partition("[")[0]
+
+
+def refuse_rerun_markers(items: Sequence[pytest.Item]) -> None:
+    """A marker that runs an item again would run an iteration on changed state."""
+    for item in items:
+        if not slot_of(item):
+            continue
+        for name in ("flaky", "repeat"):
+            if item.get_closest_marker(name):
+                raise pytest.UsageError(
+                    f"soak: {check_name(item)}: the marker {name!r} would run an iteration "
+                    "again on changed state; take it off the check"
+                )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,23 @@ from pytest_soak.loop.model import Iteration
 from pytest_soak.masking import Masker, masker_of
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
-from pytest_soak.session import items as soak_items
-from pytest_soak.session import selection
 from pytest_soak.session.checks import RuntimeView, SoakIteration
-from pytest_soak.session.items import Slot, slot_of
+from pytest_soak.session.items import (
+    Slot,
+    check_name,
+    drop_outsiders,
+    generate,
+    in_order,
+    last_items,
+    refuse_rerun_markers,
+    slot_of,
+    take_part,
+)
 from pytest_soak.session.left_threads import end_without, is_pytests_own
 from pytest_soak.session.plan import LanePlan, Plan
 from pytest_soak.session.progress import ItemProgress, attach_halt, progress_line, properties_of
 from pytest_soak.session.refusals import clean_refusals
-from pytest_soak.session.selection import SoakRefusal
+from pytest_soak.session.selection import SoakRefusal, send, warn
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.session.targets import factory_of
 from pytest_soak.store.errors import StoreError
@@ -90,7 +98,7 @@ class Soak:
     # First, so that the slot comes first among an item's parameters, whatever those of the user.
     @pytest.hookimpl(tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        soak_items.generate(metafunc, self.plan)
+        generate(metafunc, self.plan)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -99,17 +107,17 @@ class Soak:
         try:
             refuse_rerun_markers(items)
             with clean_refusals(self._mask):
-                outsiders = soak_items.take_part(session, items, self.plan)
+                outsiders = take_part(session, items, self.plan)
                 self._check_sources()
         except pytest.UsageError as error:
             if hasattr(self.config, "workerinput"):
-                selection.send(self.config, SoakRefusal(str(error)))
+                send(self.config, SoakRefusal(str(error)))
             raise
-        selection.warn(self.config, outsiders)
+        warn(self.config, outsiders)
         yield
-        soak_items.drop_outsiders(session, items)
-        items[:] = soak_items.in_order(items)
-        self._last = soak_items.last_items(items)
+        drop_outsiders(session, items)
+        items[:] = in_order(items)
+        self._last = last_items(items)
         slots = [slot for slot in map(slot_of, items) if slot]
         self.plan = self.plan.only({slot.lane_id for slot in slots})
 
@@ -142,7 +150,7 @@ class Soak:
             raise
         except BaseException:
             if slot and self._current:
-                self._failed.append(_check_name(item))
+                self._failed.append(check_name(item))
             raise
         finally:
             if slot and self._current == (slot.lane_id, slot.number):
@@ -166,7 +174,7 @@ class Soak:
         of_item, progress = self._newest
         if of_item is item and progress:
             if report.failed and call.when != "teardown":
-                self._failed.append(_check_name(item))
+                self._failed.append(check_name(item))
             progress.attach(report)
         return report
 
@@ -398,21 +406,3 @@ def _copy_of_stderr() -> int | None:
         return os.dup(2)
     except OSError:  # the process has none
         return None
-
-
-def _check_name(item: pytest.Item) -> str:
-    """The check without the iteration: ``test_bot.py::test_edge``."""
-    return item.nodeid.partition("[")[0]
-
-
-def refuse_rerun_markers(items: Sequence[pytest.Item]) -> None:
-    """A marker that runs an item again would run an iteration on changed state."""
-    for item in items:
-        if not slot_of(item):
-            continue
-        for name in ("flaky", "repeat"):
-            if item.get_closest_marker(name):
-                raise pytest.UsageError(
-                    f"soak: {_check_name(item)}: the marker {name!r} would run an iteration "
-                    "again on changed state; take it off the check"
-                )
