@@ -190,8 +190,8 @@ def iteration(bench: Bench) -> Iterator[Row]:
         )
         for _ in range(rounds)
     ]
-    soak, soak_of_one, many, one, floor = map(min, zip(*figures, strict=True))
-    ours, bare = (soak - soak_of_one) / (items - 1), (many - one) / (items - 1)
+    soak, soak_start, many, bare_start, floor = map(min, zip(*figures, strict=True))
+    ours, bare = (soak - soak_start) / (items - 1), (many - bare_start) / (items - 1)
     yield Row(f"an iteration of {items}, no-op target, CPU", f"{1000 * ours:.3f} ms")
     yield Row("a bare parametrized item, CPU", f"{1000 * bare:.3f} ms")
     yield Row("floor: synced append and atomic replace, CPU", f"{1000 * floor:.3f} ms")
