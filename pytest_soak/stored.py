@@ -7,6 +7,7 @@ refused if its journal and ``run.json`` name different lanes: one of the two is 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from pytest_soak.canonical import compute_json_hash
 from pytest_soak.gate.noise import Reference
 from pytest_soak.loop.entries import EntryError, Record, Start, entry_of
+from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import History
 from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError, describe_os_error
@@ -90,10 +92,19 @@ def read_lane_journal(
 
 def read_lane(run: RunDirectory, lane_id: str, earlier: JournalRead | None = None) -> StoredLane:
     """One lane of a run. Raises StoreError, naming the journal, if it makes no lane."""
-    journal = read_lane_journal(run, lane_id, earlier)
-    records = journal.records
-    end = JournalEnd(len(records.entries), records.size, records.torn, records.digest)
-    return StoredLane(journal.past.history, end)
+    if earlier is not None:
+        journal = read_lane_journal(run, lane_id, earlier)
+        return StoredLane(journal.past.history, _end_of(journal.records))
+    records = read_entries(run, lane_id)
+    end, entries = _end_of(records), deque(records.entries)
+    del records
+    with unreadable(run.lane_directory(lane_id).journal_path):
+        # Each entry is let go when it is folded: a long journal is not twice in memory.
+        return StoredLane(read_history(entries.popleft() for _ in range(len(entries))), end)
+
+
+def _end_of(records: Records) -> JournalEnd:
+    return JournalEnd(len(records.entries), records.size, records.torn, records.digest)
 
 
 def read_lanes(run: RunDirectory) -> tuple[StoredLane, ...]:

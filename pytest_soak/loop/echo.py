@@ -22,7 +22,9 @@ def echo_mismatch(profile: Profile, values: Mapping[str, float], echo: Any) -> d
     ``echo`` is flat or nested. A key that the echo leaves out is not a mismatch (see
     :func:`unconfirmed`); a value that is no number is one.
     """
-    different = {}
+    different: dict[str, str] = {}
+    if echo is None:  # few targets report one
+        return different
     for key, parameter in profile.parameters.items():
         echoed = _echoed(profile, key, echo)
         if echoed is _ABSENT:

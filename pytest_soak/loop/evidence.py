@@ -40,8 +40,7 @@ def rule_status(rule: Rule, state: LaneState, readings: Readings) -> RuleStatus:
     firsts = first_means(rule.when, (*state.memory.first, readings))
     figures = _figures(rule, window)
     results = _evaluated(rule, figures, firsts, margin=True)
-    enough = len(window) == rule.evidence.over or rule.evidence.early
-    stopped = _is_stopped(rule, figures if enough else {}, before=rule.name in state.rules.stopped)
+    stopped = _is_stopped(rule, state, window, figures)
     delay = (
         _stopped_text(rule, stopped=stopped)
         or _dwell_text(rule, state, now)
@@ -87,8 +86,13 @@ def stopped_rules(state: LaneState, readings: Readings) -> tuple[str, ...]:
 
     They are known also while a user's proposer replaces the rules.
     """
-    rules = (rule for rule in state.profile.rules if rule.hysteresis)
-    return tuple(rule.name for rule in rules if rule_status(rule, state, readings).stopped)
+    stopped = []
+    for rule in state.profile.rules:
+        if rule.hysteresis:
+            window = _window(rule, state, readings)
+            if _is_stopped(rule, state, window, _figures(rule, window)):
+                stopped.append(rule.name)
+    return tuple(stopped)
 
 
 def status_alone(rule: Rule, readings: Readings) -> RuleStatus:
@@ -172,12 +176,19 @@ def _window_text(rule: Rule, state: LaneState, now: int, available: int) -> str:
     return ""
 
 
-def _is_stopped(rule: Rule, figures: Mapping[str, float], *, before: bool) -> bool:
-    """Any hysteresis stops the rule; it may act again when all are back at their start level."""
-    sides = [_side(item, figures.get(item.kpi)) for item in rule.hysteresis]
+def _is_stopped(
+    rule: Rule, state: LaneState, window: Sequence[Readings], figures: Mapping[str, float]
+) -> bool:
+    """Any hysteresis stops the rule; it may act again when all are back at their start level.
+
+    ``figures`` are those of ``window``, the iterations of the rule's evidence. If it is too short,
+    they count for nothing, and the rule stays as it was.
+    """
+    enough = len(window) == rule.evidence.over or rule.evidence.early
+    sides = [_side(item, figures.get(item.kpi) if enough else None) for item in rule.hysteresis]
     if "stop" in sides:
         return True
-    return before and not all(side == "start" for side in sides)
+    return rule.name in state.rules.stopped and not all(side == "start" for side in sides)
 
 
 def _side(item: Hysteresis, figure: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_soak.canonical import number, to_json
+from pytest_soak.canonical import canonical_json, number, to_json
 from pytest_soak.loop.entries import attribution_record
 from pytest_soak.loop.model import GUARD_ORDER, Decision, History, Iteration, Outcome
 from pytest_soak.loop.scenarios import fired_in
@@ -181,11 +181,26 @@ def tuning_report(history: History) -> dict[str, Any]:
     return {
         "lane": history.lane.id,
         "start": dict(history.start_values),
-        "iterations": [
-            {"iteration": item.number, "kpi_verdict": str(item.verdict), "tuning": tuning(item)}
-            for item in history.iterations
-        ],
+        "iterations": [_tuned(item) for item in history.iterations],
     }
+
+
+def tuning_report_json(history: History) -> bytes:
+    """:func:`tuning_report` as canonical JSON, made from one iteration after another.
+
+    As one object, a long run would take several times the memory of its text.
+    """
+    rest = {"lane": history.lane.id, "start": dict(history.start_values)}
+    parts = [b'{"iterations":[']
+    for item in history.iterations:
+        parts += (canonical_json(_tuned(item)), b",")
+    if history.iterations:
+        parts.pop()
+    return b"".join((*parts, b"],", canonical_json(rest)[1:]))
+
+
+def _tuned(item: Iteration) -> dict[str, Any]:
+    return {"iteration": item.number, "kpi_verdict": str(item.verdict), "tuning": tuning(item)}
 
 
 def final_values(history: History) -> dict[str, float]:

@@ -7,23 +7,19 @@ import traceback
 import warnings
 from collections.abc import Generator, Sequence
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_soak.fingerprint import versions
 from pytest_soak.loop.model import Halt
 from pytest_soak.masking import masker_of
 from pytest_soak.session import collector, terminal
-from pytest_soak.session.judging import RunResult, judge_and_write
 from pytest_soak.session.plan import Plan
+from pytest_soak.session.progress import carried, carried_halt
 from pytest_soak.session.refusals import clean_refusals
-from pytest_soak.session.reports import (
-    carried,
-    carried_halt,
-    gate_reports,
-    status_of_gate,
-    trouble_report,
-)
+from pytest_soak.session.reports import gate_reports, status_of_gate, trouble_report
 from pytest_soak.session.runs import PreparedRun, collect_only_plan, prepare_run
 from pytest_soak.session.selection import SoakRefusal, SoakWarning, refuse_part, selection_of
 from pytest_soak.session.signals import EndSignals
@@ -33,10 +29,23 @@ from pytest_soak.settings import Settings
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.rundir import refuse_other_run
 
+if TYPE_CHECKING:
+    from pytest_soak.session.judging import RunResult
+
 _LISTING = (
     *("collectonly", "showfixtures", "show_fixtures_per_test"),
     *("setupplan", "setuponly", "cacheshow", "markers"),
 )
+
+
+def load_the_end() -> None:
+    """Import what makes the run and what ends it, before its first iteration.
+
+    A soak may take days, in which the package may be replaced: what ends it must be what began it.
+    """
+    for name in ("pytest_soak.session.judging", "pytest_soak.session.summary", "prometheus_client"):
+        import_module(name)
+    versions()
 
 
 class Controller:
@@ -84,10 +93,12 @@ class Controller:
             from pytest_soak.session.distributed import Distribution
 
             self._distribution = Distribution(
-                self._plan, partial(self._begin, session), self._sources
+                self._plan, partial(self._begin, session), self._sources, load_the_end
             )
             manager.register(self._distribution, "soak-distribution")
         else:
+            if self._prepared:
+                load_the_end()
             journals = self._prepared.journals if self._prepared else {}
             self._soak = Soak(self._config, self._plan, journals)
             manager.register(self._soak, "soak-session")
@@ -139,15 +150,16 @@ class Controller:
     # -- during --------------------------------------------------------------------------------
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._add_sources(from_data(getattr(report, SOURCES_ATTRIBUTE, ())))
+        if sources := getattr(report, SOURCES_ATTRIBUTE, ()):
+            self._add_sources(from_data(sources))
         progress = carried(report)
-        if progress and progress["fresh_from"]:
+        if progress and "fresh_from" in progress:
             self._fresh_targets[progress["lane"]] = progress["fresh_from"]
         if halt := carried_halt(report):
             self._halts[halt[0]] = halt[1]
         if progress and report.failed:
             self._failed_items.setdefault(progress["lane"], set()).add(report.nodeid)
-        if progress and progress["line"]:
+        if progress and "line" in progress:
             several = self._plan is not None and len(self._plan.lanes) > 1
             lane = f"{progress['lane']}: " if several else ""
             terminal.iteration(self._config, lane + progress["line"].lstrip())
@@ -230,6 +242,8 @@ class Controller:
                 hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
 
     def _judge(self, plan: Plan) -> RunResult:
+        from pytest_soak.session.judging import judge_and_write
+
         return judge_and_write(
             self._config,
             plan,
@@ -251,7 +265,9 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._plan and self._judged:
-            terminal.summary(terminalreporter, self._plan, self._judged, self._warnings)
+            from pytest_soak.session.summary import summary
+
+            summary(terminalreporter, self._plan, self._judged, self._warnings)
 
     def pytest_unconfigure(self) -> None:
         if self._prepared:

@@ -79,8 +79,14 @@ class Distribution:
     """The controller's side: sends the plan to workers, and schedules lanes."""
 
     def __init__(
-        self, plan: Plan, begin: Callable[[Sequence[str]], None], sources: Sequence[Source]
+        self,
+        plan: Plan,
+        begin: Callable[[Sequence[str]], None],
+        sources: Sequence[Source],
+        meanwhile: Callable[[], None],
     ) -> None:
+        """``meanwhile`` is called while the workers start."""
+        self._meanwhile = meanwhile
         self._plan = plan
         self._sources = sources
         self._begin = begin
@@ -98,6 +104,8 @@ class Distribution:
         node.workerinput[SOURCES_INPUT] = [source.as_data() for source in self._sources]
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> LaneScheduling:
+        # The workers were started just now. Until they have collected, this process only waits.
+        self._meanwhile()
         lane_ids = [item.lane.id for item in self._plan.lanes]
         self._scheduler = LaneScheduling(config, log, lane_ids, self._begin)
         return self._scheduler

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_soak import suite
 from pytest_soak.session.plan import Plan
 
 CHECK_FIXTURE = "soak_iteration"
 SUITE_NODE = "soak"
+CHECK = suite.iteration.__name__
+_OWN_FIXTURES = frozenset({CHECK_FIXTURE, "request"})
 _SLOT = pytest.StashKey["Slot"]()
 _LEADING_DIGITS = re.compile(r"[0-9]+")
 
@@ -73,6 +77,8 @@ def generate(metafunc: pytest.Metafunc, plan: Plan) -> None:
 
 def slot_of(item: pytest.Item) -> Slot | None:
     """The item's place, or None for an item that takes no part."""
+    if isinstance(item, BuiltInItem):
+        return item.slot
     slot = item.stash.get(_SLOT, None)
     if slot is None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
@@ -85,14 +91,54 @@ def slot_of(item: pytest.Item) -> Slot | None:
 class BuiltInSuite(pytest.Module):
     """The module of the built-in check, collected whatever names the user's ini asks for."""
 
+    plan: Plan
+
     def funcnamefilter(self, name: str) -> bool:
-        return name == "iteration"
+        return name == CHECK
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        check = pytest.Function.from_parent(self, name=CHECK, callobj=suite.iteration)
+        if not _OWN_FIXTURES.issuperset(check.fixturenames):
+            return super().collect()  # with fixtures of the user's that every test has
+        _, line, _ = check.reportinfo()
+        where = (check.location[0], line)
+        return [
+            BuiltInItem.from_parent(
+                self, name=f"{CHECK}[{slot_id(self.plan, slot)}]", slot=slot, where=where
+            )
+            for slot in (slots_of(self.plan) if self.plan.has_items else ())
+        ]
 
 
-def built_in_items(session: pytest.Session) -> list[pytest.Item]:
+class BuiltInItem(pytest.Item):
+    """One iteration without a check. It calls no function, so that it needs no fixture.
+
+    A parametrized function would look up its fixture and its parameter again in every iteration,
+    which takes longer than the tuner, and would keep both in memory until the session ends.
+    """
+
+    def __init__(self, *, slot: Slot, where: tuple[str, int | None], **of_node: Any) -> None:
+        super().__init__(**of_node)
+        self.slot = slot
+        self._where = where
+
+    def runtest(self) -> None:
+        """Nothing is left to do: the iteration was observed in the setup."""
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, self._where[1], self.name
+
+    @property
+    def location(self) -> tuple[str, int | None, str]:
+        """As pytest computes it, with the path that all of them share."""
+        return (*self._where, self.name)
+
+
+def built_in_items(session: pytest.Session, plan: Plan) -> list[pytest.Item]:
     """Items of the package's own check, for a session in which the user has none."""
-    suite = Path(__file__).parents[1] / "suite.py"
-    module = BuiltInSuite.from_parent(session, path=suite, nodeid=SUITE_NODE)
+    path = Path(__file__).parents[1] / "suite.py"
+    module = BuiltInSuite.from_parent(session, path=path, nodeid=SUITE_NODE)
+    module.plan = plan
     return list(session.genitems(module))
 
 
@@ -120,7 +166,7 @@ def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> 
     others = [item for item in items if not _asks(item)]
     outsiders = Outsiders(tuple(others), alone=not checks)
     if not checks:
-        checks = built_in_items(session)
+        checks = built_in_items(session, plan)
     to_run = [item for item in checks if slot_of(item)]
     others += [item for item in checks if not slot_of(item)]
     if others:
@@ -130,7 +176,7 @@ def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> 
 
 
 def _asks(item: pytest.Item) -> bool:
-    return CHECK_FIXTURE in getattr(item, "fixturenames", ())
+    return isinstance(item, BuiltInItem) or CHECK_FIXTURE in getattr(item, "fixturenames", ())
 
 
 def drop_outsiders(session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -165,3 +211,21 @@ def last_items(items: Sequence[pytest.Item]) -> frozenset[str]:
         if slot:
             last[slot.lane_id, slot.number] = item.nodeid
     return frozenset(last.values())
+
+
+def check_name(item: pytest.Item) -> str:
+    """The check without the iteration: ``test_bot.py::test_edge``."""
+    return item.nodeid.partition("[")[0]
+
+
+def refuse_rerun_markers(items: Sequence[pytest.Item]) -> None:
+    """A marker that runs an item again would run an iteration on changed state."""
+    for item in items:
+        if not slot_of(item):
+            continue
+        for name in ("flaky", "repeat"):
+            if item.get_closest_marker(name):
+                raise pytest.UsageError(
+                    f"soak: {check_name(item)}: the marker {name!r} would run an iteration "
+                    "again on changed state; take it off the check"
+                )

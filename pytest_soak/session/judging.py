@@ -21,7 +21,7 @@ from pytest_soak.report.failures import failures
 from pytest_soak.report.metrics import metrics_lines, metrics_text
 from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
-from pytest_soak.report.summary import iteration_summary, tuning_report
+from pytest_soak.report.summary import iteration_summary, tuning_report_json
 from pytest_soak.report.sweep import sweeps_of
 from pytest_soak.report.sweep_picture import sweep_svg
 from pytest_soak.report.sweep_text import sweep_csv, sweep_markdown
@@ -218,7 +218,8 @@ def _write_lane(
     writer: _Writer, directory: ArtifactDirectory, history: History, lane: LaneJudgement
 ) -> None:
     """What there is once per lane."""
-    writer.json(directory, names.TUNING_REPORT, lambda: tuning_report(history))
+    with writer.artifact(names.TUNING_REPORT):
+        directory.write_bytes(names.TUNING_REPORT, tuning_report_json(history))
     writer.json(directory, names.DELTA_VERIFY, lambda: delta_verify(lane.delta))
     writer.text(
         directory, names.DELTA_VERIFY_REPORT, lambda: delta_report(lane.lane_id, lane.delta)

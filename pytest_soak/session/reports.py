@@ -1,20 +1,17 @@
-"""Reports of pytest that carry a soak: the progress of an item, and the criteria of the gate."""
+"""Reports of pytest that are not of an item: the criteria of the gate, and trouble with it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pytest_soak.canonical import escaped, escaped_lines
-from pytest_soak.gate.criteria import CriterionResult
-from pytest_soak.gate.judge import RunJudgement
-from pytest_soak.loop.model import Halt, Iteration, Verdict
-from pytest_soak.profile.model import Profile
-from pytest_soak.protocol import Lane
-from pytest_soak.report.layout import WIDTH
-from pytest_soak.report.table import INDENT, iteration_line
+from pytest_soak.loop.model import Verdict
+
+if TYPE_CHECKING:
+    from pytest_soak.gate.criteria import CriterionResult
+    from pytest_soak.gate.judge import RunJudgement
 
 GATE_ATTRIBUTE = "soak_gate"
 _LETTERS: Final = {
@@ -75,89 +72,3 @@ def status_of_gate(report: pytest.TestReport) -> tuple[str, str, Any] | None:
     if verdict == "N/A":
         return "passed", ".", ("N/A", {})
     return _LETTERS[Verdict(verdict)]
-
-
-REPORT_ATTRIBUTE = "soak"
-
-
-@dataclass(frozen=True, slots=True)
-class ItemProgress:
-    lane_id: str
-    number: int
-    verdict: str
-    line: str
-    """The line of ``-v``; empty until the iteration is decided."""
-    kpis: tuple[tuple[str, float], ...]
-    fresh_from: int | None = None
-    """Set when the lane was resumed with a target that could not be restored."""
-
-    def attach(self, report: pytest.TestReport) -> None:
-        """Put it on a report as a dict of JSON values, which xdist can serialise."""
-        setattr(
-            report,
-            REPORT_ATTRIBUTE,
-            {
-                "lane": self.lane_id,
-                "iteration": self.number,
-                "verdict": self.verdict,
-                "line": self.line if report.when == "teardown" else "",
-                "fresh_from": self.fresh_from,
-            },
-        )
-
-    def properties(self) -> list[tuple[str, object]]:
-        """Properties of the item in JUnit XML."""
-        return [
-            ("soak_lane", self.lane_id),
-            ("soak_iteration", self.number),
-            ("soak_verdict", self.verdict),
-            *((f"soak_{name}", value) for name, value in self.kpis),
-        ]
-
-
-def progress_of(
-    lane: Lane,
-    iteration: Iteration,
-    fresh_from: int | None = None,
-    *,
-    named: bool = False,
-    profile: Profile | None = None,
-) -> ItemProgress:
-    """The progress of an iteration observed, or decided.
-
-    ``named`` keeps columns free for the name of the lane, which is printed before the line.
-    """
-    width = WIDTH - INDENT - (len(f"{lane.id}: ") if named else 0)
-    return ItemProgress(
-        lane_id=lane.id,
-        number=iteration.number,
-        verdict=str(iteration.verdict),
-        line=iteration_line(iteration, width=width, profile=profile) if iteration.decision else "",
-        kpis=tuple(
-            (name, float(reading.value))
-            for name, reading in iteration.readings.items()
-            if reading.value is not None
-        ),
-        fresh_from=fresh_from,
-    )
-
-
-HALT_ATTRIBUTE = "soak_halt"
-
-
-def attach_halt(report: pytest.TestReport, lane_id: str, halt: Halt) -> None:
-    """Put a halt that the lane's journal could not take on the report of its item."""
-    data = {"iteration": halt.iteration, "kind": halt.kind, "text": halt.text}
-    setattr(report, HALT_ATTRIBUTE, {"lane": lane_id, "halt": data})
-
-
-def carried_halt(report: pytest.TestReport) -> tuple[str, Halt] | None:
-    """Lane and halt that :func:`attach_halt` put on a report, or None."""
-    value = getattr(report, HALT_ATTRIBUTE, None)
-    return None if value is None else (value["lane"], Halt(**value["halt"]))
-
-
-def carried(report: pytest.TestReport) -> dict[str, Any] | None:
-    """What :meth:`ItemProgress.attach` put on a report, or None."""
-    value: dict[str, Any] | None = getattr(report, REPORT_ATTRIBUTE, None)
-    return value

@@ -26,7 +26,6 @@ from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane
-from pytest_soak.references import read_references, reference_for
 from pytest_soak.session import targets
 from pytest_soak.session.lanes import PreparedLane, named, prepare_lanes, scheduled_in
 from pytest_soak.session.plan import Plan, in_directories
@@ -152,6 +151,8 @@ def _references(
     """Lane to reference. Read now: ``latest`` is another run when the gate is due."""
     if settings.reference is None:
         return {}
+    from pytest_soak.references import read_references, reference_for  # with much of the gate
+
     target = _target_name(settings)
     try:
         stored = read_references(settings.reference)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,23 @@ from pytest_soak.loop.model import Iteration
 from pytest_soak.masking import Masker, masker_of
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
-from pytest_soak.session import items as soak_items
-from pytest_soak.session import selection
 from pytest_soak.session.checks import RuntimeView, SoakIteration
-from pytest_soak.session.items import Slot, slot_of
+from pytest_soak.session.items import (
+    Slot,
+    check_name,
+    drop_outsiders,
+    generate,
+    in_order,
+    last_items,
+    refuse_rerun_markers,
+    slot_of,
+    take_part,
+)
 from pytest_soak.session.left_threads import end_without, is_pytests_own
 from pytest_soak.session.plan import LanePlan, Plan
+from pytest_soak.session.progress import ItemProgress, attach_halt, progress_line, properties_of
 from pytest_soak.session.refusals import clean_refusals
-from pytest_soak.session.reports import ItemProgress, attach_halt, progress_of
-from pytest_soak.session.selection import SoakRefusal
+from pytest_soak.session.selection import SoakRefusal, send, warn
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.session.targets import factory_of
 from pytest_soak.store.errors import StoreError
@@ -42,7 +50,6 @@ SOURCES_ATTRIBUTE = "soak_sources"
 """A worker's first report of an item carries what it has loaded, for the controller."""
 TROUBLE_OUTPUT = "soak_trouble"
 """A worker sends under this name what went wrong when it stopped its lanes."""
-_PROGRESS = pytest.StashKey[ItemProgress]()
 
 
 class LaneUnusable(Exception):  # noqa: N818 - the reason of an error that the user sees
@@ -73,12 +80,14 @@ class Soak:
         self._recorded: dict[str, Any] = {}
         self._failed: list[str] = []
         self._current: tuple[str, int] | None = None
+        self._newest: tuple[pytest.Item | None, ItemProgress | None] = None, None
         self._trouble: list[str] = []
         self._session: pytest.Session | None = None
         # While an item runs, its standard error is captured.
         self._stderr = _copy_of_stderr()
         self._watchdog = Watchdog(self._stderr)
         self._mask = masker_of(plan.settings.mask, os.environ)
+        self._shows_lines = config.get_verbosity() > 0
         self._of_controller: tuple[Source, ...] | None = None
         if (received := getattr(config, "workerinput", None)) is not None:
             self._of_controller = from_data(received.get(SOURCES_INPUT, ()))
@@ -89,7 +98,7 @@ class Soak:
     # First, so that the slot comes first among an item's parameters, whatever those of the user.
     @pytest.hookimpl(tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        soak_items.generate(metafunc, self.plan)
+        generate(metafunc, self.plan)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -98,17 +107,17 @@ class Soak:
         try:
             refuse_rerun_markers(items)
             with clean_refusals(self._mask):
-                outsiders = soak_items.take_part(session, items, self.plan)
+                outsiders = take_part(session, items, self.plan)
                 self._check_sources()
         except pytest.UsageError as error:
             if hasattr(self.config, "workerinput"):
-                selection.send(self.config, SoakRefusal(str(error)))
+                send(self.config, SoakRefusal(str(error)))
             raise
-        selection.warn(self.config, outsiders)
+        warn(self.config, outsiders)
         yield
-        soak_items.drop_outsiders(session, items)
-        items[:] = soak_items.in_order(items)
-        self._last = soak_items.last_items(items)
+        drop_outsiders(session, items)
+        items[:] = in_order(items)
+        self._last = last_items(items)
         slots = [slot for slot in map(slot_of, items) if slot]
         self.plan = self.plan.only({slot.lane_id for slot in slots})
 
@@ -141,7 +150,7 @@ class Soak:
             raise
         except BaseException:
             if slot and self._current:
-                self._failed.append(_check_name(item))
+                self._failed.append(check_name(item))
             raise
         finally:
             if slot and self._current == (slot.lane_id, slot.number):
@@ -161,10 +170,11 @@ class Soak:
         if self._to_report:
             setattr(report, SOURCES_ATTRIBUTE, [source.as_data() for source in self._to_report])
             self._to_report = ()
-        progress = item.stash.get(_PROGRESS, None)
-        if progress:
+        # Not in the item's stash, which pytest keeps for every item until the session ends.
+        of_item, progress = self._newest
+        if of_item is item and progress:
             if report.failed and call.when != "teardown":
-                self._failed.append(_check_name(item))
+                self._failed.append(check_name(item))
             progress.attach(report)
         return report
 
@@ -195,10 +205,9 @@ class Soak:
             self._end_halted(slot)
             raise
         self._current = (slot.lane_id, slot.number)
-        progress = self._progress(runner, iteration)
-        item.stash[_PROGRESS] = progress
+        self._newest = item, self._progress(runner, iteration)
         if self.config.getoption("xmlpath", None):
-            item.user_properties.extend(progress.properties())
+            item.user_properties.extend(properties_of(runner.lane, iteration))
 
     def _end(self, item: pytest.Item, slot: Slot) -> None:
         """After the last check of an iteration: decide and apply; after the last one: stop."""
@@ -208,7 +217,7 @@ class Soak:
         runner = self._runner(slot.lane_id)
         try:
             iteration = runner.decide(self._recorded, tuple(dict.fromkeys(self._failed)))
-            item.stash[_PROGRESS] = self._progress(runner, iteration)
+            self._newest = item, self._progress(runner, iteration)
             hook = self.config.hook.pytest_soak_iteration
             if hook.get_hookimpls():
                 with no_outcomes("pytest_soak_iteration"):
@@ -220,9 +229,12 @@ class Soak:
         self._end_lane(slot)
 
     def _progress(self, runner: LaneRunner, iteration: Iteration) -> ItemProgress:
-        named = len(self.plan.lanes) > 1
-        profile = runner.state.profile
-        return progress_of(runner.lane, iteration, runner.fresh_from, named=named, profile=profile)
+        line = ""
+        if self._shows_lines and iteration.decision:
+            name = runner.lane.id if len(self.plan.lanes) > 1 else ""
+            line = progress_line(iteration, runner.state.profile, name)
+        verdict = iteration.verdict.value
+        return ItemProgress(runner.lane.id, verdict, line, runner.fresh_from)
 
     def _end_lane(self, slot: Slot) -> None:
         """Stop the lane if it is over. Raises TargetFailed and StoreError."""
@@ -394,21 +406,3 @@ def _copy_of_stderr() -> int | None:
         return os.dup(2)
     except OSError:  # the process has none
         return None
-
-
-def _check_name(item: pytest.Item) -> str:
-    """The check without the iteration: ``test_bot.py::test_edge``."""
-    return item.nodeid.partition("[")[0]
-
-
-def refuse_rerun_markers(items: Sequence[pytest.Item]) -> None:
-    """A marker that runs an item again would run an iteration on changed state."""
-    for item in items:
-        if not slot_of(item):
-            continue
-        for name in ("flaky", "repeat"):
-            if item.get_closest_marker(name):
-                raise pytest.UsageError(
-                    f"soak: {_check_name(item)}: the marker {name!r} would run an iteration "
-                    "again on changed state; take it off the check"
-                )

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pytest
 
-from pytest_soak.session.controller import Controller
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.signals import END_INPUT, EndSignals
 from pytest_soak.session.soak import Soak
@@ -16,6 +15,9 @@ from pytest_soak.settings import Settings
 
 def start_controller(config: pytest.Config, settings: Settings) -> None:
     """Refuse what cannot live with a soak, and register the controller."""
+    # Here, because a worker starts sooner without it: it needs a third of these modules.
+    from pytest_soak.session.controller import Controller
+
     refuse(config)
     signals = EndSignals()
     config.pluginmanager.register(signals, "soak-signals")

@@ -1,4 +1,4 @@
-"""What the session prints: header, letters, summary. Fits 100 columns, reads without colour."""
+"""What the session prints: header and letters. Fits 100 columns, reads without colour."""
 
 from __future__ import annotations
 
@@ -10,19 +10,12 @@ import pytest
 
 from pytest_soak.canonical import escaped
 from pytest_soak.loop.model import Verdict
-from pytest_soak.report.layout import cut
-from pytest_soak.report.notices import notice_lines
 from pytest_soak.report.sources import source_lines
-from pytest_soak.report.sweep import sweeps_of
-from pytest_soak.report.sweep_text import sweep_table
-from pytest_soak.report.table import final_table
-from pytest_soak.session.judging import RunResult
 from pytest_soak.session.plan import Plan
-from pytest_soak.session.reports import carried
+from pytest_soak.session.progress import carried
 from pytest_soak.session.sources import Source
 
 WIDTH: Final = 100
-_MOST_UNKNOWN: Final = 5
 _MOST_NAMED: Final = 6
 """Lanes of a sweep that the header names; of more it names the first and the last."""
 _LETTERS: Final = {
@@ -30,12 +23,6 @@ _LETTERS: Final = {
     Verdict.WARN: ("w", "PASSED (warn)", {"yellow": True}),
     Verdict.INCONCLUSIVE: ("i", "PASSED (inconclusive)", {"yellow": True}),
     Verdict.FAIL: ("f", "PASSED (soft fail)", {"yellow": True}),
-}
-_COLOUR: Final = {
-    Verdict.PASS: {"green": True},
-    Verdict.WARN: {"yellow": True},
-    Verdict.INCONCLUSIVE: {"yellow": True},
-    Verdict.FAIL: {"red": True},
 }
 
 
@@ -112,10 +99,10 @@ def begun(
     if lines or warnings:
         reporter.ensure_newline()
     for line in lines:
-        _show(reporter, line)
+        show(reporter, line)
     for warning in warnings:
         for line in f"soak: warning: {warning}".splitlines():
-            _show(reporter, line, yellow=True)
+            show(reporter, line, yellow=True)
 
 
 def status_of_item(report: pytest.TestReport) -> tuple[str, str, Any] | None:
@@ -137,55 +124,6 @@ def iteration(config: pytest.Config, line: str) -> None:
         reporter.currentfspath = -2
 
 
-def summary(
-    reporter: pytest.TerminalReporter, plan: Plan, judged: RunResult, warnings: Sequence[str]
-) -> None:
-    """The final table, its last line (the verdict) loud, and where the artifacts are."""
-    reporter.write_sep("=", "soak")
-    verdict = judged.run.verdict
-    if plan.settings.sweep:
-        for line in sweep_table(sweeps_of(judged.histories, mock=plan.settings.mock)):
-            _show(reporter, line)
-    *table, last = final_table(judged.run)
-    for line in table:
-        _show(reporter, line)
-    unknown = notice_lines(judged.histories, _MOST_UNKNOWN)
-    if unknown:
-        _show(reporter, "the profile does not know, and no figure uses:", yellow=True)
-        for line in unknown:
-            _show(reporter, cut(f"  {line}", WIDTH))
-    _show(reporter, last, **_COLOUR[verdict], bold=True)
-    for line in textwrap.wrap(_meaning(verdict, plan), WIDTH - 2):
-        _show(reporter, f"  {line}")
-    for warning in warnings:
-        heading = warning.partition("\n")[0].rstrip(":")
-        _show(reporter, f"warning: {heading}, as named above", yellow=True)
-    _show(reporter, f"artifacts: {_shown(plan)}")
-
-
-def _show(reporter: pytest.TerminalReporter, line: str, **markup: bool) -> None:
+def show(reporter: pytest.TerminalReporter, line: str, **markup: bool) -> None:
     """Write one line. Whatever text of others is in it moves no cursor and begins no other line."""
     reporter.write_line(escaped(line), **markup)
-
-
-def _meaning(verdict: Verdict, plan: Plan) -> str:
-    if verdict in (Verdict.PASS, Verdict.FAIL):
-        return ""
-    if plan.settings.sweep and not plan.settings.strict and verdict is Verdict.WARN:
-        return "the deltas of some lanes are in doubt, as said above; does not fail the session"
-    why = {
-        Verdict.WARN: "nothing failed, but not everything that a PASS takes is there: see the "
-        "WARN lines above",
-        Verdict.INCONCLUSIVE: "this run is too short, or lacks the data, to pass or to fail",
-    }[verdict]
-    end = (
-        "fails the session (--soak-strict)" if plan.settings.strict else "does not fail the session"
-    )
-    return f"{why}; {end}"
-
-
-def _shown(plan: Plan) -> str:
-    try:
-        return str(plan.run_path.relative_to(plan.run_path.cwd()))
-    except ValueError:
-        return str(plan.run_path)

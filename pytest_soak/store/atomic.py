@@ -18,6 +18,7 @@ from typing import Any
 from pytest_soak.canonical import canonical_json
 from pytest_soak.store.errors import StoreError, describe_os_error
 from pytest_soak.store.reading import (
+    MAX_JSON_DEPTH,
     check_json_depth,
     describe_value_error,
     read_json_with_hash,
@@ -124,11 +125,22 @@ def atomic_create_json(path: str | os.PathLike[str], obj: Any) -> bool:
 def encode_json(path: str | os.PathLike[str], obj: Any) -> bytes:
     """Canonical JSON of ``obj`` for ``path``. Raises StoreError for what is no JSON value."""
     try:
-        check_json_depth(obj)
-        return canonical_json(obj)
+        return _encode(obj)
     except (ValueError, TypeError) as error:
         why = describe_value_error(error) if isinstance(error, ValueError) else str(error)
         raise StoreError(f"cannot write {os.fspath(path)}: {why}") from error
+
+
+def _encode(obj: Any) -> bytes:
+    try:
+        data = canonical_json(obj)
+    except RecursionError:
+        check_json_depth(obj)
+        raise
+    # A text with fewer brackets than levels are allowed is not too deep.
+    if data.count(b"{") + data.count(b"[") > MAX_JSON_DEPTH:
+        check_json_depth(obj)
+    return data
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -48,10 +48,12 @@ def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
     """
     descriptor = open_regular_file(path)
     try:
-        with os.fdopen(descriptor, "rb") as stream:
+        try:
             size = os.fstat(descriptor).st_size
             # One byte more than allowed: the file may grow while it is read.
-            data = stream.read(max_bytes + 1) if size <= max_bytes else b""
+            data = _read(descriptor, size, max_bytes + 1) if size <= max_bytes else b""
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise describe_os_error("read", path, error) from error
     if size > max_bytes or len(data) > max_bytes:
@@ -59,6 +61,18 @@ def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
             f"cannot read {os.fspath(path)}: it has {max(size, len(data))} bytes or more, "
             f"at most {max_bytes} are allowed"
         )
+    return data
+
+
+def _read(descriptor: int, size: int, most: int) -> bytes:
+    """At most ``most`` bytes, of a file that had ``size`` when it was opened.
+
+    Without a stream: the runtime file is read twice in an iteration, and a stream takes longer than
+    the read.
+    """
+    data = b""
+    while len(data) < most and (more := os.read(descriptor, min(size + 4096, most - len(data)))):
+        data += more
     return data
 
 

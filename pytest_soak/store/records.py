@@ -145,9 +145,15 @@ def encode(path: Path, record: Record, seq: int) -> bytes:
             f"cannot append to {path}: an entry has a text `type` and no `check` of its own, "
             f"this one has the keys {', '.join(map(str, record))}"
         )
-    numbered = {**record, "seq": seq}
-    check = _checksum(encode_json(path, numbered))
-    line = encode_json(path, {**numbered, "check": check}) + b"\n"
+    # Keys are sorted: `check` comes between these two, so that nothing is encoded twice. The second
+    # has `seq` at least, the first may be empty.
+    first = encode_json(path, {key: value for key, value in record.items() if str(key) < "check"})
+    second = encode_json(
+        path, {**{key: value for key, value in record.items() if str(key) > "check"}, "seq": seq}
+    )
+    begin, end = first[:-1] + b"," if len(first) > 2 else b"{", second[1:] + b"\n"
+    check = _checksum(begin + end[:-1])
+    line = b'%b"check":"%b",%b' % (begin, check.encode(), end)
     if len(line) > MAX_LINE_BYTES:
         raise StoreError(
             f"cannot append to {path}: the entry {record['type']!r} has {len(line)} bytes, "

@@ -69,6 +69,10 @@ class ArtifactDirectory:
         path = self.file(name)
         atomic_write_bytes(path, encode_json(path, obj), durable=False)
 
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Replaces the file ``name`` by ``data``. Raises StoreError."""
+        atomic_write_bytes(self.file(name), data, durable=False)
+
     def write_text(self, name: str, text: str) -> None:
         """Replaces the file ``name`` by ``text``. Raises StoreError."""
         atomic_write_text(self.file(name), text, durable=False)

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from pytest_soak.cli import main
-from pytest_soak.gate import judge_lane, judge_run
+from pytest_soak.gate.judge import judge_lane, judge_run
 from pytest_soak.loop.entries import Record
 from pytest_soak.loop.history import moment_of, read_history
 from pytest_soak.loop.model import Halt
 from pytest_soak.protocol import Lane
-from pytest_soak.report import audit, final_table, run_snapshot, snapshot, snapshot_text
+from pytest_soak.report.audit import audit
 from pytest_soak.report.explain.iteration import explain_iteration
 from pytest_soak.report.explain.run import explain_run
+from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
+from pytest_soak.report.table import final_table
 from pytest_soak.store.journal import Journal
 from pytest_soak.store.rundir import RunDirectory
 from tests.unit.report.runs import decided_entries

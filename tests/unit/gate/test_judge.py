@@ -5,17 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_soak.gate import (
-    CriterionResult,
-    KpiNoise,
-    LaneJudgement,
-    Reference,
-    exit_code,
-    judge_lane,
-    judge_run,
-    reference_of,
-)
+from pytest_soak.gate.baseline import KpiNoise, Reference, reference_of
+from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.figures import figure, mean_of
+from pytest_soak.gate.judge import LaneJudgement, exit_code, judge_lane, judge_run
 from pytest_soak.loop.model import Halt, Reading, Verdict
 from tests.unit.gate.histories import (
     applied,

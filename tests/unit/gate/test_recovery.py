@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_soak.gate import judge_lane, reference_of
-from pytest_soak.gate.judge import judge_run
+from pytest_soak.gate.baseline import reference_of
+from pytest_soak.gate.judge import judge_lane, judge_run
 from pytest_soak.gate.recovery import excluded_by, recoveries
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History, Verdict

@@ -6,19 +6,11 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from pytest_soak.canonical import canonical_json
-from pytest_soak.gate import judge_lane, judge_run
+from pytest_soak.gate.judge import judge_lane, judge_run
 from pytest_soak.loop.model import History
-from pytest_soak.report import (
-    delta_report,
-    delta_verify,
-    gate_object,
-    metrics_lines,
-    metrics_text,
-    run_delta_verify,
-    run_snapshot,
-    snapshot,
-    snapshot_text,
-)
+from pytest_soak.report.deltas import delta_report, delta_verify, run_delta_verify
+from pytest_soak.report.metrics import metrics_lines, metrics_text
+from pytest_soak.report.snapshot import gate_object, run_snapshot, snapshot, snapshot_text
 from tests.unit.gate.histories import applied, make_history, skipped, with_iteration
 from tests.unit.report.runs import decided
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_soak.canonical import canonical_json
@@ -10,6 +12,7 @@ from pytest_soak.report.summary import (
     skip_reason,
     skipped_reason,
     tuning_report,
+    tuning_report_json,
 )
 from tests.unit.gate.histories import applied, clipped, make_history, skipped, with_iteration
 from tests.unit.report.runs import decided
@@ -196,3 +199,13 @@ def test_tuning_report_has_every_iteration() -> None:
     assert [item["iteration"] for item in document["iterations"]] == [1, 2, 3, 4, 5, 6]
     assert document["iterations"][0]["tuning"]["rules"] == ["MAKER_BOOST"]
     canonical_json(document)
+
+
+def test_the_parts_of_the_tuning_report_make_its_canonical_json() -> None:
+    whole = decided(6)
+    for history in (
+        whole,
+        replace(whole, iterations=()),
+        replace(whole, iterations=whole.iterations[:1]),
+    ):
+        assert tuning_report_json(history) == canonical_json(tuning_report(history))

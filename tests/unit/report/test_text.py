@@ -6,19 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_soak.gate import CriterionResult, judge_lane, judge_run
+from pytest_soak.gate.criteria import CriterionResult
+from pytest_soak.gate.judge import judge_lane, judge_run
 from pytest_soak.loop.model import Halt, History, Outcome, Panic, Reading, Requested, Verdict
 from pytest_soak.profile.resolve import resolve
-from pytest_soak.report import (
-    audit,
-    failures,
-    final_table,
-    iteration_line,
-    profile_text,
-    recommendations,
-)
+from pytest_soak.report.audit import audit
+from pytest_soak.report.failures import failures
 from pytest_soak.report.layout import WIDTH
-from pytest_soak.report.table import INDENT
+from pytest_soak.report.profile_text import profile_text
+from pytest_soak.report.recommend import recommendations
+from pytest_soak.report.table import INDENT, final_table, iteration_line
 from pytest_soak.store.sources import read_source
 from tests.unit.gate.histories import (
     applied,
