@@ -18,6 +18,8 @@ from pytest_soak.cli import main
 from tests.sessions.conftest import BOT, Result, Sessions
 from tests.unit.sealed_runs import write_journal
 
+pytestmark = pytest.mark.exhaustive
+
 SECRET = "hunter2-the-secret"
 HOSTILE = (
     "\x1b[31mRED\x1b]0;title\x07\x9b2J\x7f\u202eevil\u2066\u200b"
