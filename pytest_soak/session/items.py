@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_soak import suite
+from pytest_soak.session import suite
 from pytest_soak.session.plan import Plan
 
 CHECK_FIXTURE = "soak_iteration"
@@ -136,7 +136,7 @@ class BuiltInItem(pytest.Item):
 
 def built_in_items(session: pytest.Session, plan: Plan) -> list[pytest.Item]:
     """Items of the package's own check, for a session in which the user has none."""
-    path = Path(__file__).parents[1] / "suite.py"
+    path = Path(__file__).with_name("suite.py")
     module = BuiltInSuite.from_parent(session, path=path, nodeid=SUITE_NODE)
     module.plan = plan
     return list(session.genitems(module))
