@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable, Generator, Mapping
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from pytest_soak.lane.hooks import HookMisused, Proposer, no_outcomes, proposer_
 from pytest_soak.lane.runner import LaneHalted, LaneRunner
 from pytest_soak.lane.watchdog import Watchdog
 from pytest_soak.loop.model import Iteration
-from pytest_soak.masking import Masker, masker_of
+from pytest_soak.masking import masker_of
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session.checks import RuntimeView, SoakIteration
@@ -37,6 +35,7 @@ from pytest_soak.session.left_threads import end_without, is_pytests_own
 from pytest_soak.session.plan import LanePlan, Plan
 from pytest_soak.session.progress import ItemProgress, attach_halt, progress_line, properties_of
 from pytest_soak.session.refusals import clean_refusals
+from pytest_soak.session.reports import error_text
 from pytest_soak.session.selection import SoakRefusal, send, warn
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.session.targets import factory_of
@@ -382,23 +381,6 @@ class Soak:
 _ENDS = (KeyboardInterrupt, pytest.exit.Exception)
 _OWN_ERRORS = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused, TargetFailed, StoreError)
 """Errors whose text says everything; the way through this package is not shown."""
-
-
-def error_text(error: BaseException, mask: Masker) -> str:
-    """Its text, and the way through the target's own code that led to it."""
-    cause, text = error.__cause__, escaped(mask(str(error)))
-    if cause is None or isinstance(cause, StoreError):
-        return text  # of a file, it says what is wrong and what to do
-    own = str(Path(__file__).parents[1])
-    frames = [
-        frame
-        for frame in traceback.extract_tb(cause.__traceback__)
-        if not frame.filename.startswith(own) or "targets" in Path(frame.filename).parts
-    ]
-    # The lines of its text are indented: they must not look like lines of the session.
-    raised = "".join(traceback.format_exception_only(cause)).rstrip().replace("\n", "\n    ")
-    way = "".join([*traceback.format_list(frames), raised])
-    return f"{text}\n\n{mask(way)}"
 
 
 def _copy_of_stderr() -> int | None:
