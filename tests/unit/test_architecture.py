@@ -50,8 +50,12 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("gate", "loop", "profile", "canonical", "protocol", "statistics"),
     ),
     "store": (
-        "the only package that writes files",
+        "the only package that writes the files of a run",
         ("loop", "profile", "json_types", "canonical", "messages", "protocol"),
+    ),
+    "processes": (
+        "processes of a live target below a supervisor, and their logs; not reachable by users yet",
+        ("json_types", "messages", "canonical"),
     ),
     "lane": (
         "one lane: in memory, or with its files and target",
@@ -110,6 +114,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 OUTSIDE_PYTEST = (
     "lane",
+    "processes",
     "fingerprint",
     "store",
     "targets",
