@@ -36,7 +36,13 @@ def test_the_ini_value_alone_starts_no_soak(soak: Sessions) -> None:
     assert (result.code, result.outcomes) == (0, {"passed": 1})
 
 
-@pytest.mark.parametrize("module", ["numpy", "yaml", "msgspec", "filelock", "pytest_soak.session"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("numpy", "yaml", "msgspec", "filelock", "psutil"),
+        *("pytest_soak.processes", "pytest_soak.session"),
+    ],
+)
 def test_nothing_heavy_is_imported(
     soak: Sessions, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
