@@ -30,18 +30,20 @@ class Ending:
         *,
         signal_of: Callable[[Identity], int] = lambda _: signal.SIGTERM,
         has_main: Callable[[], bool] = lambda: False,
-        grace_s: float,
+        grace_of: Callable[[Identity], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``signal_of`` is the first signal of a member; ``has_main``: a main process lives.
 
-        ``grace_s`` seconds by ``clock`` after now the kill begins.
+        A member is killed ``grace_of`` it seconds by ``clock`` after now.
         """
         self._members = members
         self._signal_of = signal_of
         self._has_main = has_main
         self._clock = clock
-        self._kill_at = clock() + grace_s
+        self._grace_of = grace_of
+        self._began = clock()
+        self._is_hurried = False
         self._signalled: set[Identity] | None = None
         self.killed: set[Identity] = set()
         self.denied: set[Identity] = set()
@@ -49,17 +51,18 @@ class Ending:
 
     def hurry(self) -> None:
         """Kill what is left at the next step."""
-        self._kill_at = self._clock()
+        self._is_hurried = True
 
     def step(self) -> bool:
         """Signal or kill what is due. Returns whether none is left."""
         members = self._left()
         if not members:
             return True
-        if self._clock() < self._kill_at:
-            self._signal(members)
-        else:
-            self._kill(members)
+        due = self._due(members)
+        if due:
+            self._kill(due)
+        if len(due) < len(members):
+            self._signal([member for member in members if member not in due])
         return False
 
     def wait(self) -> None:
@@ -71,6 +74,13 @@ class Ending:
 
     def _left(self) -> list[Identity]:
         return [member for member in self._members() if member not in self.denied]
+
+    def _due(self, members: list[Identity]) -> list[Identity]:
+        """Those whose grace is over."""
+        passed_s = self._clock() - self._began
+        return [
+            member for member in members if self._is_hurried or passed_s >= self._grace_of(member)
+        ]
 
     def _signal(self, members: list[Identity]) -> None:
         if self._signalled is None:
@@ -92,7 +102,7 @@ class Ending:
             for member in fresh:
                 self._send(member, signal.SIGSTOP)
             suspended.update(fresh)
-            members = self._left()
+            members = self._due(self._left())
         for member in members:
             self.killed.add(member)
             self._send(member, signal.SIGKILL)

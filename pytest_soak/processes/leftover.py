@@ -44,7 +44,7 @@ def end_recorded(record: Record, *, grace_s: float) -> tuple[int, ...]:
         seen.update(left)
         return left
 
-    ending = Ending(members, grace_s=grace_s)
+    ending = Ending(members, grace_of=lambda _: grace_s)
     ending.wait()
     if ending.denied:
         numbers = ", ".join(str(identity.pid) for identity in sorted(ending.denied))

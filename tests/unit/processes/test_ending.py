@@ -21,6 +21,7 @@ class World:
         self.sent: list[tuple[Identity, str]] = []
         self.deaf: set[Identity] = set()
         self.foreign: set[Identity] = set()
+        self.graces: dict[Identity, float] = {}
         self.now = 0.0
 
     def send(self, member: Identity, number: int) -> None:
@@ -37,7 +38,7 @@ class World:
         return Ending(
             lambda: list(self.members),
             has_main=lambda: has_main and BOT in self.members,
-            grace_s=grace_s,
+            grace_of=lambda member: self.graces.get(member, grace_s),
             clock=lambda: self.now,
         )
 
@@ -70,6 +71,18 @@ def test_what_is_left_after_the_grace_is_suspended_then_killed(world: World) -> 
     assert ending.step()
     assert world.signals(CHILD)[2:] == ["SIGSTOP", "SIGKILL"]
     assert ending.killed == {CHILD}
+
+
+def test_a_member_has_its_own_grace(world: World) -> None:
+    world.deaf = {BOT, CHILD}
+    world.graces = {CHILD: 1.0}
+    ending = world.ending(grace_s=5.0)
+    ending.step()
+    world.now = 1.0
+    ending.step()
+    assert ending.killed == {CHILD}
+    assert world.members == [BOT]
+    assert world.signals(BOT) == ["SIGTERM", "SIGCONT"]
 
 
 def test_what_a_main_process_starts_to_end_in_order_is_left_alone(world: World) -> None:
