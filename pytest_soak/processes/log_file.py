@@ -135,7 +135,9 @@ def last_lines(path: Path, count: int) -> tuple[str, ...]:
         try:
             data = _tail(numbered(path, number), count * LONGEST_LINE)
         except OSError:
-            break
+            if number:
+                break
+            data = b""  # between the two steps of a rotation there is no present file
         lines = [*(_text(line) for line in data.splitlines()), *lines]
         number += 1
     return tuple(lines[-count:])

@@ -106,7 +106,10 @@ def client(tmp_path: Path, environment: Mapping[str, str]) -> Iterator[Client]:
     yield start
     for process in running:
         process.kill()
-        process.communicate()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):  # a fork may have the other end
+            assert pipe is not None
+            pipe.close()
 
 
 def line_of(process: subprocess.Popen[str]) -> Any:
@@ -145,9 +148,12 @@ def test_what_cleared_its_environment_ends_too(client: Client, tmp_path: Path) -
     wait_until_dead(*pids, orphan)
 
 
-def test_a_fork_that_keeps_the_pipes_does_not_keep_the_tree(client: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize("portable", [False, True])
+def test_a_fork_that_keeps_the_pipes_does_not_keep_the_tree(
+    client: Client, tmp_path: Path, portable: bool
+) -> None:
     section = {"bot": {"command": python(STAY), "ready": READY, "stop": {"grace_s": 0.1}}}
-    process = client(section, FORK)
+    process = client(section, FORK, portable=portable)
     numbers = [line_of(process), line_of(process)]
     fork = next(number for number in numbers if isinstance(number, int))
     (pid,) = next(number for number in numbers if isinstance(number, list))

@@ -106,6 +106,8 @@ def test_last_lines_come_from_the_file_before_too(path: Path) -> None:
     path.with_name("bot.log.1").write_text("a\nb\nc\n")
     path.write_bytes(b"d\r\n\xff")
     assert last_lines(path, 3) == ("c", "d", "\N{REPLACEMENT CHARACTER}")
+    path.unlink()
+    assert last_lines(path, 2) == ("b", "c")
     path.write_bytes(b"x" * 1_000_000)
     assert len(last_lines(path, 1)[0]) == LONGEST_LINE
 
