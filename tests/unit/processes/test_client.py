@@ -195,7 +195,7 @@ def test_a_process_that_ended_is_reported_and_restarted_within_its_budget(lane: 
 
 def test_an_exit_code_comes_after_the_last_output(lane: Lane) -> None:
     # More than is read at once: the rest is in the pipe when the process has ended.
-    code = "print(('x' * 999 + '\\n') * 3000, end='')\nprint('bye')\nraise SystemExit(3)"
+    code = "print(('x' * 999 + '\\n') * 2400, end='')\nprint('bye')\nraise SystemExit(3)"
     error = failed(lane({"bot": bot(code)}))
     assert (error.kind, error.process) == ("not_ready", "bot")
     assert "ended with exit code 3 before it was ready" in str(error)

@@ -32,7 +32,7 @@ from tests.unit.processes.programs import (
 ROOT = Path(__file__).parents[3]
 READY = {"log": "^READY$", "within_s": 30}
 
-CLIENT = """
+CLIENT = r"""
 import json, os, sys
 from pathlib import Path
 from pytest_soak.processes.client import Processes
@@ -47,18 +47,18 @@ processes = Processes(plans, folder=folder, cwd=folder, environment=os.environ,
 processes.start()
 exec(options["then"])
 pids = [processes.identity(name).pid for name in processes.names]
-print(json.dumps(pids), flush=True)
+os.write(1, json.dumps(pids).encode() + b"\n")
 sys.stdin.read()
 """
 
-FORK = """
+FORK = r"""
 if os.fork() == 0:
     processes.close()  # of the parent's processes: does nothing
     try:
         processes.poll()
     except Exception as error:
         assert error.kind == "closed", error
-        print(os.getpid(), flush=True)
+        os.write(1, b"%d\n" % os.getpid())  # in one piece, beside the other process
     import time
     time.sleep(600)
 """
@@ -162,6 +162,7 @@ def test_a_fork_that_keeps_the_pipes_does_not_keep_the_tree(
     wait_until_dead(pid, recorded(tmp_path)["_supervisor"])
     assert is_alive(fork)
     os.kill(fork, signal.SIGKILL)
+    wait_until_dead(fork)
 
 
 def test_a_client_that_ends_without_close_leaves_nothing(client: Client, tmp_path: Path) -> None:
@@ -259,7 +260,7 @@ def test_a_second_signal_to_the_supervisor_kills(lane: Lane, tmp_path: Path) -> 
         "print('READY', flush=True)\n"
         "while True: time.sleep(600)\n"
     )
-    processes = lane({"bot": {"command": python(code), "ready": READY, "stop": {"grace_s": 600}}})
+    processes = lane({"bot": {"command": python(code), "ready": READY, "stop": {"grace_s": 60}}})
     processes.start()
     supervisor = recorded(tmp_path)["_supervisor"]
     os.kill(supervisor, signal.SIGTERM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -63,6 +64,12 @@ def run(environment: Mapping[str, str]) -> Iterator[Run]:
         process.communicate()
 
 
+@pytest.fixture
+def token() -> str:
+    """Random, as that of a lane: another run of the suite has other processes."""
+    return secrets.token_hex(8)
+
+
 def identity(pid: int) -> Identity:
     present = identity_of(pid)
     assert present is not None
@@ -101,25 +108,25 @@ def test_descendants_are_those_below(run: Run, tmp_path: Path) -> None:
     os.kill(child, signal.SIGKILL)
 
 
-def test_a_token_is_one_of_several(run: Run) -> None:
-    inner = run(STAY, token="outer:inner")
-    run(STAY, token="inn")
+def test_a_token_is_one_of_several(run: Run, token: str) -> None:
+    inner = run(STAY, token=f"{token}-outer:{token}-inner")
+    run(STAY, token=f"{token}-inn")
     run(STAY)
-    assert [member.pid for member in with_token("inner")] == [inner.pid]
-    assert [member.pid for member in with_token("outer")] == [inner.pid]
+    assert [member.pid for member in with_token(f"{token}-inner")] == [inner.pid]
+    assert [member.pid for member in with_token(f"{token}-outer")] == [inner.pid]
 
 
-def test_leftover_ends_its_own_and_nothing_else(run: Run, tmp_path: Path) -> None:
-    own = run(DEAF, token="mine")
+def test_leftover_ends_its_own_and_nothing_else(run: Run, tmp_path: Path, token: str) -> None:
+    own = run(DEAF, token=token)
     recorded = run(STAY)
-    others = [run(STAY, token="another"), run(STAY)]
-    record = new_record(tmp_path, "mine")
+    others = [run(STAY, token=f"{token}-another"), run(STAY)]
+    record = new_record(tmp_path, token)
     processes = (
         RecordedProcess("a", *identity(recorded.pid)),
         RecordedProcess("b", others[1].pid, "an earlier start"),
         RecordedProcess("me", *identity(os.getpid())),  # never ends itself
     )
-    write_record(tmp_path, type(record)(1, "mine", record.directory, processes))
+    write_record(tmp_path, type(record)(1, token, record.directory, processes))
     assert end_leftover(tmp_path, grace_s=0.1) == tuple(sorted((own.pid, recorded.pid)))
     assert own.wait() == -signal.SIGKILL
     assert recorded.wait() == -signal.SIGTERM
@@ -128,11 +135,11 @@ def test_leftover_ends_its_own_and_nothing_else(run: Run, tmp_path: Path) -> Non
     assert end_leftover(tmp_path) == ()
 
 
-def test_a_copy_of_a_directory_is_another_lane(run: Run, tmp_path: Path) -> None:
-    process = run(STAY, token="mine")
+def test_a_copy_of_a_directory_is_another_lane(run: Run, tmp_path: Path, token: str) -> None:
+    process = run(STAY, token=token)
     lane, copy, moved = tmp_path / "lane", tmp_path / "copy", tmp_path / "moved"
     lane.mkdir()
-    write_record(lane, new_record(lane, "mine"))
+    write_record(lane, new_record(lane, token))
     shutil.copytree(lane, copy)
     assert end_leftover(copy) == ()
     assert process.poll() is None
