@@ -21,12 +21,14 @@ from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import (
+    CHECK_FIXTURE,
     Slot,
     check_name,
     drop_outsiders,
     generate,
     in_order,
     last_items,
+    needs_no_request,
     refuse_rerun_markers,
     slot_of,
     take_part,
@@ -86,7 +88,6 @@ class Soak:
         self._stderr = _copy_of_stderr()
         self._watchdog = Watchdog(self._stderr)
         self._mask = masker_of(plan.settings.mask, os.environ)
-        self._shows_lines = config.get_verbosity() > 0
         self._of_controller: tuple[Source, ...] | None = None
         if (received := getattr(config, "workerinput", None)) is not None:
             self._of_controller = from_data(received.get(SOURCES_INPUT, ()))
@@ -205,6 +206,9 @@ class Soak:
             raise
         self._current = (slot.lane_id, slot.number)
         self._newest = item, self._progress(runner, iteration)
+        if needs_no_request(item):
+            arguments = getattr(item, "funcargs", {})
+            arguments[CHECK_FIXTURE] = self.iteration(item)
         if self.config.getoption("xmlpath", None):
             item.user_properties.extend(properties_of(runner.lane, iteration))
 
@@ -229,7 +233,7 @@ class Soak:
 
     def _progress(self, runner: LaneRunner, iteration: Iteration) -> ItemProgress:
         line = ""
-        if self._shows_lines and iteration.decision:
+        if iteration.decision and self.config.get_verbosity() > 0:
             name = runner.lane.id if len(self.plan.lanes) > 1 else ""
             line = progress_line(iteration, runner.state.profile, name)
         verdict = iteration.verdict.value
