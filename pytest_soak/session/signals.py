@@ -31,6 +31,7 @@ class EndSignals:
         self._process = os.getpid()
         self._received = ""
         self._is_requested = False
+        self._lock = threading.RLock()
         self._terminals: dict[int, int] = {}
         """Descriptor of an output that is a terminal to the number of that terminal."""
         self.is_ending = False
@@ -86,23 +87,29 @@ class EndSignals:
 
     def request(self) -> None:
         """End the session as a signal does, from any thread; an ending session is not disturbed."""
-        if self._received or self.is_ending or self._is_requested:
-            return
-        self._is_requested = True
-        if signal.SIGTERM in self._installed and hasattr(signal, "pthread_kill"):
-            main = threading.main_thread().ident
-            if main is not None:
-                signal.pthread_kill(main, signal.SIGTERM)  # it also ends what the thread waits for
-        else:
-            _thread.interrupt_main()
+        # With the lock, a signal that comes now does not restore the default action before SIGTERM
+        # is sent, which would end the process at once.
+        with self._lock:
+            if self._received or self.is_ending or self._is_requested:
+                return
+            self._is_requested = True
+            if signal.SIGTERM in self._installed and hasattr(signal, "pthread_kill"):
+                main = threading.main_thread().ident
+                if main is not None:
+                    signal.pthread_kill(main, signal.SIGTERM)  # also ends what the thread waits for
+            else:
+                _thread.interrupt_main()
 
     def _receive(self, number: int, _: object) -> None:
-        self._restore()
         if os.getpid() != self._process:
+            self._restore()
             os.kill(os.getpid(), number)  # a child that the target forked is no session
             return
-        self._received = signal.Signals(number).name
-        if not self.is_ending:
+        with self._lock:
+            is_repeated = self._is_requested and bool(self._received)
+            self._restore()
+            self._received = signal.Signals(number).name
+        if not self.is_ending and not is_repeated:
             raise KeyboardInterrupt(self._received)
 
     def _restore(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.lane.driver import TargetFailed
 from pytest_soak.lane.files import StoredFiles
-from pytest_soak.lane.hooks import HookMisused, Proposer, no_outcomes, proposer_of
+from pytest_soak.lane.hooks import HookMisused, HookRaised, Proposer, no_outcomes, proposer_of
 from pytest_soak.lane.runner import LaneHalted, LaneRunner
 from pytest_soak.lane.watchdog import Watchdog
 from pytest_soak.loop.model import Iteration
@@ -223,13 +223,23 @@ class Soak:
             self._newest = item, self._progress(runner, iteration)
             hook = self.config.hook.pytest_soak_iteration
             if hook.get_hookimpls():
-                with no_outcomes("pytest_soak_iteration"):
-                    # A copy: the lane still reads from what it has.
-                    hook(lane=runner.lane, iteration=deepcopy(iteration))
+                self._notify(runner.lane, iteration)
         except BaseException:
             self._end_halted(slot)
             raise
         self._end_lane(slot)
+
+    def _notify(self, lane: Lane, iteration: Iteration) -> None:
+        """Call ``pytest_soak_iteration``. What it raises is shown with its secrets masked."""
+        name = "pytest_soak_iteration"
+        try:
+            with no_outcomes(name):
+                # A copy: the lane still reads from what it has.
+                self.config.hook.pytest_soak_iteration(lane=lane, iteration=deepcopy(iteration))
+        except (HookMisused, *_ENDS):
+            raise
+        except Exception as error:
+            raise HookRaised(f"{name} raised {type(error).__name__}: {error}") from error
 
     def _progress(self, runner: LaneRunner, iteration: Iteration) -> ItemProgress:
         line = ""
@@ -383,7 +393,15 @@ class Soak:
 
 
 _ENDS = (KeyboardInterrupt, pytest.exit.Exception)
-_OWN_ERRORS = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused, TargetFailed, StoreError)
+_OWN_ERRORS = (
+    LaneHalted,
+    LaneUnusable,
+    OutOfTurn,
+    HookMisused,
+    HookRaised,
+    TargetFailed,
+    StoreError,
+)
 """Errors whose text says everything; the way through this package is not shown."""
 
 

@@ -63,7 +63,7 @@ def pytest_fixture_setup(fixturedef, request):
     return made
 """,
 }
-"""What somebody may attach to a check: each fails in iteration 2."""
+"""What a user may attach to a check: each fails in iteration 2."""
 
 
 @pytest.mark.parametrize("test", ["", "def test_own(soak_iteration): pass\n"])
