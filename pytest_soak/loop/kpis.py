@@ -43,16 +43,19 @@ def read_kpis(
         for name, value in (recorded or {}).items()
     }
     for name, kpi in profile.kpis.items():
-        if kpi.recorded:
-            readings.setdefault(name, Reading(None, "recorded", why="no check recorded it"))
+        if kpi.read:
+            reading = _read(report, kpi)
         elif kpi.block_ratio:
-            readings[name] = blocks.share(kpi.block_ratio)
-        elif kpi.derive:
-            readings[name] = DERIVED[kpi.derive].read(report, around)
+            reading = blocks.share(kpi.block_ratio)
+        elif kpi.recorded:
+            reading = readings.get(name) or _NOT_RECORDED
         else:
-            readings[name] = _read(report, kpi)
-        readings[name] = _within_range(readings[name], kpi)
+            reading = DERIVED[kpi.derive].read(report, around)
+        readings[name] = _within_range(reading, kpi)
     return readings
+
+
+_NOT_RECORDED = Reading(None, "recorded", why="no check recorded it")
 
 
 def _within_range(reading: Reading, kpi: Kpi) -> Reading:

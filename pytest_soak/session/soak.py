@@ -88,6 +88,7 @@ class Soak:
         self._watchdog = Watchdog(self._stderr)
         self._mask = masker_of(plan.settings.mask, os.environ)
         self._shows_lines = config.get_verbosity() > 0
+        self._writes_junit = bool(config.getoption("xmlpath", None))
         self._of_controller: tuple[Source, ...] | None = None
         if (received := getattr(config, "workerinput", None)) is not None:
             self._of_controller = from_data(received.get(SOURCES_INPUT, ()))
@@ -206,7 +207,7 @@ class Soak:
             raise
         self._current = (slot.lane_id, slot.number)
         self._newest = item, self._progress(runner, iteration)
-        if self.config.getoption("xmlpath", None):
+        if self._writes_junit:
             item.user_properties.extend(properties_of(runner.lane, iteration))
 
     def _end(self, item: pytest.Item, slot: Slot) -> None:
