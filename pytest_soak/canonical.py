@@ -91,6 +91,7 @@ def compute_json_hash(value: Any) -> str:
 
 
 _AS_THEY_ARE = frozenset({str, bool, int, type(None)})
+_CONTAINERS = frozenset({dict, list})
 
 
 def normal(value: Any) -> Any:
@@ -113,15 +114,17 @@ def _normal(value: Any, of_float: Callable[[float], Any]) -> Any:
     if kind is float:
         whole = value.is_integer() and abs(value) < _EXACT_INTEGERS
         return int(value) if whole else of_float(value)
+    # Below, most items need no call, which takes longer than the rest.
     if kind is not dict and isinstance(value, (list, tuple)):
         return [item if type(item) in _AS_THEY_ARE else _normal(item, of_float) for item in value]
     if kind is dict or isinstance(value, Mapping):  # the ABC's check is slow
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"a JSON object has text keys, not {key!r}")
-        # Most items need no call, which takes longer than the rest.
         return {
-            key: item if type(item) in _AS_THEY_ARE else _normal(item, of_float)
+            key: item
+            if (kind := type(item)) in _AS_THEY_ARE or (kind in _CONTAINERS and not item)
+            else _normal(item, of_float)
             for key, item in value.items()
         }
     if isinstance(value, float):

@@ -150,7 +150,10 @@ def encode(path: Path, record: Record, seq: int) -> bytes:
     before: dict[str, Any] = {}
     after: dict[str, Any] = {"seq": seq}
     for key, value in record.items():
-        (before if str(key) < "check" else after).setdefault(key, value)
+        if str(key) < "check":
+            before[key] = value
+        elif key != "seq":
+            after[key] = value
     first, second = encode_json(path, before), encode_json(path, after)
     begin, end = first[:-1] + b"," if len(first) > 2 else b"{", second[1:] + b"\n"
     check = _checksum(begin + end[:-1])
