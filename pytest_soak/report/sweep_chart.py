@@ -18,7 +18,7 @@ from pytest_soak.report.svg import (
     short,
     ticks,
 )
-from pytest_soak.report.sweep import KpiAtPoint, Sweep
+from pytest_soak.report.sweep_model import KpiAtPoint, Sweep
 from pytest_soak.report.sweep_text import reference_text, value_text
 
 _WINDOW = "#dcecf7"

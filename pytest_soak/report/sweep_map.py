@@ -18,7 +18,7 @@ from pytest_soak.report.svg import (
     shade,
     short,
 )
-from pytest_soak.report.sweep import Sweep
+from pytest_soak.report.sweep_model import Sweep
 from pytest_soak.report.sweep_text import decimals, value_text
 from pytest_soak.report.table import SHORT_NAMES
 

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Sequence
 
 from pytest_soak.report.svg import FAINT, Drawing, Frame
-from pytest_soak.report.sweep import Sweep
 from pytest_soak.report.sweep_chart import chart, chart_legend
 from pytest_soak.report.sweep_map import limits_map, map_legend, map_panel, panel_size
+from pytest_soak.report.sweep_model import Sweep
 from pytest_soak.report.sweep_text import interval_text, setting_text, verdict_text
 
 _COLUMNS = 3

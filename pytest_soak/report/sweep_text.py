@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pytest_soak.report.layout import WIDTH, cut
 from pytest_soak.report.markdown import cell
-from pytest_soak.report.sweep import Estimate, KpiAtPoint, Point, Sweep
+from pytest_soak.report.sweep_model import Estimate, KpiAtPoint, Point, Sweep
 from pytest_soak.report.table import SHORT_NAMES
 
 PICTURE = "SWEEP.svg"

@@ -1,13 +1,17 @@
-"""Reports of pytest that are not of an item: the criteria of the gate, and trouble with it."""
+"""What pytest reports for a soak: the criteria of the gate, trouble with it, and error texts."""
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.loop.model import Verdict
+from pytest_soak.masking import Masker
+from pytest_soak.store.errors import StoreError
 
 if TYPE_CHECKING:
     from pytest_soak.gate.criteria import CriterionResult
@@ -72,3 +76,20 @@ def status_of_gate(report: pytest.TestReport) -> tuple[str, str, Any] | None:
     if verdict == "N/A":
         return "passed", ".", ("N/A", {})
     return _LETTERS[Verdict(verdict)]
+
+
+def error_text(error: BaseException, mask: Masker) -> str:
+    """The text of an error of a lane, and the way through the target's own code that led to it."""
+    cause, text = error.__cause__, escaped(mask(str(error)))
+    if cause is None or isinstance(cause, StoreError):
+        return text  # of a file, it says what is wrong and what to do
+    own = str(Path(__file__).parents[1])
+    frames = [
+        frame
+        for frame in traceback.extract_tb(cause.__traceback__)
+        if not frame.filename.startswith(own) or "targets" in Path(frame.filename).parts
+    ]
+    # The lines of its text are indented: they must not look like lines of the session.
+    raised = "".join(traceback.format_exception_only(cause)).rstrip().replace("\n", "\n    ")
+    way = "".join([*traceback.format_list(frames), raised])
+    return f"{text}\n\n{mask(way)}"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable, Generator, Mapping
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,17 +16,19 @@ from pytest_soak.lane.hooks import HookMisused, Proposer, no_outcomes, proposer_
 from pytest_soak.lane.runner import LaneHalted, LaneRunner
 from pytest_soak.lane.watchdog import Watchdog
 from pytest_soak.loop.model import Iteration
-from pytest_soak.masking import Masker, masker_of
+from pytest_soak.masking import masker_of
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import (
+    CHECK_FIXTURE,
     Slot,
     check_name,
     drop_outsiders,
     generate,
     in_order,
     last_items,
+    needs_no_request,
     refuse_rerun_markers,
     slot_of,
     take_part,
@@ -37,6 +37,7 @@ from pytest_soak.session.left_threads import end_without, is_pytests_own
 from pytest_soak.session.plan import LanePlan, Plan
 from pytest_soak.session.progress import ItemProgress, attach_halt, progress_line, properties_of
 from pytest_soak.session.refusals import clean_refusals
+from pytest_soak.session.reports import error_text
 from pytest_soak.session.selection import SoakRefusal, send, warn
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
 from pytest_soak.session.targets import factory_of
@@ -87,7 +88,6 @@ class Soak:
         self._stderr = _copy_of_stderr()
         self._watchdog = Watchdog(self._stderr)
         self._mask = masker_of(plan.settings.mask, os.environ)
-        self._shows_lines = config.get_verbosity() > 0
         self._writes_junit = bool(config.getoption("xmlpath", None))
         self._of_controller: tuple[Source, ...] | None = None
         if (received := getattr(config, "workerinput", None)) is not None:
@@ -207,6 +207,9 @@ class Soak:
             raise
         self._current = (slot.lane_id, slot.number)
         self._newest = item, self._progress(runner, iteration)
+        if needs_no_request(item):
+            arguments = getattr(item, "funcargs", {})
+            arguments[CHECK_FIXTURE] = self.iteration(item)
         if self._writes_junit:
             item.user_properties.extend(properties_of(runner.lane, iteration))
 
@@ -231,7 +234,7 @@ class Soak:
 
     def _progress(self, runner: LaneRunner, iteration: Iteration) -> ItemProgress:
         line = ""
-        if self._shows_lines and iteration.decision:
+        if iteration.decision and self.config.get_verbosity() > 0:
             name = runner.lane.id if len(self.plan.lanes) > 1 else ""
             line = progress_line(iteration, runner.state.profile, name)
         verdict = iteration.verdict.value
@@ -383,23 +386,6 @@ class Soak:
 _ENDS = (KeyboardInterrupt, pytest.exit.Exception)
 _OWN_ERRORS = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused, TargetFailed, StoreError)
 """Errors whose text says everything; the way through this package is not shown."""
-
-
-def error_text(error: BaseException, mask: Masker) -> str:
-    """Its text, and the way through the target's own code that led to it."""
-    cause, text = error.__cause__, escaped(mask(str(error)))
-    if cause is None or isinstance(cause, StoreError):
-        return text  # of a file, it says what is wrong and what to do
-    own = str(Path(__file__).parents[1])
-    frames = [
-        frame
-        for frame in traceback.extract_tb(cause.__traceback__)
-        if not frame.filename.startswith(own) or "targets" in Path(frame.filename).parts
-    ]
-    # The lines of its text are indented: they must not look like lines of the session.
-    raised = "".join(traceback.format_exception_only(cause)).rstrip().replace("\n", "\n    ")
-    way = "".join([*traceback.format_list(frames), raised])
-    return f"{text}\n\n{mask(way)}"
 
 
 def _copy_of_stderr() -> int | None:

@@ -85,8 +85,8 @@ def _import_all() -> None:
     150 modules again, which takes five times as long as all that it tests.
     """
     for module in pkgutil.walk_packages(pytest_soak.__path__, f"{pytest_soak.__name__}."):
-        if module.name.endswith((".__main__", ".suite")):
-            continue  # a command, and a module that sessions collect
+        if module.name.endswith(".__main__"):
+            continue  # it is a command
         try:
             importlib.import_module(module.name)
         except ModuleNotFoundError as error:

@@ -30,6 +30,8 @@ from tests.sessions.scripted import (
     write_script,
 )
 
+pytestmark = pytest.mark.exhaustive
+
 TIMES = 100
 LARGE = {"slippage_penalty_coef": 0.2, "inventory_tilt_cap": 0.1}
 

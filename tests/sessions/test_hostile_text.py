@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_soak.cli import main
 from tests.sessions.conftest import BOT, Result, Sessions
 from tests.unit.sealed_runs import write_journal
+
+pytestmark = pytest.mark.exhaustive
 
 SECRET = "hunter2-the-secret"
 HOSTILE = (
@@ -106,13 +111,11 @@ def commands(folder: Path, *more: str) -> Iterator[tuple[str, str]]:
         *("gate", "gate --json", "gate --unsealed", "verify", "verify --json"),
         *("snapshot", "snapshot --pretty", "audit", "explain", *more),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest_soak", *command.split(), "artifacts/soak"],
-            cwd=folder,
-            capture_output=True,
-            check=False,
-        )
-        text = done.stdout.decode() + done.stderr.decode()
+        printed = io.StringIO()
+        with redirect_stdout(printed), redirect_stderr(printed), chdir(folder):
+            main([*command.split(), "artifacts/soak"])
+        text = printed.getvalue()
+        assert text.encode().decode() == text, command  # as on a terminal
         assert "Traceback" not in text, text
         yield command, text
 

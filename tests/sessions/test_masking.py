@@ -10,6 +10,8 @@ import pytest
 from tests.sessions.conftest import BOT, Sessions
 from tests.sessions.test_hostile_text import commands, files
 
+pytestmark = pytest.mark.exhaustive
+
 FAILING = f"""
 {BOT}
 import os

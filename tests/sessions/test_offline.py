@@ -9,6 +9,8 @@ import pytest
 from pytest_soak.cli import main
 from tests.sessions.conftest import Sessions
 
+pytestmark = pytest.mark.exhaustive
+
 N = "--soak-iterations=26"
 FILES = {
     "climbs": """

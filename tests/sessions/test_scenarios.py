@@ -12,6 +12,8 @@ from pytest_soak.cli import main
 from tests.sessions.conftest import Sessions
 from tests.sessions.test_resume import stopped
 
+pytestmark = pytest.mark.exhaustive
+
 MOCK = ("--soak-mock", "--soak-interval=60")
 NAMES = [
     "flash_crash",

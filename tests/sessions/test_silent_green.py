@@ -13,6 +13,8 @@ import pytest
 from pytest_soak.cli import main
 from tests.sessions.conftest import Result, Sessions
 
+pytestmark = pytest.mark.exhaustive
+
 GOOD = """
 import decimal, fractions
 import numpy as np

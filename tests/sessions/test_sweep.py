@@ -11,6 +11,8 @@ import pytest
 
 from tests.sessions.conftest import CRITERIA, TOO_SHORT, Result, Sessions
 
+pytestmark = pytest.mark.exhaustive
+
 MOCK = ("--soak-iterations=4", "--soak-mock", "--soak-interval=30")
 SPEC = "--soak-sweep=base_spread_bps=0.3:0.7:0.2"
 IDS = [

@@ -17,6 +17,8 @@ import pytest
 from pytest_soak.cli import main
 from tests.sessions.conftest import BOT
 
+pytestmark = pytest.mark.exhaustive
+
 HOOK = (
     "from pytest_soak import criterion\n"
     "def pytest_soak_gate(lane, history): return [criterion('mine', 'FAIL', 'mine: no')]\n"

@@ -201,7 +201,7 @@ def test_a_module_is_one_noun_of_readable_length(path: Path) -> None:
 
 
 def test_every_module_is_in_the_table_of_layers() -> None:
-    pytest_side = {"plugin", "bytecode", "session", "hookspecs", "suite", "__init__", "__main__"}
+    pytest_side = {"plugin", "bytecode", "session", "hookspecs", "__init__", "__main__"}
     assert {layer(path) for path in MODULES} == LAYERS.keys() | pytest_side
 
 

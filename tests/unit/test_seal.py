@@ -27,6 +27,8 @@ from pytest_soak.stored import read_lane, read_lanes
 from tests.unit.report.runs import decided_entries
 from tests.unit.sealed_runs import seal_run, stored_run, write_journal
 
+pytestmark = pytest.mark.exhaustive
+
 LANE = "steady-BTCUSDT-1"
 FAILED_HOOK = CriterionResult("mine", Verdict.FAIL, value=2.5, limit="<= 2", reason="mine: no")
 Cli = Callable[..., tuple[int, str, str]]

@@ -36,6 +36,8 @@ from pytest_soak.loop.kpis import read_kpis
 from pytest_soak.loop.model import Verdict
 from tests.unit.loop.lanes import shipped, starts
 
+pytestmark = pytest.mark.exhaustive
+
 PROFILE = "steady"
 SEEDS = range(1, 31)
 

@@ -19,7 +19,8 @@ from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Halt, History, Verdict
 from pytest_soak.protocol import Swept
 from pytest_soak.report.failures import failures
-from pytest_soak.report.sweep import Sweep, neighbours, over_seeds, sweeps_of
+from pytest_soak.report.sweep import neighbours, over_seeds, sweeps_of
+from pytest_soak.report.sweep_model import Sweep
 from pytest_soak.report.sweep_picture import sweep_svg
 from pytest_soak.report.sweep_text import sweep_csv, sweep_markdown, sweep_table, verdict_text
 from pytest_soak.report.table import final_table

@@ -26,6 +26,8 @@ from tests.unit.targets.stylised_facts import (
     misses,
 )
 
+pytestmark = pytest.mark.exhaustive
+
 SEEDS = (1, 2, 3)
 
 

@@ -17,6 +17,8 @@ import pytest
 from pytest_soak.targets.mock import make_mock
 from tests.unit.targets.test_mock import Report, figures, lane, reports, runtime
 
+pytestmark = pytest.mark.exhaustive
+
 BEYOND_NOISE = 3.0
 FREE = {"replace_rate_per_min": 1200.0, "concurrency_limit": 8.0}
 """Token bucket and concurrency limit so high that they never bind. With the start values they, and

@@ -22,6 +22,8 @@ from pytest_soak.targets.mock.scenario import LIMITS, spans_of
 from pytest_soak.targets.mock.target import MockTarget
 from tests.unit.targets.test_mock import figures, runtime
 
+pytestmark = pytest.mark.exhaustive
+
 SHIPPED: Mapping[str, tuple[float, float]] = {
     "flash_crash": (60.0, 200.0),
     "volatility_spike": (180.0, 4.0),
