@@ -88,6 +88,7 @@ class Soak:
         self._stderr = _copy_of_stderr()
         self._watchdog = Watchdog(self._stderr)
         self._mask = masker_of(plan.settings.mask, os.environ)
+        self._writes_junit = bool(config.getoption("xmlpath", None))
         self._of_controller: tuple[Source, ...] | None = None
         if (received := getattr(config, "workerinput", None)) is not None:
             self._of_controller = from_data(received.get(SOURCES_INPUT, ()))
@@ -209,7 +210,7 @@ class Soak:
         if needs_no_request(item):
             arguments = getattr(item, "funcargs", {})
             arguments[CHECK_FIXTURE] = self.iteration(item)
-        if self.config.getoption("xmlpath", None):
+        if self._writes_junit:
             item.user_properties.extend(properties_of(runner.lane, iteration))
 
     def _end(self, item: pytest.Item, slot: Slot) -> None:
