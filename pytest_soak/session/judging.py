@@ -86,7 +86,7 @@ def judge_and_write(
         with_halt(read_lane(run, lane_id, journals.get(lane_id)), halts.get(lane_id))
         for lane_id in (item.lane.id for item in plan.lanes)
     )
-    earlier = _items_of_earlier_sessions(run)
+    earlier = _items_of_earlier_sessions(run) if settings.resume else {}
     inputs = Inputs(
         strict=settings.strict,
         mock=settings.mock,
