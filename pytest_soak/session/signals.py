@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import threading
+from collections.abc import Generator
 from contextlib import suppress
 from typing import Final
 
@@ -58,9 +59,17 @@ class EndSignals:
         if self._received and not self.is_ending:
             raise KeyboardInterrupt(self._received)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_internalerror(self) -> Generator[None, object, object]:
+        """A worker whose controller died comes here first: it cannot send its reports."""
         self.is_ending = True
+        return (yield)
+
+    # A wrapper begins before all others, also before the lanes are stopped.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        self.is_ending = True
+        return (yield)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
