@@ -7,14 +7,15 @@ negative zero, no NaN and no infinity, and ``\\u`` escapes for characters that c
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from itertools import islice
 from numbers import Real
 from typing import Any
+
+import msgspec
 
 _EXACT_INTEGERS = 2.0**53
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
@@ -47,9 +48,9 @@ def number(value: Any) -> float | None:
     return converted if math.isfinite(converted) else None
 
 
-_ENCODER = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
-)
+_ENCODER = msgspec.json.Encoder(order="sorted")
+"""Writes texts, whole numbers and sorted keys as the standard library does, and faster.
+Other numbers are written by :func:`_text_of_float`, so that their form is Python's."""
 
 
 def canonical_json(value: Any) -> bytes:
@@ -57,9 +58,16 @@ def canonical_json(value: Any) -> bytes:
 
     Raises ValueError for NaN, an infinity or a lone surrogate, TypeError for what is no JSON value.
     """
-    text = _ENCODER.encode(normal(value))
-    data = text.encode("utf-8")
+    data = _ENCODER.encode(_normal(value, _text_of_float))
+    text = data.decode("utf-8")
     return data if text.isprintable() else printable_json(text).encode("utf-8")
+
+
+def _text_of_float(value: float) -> msgspec.Raw:
+    """The text of a number in JSON, which the encoder takes over as it is."""
+    if not math.isfinite(value):
+        raise ValueError(f"Out of range float values are not JSON compliant: {value!r}")
+    return msgspec.Raw(repr(value).encode())
 
 
 def printable_json(text: str) -> str:
@@ -83,6 +91,7 @@ def compute_json_hash(value: Any) -> str:
 
 
 _AS_THEY_ARE = frozenset({str, bool, int, type(None)})
+_CONTAINERS = frozenset({dict, list})
 
 
 def normal(value: Any) -> Any:
@@ -90,23 +99,36 @@ def normal(value: Any) -> Any:
 
     Raises TypeError for what is no JSON value.
     """
+    return _normal(value, _as_it_is)
+
+
+def _as_it_is(value: float) -> float:
+    return value
+
+
+def _normal(value: Any, of_float: Callable[[float], Any]) -> Any:
+    """:func:`normal`, with ``of_float`` applied to each number that stays a float."""
     kind = type(value)
     if kind in _AS_THEY_ARE:
         return value
     if kind is float:
-        return int(value) if value.is_integer() and abs(value) < _EXACT_INTEGERS else value
+        whole = value.is_integer() and abs(value) < _EXACT_INTEGERS
+        return int(value) if whole else of_float(value)
+    # Below, most items need no call, which takes longer than the rest.
+    if kind is not dict and isinstance(value, (list, tuple)):
+        return [item if type(item) in _AS_THEY_ARE else _normal(item, of_float) for item in value]
     if kind is dict or isinstance(value, Mapping):  # the ABC's check is slow
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"a JSON object has text keys, not {key!r}")
-        # Most items need no call, which takes longer than the rest.
         return {
-            key: item if type(item) in _AS_THEY_ARE else normal(item) for key, item in value.items()
+            key: item
+            if (kind := type(item)) in _AS_THEY_ARE or (kind in _CONTAINERS and not item)
+            else _normal(item, of_float)
+            for key, item in value.items()
         }
-    if isinstance(value, (list, tuple)):
-        return [item if type(item) in _AS_THEY_ARE else normal(item) for item in value]
     if isinstance(value, float):
-        return normal(float(value))
+        return _normal(float(value), of_float)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, str):

@@ -82,7 +82,7 @@ def converted(value: Any, type_: Any) -> Any:
     """
     try:
         return msgspec.convert(value, type_, strict=True)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:  # a lone surrogate is no text
         fault = fault_in(value, inspect.type_info(type_)) or Fault((), str(error))
     raise WrongValueError(*fault)
 
@@ -219,6 +219,8 @@ def _problem_of_scalar(value: Any, of: inspect.Type, description: str) -> str:
             if not isinstance(value, str):
                 needs = f"needs, in quotes, a {description}" if description else "put it in quotes"
                 return f"is not a text; {needs}"
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                return "has a lone surrogate, which is no character"
             fits = of.pattern is None or re.search(of.pattern, value) is not None
             fits = fits and (of.min_length or 0) <= len(value)
             fits = fits and (of.max_length is None or len(value) <= of.max_length)
@@ -233,6 +235,9 @@ def _problem_of_scalar(value: Any, of: inspect.Type, description: str) -> str:
         case inspect.FloatType() if number(value) is None:
             return "is not a finite number"
         case inspect.IntType() if type(value) is not int:
+            whole = isinstance(value, float) and value.is_integer()
+            if whole and (problem := _problem_of_bounds(value, of, description)):
+                return problem
             return f"is not a {'finite' if number(value) is None else 'whole'} number"
         case inspect.FloatType() | inspect.IntType():
             return _problem_of_bounds(value, of, description)

@@ -168,6 +168,8 @@ def _check_agreement(
     pairs = [(f"lanes.{name}", record[name], getattr(start.lane, name)) for name in _OF_A_LANE]
     pairs += [(name, run.about.get(name), getattr(start, name)) for name in _OF_A_RUN]
     pairs.append(("interval_s", run.about.get("interval_s"), start.lane.interval_s))
+    # The KPI criteria of a sweep do not bind.
+    pairs.append(("sweep", bool(run.about.get("sweep")), bool(start.lane.sweep)))
     plans = [entry["iterations"] for entry in rest if entry["type"] == "plan"]
     # A resumed session that was killed before it wrote run.json leaves its plan as the last entry.
     if not (rest and rest[-1]["type"] == "plan"):

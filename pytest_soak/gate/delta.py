@@ -105,7 +105,9 @@ def verify_deltas(lane: LaneWindow, *, strict: bool = False) -> DeltaReport:
     live = history.tune and not history.dry_run
     checks = [_start_check(history)]
     for iteration, follower in zip_longest(history.iterations, history.iterations[1:]):
-        if iteration.decision is not None:
+        if iteration.decision is not None and not _is_quiet(
+            iteration, iteration.decision, follower
+        ):
             checks.append(_check(history, iteration, iteration.decision, follower, live=live))
     return _report(lane, [check for check in checks if check is not None], strict=strict)
 
@@ -122,6 +124,18 @@ def _start_check(history: History) -> DeltaCheck | None:
         return None
     texts = tuple(problems.values())
     return DeltaCheck(0, "fail", texts, tuple(echoes.values()), {}, 0, 0, stuck=False)
+
+
+def _is_quiet(iteration: Iteration, decision: Decision, follower: Iteration | None) -> bool:
+    """Whether nothing was proposed, and nothing moved: so it is in most iterations of a long run.
+
+    Then the check would find nothing, and its status would be ``none``.
+    """
+    if decision.outcomes or decision.proposed or decision.panic is not None:
+        return False
+    if decision.values != iteration.basis:
+        return False
+    return follower is None or (follower.values == decision.values and not follower.echo_mismatch)
 
 
 def _check(
@@ -251,7 +265,9 @@ def _value_problems(history: History, iteration: Iteration, decision: Decision) 
 def _differences(
     history: History, expected: Mapping[str, float], actual: Mapping[str, float], where: str
 ) -> dict[str, str]:
-    problems = {}
+    problems: dict[str, str] = {}
+    if expected == actual:
+        return problems  # a shortcut: so it is in most iterations
     for key in sorted(set(expected) | set(actual)):
         before, after = expected.get(key), actual.get(key)
         if before is None or after is None:

@@ -56,7 +56,7 @@ class LaneFiles(Protocol):
         """Write a missing runtime file; whether it was missing."""
 
     def holds(self, state_hash: str) -> bool:
-        """Whether the runtime file has this hash."""
+        """Whether there is a runtime file, and it has this hash."""
 
     def read(self) -> tuple[dict[str, float], str]:
         """Values and hash of the runtime file. Raises ParameterError for another shape."""
@@ -125,12 +125,18 @@ class StoredFiles:
         self._journal.append(*map(record_of, lines), sync=sync)
 
     def restore(self, values: Mapping[str, float]) -> bool:
-        # The runner calls this before it reads or writes the file. If another run is at this path
-        # now, the file is none of this lane.
-        self._journal.check_path()
+        self._check_place()
         return self._runtime.restore(values)
 
+    def _check_place(self) -> None:
+        """Raises StoreError if another run is at this path now: then no file is of this lane.
+
+        The runner calls `holds` or `restore` before it reads or writes the runtime file.
+        """
+        self._journal.check_path()
+
     def holds(self, state_hash: str) -> bool:
+        self._check_place()
         return self._runtime.holds(state_hash)
 
     def read(self) -> tuple[dict[str, float], str]:

@@ -26,6 +26,10 @@ class HookMisused(Exception):  # noqa: N818 - the reason that the user sees
     """A hook raised what only a test may raise: skip, fail, or the end of the process."""
 
 
+class HookRaised(Exception):  # noqa: N818 - the reason that the user sees
+    """A hook raised an exception of its own, which is the cause."""
+
+
 @contextmanager
 def no_outcomes(hook: str) -> Iterator[None]:
     """Turn a BaseException (``pytest.skip``, SystemExit, a cancelled task, …) into HookMisused.

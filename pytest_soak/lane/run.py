@@ -63,8 +63,11 @@ def run_lane(
     Secrets in its texts are masked, as in a session.
     Raises ProfileError, ValueError and TypeError for bad arguments, StoreError for the directory.
     """
+    for flag, value in (("mock", mock), ("tune", tune)):
+        if type(value) is not bool:
+            raise TypeError(f"{flag} is {value!r}; it must be True or False")
     resolved = profile if isinstance(profile, Profile) else resolve(profile, read_source).profile
-    lane = lane_of(resolved, iterations, seed, symbol or SYMBOL, interval)
+    lane = lane_of(resolved, iterations, seed, str(symbol or SYMBOL), interval)
     make = _factory(target)
     name = "mock" if mock else "function"
     start = {key: parameter.start for key, parameter in resolved.parameters.items()}

@@ -277,9 +277,9 @@ class LaneRunner:
 
         The file is read every time: its values count, whatever was decided.
         """
-        self._restore_missing()
         if self._files.holds(self.state.state_hash):
             return False
+        self._restore_missing()
         values, state_hash = self._files.read()
         if state_hash == self.state.state_hash:
             return False

@@ -20,6 +20,7 @@ class RuntimeFile:
 
     def __init__(self, path: Path, profile: Profile) -> None:
         self.path, self._profile = path, profile
+        self._name = os.fspath(path)  # opened twice in an iteration
 
     def restore(self, values: Mapping[str, float]) -> bool:
         """Write it where it is missing; whether it was. Raises StoreError.
@@ -31,8 +32,16 @@ class RuntimeFile:
         return atomic_create_json(self.path, runtime_of(self._profile, values))
 
     def holds(self, state_hash: str) -> bool:
-        """Whether it is, byte by byte, what has this hash; quicker than :meth:`read`."""
-        return holds_canonical(self.path, state_hash)
+        """Whether it is, byte by byte, what has this hash; quicker than :meth:`read`.
+
+        A missing file holds nothing. Raises StoreError for one that cannot be read.
+        """
+        try:
+            return holds_canonical(self._name, state_hash)
+        except StoreError:
+            if os.path.lexists(self._name):
+                raise
+            return False
 
     def read(self) -> tuple[dict[str, float], str]:
         """The values and the hash. Raises StoreError, and ParameterError for what is no runtime."""

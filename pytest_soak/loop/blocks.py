@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
+from msgspec import Struct
+
 from pytest_soak.canonical import number, scrubbed, to_json
-from pytest_soak.json_types import Whole
+from pytest_soak.json_types import Finite, Whole
 from pytest_soak.loop.model import LARGEST, Reading
 from pytest_soak.loop.words import described, hint
 from pytest_soak.profile.model import Profile
@@ -29,11 +30,10 @@ _LONGEST_NAME = 100
 _LONGEST_LINE = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(Struct, frozen=True):
     """The blocks of one iteration, by reason."""
 
-    counts: Mapping[str, float] | None
+    counts: Mapping[str, Finite] | None
     """Reason to count, for listed reasons; None if the counts are not known."""
     source: str
     why: str = ""

@@ -177,7 +177,8 @@ def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
     readings, number = observed.readings, observed.number
     past = state.memory
     recent, first = (*past.recent, readings), past.first
-    if len(first) < first_count(state.profile):
+    # Those of all iterations are in it until it is full; then it needs no further look.
+    if len(first) == state.done and len(first) < first_count(state.profile):
         first = (*first, readings)
     oldest = number - longest
     disturbed = [iteration for iteration in past.disturbed if iteration > oldest]

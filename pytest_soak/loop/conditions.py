@@ -7,16 +7,16 @@ The verdict of an iteration, the freeze, the evidence of rules, ``proposes_when_
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.pooling import figure_of
 from pytest_soak.profile.model import Comparison, Condition, Profile
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Struct, frozen=True):
     """The result of one condition for one figure."""
 
     holds: bool

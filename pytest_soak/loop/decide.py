@@ -82,7 +82,7 @@ def decide(
         panic=panic,
         values=values,
         old_hash=state.state_hash,
-        state_hash=state_hash_of(state.profile, values),
+        state_hash=_hash_after(state, values),
         signature=signature,
         large=large,
         dry_run=state.dry_run,
@@ -90,6 +90,11 @@ def decide(
         attributed=attributed,
     )
     return Decided(decision, requested.log)
+
+
+def _hash_after(state: LaneState, values: Mapping[str, float]) -> str:
+    """The hash of the decided values. Most decisions move nothing: theirs is the hash in force."""
+    return state.state_hash if values == state.values else state_hash_of(state.profile, values)
 
 
 def _requested_by(

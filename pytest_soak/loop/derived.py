@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from pytest_soak.canonical import number
+from pytest_soak.json_types import Finite
 from pytest_soak.loop.model import LARGEST, Reading
 from pytest_soak.loop.words import described
 
@@ -22,11 +25,10 @@ PLACEHOLDER_SOURCES = ("mock_default", "fallback")
 _SECONDS_PER_HOUR = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """What a derived KPI may use beside the report."""
 
-    interval_s: float
+    interval_s: Finite
     """Target time of the iteration, seconds."""
     mock: bool
     """``--soak-mock`` is on: stand-ins of the mock are data."""
@@ -53,10 +55,16 @@ def maker_taker_reading(report: Mapping[str, Any], *, mock: bool) -> Reading:
     for reading in _maker_shares(report):
         if reading is not None:
             return reading
-    if mock:
-        return Reading(MOCK_DEFAULT, "mock_default")
-    why = "the report has no fills, by volume or by count, and no other source of the share"
-    return Reading(FALLBACK, "fallback", placeholder=True, why=why)
+    return _MOCK_DEFAULT if mock else _FALLBACK
+
+
+_MOCK_DEFAULT = Reading(MOCK_DEFAULT, "mock_default")
+_FALLBACK = Reading(
+    FALLBACK,
+    "fallback",
+    placeholder=True,
+    why="the report has no fills, by volume or by count, and no other source of the share",
+)
 
 
 def _maker_shares(report: Mapping[str, Any]) -> Iterator[Reading | None]:

@@ -175,13 +175,12 @@ def record_of(entry: Entry) -> dict[str, Any]:
 
     Values of targets, checks and users are in it as they are: the store refuses what is no JSON.
     """
-    record = {
-        "type": tag_of(entry),
-        **{
-            name: value if name in _OF_OTHERS else _plain(value)
-            for name, value in asdict(entry).items()
-        },
-    }
+    if not isinstance(entry, (Observation, Checks, Start)):
+        record: dict[str, Any] = _plain(entry)  # at once: it has no field of others
+    else:
+        fields = asdict(entry).items()
+        own = {name: value if name in _OF_OTHERS else _plain(value) for name, value in fields}
+        record = {"type": tag_of(entry), **own}
     if isinstance(entry, Start) and not entry.scenarios:
         del record["scenarios"]
     if isinstance(entry, Decision):
@@ -199,9 +198,16 @@ def _plain(value: Any) -> Any:
 
 
 def _with_lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_lists(item) for key, item in value.items()}
-    return list(map(_with_lists, value)) if isinstance(value, tuple) else value
+    if type(value) is dict:
+        # Most items are no containers, and need no call.
+        return {
+            key: _with_lists(item) if type(item) in _CONTAINERS else item
+            for key, item in value.items()
+        }
+    return list(map(_with_lists, value)) if type(value) in _CONTAINERS else value
+
+
+_CONTAINERS = (dict, tuple, list)
 
 
 def attribution_record(attribution: Attribution) -> dict[str, Any]:

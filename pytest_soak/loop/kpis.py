@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -43,24 +43,29 @@ def read_kpis(
         for name, value in (recorded or {}).items()
     }
     for name, kpi in profile.kpis.items():
-        if kpi.recorded:
-            readings.setdefault(name, Reading(None, "recorded", why="no check recorded it"))
+        if kpi.read:
+            reading = _read(report, kpi)
         elif kpi.block_ratio:
-            readings[name] = blocks.share(kpi.block_ratio)
-        elif kpi.derive:
-            readings[name] = DERIVED[kpi.derive].read(report, around)
+            reading = blocks.share(kpi.block_ratio)
+        elif kpi.recorded:
+            reading = readings.get(name) or _NOT_RECORDED
         else:
-            readings[name] = _read(report, kpi)
-        readings[name] = _within_range(readings[name], kpi)
+            reading = DERIVED[kpi.derive].read(report, around)
+        readings[name] = _within_range(reading, kpi)
     return readings
+
+
+_NOT_RECORDED = Reading(None, "recorded", why="no check recorded it")
 
 
 def _within_range(reading: Reading, kpi: Kpi) -> Reading:
     """The reading; without data if its value lies outside the range of its KPI."""
     low, high = kpi.range
     value = reading.value
-    below = value is not None and low is not None and value < low
-    above = value is not None and high is not None and value > high
+    if value is None:
+        return reading
+    below = low is not None and value < low
+    above = high is not None and value > high
     if not (below or above):
         return reading
     ends = f"{'-inf' if low is None else f'{low:g}'} to {'inf' if high is None else f'{high:g}'}"
@@ -68,26 +73,31 @@ def _within_range(reading: Reading, kpi: Kpi) -> Reading:
 
 
 def _read(report: Mapping[str, Any], kpi: Kpi) -> Reading:
-    source, value = ".".join(kpi.read), cast(Any, report)
+    value = cast(Any, report)
     for depth, step in enumerate(kpi.read):
         if type(value) is not dict and not isinstance(value, Mapping):  # the ABC's check is slow
-            above = _above(kpi, depth)
-            return Reading(None, source, why=f"{above} is {described(value)}, not a mapping")
+            why = f"{_above(kpi.read, depth)} is {described(value)}, not a mapping"
+            return Reading(None, ".".join(kpi.read), why=why)
         if step not in value:
-            return Reading(None, source, why=_absent(step, _above(kpi, depth), tuple(value)))
+            return _absent(kpi.read, depth, tuple(value))
         value = value[step]
+    source = ".".join(kpi.read)
     return reading_of(value, source, source)
 
 
-def _above(kpi: Kpi, depth: int) -> str:
-    return ".".join(kpi.read[:depth]) or "the report"
+def _above(path: Sequence[str], depth: int) -> str:
+    return ".".join(path[:depth]) or "the report"
 
 
 @lru_cache(maxsize=1024)
-def _absent(step: str, above: str, fields: tuple[str, ...]) -> str:
-    """Why there is no field ``step``. A field that is absent is absent in every iteration."""
+def _absent(path: tuple[str, ...], depth: int, fields: tuple[str, ...]) -> Reading:
+    """The reading without the field ``path[depth]``.
+
+    It is shared: a field that is absent is absent in every iteration.
+    """
+    step, above = path[depth], _above(path, depth)
     has = f"{above} has {names(fields)}" if fields else f"{above} is empty"
-    return f"no field {step}{hint(step, fields)}; {has}"
+    return Reading(None, ".".join(path), why=f"no field {step}{hint(step, fields)}; {has}")
 
 
 def ensure_maker_taker_ratio(summary: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

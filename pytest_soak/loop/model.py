@@ -63,16 +63,15 @@ def worst_of(verdicts: Sequence[Verdict], default: Verdict = Verdict.PASS) -> Ve
     return max(verdicts, key=lambda verdict: verdict.severity, default=default)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One KPI of one iteration."""
+class Reading(Struct, frozen=True):
+    """One KPI of one iteration. A struct, because it is made for each KPI of each iteration."""
 
-    value: float | None
+    value: Finite | None
     """None is NODATA."""
     source: str
     """``totals.net_bps``, ``fills_volume``, ``block_reasons``, ``audit``, ``recorded``, …"""
-    numerator: float | None = None
-    denominator: float | None = None
+    numerator: Finite | None = None
+    denominator: Finite | None = None
     """The two sums of a ratio, if they are known: a window's figure is the ratio of the sums."""
     placeholder: bool = False
     """The value stands in for missing data; rules and gate use it as NODATA."""
@@ -93,8 +92,7 @@ class Reading:
 Readings = Mapping[str, Reading]
 
 
-@dataclass(frozen=True, slots=True)
-class IterationVerdict:
+class IterationVerdict(Struct, frozen=True):
     """The verdict of an iteration and the reasons for it."""
 
     verdict: Verdict

@@ -65,10 +65,10 @@ def unknown_names(history: History, iteration: Iteration) -> Iterator[str]:
 def _unknown_fields(
     profile: Profile, section: str, given: Mapping[str, Any], fields: Collection[str]
 ) -> Iterator[str]:
-    read = [kpi.read[1] for kpi in profile.kpis.values() if len(kpi.read) > 1]
-    readable = (*fields, *read)
     for name in given:
         if name not in fields and not _is_read(profile, (section, name)):
+            read = [kpi.read[1] for kpi in profile.kpis.values() if len(kpi.read) > 1]
+            readable = (*fields, *read)  # made for an unknown name only: few reports have one
             yield f"{section}.{name}{hint(name, readable)}"
 
 

@@ -8,7 +8,7 @@ the form of what was given. Deltas are *changes* in the parameter's own unit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from pytest_soak.canonical import number
 from pytest_soak.messages import nearest, shown
@@ -39,12 +39,10 @@ def nest(
 
     Raises ParameterError for a missing or unknown key.
     """
-    for key in values:
-        _parameter(key, table)
+    if values.keys() != table.keys():
+        _refuse_keys(values, table)
     runtime: dict[str, Any] = {}
     for key, parameter in table.items():
-        if key not in values:
-            raise ParameterError(f"{key}: has no value")
         section = runtime
         for part in parameter.path[:-1]:
             section = section.setdefault(part, {})
@@ -52,6 +50,13 @@ def nest(
     if tuner is not None:
         runtime[READ_ONLY_SECTION] = dict(tuner)
     return runtime
+
+
+def _refuse_keys(values: Mapping[str, float], table: Table) -> NoReturn:
+    for key in values:
+        _parameter(key, table)
+    missing = next(key for key in table if key not in values)
+    raise ParameterError(f"{missing}: has no value")
 
 
 def flatten(runtime: Mapping[str, Any], table: Table) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from pytest_soak.canonical import escaped
 
@@ -18,10 +19,12 @@ _BLOCK = re.compile(r"^(?=(?:#{1,6}|[-+*])(?:\s|$)|>|`{3}|~{3}|(?:[-*_]\s*){3,}$
 _NUMBERED = re.compile(r"^([0-9]+)(?=[.)](?:\s|$))")
 
 
+@lru_cache(maxsize=256)
 def cell(text: str) -> str:
     """``text`` for a cell of a table or inside a line: one line, no column marks.
 
     HTML, images, links and addresses are shown, and make no element, no request and no link.
+    Kept, because the reasons of one iteration are mostly those of others.
     """
     line = escaped(" ".join(text.split()))
     line = _BACKSLASH.sub(r"\\\\", line).replace("|", "\\|").replace("[", "\\[")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,8 @@ CHECK_FIXTURE = "soak_iteration"
 SUITE_NODE = "soak"
 CHECK = suite.iteration.__name__
 _OWN_FIXTURES = frozenset({CHECK_FIXTURE, "request"})
+_PLUGIN = "pytest_soak.plugin"
+_OF_PYTEST = "_pytest."
 _SLOT = pytest.StashKey["Slot"]()
 _LEADING_DIGITS = re.compile(r"[0-9]+")
 
@@ -77,8 +78,6 @@ def generate(metafunc: pytest.Metafunc, plan: Plan) -> None:
 
 def slot_of(item: pytest.Item) -> Slot | None:
     """The item's place, or None for an item that takes no part."""
-    if isinstance(item, BuiltInItem):
-        return item.slot
     slot = item.stash.get(_SLOT, None)
     if slot is None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
@@ -91,54 +90,37 @@ def slot_of(item: pytest.Item) -> Slot | None:
 class BuiltInSuite(pytest.Module):
     """The module of the built-in check, collected whatever names the user's ini asks for."""
 
-    plan: Plan
-
     def funcnamefilter(self, name: str) -> bool:
         return name == CHECK
 
-    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
-        check = pytest.Function.from_parent(self, name=CHECK, callobj=suite.iteration)
-        if not _OWN_FIXTURES.issuperset(check.fixturenames):
-            return super().collect()  # with fixtures of the user's that every test has
-        _, line, _ = check.reportinfo()
-        where = (check.location[0], line)
-        return [
-            BuiltInItem.from_parent(
-                self, name=f"{CHECK}[{slot_id(self.plan, slot)}]", slot=slot, where=where
-            )
-            for slot in (slots_of(self.plan) if self.plan.has_items else ())
-        ]
 
+def needs_no_request(item: pytest.Item) -> bool:
+    """Whether ``soak_iteration`` may be put into the item's arguments without a request.
 
-class BuiltInItem(pytest.Item):
-    """One iteration without a check. It calls no function, so that it needs no fixture.
-
-    A parametrized function would look up its fixture and its parameter again in every iteration,
-    which takes longer than the tuner, and would keep both in memory until the session ends.
+    It may if it is all that the item asks for, and the plugin's own. Requesting it takes longer
+    than the tuner. Whoever defines it again, uses other fixtures, or acts on the setup of fixtures
+    gets an ordinary request.
     """
-
-    def __init__(self, *, slot: Slot, where: tuple[str, int | None], **of_node: Any) -> None:
-        super().__init__(**of_node)
-        self.slot = slot
-        self._where = where
-
-    def runtest(self) -> None:
-        """Nothing is left to do: the iteration was observed in the setup."""
-
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        return self.path, self._where[1], self.name
-
-    @property
-    def location(self) -> tuple[str, int | None, str]:
-        """As pytest computes it, with the path that all of them share."""
-        return (*self._where, self.name)
+    if not _OWN_FIXTURES.issuperset(getattr(item, "fixturenames", ("",))):
+        return False
+    info = getattr(item, "_fixtureinfo", None)
+    definitions = getattr(info, "name2fixturedefs", {}).get(CHECK_FIXTURE, ())
+    return (
+        len(definitions) == 1
+        and definitions[0].func.__module__ == _PLUGIN
+        and not item.config.getoption("setupshow", default=False)
+        and all(
+            implementation.function.__module__.startswith(_OF_PYTEST)
+            for hook in (item.ihook.pytest_fixture_setup, item.ihook.pytest_fixture_post_finalizer)
+            for implementation in hook.get_hookimpls()
+        )
+    )
 
 
-def built_in_items(session: pytest.Session, plan: Plan) -> list[pytest.Item]:
+def built_in_items(session: pytest.Session) -> list[pytest.Item]:
     """Items of the package's own check, for a session in which the user has none."""
     path = Path(__file__).with_name("suite.py")
     module = BuiltInSuite.from_parent(session, path=path, nodeid=SUITE_NODE)
-    module.plan = plan
     return list(session.genitems(module))
 
 
@@ -166,7 +148,7 @@ def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> 
     others = [item for item in items if not _asks(item)]
     outsiders = Outsiders(tuple(others), alone=not checks)
     if not checks:
-        checks = built_in_items(session, plan)
+        checks = built_in_items(session)
     to_run = [item for item in checks if slot_of(item)]
     others += [item for item in checks if not slot_of(item)]
     if others:
@@ -176,7 +158,7 @@ def take_part(session: pytest.Session, items: list[pytest.Item], plan: Plan) -> 
 
 
 def _asks(item: pytest.Item) -> bool:
-    return isinstance(item, BuiltInItem) or CHECK_FIXTURE in getattr(item, "fixturenames", ())
+    return CHECK_FIXTURE in getattr(item, "fixturenames", ())
 
 
 def drop_outsiders(session: pytest.Session, items: list[pytest.Item]) -> None:

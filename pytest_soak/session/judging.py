@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,15 @@ from pytest_soak.report.summary import iteration_summary, tuning_report_json
 from pytest_soak.report.sweep import sweeps_of
 from pytest_soak.report.sweep_picture import sweep_svg
 from pytest_soak.report.sweep_text import sweep_csv, sweep_markdown
-from pytest_soak.sealed import Inputs, LaneInputs, judge_stored, seal, with_halt
+from pytest_soak.sealed import (
+    Inputs,
+    LaneInputs,
+    NotSealed,
+    judge_stored,
+    read_seal,
+    seal,
+    with_halt,
+)
 from pytest_soak.session.hook_criteria import hook_criteria
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.sources import Source, answering_files
@@ -36,6 +44,9 @@ from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import JournalRead
 from pytest_soak.store.rundir import ArtifactDirectory, LaneDirectory, RunDirectory
 from pytest_soak.stored import StoredReference, check_directories, read_lane
+
+ITEMS = "items"
+"""The criterion of items that failed after the decision of their iteration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,7 @@ def judge_and_write(
         with_halt(read_lane(run, lane_id, journals.get(lane_id)), halts.get(lane_id))
         for lane_id in (item.lane.id for item in plan.lanes)
     )
+    earlier = _items_of_earlier_sessions(run) if settings.resume else {}
     inputs = Inputs(
         strict=settings.strict,
         mock=settings.mock,
@@ -82,7 +94,9 @@ def judge_and_write(
             stored.id: LaneInputs(
                 reference=references.get(stored.id),
                 criteria=(
-                    *_items_criterion(stored.history, failed_items.get(stored.id, ())),
+                    *_items_criterion(
+                        stored.history, failed_items.get(stored.id, ()), earlier.get(stored.id, ())
+                    ),
                     *hook_criteria(config, stored.history, mask),
                 ),
                 lost=lost.get(stored.id, ""),
@@ -109,26 +123,54 @@ def judge_and_write(
     return RunResult(judgement, histories, tuple(trouble))
 
 
-def _items_criterion(history: History, failed: Collection[str]) -> tuple[CriterionResult, ...]:
-    """The items that failed the session where the journal has no failure to say so.
+def _items_of_earlier_sessions(run: RunDirectory) -> dict[str, tuple[CriterionResult, ...]]:
+    """Lane to its criterion ``items`` in the last judgement of the run, as far as there is one.
+
+    Only that judgement has it, so a resumed session must not forget it.
+    """
+    try:
+        lanes = read_seal(run).inputs.lanes
+    except NotSealed:
+        return {}
+    except StoreError as error:
+        unknown = CriterionResult(
+            ITEMS, Verdict.INCONCLUSIVE, reason=f"{ITEMS}: those of an earlier session: {error}"
+        )
+        return {str(record["id"]): (unknown,) for record in run.lanes}
+    return {
+        lane_id: tuple(item for item in lane.criteria if item.name == ITEMS)
+        for lane_id, lane in lanes.items()
+    }
+
+
+def _items_criterion(
+    history: History, failed: Collection[str], earlier: Sequence[CriterionResult]
+) -> tuple[CriterionResult, ...]:
+    """The items that failed a session where the journal has no failure to say so.
 
     Failed checks and halts are criteria of their own. What is left failed after the decision: in
-    a hook ``pytest_soak_iteration`` or in a teardown.
+    a hook ``pytest_soak_iteration`` or in a teardown. ``earlier`` is the criterion of the sessions
+    that a resumed one goes on from.
     """
     halted = history.halt is not None and history.halt.kind != "end_of_data"
     if not failed or halted or any(item.failed_checks for item in history.iterations):
-        return ()
+        return tuple(replace(item, lane=history.lane.id) for item in earlier)
     names = sorted(failed)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return (
         CriterionResult(
-            "items",
+            ITEMS,
             Verdict.FAIL,
             float(len(names)),
             "<= 0",
             float(-len(names)),
             len(history.iterations),
-            reason=f"items: failed after their decision: {', '.join(names[:3])}{more}",
+            reason="; ".join(
+                [
+                    f"{ITEMS}: failed after their decision: {', '.join(names[:3])}{more}",
+                    *(f"before: {item.reason}" for item in earlier),
+                ]
+            ),
             lane=history.lane.id,
         ),
     )

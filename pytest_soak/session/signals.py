@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import threading
+from collections.abc import Generator
 from contextlib import suppress
 from typing import Final
 
@@ -31,6 +32,7 @@ class EndSignals:
         self._process = os.getpid()
         self._received = ""
         self._is_requested = False
+        self._lock = threading.RLock()
         self._terminals: dict[int, int] = {}
         """Descriptor of an output that is a terminal to the number of that terminal."""
         self.is_ending = False
@@ -57,9 +59,17 @@ class EndSignals:
         if self._received and not self.is_ending:
             raise KeyboardInterrupt(self._received)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_internalerror(self) -> Generator[None, object, object]:
+        """A worker whose controller died comes here first: it cannot send its reports."""
         self.is_ending = True
+        return (yield)
+
+    # A wrapper begins before all others, also before the lanes are stopped.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        self.is_ending = True
+        return (yield)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -86,23 +96,29 @@ class EndSignals:
 
     def request(self) -> None:
         """End the session as a signal does, from any thread; an ending session is not disturbed."""
-        if self._received or self.is_ending or self._is_requested:
-            return
-        self._is_requested = True
-        if signal.SIGTERM in self._installed and hasattr(signal, "pthread_kill"):
-            main = threading.main_thread().ident
-            if main is not None:
-                signal.pthread_kill(main, signal.SIGTERM)  # it also ends what the thread waits for
-        else:
-            _thread.interrupt_main()
+        # With the lock, a signal that comes now does not restore the default action before SIGTERM
+        # is sent, which would end the process at once.
+        with self._lock:
+            if self._received or self.is_ending or self._is_requested:
+                return
+            self._is_requested = True
+            if signal.SIGTERM in self._installed and hasattr(signal, "pthread_kill"):
+                main = threading.main_thread().ident
+                if main is not None:
+                    signal.pthread_kill(main, signal.SIGTERM)  # also ends what the thread waits for
+            else:
+                _thread.interrupt_main()
 
     def _receive(self, number: int, _: object) -> None:
-        self._restore()
         if os.getpid() != self._process:
+            self._restore()
             os.kill(os.getpid(), number)  # a child that the target forked is no session
             return
-        self._received = signal.Signals(number).name
-        if not self.is_ending:
+        with self._lock:
+            is_repeated = self._is_requested and bool(self._received)
+            self._restore()
+            self._received = signal.Signals(number).name
+        if not self.is_ending and not is_repeated:
             raise KeyboardInterrupt(self._received)
 
     def _restore(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.lane.driver import TargetFailed
 from pytest_soak.lane.files import StoredFiles
-from pytest_soak.lane.hooks import HookMisused, Proposer, no_outcomes, proposer_of
+from pytest_soak.lane.hooks import HookMisused, HookRaised, Proposer, no_outcomes, proposer_of
 from pytest_soak.lane.runner import LaneHalted, LaneRunner
 from pytest_soak.lane.watchdog import Watchdog
 from pytest_soak.loop.model import Iteration
@@ -21,12 +21,14 @@ from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session.checks import RuntimeView, SoakIteration
 from pytest_soak.session.items import (
+    CHECK_FIXTURE,
     Slot,
     check_name,
     drop_outsiders,
     generate,
     in_order,
     last_items,
+    needs_no_request,
     refuse_rerun_markers,
     slot_of,
     take_part,
@@ -86,7 +88,7 @@ class Soak:
         self._stderr = _copy_of_stderr()
         self._watchdog = Watchdog(self._stderr)
         self._mask = masker_of(plan.settings.mask, os.environ)
-        self._shows_lines = config.get_verbosity() > 0
+        self._writes_junit = bool(config.getoption("xmlpath", None))
         self._of_controller: tuple[Source, ...] | None = None
         if (received := getattr(config, "workerinput", None)) is not None:
             self._of_controller = from_data(received.get(SOURCES_INPUT, ()))
@@ -205,7 +207,10 @@ class Soak:
             raise
         self._current = (slot.lane_id, slot.number)
         self._newest = item, self._progress(runner, iteration)
-        if self.config.getoption("xmlpath", None):
+        if needs_no_request(item):
+            arguments = getattr(item, "funcargs", {})
+            arguments[CHECK_FIXTURE] = self.iteration(item)
+        if self._writes_junit:
             item.user_properties.extend(properties_of(runner.lane, iteration))
 
     def _end(self, item: pytest.Item, slot: Slot) -> None:
@@ -219,17 +224,27 @@ class Soak:
             self._newest = item, self._progress(runner, iteration)
             hook = self.config.hook.pytest_soak_iteration
             if hook.get_hookimpls():
-                with no_outcomes("pytest_soak_iteration"):
-                    # A copy: the lane still reads from what it has.
-                    hook(lane=runner.lane, iteration=deepcopy(iteration))
+                self._notify(runner.lane, iteration)
         except BaseException:
             self._end_halted(slot)
             raise
         self._end_lane(slot)
 
+    def _notify(self, lane: Lane, iteration: Iteration) -> None:
+        """Call ``pytest_soak_iteration``. What it raises is shown with its secrets masked."""
+        name = "pytest_soak_iteration"
+        try:
+            with no_outcomes(name):
+                # A copy: the lane still reads from what it has.
+                self.config.hook.pytest_soak_iteration(lane=lane, iteration=deepcopy(iteration))
+        except (HookMisused, *_ENDS):
+            raise
+        except Exception as error:
+            raise HookRaised(f"{name} raised {type(error).__name__}: {error}") from error
+
     def _progress(self, runner: LaneRunner, iteration: Iteration) -> ItemProgress:
         line = ""
-        if self._shows_lines and iteration.decision:
+        if iteration.decision and self.config.get_verbosity() > 0:
             name = runner.lane.id if len(self.plan.lanes) > 1 else ""
             line = progress_line(iteration, runner.state.profile, name)
         verdict = iteration.verdict.value
@@ -379,7 +394,15 @@ class Soak:
 
 
 _ENDS = (KeyboardInterrupt, pytest.exit.Exception)
-_OWN_ERRORS = (LaneHalted, LaneUnusable, OutOfTurn, HookMisused, TargetFailed, StoreError)
+_OWN_ERRORS = (
+    LaneHalted,
+    LaneUnusable,
+    OutOfTurn,
+    HookMisused,
+    HookRaised,
+    TargetFailed,
+    StoreError,
+)
 """Errors whose text says everything; the way through this package is not shown."""
 
 

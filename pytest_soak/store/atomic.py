@@ -3,6 +3,9 @@
 The order that survives a loss of power is: write a temporary file in the same directory, fsync it,
 replace, fsync the directory. No failed step is repeated: a second fsync may succeed although the
 kernel has dropped the data.
+
+Paths are texts in here: an iteration replaces a file, and making objects of its names takes as long
+as writing it.
 """
 
 from __future__ import annotations
@@ -58,13 +61,13 @@ def atomic_write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bo
     failed fsync of the directory: the new file is in place, but a loss of power may bring the old
     one back, and the message says so.
     """
-    path = Path(path)
+    path = os.fspath(path)
     _check_replaceable(path)
     temporary = temporary_path(path)
     try:
         if durable:
             # Opened first, so that only its fsync can fail after the file is replaced.
-            with _open_directory(path.parent) as directory:
+            with _open_directory(os.path.dirname(path) or os.curdir) as directory:  # noqa: PTH120
                 _replace(temporary, path, data, durable=True)
                 _sync_replaced(directory, path)
         else:
@@ -108,7 +111,7 @@ def atomic_create_json(path: str | os.PathLike[str], obj: Any) -> bool:
     Raises StoreError as :func:`atomic_write_json`.
     """
     path = Path(path)
-    whole = temporary_path(path, ".new")
+    whole = Path(temporary_path(os.fspath(path), ".new"))
     atomic_write_json(whole, obj)
     try:
         os.link(whole, path)
@@ -185,7 +188,7 @@ def make_directory(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _open_directory(path: Path) -> Iterator[int | None]:
+def _open_directory(path: str | Path) -> Iterator[int | None]:
     """A descriptor to sync; None on Windows, where a directory cannot be opened."""
     if os.name == "nt":
         yield None
@@ -197,17 +200,17 @@ def _open_directory(path: Path) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-def _check_replaceable(path: Path) -> None:
+def _check_replaceable(path: str) -> None:
     # Run as root, a rename would put a regular file in the place of /dev/null.
     try:
-        mode = path.lstat().st_mode
+        mode = os.lstat(path).st_mode
     except OSError:
         return  # it is absent, or the write below raises the error
     if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
         raise StoreError(f"cannot write {path}: it is a device, a pipe or a socket, not a file")
 
 
-def _replace(temporary: Path, path: Path, data: bytes, *, durable: bool) -> None:
+def _replace(temporary: str, path: str, data: bytes, *, durable: bool) -> None:
     try:
         descriptor = os.open(temporary, _NEW_FILE, 0o666)
         try:
@@ -216,14 +219,14 @@ def _replace(temporary: Path, path: Path, data: bytes, *, durable: bool) -> None
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        temporary.replace(path)
+        os.replace(temporary, path)  # noqa: PTH105
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)  # noqa: PTH108
         raise
 
 
-def _sync_replaced(directory: int | None, path: Path) -> None:
+def _sync_replaced(directory: int | None, path: str) -> None:
     if directory is None:
         return
     try:

@@ -69,6 +69,7 @@ class Journal:
 
     def __init__(self, path: Path, descriptor: int, contents: Records, lock: JournalLock) -> None:
         self.path = path
+        self._name = os.fspath(path)  # looked at several times in an iteration
         self._lock = lock
         self.contents = contents
         self._next = len(contents.entries)
@@ -172,7 +173,7 @@ class Journal:
         Then the directory may be another run's, and nothing of this lane may be written into it.
         """
         try:
-            if os.path.samestat(self._opened, os.lstat(self.path)):
+            if os.path.samestat(self._opened, os.lstat(self._name)):
                 return
             problem = "was replaced by another file"
         except (FileNotFoundError, NotADirectoryError):

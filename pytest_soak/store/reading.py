@@ -30,15 +30,20 @@ def open_regular_file(path: str | os.PathLike[str], flags: int = os.O_RDONLY) ->
 
     Raises StoreError if it is absent, or a link, a FIFO, a device or a directory.
     """
+    return _opened(path, flags)[0]
+
+
+def _opened(path: str | os.PathLike[str], flags: int) -> tuple[int, int]:
+    """The descriptor of :func:`open_regular_file`, and the size of the file."""
     try:
         descriptor = os.open(path, flags | _CAREFUL, 0o666)
-        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        status = os.fstat(descriptor)
     except OSError as error:
         raise describe_os_error("open", path, error) from error
-    if not regular:
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise StoreError(f"cannot open {os.fspath(path)}: it is no regular file; remove it")
-    return descriptor
+    return descriptor, status.st_size
 
 
 def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
@@ -46,10 +51,9 @@ def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
 
     Raises StoreError as :func:`open_regular_file`, and for more than ``max_bytes``.
     """
-    descriptor = open_regular_file(path)
+    descriptor, size = _opened(path, os.O_RDONLY)
     try:
         try:
-            size = os.fstat(descriptor).st_size
             # One byte more than allowed: the file may grow while it is read.
             data = _read(descriptor, size, max_bytes + 1) if size <= max_bytes else b""
         finally:

@@ -147,10 +147,14 @@ def encode(path: Path, record: Record, seq: int) -> bytes:
         )
     # Keys are sorted: `check` comes between these two, so that nothing is encoded twice. The second
     # has `seq` at least, the first may be empty.
-    first = encode_json(path, {key: value for key, value in record.items() if str(key) < "check"})
-    second = encode_json(
-        path, {**{key: value for key, value in record.items() if str(key) > "check"}, "seq": seq}
-    )
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {"seq": seq}
+    for key, value in record.items():
+        if str(key) < "check":
+            before[key] = value
+        elif key != "seq":
+            after[key] = value
+    first, second = encode_json(path, before), encode_json(path, after)
     begin, end = first[:-1] + b"," if len(first) > 2 else b"{", second[1:] + b"\n"
     check = _checksum(begin + end[:-1])
     line = b'%b"check":"%b",%b' % (begin, check.encode(), end)

@@ -66,16 +66,16 @@ class ArtifactDirectory:
 
     def write_json(self, name: str, obj: Any) -> None:
         """Replaces the file ``name`` by canonical JSON. Raises StoreError."""
-        path = self.file(name)
+        path = self._path(name)
         atomic_write_bytes(path, encode_json(path, obj), durable=False)
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Replaces the file ``name`` by ``data``. Raises StoreError."""
-        atomic_write_bytes(self.file(name), data, durable=False)
+        atomic_write_bytes(self._path(name), data, durable=False)
 
     def write_text(self, name: str, text: str) -> None:
         """Replaces the file ``name`` by ``text``. Raises StoreError."""
-        atomic_write_text(self.file(name), text, durable=False)
+        atomic_write_text(self._path(name), text, durable=False)
 
     def remove(self, name: str) -> None:
         """Removes the file ``name``, if there is one. Raises StoreError."""
@@ -87,9 +87,12 @@ class ArtifactDirectory:
 
     def file(self, name: str) -> Path:
         """The path of the file ``name``. Raises StoreError for a name that leads outside."""
+        return Path(self._path(name))
+
+    def _path(self, name: str) -> str:
         if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
             raise StoreError(f"{name!r} is no file name inside {self.path}")
-        return self.path / name
+        return os.path.join(self.path, name)  # noqa: PTH118
 
 
 @dataclass(frozen=True, slots=True)

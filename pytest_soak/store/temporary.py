@@ -11,13 +11,14 @@ from pathlib import Path
 _NAME = re.compile(r"\..+\.([0-9]+)\.tmp")
 
 
-def temporary_path(path: Path, suffix: str = "") -> Path:
+def temporary_path(path: str, suffix: str = "") -> str:
     """Where to write what will replace ``path``.
 
     The name is unique among the running threads of the machine. A killed process leaves at most one
     such file, and the next writer with that id replaces it.
     """
-    return path.with_name(f".{path.name}{suffix}.{threading.get_native_id()}.tmp")
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}{suffix}.{threading.get_native_id()}.tmp")  # noqa: PTH118
 
 
 def remove_temporary(directory: Path) -> None:

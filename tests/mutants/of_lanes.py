@@ -371,8 +371,8 @@ FILES = (
     Mutant(
         "a lane writes into the runtime file of another run",
         "lane/files.py",
-        "        self._journal.check_path()\n        return self._runtime.restore(",
-        "        return self._runtime.restore(",
+        'runtime file.\n        """\n        self._journal.check_path()\n',
+        'runtime file.\n        """\n',
         (
             "tests/unit/lane/test_files.py"
             "::test_a_read_only_copy_in_another_runs_file_is_not_corrected",

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from itertools import count
 from typing import Any, NoReturn
 
 import pytest
+from msgspec import Struct
 
 Attack = Callable[..., Any]
 """Called with the arguments of the hook: lane, kpis, headroom, history."""
@@ -109,6 +110,9 @@ def spoil(thing: Any, seen: set[int] | None = None) -> None:
     if is_dataclass(thing):
         for field in fields(thing):
             spoil(getattr(thing, field.name), seen)
+    elif isinstance(thing, Struct):
+        for name in thing.__struct_fields__:
+            spoil(getattr(thing, name), seen)
     elif isinstance(thing, dict):
         for value in list(thing.values()):
             spoil(value, seen)
@@ -121,8 +125,13 @@ def spoil(thing: Any, seen: set[int] | None = None) -> None:
 
 
 def _spoilt(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):  # a reading or a headroom
-        members = {field.name: getattr(value, field.name) for field in fields(value)}
+    names: Sequence[str] = ()
+    if isinstance(value, Struct):  # a reading
+        names = value.__struct_fields__
+    elif is_dataclass(value) and not isinstance(value, type):  # a headroom
+        names = [field.name for field in fields(value)]
+    if names:
+        members = {name: getattr(value, name) for name in names}
         huge = {name: 1e6 for name, member in members.items() if isinstance(member, float)}
         return type(value)(**members | huge)
     return 1e6 if isinstance(value, float) else value

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_soak.canonical import canonical_json, compute_json_hash
+from pytest_soak.canonical import canonical_json, compute_json_hash, normal, printable_json
 from pytest_soak.store.atomic import atomic_write_json, read_json_with_hash
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import Journal, read_journal
@@ -146,6 +148,20 @@ def test_a_written_value_is_read_back_with_its_hash(value: Any) -> None:
         assert state_hash == read_hash == compute_json_hash(value) == compute_json_hash(read)
         assert size == path.stat().st_size
         assert canonical_json(read) == path.read_bytes()
+
+
+@quiet
+@given(values | st.floats(allow_nan=False, allow_infinity=False))
+def test_canonical_json_is_what_the_standard_library_writes(value: Any) -> None:
+    text = json.dumps(
+        normal(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+    )
+    assert canonical_json(value) == printable_json(text).encode()
+
+
+@pytest.mark.parametrize("number", [1e-5, 1e-4, 5e-324, 0.1, 1e16, 2.0**53, -1.5e300, 10**1200])
+def test_a_number_has_the_text_that_python_gives_it(number: float) -> None:
+    assert canonical_json({"a": [number]}) == f'{{"a":[{number!r}]}}'.encode()
 
 
 @quiet

@@ -62,6 +62,19 @@ def test_secrets_are_masked_everywhere(failing: Sessions, workers: tuple[str, ..
     assert report["config"] == {"api_key": "***", "retries": 12345678}
 
 
+def test_what_the_hook_of_an_iteration_raises_is_masked(failing: Sessions) -> None:
+    failing.pytester.makeconftest(
+        FAILING.replace("if i == 3", "if i == 30") + "def pytest_soak_iteration(lane, iteration):\n"
+        '    secret = "password=hunter2 " + os.environ["VENUE_TOKEN"]\n'
+        "    raise RuntimeError(secret)\n"
+    )
+    result = failing("--soak-iterations=3", "-v", "-rA", "--junit-xml=junit.xml")
+    assert "pytest_soak_iteration raised RuntimeError: password=*** ***" in result.out
+    assert "in pytest_soak_iteration" in result.out  # the way through the user's own file
+    for name, text in texts_of(failing, result.out + result.err):
+        assert not [secret for secret in SECRETS if secret in text], name
+
+
 def test_names_of_ones_own(failing: Sessions) -> None:
     result = failing("--soak-iterations=4", "-v", "--soak-mask=passphrase,VAULT_CODE")
     assert result.json("run.json")["verdict"] == "FAIL"

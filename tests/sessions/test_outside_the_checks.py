@@ -96,6 +96,34 @@ def test_an_iteration_hook_that_raises_fails_the_gate_as_well(
     assert "[steady-BTCUSDT-1/0005]" in printed
 
 
+@pytest.mark.parametrize("iterations", [26, 28])
+def test_a_resume_does_not_forget_an_item_that_failed(bot: Any, iterations: int) -> None:
+    more = (
+        "def pytest_soak_iteration(lane, iteration):\n"
+        "    if iteration.number in (5, 27): raise ValueError('no metrics server')\n"
+    )
+    assert bot("pass", more=more).code == 1
+    for _ in range(2):
+        result = bot("pass", f"--soak-iterations={iterations}", "--soak-resume", more=more)
+        assert result.code == 1
+        (reason,) = (
+            item["reason"]
+            for item in result.json("POST_SOAK_SNAPSHOT.json")["lanes"][0]["criteria"]
+            if item["name"] == "items"
+        )
+        assert "[steady-BTCUSDT-1/0005]" in reason
+        assert ("0027" in reason) is (iterations == 28)
+
+
+def test_what_failed_before_a_damaged_judgement_is_not_known(bot: Any) -> None:
+    first = bot()
+    seal = first.latest / "judgement.jsonl"
+    seal.write_bytes(seal.read_bytes().replace(b'"verdict"', b'"verdicT"', 1))
+    result = bot("pass", N, "--soak-resume")
+    assert result.gate["items"] == "INCONCLUSIVE"
+    assert "gate: INCONCLUSIVE by steady-BTCUSDT-1/items" in result.out
+
+
 def test_a_crash_is_not_undone_by_planning_fewer_iterations(
     bot: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -448,6 +448,7 @@ def test_a_dead_holder_is_none(tmp_path: Path, passing: list[Record], cli: Cli) 
         ({"dry_run": True}, "says dry_run = True, but"),
         ({"interval_s": 60}, "says interval_s = 60, but"),
         ({"iterations": 48}, "says iterations = 48, but"),
+        ({"sweep": ["tail_age_ms=500,600"]}, "says sweep = True, but"),
         ({"iterations": None}, "iterations: null is not a finite number"),
         ({"resumed": None}, "resumed: null is not a finite number"),
         ({"fresh_targets": []}, "fresh_targets: a list is not a mapping"),

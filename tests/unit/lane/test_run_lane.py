@@ -138,6 +138,8 @@ def test_without_tuning_no_value_moves() -> None:
         ({"seed": -1}, ValueError, "seed is -1"),
         ({"interval": float("nan")}, ValueError, "interval is nan"),
         ({"symbol": "../x"}, StoreError, "cannot name a directory"),
+        ({"mock": 1}, TypeError, "mock is 1; it must be True or False"),
+        ({"tune": None}, TypeError, "tune is None; it must be True or False"),
         ({"target": 3}, TypeError, "target is int; it must have run"),
         ({"target": None}, TypeError, "target is NoneType"),
     ],
@@ -145,6 +147,13 @@ def test_without_tuning_no_value_moves() -> None:
 def test_bad_arguments_raise(options: dict[str, Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text.replace("(", r"\(")):
         run_lane(**{"target": Pool(), **options})
+
+
+def test_a_symbol_may_be_a_kind_of_text() -> None:
+    class Symbol(str):
+        __slots__ = ()
+
+    assert run_lane(Pool(), iterations=2, symbol=Symbol("ETHUSDT")).lane.symbol == "ETHUSDT"
 
 
 def test_a_directory_with_a_run_keeps_it(tmp_path: Path) -> None:
