@@ -35,7 +35,7 @@ class Ending:
     ) -> None:
         """``signal_of`` is the first signal of a member; ``has_main``: a main process lives.
 
-        A member is killed ``grace_of`` it seconds by ``clock`` after now.
+        A member is killed ``grace_of`` it seconds by ``clock`` after the first signal.
         """
         self._members = members
         self._signal_of = signal_of
@@ -77,14 +77,17 @@ class Ending:
 
     def _due(self, members: list[Identity]) -> list[Identity]:
         """Those whose grace is over."""
+        if self._is_hurried:
+            return members
+        if self._signalled is None:  # looking for them may take longer than a short grace
+            return []
         passed_s = self._clock() - self._began
-        return [
-            member for member in members if self._is_hurried or passed_s >= self._grace_of(member)
-        ]
+        return [member for member in members if passed_s >= self._grace_of(member)]
 
     def _signal(self, members: list[Identity]) -> None:
         if self._signalled is None:
             self._signalled = set()
+            self._began = self._clock()
         elif self._has_main():
             return
         for member in members:

@@ -120,6 +120,7 @@ def test_what_appears_while_others_are_suspended_is_killed_too(
         original(member, number)
 
     monkeypatch.setattr(module, "send", send)
+    ending.hurry()
     ending.step()
     assert ending.step()
     assert ending.killed == {BOT, CHILD, LATE}
