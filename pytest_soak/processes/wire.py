@@ -28,7 +28,7 @@ class Start(Struct, frozen=True, tag="start"):
     log_keep: int
     notify: bool
     stop_signal: int
-    grace_s: float
+    grace_s: Seconds
 
 
 class Stop(Struct, frozen=True, tag="stop"):
