@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from pytest_soak.processes.sections import Seconds
+
 _CHUNK = 65536
 
 
