@@ -182,7 +182,10 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
 def test_a_bomb_that_states_a_larger_compressed_size_is_one_all_the_same(tmp_path: Path) -> None:
     path = patched(bomb(tmp_path, 4 << 20), 20, struct.pack("<I", 200 << 20))
 
-    assert "times" in refusal(path)
+    message = refusal(path)
+
+    # Newer versions of Python see by themselves that the entry would overlap what follows it.
+    assert "times as many" in message or "possible zip bomb" in message
 
 
 def test_more_than_the_cap_is_refused_and_the_cap_can_be_set(tmp_path: Path) -> None:
