@@ -53,6 +53,8 @@ def test_the_deadline_is_that_of_other_calls_too(soak: Sessions, method: str) ->
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["plain", "xdist"])
 def test_a_stop_that_hangs_costs_ten_seconds(soak: Sessions, workers: tuple[str, ...]) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     soak.bot(
         stuck="import threading\nfrom bot import Bot\nclass B(Bot):\n"
         "  def stop(self): threading.Event().wait()\ndef make(lane): return B(lane)\n"
@@ -124,6 +126,8 @@ LEFT = {
 def test_threads_that_a_target_left_do_not_keep_pytest_alive(
     soak: Sessions, left: str, workers: tuple[str, ...]
 ) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     soak.bot(
         leaves="import atexit, threading\nfrom concurrent.futures import ThreadPoolExecutor\n"
         "from pathlib import Path\nfrom bot import Bot\n"

@@ -180,6 +180,8 @@ def test_errors_of_the_end_are_one_line_each(soak: Sessions) -> None:
 def test_a_stop_that_fails_after_the_end_is_one_line(
     soak: Sessions, workers: tuple[str, ...]
 ) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     soak.bot(
         bad="from bot import Bot\nclass B(Bot):\n  def stop(self): raise OSError('stuck')\n"
         "def make(lane): return B(lane)\n",
