@@ -98,6 +98,7 @@ def test_nothing_is_shown_where_the_plugin_decides_alone(soak: Sessions) -> None
 
 
 def test_a_hook_that_is_not_asked_is_not_shown(soak: Sessions) -> None:
+    pytest.importorskip("xdist")
     write(soak.folder, conftest=TARGET)
     assert "soak: hooks" not in soak(FOUR, "--soak-mock").out
 
@@ -106,6 +107,8 @@ def test_a_hook_that_is_not_asked_is_not_shown(soak: Sessions) -> None:
 def test_a_proposer_of_a_sub_folder_is_used_and_shown(
     soak: Sessions, workers: tuple[str, ...]
 ) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     write(soak.folder, conftest=TARGET)
     write(soak.folder / "sub", conftest=PROPOSE, test_sub=CHECK)
     result = soak(FOUR, *workers)
@@ -123,6 +126,8 @@ def test_a_proposer_of_a_sub_folder_is_used_and_shown(
 def test_a_target_of_a_sub_folder_is_used_and_shown(
     soak: Sessions, workers: tuple[str, ...]
 ) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     write(soak.folder / "sub", conftest=TARGET, test_sub=CHECK)
     result = soak(FOUR, *workers)
     assert result.code == 0, result.out + result.err
@@ -141,6 +146,8 @@ def test_a_gate_of_a_sub_folder_judges(soak: Sessions) -> None:
 
 def test_a_gate_that_only_workers_load_is_refused(soak: Sessions) -> None:
     """The controller judges, and does not collect: the criterion would be lost without a word."""
+    if workers:
+        pytest.importorskip("xdist")
     write(soak.folder, conftest=TARGET)
     write(soak.folder / "sub", conftest=GATE, test_sub=CHECK)
     line = refused(soak, FOUR, "-n1")
@@ -157,6 +164,8 @@ def test_a_gate_that_only_workers_load_is_refused(soak: Sessions) -> None:
 def test_two_answers_are_refused(
     soak: Sessions, workers: tuple[str, ...], hook: str, text: str
 ) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     write(soak.folder, conftest=TARGET + PROPOSE)
     write(soak.folder / "sub", conftest=text, test_sub=CHECK)
     line = refused(soak, FOUR, *workers)
@@ -189,6 +198,8 @@ def test_one_function_in_two_conftests_is_one_answer(soak: Sessions) -> None:
 
 
 def test_no_target_at_all_is_refused_in_workers_too(soak: Sessions) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     write(soak.folder, test_root=CHECK)
     assert "no target" in refused(soak, FOUR, "-n1")
 
