@@ -146,8 +146,7 @@ def test_a_gate_of_a_sub_folder_judges(soak: Sessions) -> None:
 
 def test_a_gate_that_only_workers_load_is_refused(soak: Sessions) -> None:
     """The controller judges, and does not collect: the criterion would be lost without a word."""
-    if workers:
-        pytest.importorskip("xdist")
+    pytest.importorskip("xdist")
     write(soak.folder, conftest=TARGET)
     write(soak.folder / "sub", conftest=GATE, test_sub=CHECK)
     line = refused(soak, FOUR, "-n1")
@@ -198,8 +197,7 @@ def test_one_function_in_two_conftests_is_one_answer(soak: Sessions) -> None:
 
 
 def test_no_target_at_all_is_refused_in_workers_too(soak: Sessions) -> None:
-    if workers:
-        pytest.importorskip("xdist")
+    pytest.importorskip("xdist")
     write(soak.folder, test_root=CHECK)
     assert "no target" in refused(soak, FOUR, "-n1")
 
