@@ -19,12 +19,16 @@ from pytest_soak.processes.ready import Readiness
 
 @contextmanager
 def listening(answer: bytes | None = None, address: str = "127.0.0.1") -> Iterator[int]:
-    """A port of ``address``; with ``answer``, each connection gets it and is closed."""
+    """A port of ``address``; with ``answer``, each connection gets it and is closed.
+
+    The kernel gives it to no other program: a number of its own range may be another's at another
+    address.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as server:
-        server.bind((address, 0))
+        port = FreePorts().port("test")
+        server.bind((address, port))
         server.listen()
-        port = server.getsockname()[1]
 
         def serve() -> None:
             with suppress(OSError):
