@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,8 @@ def _import_all() -> None:
         except ModuleNotFoundError as error:
             if error.name not in _OPTIONAL:
                 raise
+    with suppress(ModuleNotFoundError):  # numba imports the rest of itself with the first compile
+        importlib.import_module("numba").njit(lambda: 0)()
 
 
 _import_all()
