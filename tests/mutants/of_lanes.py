@@ -29,7 +29,7 @@ ORDER = (
         "tuple(sorted(plain, key=sort_key))",
         "tuple(plain)",
         (f"{UNIT}/test_decide.py::test_proposals_are_journaled_sorted_whatever_their_order",),
-        r"\['requested'\]",
+        r"proposed=\(Proposal\(key='ta",
     ),
     Mutant(
         "signature without the old hash",
