@@ -322,7 +322,7 @@ FILES = (
         "        if contents.torn:\n",
         "        if contents.torn and not contents.size:\n",
         (LANE,),
-        "is damaged",
+        r"is damaged|bytes, not the \d+ that were written",
     ),
     Mutant(
         "resume leaves an intent",
