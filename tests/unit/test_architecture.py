@@ -57,6 +57,20 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "processes of a live target below a supervisor, and their logs; not reachable by users yet",
         ("json_types", "messages", "canonical"),
     ),
+    "live": (
+        "live targets: how parameters reach a bot and reports come back; its processes, its faults",
+        (
+            "processes",
+            "store",
+            "loop",
+            "profile",
+            "json_types",
+            "messages",
+            "masking",
+            "canonical",
+            "protocol",
+        ),
+    ),
     "lane": (
         "one lane: in memory, or with its files and target",
         ("store", "report", "loop", "profile", "canonical", "masking", "protocol"),
@@ -114,6 +128,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 OUTSIDE_PYTEST = (
     "lane",
+    "live",
     "processes",
     "fingerprint",
     "store",
