@@ -279,11 +279,13 @@ class Soak:
         runner = self._runners.get(lane_id)
         if runner is None:
             planned = self.plan.lane(lane_id)
+            files = self._opened_files(planned)
+            make_target, timeout_s = self._target_of(planned, files)
             runner = LaneRunner(
                 planned.lane,
-                self._opened_files(planned),
-                self._factory(),
-                timeout_s=self.plan.settings.timeout_s,
+                files,
+                make_target,
+                timeout_s=timeout_s,
                 proposer=self._proposer(),
                 passing=_ENDS,
                 mask=self._mask,
@@ -305,6 +307,24 @@ class Soak:
             files.release()
             raise
         return files
+
+    def _target_of(
+        self, planned: LanePlan, files: StoredFiles
+    ) -> tuple[Callable[[Lane], Target], float | None]:
+        """What makes the target of a lane, and the deadline of its calls, seconds."""
+        settings = self.plan.settings
+        if planned.section is None:
+            return self._factory(), settings.timeout_s
+        from pytest_soak.live.target import LiveTarget  # only where there is one
+        from pytest_soak.session.live import live_plan
+
+        try:
+            plan = live_plan(planned, files.past.state.profile, settings, self.plan.run_id)
+        except BaseException:
+            files.release()
+            raise
+        timeout_s = settings.timeout_s or plan.longest_call_s
+        return lambda lane: LiveTarget(plan), timeout_s
 
     def _factory(self) -> Callable[[Lane], Target]:
         settings = self.plan.settings

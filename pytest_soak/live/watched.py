@@ -1,0 +1,128 @@
+"""The processes of a live target as its iterations see them: alive, silent, stopped, dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from pytest_soak.live.faults import HALTS, LiveHalt
+from pytest_soak.live.plan import LivePlan, Notify
+from pytest_soak.processes.client import Processes
+from pytest_soak.processes.errors import ProcessError
+
+
+T = TypeVar("T")
+
+
+class Watched:
+    """None of them is an error: a target may be started by somebody else."""
+
+    def __init__(self, plan: LivePlan) -> None:
+        self._plan = plan
+        self._processes: Processes | None = None
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._dead: list[str] = []
+
+    def start(self) -> None:
+        """End what an earlier session left, then start all. Raises LiveHalt."""
+        plan = self._plan
+        if not plan.processes:
+            return
+        self._processes = Processes(
+            plan.processes, folder=plan.folder, cwd=plan.root, environment=plan.environment
+        )
+        self._asking(self._processes.start)
+
+    def close(self) -> None:
+        """Nothing is left of the processes. Raises ProcessError for what could not be ended."""
+        if self._processes is not None:
+            self._processes.close()
+
+    def died(self) -> str | None:
+        """The first process that ended by itself and was not started again yet."""
+        processes = self._processes
+        if processes is None:
+            return None
+        ended = self._asking(processes.poll)
+        self._dead += [item.process for item in ended if item.process not in self._dead]
+        return self._dead[0] if self._dead else None
+
+    def revive(self) -> list[str]:
+        """Start all again that died between two iterations; a line for each. Raises LiveHalt."""
+        lines: list[str] = []
+        while (name := self.died()) is not None:
+            lines += self.restart(name)
+        return lines
+
+    def restart(self, name: str) -> list[str]:
+        """Start a process again, and what comes after it. Raises LiveHalt beyond its budget."""
+        processes = self._processes
+        if processes is None:
+            return []
+        last = [f"log {name} | {line}" for line in processes.last_lines(name)]
+        try:
+            names = self._asking(lambda: processes.restart(name))
+        except LiveHalt as halt:
+            for line in last:
+                halt.add_note(line)
+            raise
+        self._dead = [dead for dead in self._dead if dead not in names]
+        left = processes.restarts(name).left
+        also = f", and after it {', '.join(names[1:])}" if len(names) > 1 else ""
+        return [f"{name} ended and was started again{also}; {left} restarts left", *last]
+
+    def signal(self, notify: Notify) -> None:
+        """Tell a process of the delivery. One that just died is noticed by :meth:`died`."""
+        if self._processes is not None:
+            with suppress(ProcessError):
+                self._processes.signal(notify.process, notify.signal)
+
+    def mark(self) -> None:
+        """From now on it counts whether a process logs (:meth:`silent`)."""
+        if self._processes is not None:
+            self._sizes = {name: self._log_size(name) for name in self._processes.names}
+
+    def suspended(self) -> str | None:
+        """The first process that a signal or a debugger stopped."""
+        processes = self._processes
+        if processes is None:
+            return None
+        return next((name for name in processes.names if processes.is_suspended(name)), None)
+
+    def silent(self) -> str | None:
+        """The process that should report, if it logged nothing since :meth:`mark`.
+
+        It is the one that is notified of deliveries, else the last in the order of starts.
+        """
+        if self._processes is None:
+            return None
+        notify = self._plan.notify
+        name = notify.process if notify is not None else self._processes.names[-1]
+        return name if self._sizes.get(name) == self._log_size(name) else None
+
+    def log_lines(self) -> list[str]:
+        """The last lines of each process, with its name before them."""
+        processes = self._processes
+        if processes is None:
+            return []
+        return [
+            f"log {name} | {line}" for name in processes.names for line in processes.last_lines(name)
+        ]
+
+    def _log_size(self, name: str) -> tuple[int, int]:
+        assert self._processes is not None
+        try:
+            status = self._processes.log_path(name).stat()
+        except OSError:
+            return 0, 0
+        return status.st_ino, status.st_size
+
+    def _asking(self, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except ProcessError as error:
+            name = error.kind if error.kind in HALTS else "not_ready"
+            process = "" if error.process is None else f" ({error.process})"
+            notes = [str(error), *(f"log {error.process} | {line}" for line in error.log)]
+            raise LiveHalt(name + process, HALTS[name], notes) from None

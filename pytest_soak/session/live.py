@@ -1,0 +1,108 @@
+"""Live targets before iteration 1: their sections checked, and what two lanes would share refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_soak.json_types import WrongValueError
+from pytest_soak.live.declared import with_command
+from pytest_soak.live.locks import DestinationHeld, Locks
+from pytest_soak.live.plan import LivePlan, plan_live
+from pytest_soak.profile.errors import Invalid, ProfileError
+from pytest_soak.profile.model import Profile
+from pytest_soak.session.lanes import PreparedLane
+from pytest_soak.session.plan import LanePlan
+from pytest_soak.settings import LIVE, Settings
+
+
+def with_sections(
+    prepared: Sequence[PreparedLane], settings: Settings
+) -> tuple[PreparedLane, ...]:
+    """The lanes with the sections of their live targets. Raises pytest.UsageError."""
+    if settings.target != LIVE:
+        return tuple(prepared)
+    return tuple(replace(item, section=_section_of(item, settings)) for item in prepared)
+
+
+def _section_of(item: PreparedLane, settings: Settings) -> Mapping[str, Any]:
+    section = item.resolved.target
+    if settings.command:
+        try:
+            return with_command(section, settings.command)
+        except WrongValueError as error:
+            raise pytest.UsageError(f"soak: --soak-command: {error.problem}") from None
+    if section is None:
+        raise pytest.UsageError(
+            f"soak: --soak-target=live: profile {item.lane.profile} has no section 'target'; "
+            "docs/targets.md shows one, and --soak-command starts a bot without it"
+        )
+    return section
+
+
+def live_plan(plan: LanePlan, profile: Profile, settings: Settings, run_id: str) -> LivePlan:
+    """The plan of the live target of a lane. Raises WrongValueError, and OSError without a port."""
+    return plan_live(plan.lane, plan.section or {}, profile, root=settings.root, run_id=run_id)
+
+
+def check_lanes(
+    prepared: Sequence[PreparedLane], plans: Sequence[LanePlan], settings: Settings, run_id: str
+) -> tuple[str, ...]:
+    """Check every section with the values of its lane; contacts and starts nothing.
+
+    Returns lines for the header. Raises pytest.UsageError for a section that is wrong, for two
+    lanes with one destination, and for a destination that another session uses.
+    """
+    planned: list[LivePlan] = []
+    by_id = {plan.lane.id: plan for plan in plans}
+    for item in prepared:
+        plan = by_id.get(item.lane.id)
+        if plan is None or plan.section is None:
+            continue
+        try:
+            planned.append(live_plan(plan, item.resolved.profile, settings, run_id))
+        except WrongValueError as error:
+            raise _refused(item, error, settings) from None
+        except OSError as error:
+            raise pytest.UsageError(f"soak: lane {item.lane.id}: {error}") from error
+    _refuse_shared(planned)
+    try:
+        Locks((place for plan in planned for place in plan.places), run_id).release()
+    except DestinationHeld as error:
+        raise pytest.UsageError(f"soak: {error}") from None
+    return _header(planned)
+
+
+def _refused(
+    item: PreparedLane, error: WrongValueError, settings: Settings
+) -> pytest.UsageError:
+    finding = Invalid(("target", *error.path), error.problem)
+    try:
+        located: ProfileError = item.resolved.located(finding)
+    except ProfileError as other:
+        located = other
+    return pytest.UsageError(f"soak: {located}")
+
+
+def _refuse_shared(planned: Sequence[LivePlan]) -> None:
+    users: dict[str, str] = {}
+    for plan in planned:
+        for place in plan.places:
+            other = users.setdefault(place, plan.lane.id)
+            if other != plan.lane.id:
+                name = place.removeprefix("file:")
+                raise pytest.UsageError(
+                    f"soak: lanes {other} and {plan.lane.id} both use {name}; give each its own, "
+                    "with {lane}, {dir} or {port:NAME} in it"
+                )
+
+
+def _header(planned: Sequence[LivePlan]) -> tuple[str, ...]:
+    if not planned:
+        return ()
+    plan = planned[0]
+    names = ", ".join(process.name for process in plan.processes) or "none; it runs already"
+    return (f"live target: processes {names}; settles {plan.settle_s:g} s of each interval",)
