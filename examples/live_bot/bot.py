@@ -176,7 +176,7 @@ class Bot:
             return
         new = self.report.with_suffix(".new")
         new.write_text(text, "utf-8")
-        os.replace(new, self.report)
+        new.replace(self.report)
 
 
 async def main() -> None:
