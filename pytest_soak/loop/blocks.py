@@ -7,7 +7,7 @@ the block ratios of that iteration have no data, and their readings say why.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NotRequired, TypedDict
 
 from msgspec import Struct
@@ -153,12 +153,15 @@ def count_audit(audit: Any, listed: Collection[str] | None = None) -> AuditCount
     if not isinstance(audit, (list, tuple)):
         problem = f"the audit is {described(to_json(audit))}, not a list of events"
         return {"rows": 1, "unreadable": 1, "example": problem, "events": {}, "blocks": {}}
-    rows = list(audit)
-    if _ends_in_half_a_line(rows):
-        rows.pop()
+    return count_rows(audit, listed)
+
+
+def count_rows(rows: Iterable[Any], listed: Collection[str] | None = None) -> AuditCounts:
+    """As :func:`count_audit`, of rows that are read once, one after another, and not kept."""
     events, blocks, others = _Names(EVENTS), _Names(listed or ()), _Names(listed or ())
-    unreadable, example = 0, ""
-    for row in rows:
+    count, unreadable, example = 0, 0, ""
+    for row in _without_half_a_line(rows):
+        count += 1
         problem, event, reason = _read(row)
         if problem:
             unreadable, example = unreadable + 1, example or problem
@@ -169,7 +172,7 @@ def count_audit(audit: Any, listed: Collection[str] | None = None) -> AuditCount
         elif event not in EVENTS and _may_be_listed(reason, listed):
             others.add(reason)
     counted: AuditCounts = {
-        "rows": len(rows),
+        "rows": count,
         "unreadable": unreadable,
         "example": example,
         "events": events.sorted(),
@@ -182,12 +185,23 @@ def count_audit(audit: Any, listed: Collection[str] | None = None) -> AuditCount
     return counted
 
 
-def _ends_in_half_a_line(rows: Sequence[Any]) -> bool:
-    """Whether these are two or more lines of text, of which the last is still being written."""
-    if len(rows) < 2 or not all(isinstance(row, str) for row in rows):
-        return False
-    last = str.__str__(rows[-1])
-    return len(last) <= _LONGEST_LINE and not any(end in last for end in "\r\n")
+def _without_half_a_line(rows: Iterable[Any]) -> Iterator[Any]:
+    """The rows; of two or more lines of text without the last, if it is still being written."""
+    before: list[Any] = []  # the row whose successor is not known yet, if there is one
+    are_lines, is_alone = True, True
+    for row in rows:
+        if before:
+            yield before[0]
+            is_alone = False
+        are_lines = are_lines and isinstance(row, str)
+        before = [row]
+    if before and (is_alone or not are_lines or _is_whole(before[0])):
+        yield before[0]
+
+
+def _is_whole(line: str) -> bool:
+    text = str.__str__(line)
+    return len(text) > _LONGEST_LINE or any(end in text for end in "\r\n")
 
 
 class _Names:
