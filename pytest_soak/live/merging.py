@@ -10,6 +10,8 @@ from typing import Any
 from pytest_soak.canonical import number
 from pytest_soak.profile.model import Kpi
 
+_COUNTS = ("fills", "block_reasons")
+"""Sections of counts, which derived KPIs and block ratios read: those of all reports add up."""
 _PLAIN: Mapping[str, Callable[[Sequence[float]], float]] = {
     "sum": math.fsum,
     "min": min,
@@ -28,6 +30,10 @@ def merged(reports: Sequence[Mapping[str, Any]], kpis: Iterable[Kpi]) -> dict[st
     result = deepcopy(dict(reports[-1]))
     if len(reports) == 1:
         return result
+    for section in _COUNTS:
+        counts = [report[section] for report in reports if isinstance(report.get(section), Mapping)]
+        if counts:
+            result[section] = _added(counts)
     for kpi in kpis:
         if not kpi.read or kpi.aggregate in (None, "last"):
             continue
@@ -38,6 +44,16 @@ def merged(reports: Sequence[Mapping[str, Any]], kpis: Iterable[Kpi]) -> dict[st
         value = _aggregate(kpi, numbers)
         if value is not None:
             _put(result, kpi.read, value)
+    return result
+
+
+def _added(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Field by field the sum; a field that is no number somewhere has its newest value."""
+    result: dict[str, Any] = {}
+    for name in dict.fromkeys(name for section in sections for name in section):
+        values = [section[name] for section in sections if name in section]
+        are_numbers = all(number(value) is not None for value in values)
+        result[name] = sum(values) if are_numbers else values[-1]
     return result
 
 
