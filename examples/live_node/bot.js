@@ -1,5 +1,4 @@
-// A service with a connection pool, in node. It knows nothing of pytest: it follows a file of
-// parameters, and writes its report every 100 ms.
+// A service with a connection pool, in node: it follows a file of parameters, and writes a report.
 const fs = require("node:fs");
 const { SOAK_RUNTIME: runtime, SOAK_REPORT: report, SOAK_SEED: seed = "1" } = process.env;
 let text = "", pool, soak, since, latencies, errors, noise = Number(seed) >>> 0;
@@ -22,9 +21,9 @@ function serve() { // ten requests; with a small pool they wait, and fail after 
 function write() {
   const p95 = latencies.sort((a, b) => a - b)[Math.floor(0.95 * latencies.length)];
   const totals = { p95_ms: p95 ?? null, error_ratio: errors / latencies.length || 0 };
+  const of = { applied_seq: soak.seq, run_id: soak.run_id, effective_params: { pool } };
   const span = { from_unix: since, to_unix: Date.now() / 1000 };
-  const of = { applied_seq: soak.seq, run_id: soak.run_id, effective_params: { pool }, ...span };
-  fs.writeFileSync(report + ".new", JSON.stringify({ totals, ...of }));
+  fs.writeFileSync(report + ".new", JSON.stringify({ totals, ...of, ...span }));
   fs.renameSync(report + ".new", report);
 }
 follow(), console.log("READY");
