@@ -38,15 +38,19 @@ class Bot:
         self.interval_s = float(environment.get("SOAK_INTERVAL_S", "300"))
         audit = Path(environment.get("SOAK_AUDIT", folder / "audit.jsonl"))
         self.audit = audit.open("a", encoding="utf-8")
-        self.fault = Fault(environment.get("FAULT", ""), folder, self.interval_s)
+        self.fault = Fault(environment.get("FAULT", ""), vars(Params()), folder, self.interval_s)
         self.boot_id = secrets.token_hex(8)
         self.seq = 0
         self.delivery: dict[str, Any] = {}
         """The block ``soak`` of the parameters that are in force."""
+        self.applied = ""
+        """The text of the file of parameters, as it was read last."""
         self.stamp: tuple[int, int] | None = None
         self.hangup = asyncio.Event()
         self.quoter = Quoter(Params(), self.note)
         self.figures = Figures(time.time(), 0)
+        self.connected = asyncio.Event()
+        """Set from the first connection on."""
         self.socket: ClientConnection | None = None
         self.now = 0.0
 
@@ -62,14 +66,14 @@ class Bot:
 
     async def trade(self) -> None:
         """Connect, quote, and connect again whenever the connection is lost."""
-        ready = not self.fault.says_ready
         while True:
             try:
                 async with connect(self.url, compression=None, close_timeout=0.3) as socket:
                     self.socket = socket
                     self.quoter.clear()
-                    print("connected" if ready else "READY", flush=True)
-                    ready = True
+                    first = not self.connected.is_set() and self.fault.says_ready
+                    print("READY" if first else "connected", flush=True)
+                    self.connected.set()
                     async for frame in socket:
                         await socket.send(json.dumps(self.answer(json.loads(frame))))
             except (OSError, ConnectionClosed) as error:
@@ -127,6 +131,9 @@ class Bot:
 
     async def apply(self, text: str) -> None:
         """Take over new parameters; what cannot be read leaves the old ones in force."""
+        if text == self.applied:
+            return
+        self.applied = text
         try:
             runtime = json.loads(text)
             params = Params.read(runtime)
@@ -134,10 +141,7 @@ class Bot:
             print(f"{self.runtime} is not used: {error!r}", flush=True)
             return
         delivery = runtime.get("soak", {})
-        if delivery.get("seq") == self.delivery.get("seq") and params == self.quoter.params:
-            return  # the same once more
-        first = not self.delivery
-        old = self.quoter.params if not first else params
+        old = self.quoter.params if self.delivery else params
         self.quoter.params = Params(
             **{
                 key: self.fault.value(key, getattr(old, key), new)
@@ -147,6 +151,7 @@ class Bot:
         self.delivery = delivery
         self.figures = Figures(time.time(), self.quoter.open_orders)
         print(f"parameters {delivery.get('seq')} are in force", flush=True)
+        await self.connected.wait()
         await self.fault.in_iteration(delivery.get("iteration", 0))
 
     # -- the report ------------------------------------------------------------------------------

@@ -23,9 +23,9 @@ from venue import Account, Message
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-PATIENCE_S = 0.1
+PATIENCE_S = 0.5
 """A turn waits so long for a bot. It does not wait for a bot that missed the turn before."""
-SILENCE_S = 2.0
+SILENCE_S = 5.0
 """A bot that is silent for so long is disconnected, and its orders are cancelled."""
 
 

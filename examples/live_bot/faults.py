@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +58,13 @@ async def stop() -> None:
 
 
 async def crash() -> None:
+    await asyncio.sleep(0.1)
     raise RuntimeError("a crash, as FAULT says")
 
 
 async def flood() -> None:
-    line = "x" * 999 + "\n"
-    await asyncio.to_thread(sys.stdout.writelines, (line for _ in range(100 * MEGABYTE // 1000)))
+    lines = (f"{number:08d} {'x' * 990}\n" for number in range(100 * MEGABYTE // 1000))
+    threading.Thread(target=sys.stdout.writelines, args=[lines], daemon=True).start()
 
 
 IN_ITERATION: dict[str, Callable[[], Awaitable[None]]] = {
@@ -105,8 +108,10 @@ def link(path: Path, text: str) -> None:
 
 
 def huge(path: Path, text: str) -> None:
-    path.write_text(text)
-    os.truncate(path, 100 * MEGABYTE)  # a sparse file: it costs no disk
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    os.truncate(new, 100 * MEGABYTE)  # a sparse file: it costs no disk
+    new.replace(path)
 
 
 TO_FILE: dict[str, Callable[[Path, str], None]] = {
@@ -125,12 +130,15 @@ ALL = (*OTHERS, *AT_START, *TO_PARAMETER, *IN_ITERATION, *TO_REPORT, *TO_FILE)
 class Fault:
     """The fault that ``FAULT`` names. Without one all methods do nothing."""
 
-    def __init__(self, text: str, folder: Path, interval_s: float) -> None:
-        self.name, at, iteration = text.partition("@")
-        self.name, colon, self.key = self.name.partition(":")
-        if self.name not in ALL or bool(colon) != (self.name in TO_PARAMETER):
+    def __init__(self, text: str, keys: Iterable[str], folder: Path, interval_s: float) -> None:
+        match = re.fullmatch(r"(\w*)(?::(\w+))?(?:@(\d+))?", text)
+        name, key, iteration = match.groups() if match is not None else ("?", None, None)
+        if name not in ALL or (key is not None) != (name in TO_PARAMETER):
             raise SystemExit(f"FAULT={text}: known are {', '.join(filter(None, ALL))}")
-        self.iteration = int(iteration) if at else None
+        if key is not None and key not in keys:
+            raise SystemExit(f"FAULT={text}: the parameters are {', '.join(keys)}")
+        self.name, self.key = name, key
+        self.iteration = int(iteration) if iteration is not None else None
         self.marker = folder / "crashed"
         self.interval_s = interval_s
         self.first_seq: int | None = None

@@ -7,6 +7,8 @@ from typing import Any
 
 MARKOUT_S = 1.0
 """A fill is valued at the mid so much later."""
+INVENTORY_S = 300.0
+"""The mean position is compared with the volume that trades in so many seconds."""
 REASONS = ("risk", "min_interval", "concurrency", "throttle")
 Fill = dict[str, Any]
 
@@ -23,8 +25,8 @@ class Figures:
         self.waiting: list[Fill] = []
         """Fills whose mid a second later is not known yet."""
         self.fills: list[Fill] = []
-        self.positions = 0.0
-        self.ticks = 0
+        self.position_s = 0.0
+        """Lots times seconds."""
 
     def ordered(self) -> None:
         self.could_trade += 1
@@ -43,8 +45,7 @@ class Figures:
     def passed(self, ticks: list[list[float]], position: float, now_unix: float) -> None:
         """A turn of the market has passed."""
         self.to_unix = now_unix
-        self.ticks += len(ticks)
-        self.positions += abs(position) * len(ticks)
+        self.position_s += abs(position) * len(ticks) * (ticks[1][0] - ticks[0][0])
         waiting: list[Fill] = []
         for fill in self.waiting:
             later = (tick[1] for tick in ticks if tick[0] >= fill["at"] + MARKOUT_S)
@@ -72,7 +73,7 @@ class Figures:
                 "slippage_bps_p95": p95(
                     [fill["side"] * (fill["price"] - fill["mid"]) for fill in takes]
                 ),
-                "inventory_bps": _over(1e4 * self.positions, volume * self.ticks),
+                "inventory_bps": _over(1e4 * self.position_s, volume * INVENTORY_S),
                 "p95_latency_ms": p95(self.latencies),
                 "hit_ratio": _over(len(self.traded), self.could_trade),
             },
