@@ -111,15 +111,29 @@ def content_of(place: Path, *, max_bytes: int = LARGEST_BYTES) -> Content | None
     if descriptor is None:
         return None
     try:
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            # One byte more than allowed: the file may grow while it is read.
-            data = file.read(max_bytes + 1) if status.st_size <= max_bytes else b""
+        return content_of_open(descriptor, str(place), max_bytes=max_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def content_of_open(descriptor: int, place: str, *, max_bytes: int = LARGEST_BYTES) -> Content:
+    """All bytes of an opened file, from its begin, and its version.
+
+    Raises ChannelFault: ``too_large``, or ``unreachable`` if it cannot be read.
+    """
+    data = b""
+    try:
+        status = os.fstat(descriptor)
+        # One byte more than allowed: the file may grow while it is read.
+        most = max_bytes + 1 if status.st_size <= max_bytes else 0
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        while len(data) < most and (more := os.read(descriptor, min(2**20, most - len(data)))):
+            data += more
     except OSError as error:
-        raise ChannelFault("unreachable", str(place), _unusable(error)) from None
+        raise ChannelFault("unreachable", place, _unusable(error)) from None
     if (size := max(status.st_size, len(data))) > max_bytes:
         text = f"is {size:,} bytes large; at most {max_bytes:,} are read"
-        raise ChannelFault("too_large", str(place), text)
+        raise ChannelFault("too_large", place, text)
     return Content(data, Version.of(status))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,9 @@ from pytest_soak.live.files import (
     Content,
     Version,
     canonical_name,
-    content_of,
+    content_of_open,
     file_place,
+    opened,
     status_of,
 )
 from pytest_soak.live.report_text import parsed_report
@@ -71,12 +73,20 @@ class ReportFile:
         return None if status is None else Version.of(status)
 
     def _stable(self) -> Content | None:
-        """What two reads give; None if there is no file any more."""
-        first = content_of(self._file)
-        self._sleep(_BETWEEN_S)
-        second = content_of(self._file)
-        if first is None or second is None:
+        """What two reads give; None if there is no file any more.
+
+        Both reads are of the one file that was opened: a bot that replaces its report more often
+        than every 50 ms leaves a whole one behind each time.
+        """
+        descriptor = opened(self._file)
+        if descriptor is None:
             return None
+        try:
+            first = content_of_open(descriptor, self.place)
+            self._sleep(_BETWEEN_S)
+            second = content_of_open(descriptor, self.place)
+        finally:
+            os.close(descriptor)
         if first != second:
             text = f"is half written: it changed within {_BETWEEN_S * 1000:.0f} ms"
             raise ChannelFault("half_written", self.place, text)
