@@ -111,7 +111,6 @@ class Bot:
                     for cancel in cancels:
                         self.note("CANCEL", self.now, id=cancel["id"])
                     await self.socket.close()
-        self.audit.close()
 
     # -- parameters ------------------------------------------------------------------------------
 
@@ -200,9 +199,11 @@ async def main() -> None:
         for work in (bot.trade(), bot.follow_parameters(), bot.write_reports(), stop.wait())
     ]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await bot.leave()
     for task in pending:
         task.cancel()
-    await bot.leave()
+    await asyncio.wait(tasks)
+    bot.audit.close()
     for task in done:
         task.result()  # work ends only with an error
 
