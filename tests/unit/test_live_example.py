@@ -5,6 +5,7 @@ No connection and no clock: the bot answers the exchange in one process, turn by
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import sys
@@ -118,7 +119,7 @@ def test_an_empty_span_has_no_figures(live: SimpleNamespace) -> None:
 def test_a_lost_connection_cancels_the_orders_and_keeps_the_position(live: SimpleNamespace) -> None:
     market = live.market.Market(1)
     account = live.venue.Account(market, 1)
-    ticks, takers = market.turn()
+    ticks, _ = market.turn()
     order = {"type": "order", "id": "bid-0", "revision": 1, "side": 1, "size": 1.0}
     account.turn(ticks, [], [{**order, "price": ticks[0].mid - 50, "at": 0.0}])
     account.turn(*market.turn(), [{**order, "id": "exit", "price": None, "at": 2.0}])
@@ -164,12 +165,23 @@ def test_a_fault_of_the_report(
     assert chosen.report(REPORT) == expected
 
 
-def test_a_stale_report_is_that_of_the_first_parameters(
+def test_a_stale_report_is_that_of_the_first_iteration(
     live: SimpleNamespace, tmp_path: Path
 ) -> None:
     stale = live.faults.Fault("stale", (), tmp_path, 1.0)
-    assert stale.report(REPORT) == REPORT
-    assert stale.report({**REPORT, "applied_seq": 10}) is None
+    for iteration, expected in ((1, REPORT), (1, REPORT), (2, None)):
+        asyncio.run(stale.in_iteration(iteration))
+        assert stale.report(REPORT) == expected
+
+
+def test_a_crash_in_one_iteration_happens_once(live: SimpleNamespace, tmp_path: Path) -> None:
+    for iteration, crashes in ((1, False), (2, True), (2, False), (3, False)):
+        again = live.faults.Fault("crash@2", (), tmp_path, 1.0)  # a new process each time
+        if crashes:
+            with pytest.raises(RuntimeError, match="a crash"):
+                asyncio.run(again.in_iteration(iteration))
+        else:
+            asyncio.run(again.in_iteration(iteration))
 
 
 def test_a_parameter_that_is_ignored_or_rounded(live: SimpleNamespace, tmp_path: Path) -> None:
@@ -192,4 +204,4 @@ def test_a_healthy_bot_writes_its_report_itself(live: SimpleNamespace, tmp_path:
 
 def test_every_fault_is_in_the_table_of_the_page(live: SimpleNamespace) -> None:
     page = (FOLDER / "README.md").read_text("utf-8")
-    assert [name for name in live.faults.ALL if f"`{name}" not in page] == [""]
+    assert [name for name in live.faults.ALL if f"`{name}" not in page] == []
