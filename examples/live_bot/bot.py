@@ -22,7 +22,8 @@ from typing import Any
 
 from faults import Fault
 from figures import Figures
-from quoting import Params, Quoter
+from params import Params
+from quoting import Quoter
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 

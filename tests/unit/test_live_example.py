@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "examples" / "live_bot"
-MODULES = ("market", "venue", "quoting", "figures", "faults")
+MODULES = ("market", "venue", "params", "quoting", "figures", "faults")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def traded(live: SimpleNamespace, turns: int = 150, **params: float) -> dict[str
 
     market = live.market.Market(7)
     account = live.venue.Account(market, 7)
-    quoter = live.quoting.Quoter(live.quoting.Params(**params), note)
+    quoter = live.quoting.Quoter(live.params.Params(**params), note)
     answers: list[dict[str, Any]] = []
     for _ in range(turns):
         ticks, takers = market.turn()
@@ -134,9 +134,9 @@ def test_parameters_that_are_not_there_are_refused(
     live: SimpleNamespace, problem: dict[str, Any]
 ) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
-        live.quoting.Params.read(problem)
-    params = live.quoting.Params(base_spread_bps=0.7)
-    assert live.quoting.Params.read(params.nested()) == params
+        live.params.Params.read(problem)
+    params = live.params.Params(base_spread_bps=0.7)
+    assert live.params.Params.read(params.nested()) == params
 
 
 @pytest.mark.parametrize("text", ["nonsense", "ignore", "ignore:nonsense", "half:key", "hang@x"])
