@@ -22,7 +22,8 @@ from typing import Any
 
 from faults import Fault
 from figures import Figures
-from quoting import Params, Quoter
+from params import Params
+from quoting import Quoter
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -111,7 +112,6 @@ class Bot:
                     for cancel in cancels:
                         self.note("CANCEL", self.now, id=cancel["id"])
                     await self.socket.close()
-        self.audit.close()
 
     # -- parameters ------------------------------------------------------------------------------
 
@@ -200,9 +200,11 @@ async def main() -> None:
         for work in (bot.trade(), bot.follow_parameters(), bot.write_reports(), stop.wait())
     ]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await bot.leave()
     for task in pending:
         task.cancel()
-    await bot.leave()
+    await asyncio.wait(tasks)
+    bot.audit.close()
     for task in done:
         task.result()  # work ends only with an error
 

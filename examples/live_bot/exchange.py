@@ -39,7 +39,10 @@ class Client:
         self.answers: list[Message] = [{"type": "position", "position": account.position}]
         self.last_heartbeat = time.monotonic()
         self.prompt = True
+        """It answered lately, so a turn waits for it."""
+        self.number = 0
         self.heartbeat = asyncio.Event()
+        """It has answered the turn of this number."""
 
     async def listen(self) -> None:
         async for frame in self.socket:
@@ -47,11 +50,13 @@ class Client:
                 if message["type"] == "heartbeat":
                     self.last_heartbeat = time.monotonic()
                     self.prompt = True
-                    self.heartbeat.set()
+                    if message["turn"] == self.number:
+                        self.heartbeat.set()
                 else:
-                    self.requests.append(message)
+                    self.requests.append({**message, "at": float(message["at"])})
 
     async def turn(self, number: int, ticks: list[Tick], takers: list[Taker]) -> None:
+        self.number = number
         self.heartbeat.clear()
         book = [[tick.at, tick.mid, tick.spread, tick.depth, tick.flow] for tick in ticks]
         frame = [*self.answers, {"type": "book", "turn": number, "ticks": book}]

@@ -141,9 +141,11 @@ class Fault:
         self.iteration = int(iteration) if iteration is not None else None
         self.marker = folder / "crashed"
         self.interval_s = interval_s
-        self.first_seq: int | None = None
-        self.applied = 0.0
-        AT_START.get(self.name, lambda: None)()
+        self.first: int | None = None
+        self.current: int | None = None
+        self.applied = time.monotonic()
+        if self.name in AT_START:
+            AT_START[self.name]()
 
     @property
     def says_ready(self) -> bool:
@@ -156,6 +158,7 @@ class Fault:
     async def in_iteration(self, iteration: int) -> None:
         """Called when the parameters of an iteration are applied."""
         self.applied = time.monotonic()
+        self.first, self.current = self.first or iteration, iteration
         act = IN_ITERATION.get(self.name)
         if act is None or (self.iteration is not None and self.iteration != iteration):
             return
@@ -169,12 +172,12 @@ class Fault:
 
     def report(self, report: Report) -> Report | None:
         """The report as it is written; None: not now."""
-        self.first_seq = self.first_seq or report["applied_seq"]
-        if self.name == "stale" and report["applied_seq"] != self.first_seq:
+        if self.name == "stale" and self.current != self.first:
             return None
         if self.name == "slow" and time.monotonic() - self.applied < 1.5 * self.interval_s:
             return None
-        return TO_REPORT.get(self.name, lambda same: same)(report)
+        change = TO_REPORT.get(self.name)
+        return change(report) if change is not None else report
 
     def write(self, path: Path, text: str) -> bool:
         """Writes the report in the place of the bot; False: the bot writes it itself."""

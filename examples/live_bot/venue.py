@@ -66,8 +66,8 @@ class Account:
     ) -> list[Message]:
         """Match one turn of the market with the bot's orders. Returns what the bot is sent."""
         self.messages = []
-        for request in sorted(requests, key=lambda request: float(request["at"])):
-            self._receive(request, max(float(request["at"]), ticks[0].at))
+        for request in sorted(requests, key=lambda request: request["at"]):
+            self._receive(request, max(request["at"], ticks[0].at))
         coming = list(reversed(takers))
         for tick, end in zip(
             ticks, [*(tick.at for tick in ticks[1:]), self.market.now], strict=True
@@ -92,17 +92,13 @@ class Account:
         noise = self.rng.gauss(0, 1)
         least_s = 0.024 * math.exp(0.5 * noise + max(0.0, 6 * (noise - 1.6)))
         side = request.get("side", 0)
-        reason = (
-            "risk"
-            if side * self.position > LARGEST_POSITION
-            else "min_interval"
-            if idle < least_s
-            else "concurrency"
-            if in_flight >= LARGEST_IN_FLIGHT
-            else "throttle"
-            if self.tokens < 1
-            else None
-        )
+        refusals = {
+            "risk": side * self.position > LARGEST_POSITION,
+            "min_interval": idle < least_s,
+            "concurrency": in_flight >= LARGEST_IN_FLIGHT,
+            "throttle": self.tokens < 1,
+        }
+        reason = next((name for name, applies in refusals.items() if applies), None)
         if reason is not None and request["type"] == "order":
             self._send("reject", request, at, reason=reason)
             return

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.sessions.conftest import Result, Sessions
 
@@ -45,6 +47,29 @@ def test_web_service(soak: Sessions) -> None:
     assert result.code == 0, result.out
     assert result.json("runtime_overrides.json")["service"]["pool_size"] > 8
     assert result.json("POST_SOAK_SNAPSHOT.json")["verdict"] in ("PASS", "WARN")
+
+
+def check_profile(soak: Sessions, name: str) -> None:
+    """The profile of a live example is right, apart from how its processes are reached."""
+    document = yaml.safe_load((EXAMPLES / name / f"{name}.yaml").read_text("utf-8"))
+    processes = document.pop("target")["processes"]
+    assert all("ready" in process for process in processes.values())
+    (soak.folder / f"{name}.yaml").write_text(json.dumps(document))
+    check = soak.pytester.run(
+        sys.executable, "-m", "pytest_soak", "profile", "check", f"{name}.yaml"
+    )
+    assert check.ret == 0, check.stdout.str() + check.stderr.str()
+
+
+def test_live_bot(soak: Sessions) -> None:
+    check_profile(soak, "live_bot")  # tests/unit/test_live_example.py has its bot and exchange
+
+
+def test_live_node(soak: Sessions) -> None:
+    check_profile(soak, "live_node")
+    program = (EXAMPLES / "live_node" / "bot.js").read_text("utf-8")
+    assert len(program.splitlines()) <= 30
+    assert {"pool.size", "pool.timeout_ms"} <= set(re.findall(r"pool\.\w+", program))
 
 
 # -- Optuna ------------------------------------------------------------------------------------
