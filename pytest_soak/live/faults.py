@@ -19,7 +19,7 @@ LOSES: Final[Mapping[str, str]] = {
     "not_a_report": "the report is no mapping with a mapping 'totals'",
     "too_large": "the report is larger than is read",
     "not_a_file": "the report is a link, a pipe, a device or a directory",
-    "hung": "the process is alive, and neither reported nor logged",
+    "hung": "the process is alive, and wrote neither report nor log nor audit",
     "stopped": "a signal or a debugger stopped the process",
     "unreachable": "nothing answered at the address of the report",
     "refused": "the address of the report answered with an error",

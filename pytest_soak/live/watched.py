@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 from pytest_soak.live.faults import HALTS, LiveHalt
@@ -21,7 +22,7 @@ class Watched:
     def __init__(self, plan: LivePlan) -> None:
         self._plan = plan
         self._processes: Processes | None = None
-        self._sizes: dict[str, tuple[int, int]] = {}
+        self._sizes: dict[str, tuple[tuple[int, int], ...]] = {}
         self._dead: list[str] = []
 
     def start(self) -> None:
@@ -81,7 +82,7 @@ class Watched:
     def mark(self) -> None:
         """From now on it counts whether a process logs (:meth:`silent`)."""
         if self._processes is not None:
-            self._sizes = {name: self._log_size(name) for name in self._processes.names}
+            self._sizes = {name: self._written(name) for name in self._processes.names}
 
     def suspended(self) -> str | None:
         """The first process that a signal or a debugger stopped."""
@@ -91,7 +92,7 @@ class Watched:
         return next((name for name in processes.names if processes.is_suspended(name)), None)
 
     def silent(self) -> str | None:
-        """The process that should report, if it logged nothing since :meth:`mark`.
+        """The process that should report, if it wrote no log and no audit since :meth:`mark`.
 
         It is the one that is notified of deliveries, else the last in the order of starts.
         """
@@ -99,7 +100,7 @@ class Watched:
             return None
         notify = self._plan.notify
         name = notify.process if notify is not None else self._processes.names[-1]
-        return name if self._sizes.get(name) == self._log_size(name) else None
+        return name if self._sizes.get(name) == self._written(name) else None
 
     def log_lines(self) -> list[str]:
         """The last lines of each process, with its name before them."""
@@ -110,13 +111,12 @@ class Watched:
             f"log {name} | {line}" for name in processes.names for line in processes.last_lines(name)
         ]
 
-    def _log_size(self, name: str) -> tuple[int, int]:
-        assert self._processes is not None
-        try:
-            status = self._processes.log_path(name).stat()
-        except OSError:
-            return 0, 0
-        return status.st_ino, status.st_size
+    def _written(self, name: str) -> tuple[tuple[int, int], ...]:
+        """What differs once the process wrote to its log, or the bot to its audit."""
+        paths = [] if self._processes is None else [self._processes.log_path(name)]
+        if self._plan.audit is not None:
+            paths.append(self._plan.audit.path)
+        return tuple(_size(path) for path in paths)
 
     def _asking(self, ask: Callable[[], T]) -> T:
         try:
@@ -126,3 +126,11 @@ class Watched:
             process = "" if error.process is None else f" ({error.process})"
             notes = [str(error), *(f"log {error.process} | {line}" for line in error.log)]
             raise LiveHalt(name + process, HALTS[name], notes) from None
+
+
+def _size(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_ino, status.st_size
