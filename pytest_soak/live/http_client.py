@@ -163,8 +163,8 @@ def http_client(
 
 def addresses_of(host: str, port: int) -> list[Address]:
     """All addresses of a host, each with its family."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [(family, address) for family, _, _, _, address in found]
+    results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in results]
 
 
 def left_s(deadline: float) -> float:

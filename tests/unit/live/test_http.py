@@ -212,12 +212,12 @@ def writer(server: Server, folder: Path, **fields: Any) -> ParameterUrl:
 def test_a_delivery_and_its_echo(tmp_path: Path) -> None:
     echo = {"effective_params": {"levels": 3}}
     with serving(answer(json.dumps(echo).encode())) as server:
-        made = writer(server, tmp_path, headers={"X-Key": FromEnvironment("KEY")}, method="POST")
+        channel = writer(server, tmp_path, headers={"X-Key": FromEnvironment("KEY")}, method="POST")
         assert server.requests == []
-        assert made.held() is None
-        assert made.needs_process
-        assert made.destinations == (server.url,)
-        assert made.deliver(delivery_of(seq=3)) == echo
+        assert channel.held() is None
+        assert channel.needs_process
+        assert channel.destinations == (server.url,)
+        assert channel.deliver(delivery_of(seq=3)) == echo
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /parameters HTTP/1.1\r\n")
     assert f"X-Key: {SECRET}".encode() in head
@@ -242,9 +242,9 @@ def test_every_other_answer_is_not_delivered(tmp_path: Path) -> None:
 def test_the_original_is_sent_again_also_by_a_later_session(tmp_path: Path) -> None:
     with serving(lambda request: answer(b'{"old": 1}' if b"GET" in request else b"")) as server:
         writer(server, tmp_path).open()
-        made = writer(server, tmp_path)
-        made.open()
-        made.restore()
+        channel = writer(server, tmp_path)
+        channel.open()
+        channel.restore()
     assert [request.partition(b" ")[0] for request in server.requests] == [b"GET", b"PUT"]
     assert server.requests[1].endswith(b'\r\n\r\n{"old": 1}')
 
@@ -252,10 +252,10 @@ def test_the_original_is_sent_again_also_by_a_later_session(tmp_path: Path) -> N
 @pytest.mark.parametrize("reply", [answer(b"", "405 x"), answer(b"[]"), answer(b"<html>")])
 def test_without_an_original_nothing_is_restored(tmp_path: Path, reply: bytes) -> None:
     with serving(reply) as server:
-        made = writer(server, tmp_path)
-        made.open()
+        channel = writer(server, tmp_path)
+        channel.open()
         with pytest.raises(ChannelFault, match="has no original to put back"):
-            made.restore()
+            channel.restore()
     assert len(server.requests) == 1
 
 
@@ -265,13 +265,13 @@ def reader(server: Server, folder: Path) -> ReportUrl:
 
 def test_an_answer_is_a_report(tmp_path: Path) -> None:
     with serving(answer(b'{"totals": {"a": 1}}')) as server:
-        made = reader(server, tmp_path)
-        made.begin()
-        assert not made.exists()
+        channel = reader(server, tmp_path)
+        channel.begin()
+        assert not channel.exists()
         assert server.requests == []
-        assert made.poll() == {"totals": {"a": 1}}
-        assert made.exists()
-        assert (made.sources, made.every_s) == ((server.url,), 2.0)
+        assert channel.poll() == {"totals": {"a": 1}}
+        assert channel.exists()
+        assert (channel.sources, channel.every_s) == ((server.url,), 2.0)
 
 
 @pytest.mark.parametrize(
@@ -303,6 +303,6 @@ def test_all_texts_are_expanded_once(tmp_path: Path) -> None:
         return text.replace("{x}", "{y}").replace("{y}", "bot.example")
 
     fields = ReportFields(http="http://{x}/", headers={"X": "{x}"}, allow_hosts=("{x}",))
-    made = make_reader(fields, context_of(tmp_path, expand=expand), 1.0)
+    channel = make_reader(fields, context_of(tmp_path, expand=expand), 1.0)
     assert sorted(texts) == sorted(["http://{x}/", "{x}", "{x}"])
-    assert made.place == "http://bot.example:80/"
+    assert channel.place == "http://bot.example:80/"
