@@ -210,6 +210,7 @@ def test_a_retired_word_is_found_in_a_text(text: str) -> None:
         "withheld",
         "held()",
         "channel.held",
+        "hold_last",
     ],
 )
 def test_an_ordinary_word_is_not_found(text: str) -> None:
