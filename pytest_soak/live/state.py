@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from pytest_soak.json_types import NotNegative, WrongValueError, converted
+from pytest_soak.live.audit_file import Position
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.reading import read_json_object
@@ -34,8 +35,8 @@ class BridgeState(Struct, frozen=True):
     """Parameter to value, as last delivered; other values at the destination are edits."""
     channels: Mapping[str, Channel] = {}
     """Place of the source to its newest report."""
-    audit: Any = None
-    """The position in the audit file."""
+    audit: Position | None = None
+    """How far the audit was read."""
 
 
 class BridgeFile:

@@ -60,7 +60,7 @@ class LiveTarget:
             raise LiveHalt("not_delivered", "the destination is in use", [str(error)]) from None
         self._bridge = BridgeFile(plan.folder.parent / names.BRIDGE)
         if plan.audit is not None:
-            plan.audit.go_to(self._bridge.state.audit)
+            plan.audit.position = self._bridge.state.audit or plan.audit.position
         if not plan.writer.needs_process:
             self._open(plan.writer)
             self._deliver(0, runtime)
@@ -183,7 +183,7 @@ class LiveTarget:
         seq = 1 + max(self._bridge.state.seq, held.seq if held else 0)
         # Synced first: a seq that may have been delivered is never used again.
         audit = self._plan.audit
-        position = None if audit is None else audit.position_data()
+        position = None if audit is None else audit.position
         self._bridge.update(seq=seq, delivered=values, audit=position)
         self._edits = {}
         delivery = Delivery(

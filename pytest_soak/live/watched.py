@@ -115,7 +115,7 @@ class Watched:
         """What differs once the process wrote to its log, or the bot to its audit."""
         paths = [] if self._processes is None else [self._processes.log_path(name)]
         if self._plan.audit is not None:
-            paths.append(self._plan.audit.path)
+            paths.append(Path(self._plan.audit.place))
         return tuple(_size(path) for path in paths)
 
     def _asking(self, ask: Callable[[], T]) -> T:

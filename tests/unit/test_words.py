@@ -67,7 +67,7 @@ RETIRED_NAMES = {
 RETIRED_TEXT = {
     # Terms.
     r"\brooms?\b": "headroom",
-    r"(?<!lock is )\bheld\b(?! lock|\()": "withheld (of a lock: the lock is held)",
+    r"(?<!lock is )(?<![.\"])\bheld\b(?! lock|\()": "withheld (of a lock: the lock is held)",
     r"\bowed\b": "pending rollback",
     r"\bwanted\b": "requested",
     r"\btold\b": "reported, given, shown",
@@ -201,7 +201,17 @@ def test_a_retired_word_is_found_in_a_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["headroom", "the lock is held", "a held lock", "threshold: 4", "withheld", "held()"]
+    "text",
+    [
+        "headroom",
+        "the lock is held",
+        "a held lock",
+        "threshold: 4",
+        "withheld",
+        "held()",
+        "channel.held",
+        "hold_last",
+    ],
 )
 def test_an_ordinary_word_is_not_found(text: str) -> None:
     assert _RETIRED_TEXT.search(text) is None

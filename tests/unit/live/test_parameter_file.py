@@ -23,15 +23,15 @@ def writer(folder: Path, text: str = "parameters.json") -> ParameterFile:
 
 def test_the_file_has_the_runtime_and_names_the_delivery(tmp_path: Path) -> None:
     file = tmp_path / "parameters.json"
-    made = writer(tmp_path)
+    channel = writer(tmp_path)
     assert not [*tmp_path.iterdir()]
-    made.open()
-    assert made.held() is None
-    made.deliver(delivery_of(seq=7))
+    channel.open()
+    assert channel.held() is None
+    channel.deliver(delivery_of(seq=7))
     content = json.loads(file.read_text())
     assert content["risk"] == {"base_spread_bps": 0.5}
     assert content["soak"]["seq"] == 7
-    assert made.held() == Held(7, {"base_spread_bps": 0.5, "levels": 3})
+    assert channel.held() == Held(7, {"base_spread_bps": 0.5, "levels": 3})
     names = sorted(place.name for place in tmp_path.iterdir())
     assert names == ["original.none", "parameters.json"]
 
@@ -59,33 +59,33 @@ def test_the_original_is_put_back_also_by_a_later_session(tmp_path: Path) -> Non
     file.write_bytes(b"the original\r\n")
     file.chmod(0o640)
     for seq in (1, 2):
-        made = writer(tmp_path)
-        made.open()
-        made.deliver(delivery_of(seq))
+        channel = writer(tmp_path)
+        channel.open()
+        channel.deliver(delivery_of(seq))
         assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert stat.S_IMODE((tmp_path / "original").stat().st_mode) == 0o600
-    made.restore()
+    channel.restore()
     assert file.read_bytes() == b"the original\r\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     file.unlink()
-    made.restore()
+    channel.restore()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_a_file_that_was_not_there_is_removed(tmp_path: Path) -> None:
     for seq in (1, 2):
-        made = writer(tmp_path)
-        made.open()
-        made.deliver(delivery_of(seq))
-    made.restore()
-    made.restore()
+        channel = writer(tmp_path)
+        channel.open()
+        channel.deliver(delivery_of(seq))
+    channel.restore()
+    channel.restore()
     assert not (tmp_path / "parameters.json").exists()
 
 
 def test_nothing_is_removed_if_no_original_was_looked_for(tmp_path: Path) -> None:
-    made = writer(tmp_path)
-    made.deliver(delivery_of())
-    made.restore()
+    channel = writer(tmp_path)
+    channel.deliver(delivery_of())
+    channel.restore()
     assert (tmp_path / "parameters.json").exists()
 
 
@@ -101,25 +101,30 @@ KINDS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["a link", "a FIFO", "a directory"])
-@pytest.mark.parametrize("action", ["open", "held", "deliver", "restore"])
-def test_no_other_kind_of_file_is_touched(tmp_path: Path, kind: str, action: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_other_kind_of_file_is_touched(tmp_path: Path, kind: str) -> None:
     place = tmp_path / "parameters.json"
     KINDS[kind](place)
     before = place.lstat()
-    made = writer(tmp_path)
-    with pytest.raises(ChannelFault) as caught:
-        getattr(made, action)(*[delivery_of()] * (action == "deliver"))
-    assert caught.value.name == "not_delivered"
-    assert str(caught.value) == f"{place} is {kind}; it must be a regular file"
+    channel = writer(tmp_path)
+    for action in (
+        channel.open,
+        channel.held,
+        channel.restore,
+        lambda: channel.deliver(delivery_of()),
+    ):
+        with pytest.raises(ChannelFault) as caught:
+            action()
+        assert caught.value.name == "not_delivered"
+        assert str(caught.value) == f"{place} is {kind}; it must be a regular file"
     assert place.lstat() == before
 
 
 def test_a_missing_directory_is_a_fault(tmp_path: Path) -> None:
-    made = writer(tmp_path, "missing/parameters.json")
-    made.open()
+    channel = writer(tmp_path, "missing/parameters.json")
+    channel.open()
     with pytest.raises(ChannelFault, match="json cannot be written: No such file") as caught:
-        made.deliver(delivery_of())
+        channel.deliver(delivery_of())
     assert caught.value.name == "not_delivered"
 
 

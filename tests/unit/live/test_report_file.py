@@ -38,66 +38,66 @@ def write_in_place(place: Path) -> None:
     place.write_text('{"totals": {"a": 1}}')
 
 
-def fault(made: ReportFile) -> ChannelFault:
+def fault(channel: ReportFile) -> ChannelFault:
     with pytest.raises(ChannelFault) as caught:
-        made.poll()
+        channel.poll()
     return caught.value
 
 
 def test_a_report_is_given_once_and_again_when_it_is_replaced(tmp_path: Path) -> None:
-    made = reader(tmp_path)
-    assert not made.exists()
-    made.begin()
-    assert made.poll() is None
+    channel = reader(tmp_path)
+    assert not channel.exists()
+    channel.begin()
+    assert channel.poll() is None
     for _ in range(2):  # equal content is new all the same
         write(tmp_path, {"totals": {}})
-        assert made.poll() == {"totals": {}}
-        assert made.poll() is None
+        assert channel.poll() == {"totals": {}}
+        assert channel.poll() is None
     (tmp_path / "report.json").unlink()
-    assert made.poll() is None
-    assert made.exists()
+    assert channel.poll() is None
+    assert channel.exists()
 
 
 def test_a_report_of_before_the_span_is_not_given(tmp_path: Path) -> None:
     write(tmp_path, {"totals": {}})
-    made = reader(tmp_path)
-    made.begin()
-    assert made.poll() is None
+    channel = reader(tmp_path)
+    channel.begin()
+    assert channel.poll() is None
     status = (tmp_path / "report.json").stat()
     os.utime(tmp_path / "report.json", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-    assert made.poll() == {"totals": {}}
-    made.begin()
-    assert made.poll() is None
+    assert channel.poll() == {"totals": {}}
+    channel.begin()
+    assert channel.poll() is None
 
 
 def test_a_bot_that_replaces_its_report_all_the_time_is_read(tmp_path: Path) -> None:
-    made = reader(tmp_path, lambda _: write(tmp_path, {"totals": {"a": 2}}))
-    made.begin()
+    channel = reader(tmp_path, lambda _: write(tmp_path, {"totals": {"a": 2}}))
+    channel.begin()
     write(tmp_path, {"totals": {"a": 1}})
-    assert made.poll() == {"totals": {"a": 1}}
-    assert made.poll() == {"totals": {"a": 2}}
+    assert channel.poll() == {"totals": {"a": 1}}
+    assert channel.poll() == {"totals": {"a": 2}}
 
 
 def test_a_report_that_changes_between_two_reads_is_half_written(tmp_path: Path) -> None:
     place = tmp_path / "report.json"
-    made = reader(tmp_path, lambda _: write_in_place(place))
-    made.begin()
+    channel = reader(tmp_path, lambda _: write_in_place(place))
+    channel.begin()
     place.write_text('{"totals": {}}')
-    assert fault(made).name == "half_written"
-    assert str(fault(made)) == f"{place} is half written: it changed within 50 ms"
-    made = reader(tmp_path, lambda _: place.unlink())
-    assert made.poll() == {"totals": {"a": 1}}  # what was opened is whole
+    assert fault(channel).name == "half_written"
+    assert str(fault(channel)) == f"{place} is half written: it changed within 50 ms"
+    channel = reader(tmp_path, lambda _: place.unlink())
+    assert channel.poll() == {"totals": {"a": 1}}  # what was opened is whole
 
 
 def test_an_unfinished_report_is_read_again(tmp_path: Path) -> None:
-    made = reader(tmp_path)
+    channel = reader(tmp_path)
     place = tmp_path / "report.json"
     place.write_text('{"totals": {"a"')
     for _ in range(2):
-        assert fault(made).name == "half_written"
+        assert fault(channel).name == "half_written"
     with place.open("a") as file:
         file.write(": 1}}")
-    assert made.poll() == {"totals": {"a": 1}}
+    assert channel.poll() == {"totals": {"a": 1}}
 
 
 @pytest.mark.parametrize(
@@ -134,11 +134,11 @@ def test_what_is_wrong_has_a_name(tmp_path: Path, data: bytes, name: str, text: 
 )
 def test_only_a_regular_file_is_opened(tmp_path: Path, make: Any, kind: str) -> None:
     make(tmp_path / "report.json")
-    made = reader(tmp_path)
-    made.begin()
-    assert fault(made).name == "not_a_file"
-    assert f"is {kind};" in fault(made).text
-    assert made.exists()
+    channel = reader(tmp_path)
+    channel.begin()
+    assert fault(channel).name == "not_a_file"
+    assert f"is {kind};" in fault(channel).text
+    assert channel.exists()
 
 
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
 
 
 def test_it_is_made_of_the_section(tmp_path: Path) -> None:
-    made = make_file(ReportFields(file="{dir}/x/../report.json"), context_of(tmp_path), 2.5)
-    assert made.sources == (f"file:{tmp_path}/report.json",)
-    assert made.every_s == 2.5
+    channel = make_file(ReportFields(file="{dir}/x/../report.json"), context_of(tmp_path), 2.5)
+    assert channel.sources == (f"file:{tmp_path}/report.json",)
+    assert channel.every_s == 2.5
 
 
 values = st.recursive(
