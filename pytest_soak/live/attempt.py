@@ -1,4 +1,4 @@
-"""One attempt of one iteration: the reports of one source, judged as they come."""
+"""One attempt of one iteration: the reports of one source, each judged as it comes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pytest_soak.live.faults import LOSES, Fault, LiveHalt
 from pytest_soak.live.state import Channel
 
 _AFTER_END_S = 0.05
-"""From the end of the span on a file is looked at so often."""
+"""From the end of the span on a file is read again after so many seconds."""
 _ASK_AGAIN_S = 1.0
-"""From then on a URL is asked, or a command run, so often at most."""
+"""The same for a URL, and for a command."""
 
 
 class Collected:
@@ -78,17 +78,17 @@ class Collected:
 
     def _offer(self, report: Mapping[str, Any], now: float) -> None:
         self.seen += 1
-        judged = judge(report, self._expected, now, self.channel, is_first=self._belonged == 0)
+        belonging = judge(report, self._expected, now, self.channel, is_first=self._belonged == 0)
         self.channel = channel_after(report, self.channel)
-        if judged.fault:
-            self.problem = Fault(judged.fault, f"{self.reader.place}: {judged.detail}")
+        if belonging.fault:
+            self.problem = Fault(belonging.fault, f"{self.reader.place}: {belonging.detail}")
             return
         self._belonged += 1
-        if judged.mixes:
+        if belonging.mixes:
             detail = "the only report may have begun before the parameters were delivered"
             self.problem = Fault("wrong_iteration", f"{self.reader.place}: {detail}")
             return
-        self.by, self.problem = judged.by, None
+        self.by, self.problem = belonging.by, None
         self.reports = [*self.reports, report] if self._take == "merge" else [report]
 
 

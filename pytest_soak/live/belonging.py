@@ -32,7 +32,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Belonging:
     """What one report is to the delivery."""
 
     fault: str = ""
@@ -50,23 +50,27 @@ def judge(
     before: Channel,
     *,
     is_first: bool,
-) -> Judged:
+) -> Belonging:
     """Whether ``report``, seen at ``seen_at`` (monotonic seconds), belongs to the delivery.
 
     ``before`` is the newest report of its source, ``is_first`` whether none belonged yet. Raises
     LiveHalt if its ``seq`` went back.
     """
     if stale := _not_newer(report, before):
-        return Judged("stale", stale)
+        return Belonging("stale", stale)
     if "applied_seq" not in report:
-        return Judged(by="replaced")
+        return Belonging(by="replaced")
     applied = report["applied_seq"]
     if type(applied) is not int or applied != expected.seq:
-        return Judged("wrong_iteration", f"applied_seq {shown(applied)}, delivered {expected.seq}")
+        return Belonging(
+            "wrong_iteration", f"applied_seq {shown(applied)}, delivered {expected.seq}"
+        )
     run_id = report.get("run_id")
     if run_id is not None and run_id != expected.run_id:
-        return Judged("wrong_iteration", f"run_id {shown(run_id)}, this run is {expected.run_id}")
-    return Judged(by="applied_seq", mixes=is_first and _began_before(report, expected, seen_at))
+        return Belonging(
+            "wrong_iteration", f"run_id {shown(run_id)}, this run is {expected.run_id}"
+        )
+    return Belonging(by="applied_seq", mixes=is_first and _began_before(report, expected, seen_at))
 
 
 def channel_after(report: Mapping[str, Any], before: Channel) -> Channel:

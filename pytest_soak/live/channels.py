@@ -53,7 +53,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Present:
     """What a destination holds before a delivery."""
 
     seq: int = 0
@@ -107,7 +107,7 @@ class Writer(Protocol):
     def open(self) -> None:
         """Keep the original for :meth:`restore`. Raises ChannelFault."""
 
-    def held(self) -> Held | None:
+    def present(self) -> Present | None:
         """What the destination holds; None if that cannot be known. Raises ChannelFault."""
 
     def deliver(self, delivery: Delivery) -> Mapping[str, Any] | None:

@@ -138,7 +138,7 @@ def _check_notify(fields: ParametersFields, processes: Mapping[str, Any]) -> Non
         )
     name = notify.signal.removeprefix("SIG")
     if name not in STOP_SIGNALS or name == "KILL":
-        known = [known for known in STOP_SIGNALS if known != "KILL"]
+        signals = [signal for signal in STOP_SIGNALS if signal != "KILL"]
         raise WrongValueError(
-            (*path, "signal"), f"unknown signal {shown(notify.signal)}{nearest(name, known)}"
+            (*path, "signal"), f"unknown signal {shown(notify.signal)}{nearest(name, signals)}"
         )

@@ -7,7 +7,7 @@ The table is that of docs/targets.md. A fault that loses an iteration leaves it 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 

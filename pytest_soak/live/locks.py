@@ -17,27 +17,27 @@ from pytest_soak.store.errors import StoreError
 from pytest_soak.store.lock import DirectoryLock, LockHeld, live_holder
 
 
-class DestinationHeld(Exception):  # noqa: N818 - no fault: another session is at work
+class DestinationInUse(Exception):  # noqa: N818 - no fault: another session is at work
     """Another session uses the destination; the text names both."""
 
 
 class Locks:
-    """Held locks; :meth:`release` them."""
+    """The locks of one lane, until :meth:`release`."""
 
     def __init__(self, names: Iterable[str], run_id: str) -> None:
-        """Lock every name, or none. Raises DestinationHeld, and StoreError without a place."""
-        self._held: list[DirectoryLock] = []
+        """Lock every name, or none. Raises DestinationInUse, and StoreError without a place."""
+        self._locks: list[DirectoryLock] = []
         try:
             for name in sorted(set(names)):
-                self._held.append(_acquired(name, run_id))
+                self._locks.append(_acquired(name, run_id))
         except BaseException:
             self.release()
             raise
 
     def release(self) -> None:
         """Give them back. Their files stay: one that is removed may be another's by then."""
-        while self._held:
-            self._held.pop().release()
+        while self._locks:
+            self._locks.pop().release()
 
 
 def _acquired(name: str, run_id: str) -> DirectoryLock:
@@ -48,7 +48,7 @@ def _acquired(name: str, run_id: str) -> DirectoryLock:
     except LockHeld:
         holder = live_holder(folder)
         by = "" if holder is None else f": run {holder.run_id}, process {holder.pid}"
-        raise DestinationHeld(
+        raise DestinationInUse(
             f"{name.removeprefix('file:')} is in use by another lane or session{by}"
         ) from None
 

@@ -37,7 +37,9 @@ def merged(reports: Sequence[Mapping[str, Any]], kpis: Iterable[Kpi]) -> dict[st
     for kpi in kpis:
         if not kpi.read or kpi.aggregate in (None, "last"):
             continue
-        pairs = [(value, report) for report in reports if (value := at(report, kpi.read)) is not None]
+        pairs = [
+            (value, report) for report in reports if (value := at(report, kpi.read)) is not None
+        ]
         numbers = [(float(value), report) for value, report in pairs if number(value) is not None]
         if len(numbers) < len(pairs):
             continue  # a text or an infinity: the newest value stays, and its reading says why

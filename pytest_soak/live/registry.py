@@ -48,7 +48,7 @@ WRITERS = Kind(
         "http": "pytest_soak.live.writers.http:make_http",
         "command": "pytest_soak.live.writers.command:make_command",
     },
-    ("open", "held", "deliver", "restore"),
+    ("open", "present", "deliver", "restore"),
 )
 READERS = Kind(
     "reader",

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pytest_soak.json_types import NotNegative, WrongValueError, converted
+from pytest_soak.json_types import Finite, NotNegative, WrongValueError, converted
 from pytest_soak.live.audit_file import Position
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
@@ -31,7 +31,7 @@ class BridgeState(Struct, frozen=True):
 
     seq: NotNegative = 0
     """Of the last delivery."""
-    delivered: Mapping[str, float] = {}
+    delivered: Mapping[str, Finite] = {}
     """Parameter to value, as last delivered; other values at the destination are edits."""
     channels: Mapping[str, Channel] = {}
     """Place of the source to its newest report."""

@@ -13,7 +13,7 @@ from pytest_soak.live.belonging import Expected
 from pytest_soak.live.channels import ChannelFault, Delivery, Writer
 from pytest_soak.live.clock import Clock, MonotonicClock, Schedule, Span
 from pytest_soak.live.faults import HALTS, Fault, Limits, LiveHalt, too_many
-from pytest_soak.live.locks import DestinationHeld, Locks
+from pytest_soak.live.locks import DestinationInUse, Locks
 from pytest_soak.live.plan import LivePlan
 from pytest_soak.live.report import lost_report, report_of
 from pytest_soak.live.state import BridgeFile, Channel
@@ -56,7 +56,7 @@ class LiveTarget:
         make_directory(plan.folder)
         try:
             self._locks = Locks(plan.places, plan.run_id)
-        except DestinationHeld as error:
+        except DestinationInUse as error:
             raise LiveHalt("not_delivered", "the destination is in use", [str(error)]) from None
         self._bridge = BridgeFile(plan.folder.parent / names.BRIDGE)
         if plan.audit is not None:
@@ -177,10 +177,10 @@ class LiveTarget:
     def _deliver(self, iteration: int, runtime: Runtime) -> Expected:
         plan, writer = self._plan, self._plan.writer
         values = self._values(runtime)
-        held = None
+        present = None
         with suppress(ChannelFault):  # what is there cannot be read; it is replaced
-            held = writer.held()
-        seq = 1 + max(self._bridge.state.seq, held.seq if held else 0)
+            present = writer.present()
+        seq = 1 + max(self._bridge.state.seq, present.seq if present else 0)
         # Synced first: a seq that may have been delivered is never used again.
         audit = self._plan.audit
         position = None if audit is None else audit.position
@@ -219,15 +219,15 @@ class LiveTarget:
         if not self._bridge.state.delivered:
             return {}
         try:
-            held = self._plan.writer.held()
+            present = self._plan.writer.present()
         except ChannelFault:
             return {}
-        if held is None:
+        if present is None:
             return {}
-        known = {**self._bridge.state.delivered, **self._edits}
-        for key, value in held.values.items():
+        last = {**self._bridge.state.delivered, **self._edits}
+        for key, value in present.values.items():
             edited = number(value)
-            if edited is not None and key in known and edited != known[key]:
+            if edited is not None and key in last and edited != last[key]:
                 self._edits[key] = edited
         return dict(self._edits)
 

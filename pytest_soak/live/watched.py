@@ -12,12 +12,11 @@ from pytest_soak.live.plan import LivePlan, Notify
 from pytest_soak.processes.client import Processes
 from pytest_soak.processes.errors import ProcessError
 
-
 T = TypeVar("T")
 
 
 class Watched:
-    """None of them is an error: a target may be started by somebody else."""
+    """There may be none: then another program starts and ends the bot."""
 
     def __init__(self, plan: LivePlan) -> None:
         self._plan = plan
@@ -108,7 +107,9 @@ class Watched:
         if processes is None:
             return []
         return [
-            f"log {name} | {line}" for name in processes.names for line in processes.last_lines(name)
+            f"log {name} | {line}"
+            for name in processes.names
+            for line in processes.last_lines(name)
         ]
 
     def _written(self, name: str) -> tuple[tuple[int, int], ...]:

@@ -19,7 +19,6 @@ from pytest_soak.loop.model import Reading, Readings
 from pytest_soak.loop.words import described, hint, names
 from pytest_soak.profile.model import Kpi, Profile
 
-
 FAULT = "fault"
 """A report with this field has no data; its text names what went wrong (docs/targets.md)."""
 FAULT_WHY = "the target had a fault: "

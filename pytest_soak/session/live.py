@@ -1,4 +1,4 @@
-"""Live targets before iteration 1: their sections checked, and what two lanes would share refused."""
+"""Live targets before iteration 1: their sections are checked, shared destinations refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from pytest_soak.json_types import WrongValueError
 from pytest_soak.live.declared import with_command
-from pytest_soak.live.locks import DestinationHeld, Locks
+from pytest_soak.live.locks import DestinationInUse, Locks
 from pytest_soak.live.plan import LivePlan, plan_live
 from pytest_soak.profile.errors import Invalid, ProfileError
 from pytest_soak.profile.model import Profile
@@ -19,9 +19,7 @@ from pytest_soak.session.plan import LanePlan
 from pytest_soak.settings import LIVE, Settings
 
 
-def with_sections(
-    prepared: Sequence[PreparedLane], settings: Settings
-) -> tuple[PreparedLane, ...]:
+def with_sections(prepared: Sequence[PreparedLane], settings: Settings) -> tuple[PreparedLane, ...]:
     """The lanes with the sections of their live targets. Raises pytest.UsageError."""
     if settings.target != LIVE:
         return tuple(prepared)
@@ -71,14 +69,12 @@ def check_lanes(
     _refuse_shared(planned)
     try:
         Locks((place for plan in planned for place in plan.places), run_id).release()
-    except DestinationHeld as error:
+    except DestinationInUse as error:
         raise pytest.UsageError(f"soak: {error}") from None
     return _header(planned)
 
 
-def _refused(
-    item: PreparedLane, error: WrongValueError, settings: Settings
-) -> pytest.UsageError:
+def _refused(item: PreparedLane, error: WrongValueError, settings: Settings) -> pytest.UsageError:
     finding = Invalid(("target", *error.path), error.problem)
     try:
         located: ProfileError = item.resolved.located(finding)

@@ -103,9 +103,7 @@ class Plan:
 def in_directories(lanes: Sequence[LanePlan], run_path: Path) -> tuple[LanePlan, ...]:
     """The lanes of a new run with their directories: that of the run itself for a single lane."""
     single = len(lanes) == 1
-    return tuple(
-        placed(item, run_path if single else run_path / item.lane.id) for item in lanes
-    )
+    return tuple(placed(item, run_path if single else run_path / item.lane.id) for item in lanes)
 
 
 def placed(plan: LanePlan, directory: Path) -> LanePlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -20,6 +20,7 @@ from pytest_soak.masking import masker_of
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session.checks import RuntimeView, SoakIteration
+from pytest_soak.session.factories import maker_of
 from pytest_soak.session.items import (
     CHECK_FIXTURE,
     Slot,
@@ -40,7 +41,6 @@ from pytest_soak.session.refusals import clean_refusals
 from pytest_soak.session.reports import error_text
 from pytest_soak.session.selection import SoakRefusal, send, warn
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
-from pytest_soak.session.targets import factory_of
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import JournalRead
 from pytest_soak.store.rundir import refuse_other_run
@@ -280,12 +280,12 @@ class Soak:
         if runner is None:
             planned = self.plan.lane(lane_id)
             files = self._opened_files(planned)
-            make_target, timeout_s = self._target_of(planned, files)
+            maker = maker_of(self.config, self.plan, planned, files)
             runner = LaneRunner(
                 planned.lane,
                 files,
-                make_target,
-                timeout_s=timeout_s,
+                maker.make,
+                timeout_s=maker.timeout_s,
                 proposer=self._proposer(),
                 passing=_ENDS,
                 mask=self._mask,
@@ -307,39 +307,6 @@ class Soak:
             files.release()
             raise
         return files
-
-    def _target_of(
-        self, planned: LanePlan, files: StoredFiles
-    ) -> tuple[Callable[[Lane], Target], float | None]:
-        """What makes the target of a lane, and the deadline of its calls, seconds."""
-        settings = self.plan.settings
-        if planned.section is None:
-            return self._factory(), settings.timeout_s
-        from pytest_soak.live.target import LiveTarget  # only where there is one
-        from pytest_soak.session.live import live_plan
-
-        try:
-            plan = live_plan(planned, files.past.state.profile, settings, self.plan.run_id)
-        except BaseException:
-            files.release()
-            raise
-        timeout_s = settings.timeout_s or plan.longest_call_s
-        return lambda lane: LiveTarget(plan), timeout_s
-
-    def _factory(self) -> Callable[[Lane], Target]:
-        settings = self.plan.settings
-        if settings.target is None:
-            return self._ask_conftest
-        return factory_of(settings.target, settings.target_folder)
-
-    def _ask_conftest(self, lane: Lane) -> Target:
-        target: Target | None = self.config.hook.pytest_soak_target(lane=lane)
-        if target is None:
-            raise LookupError(
-                f"no hook pytest_soak_target(lane) made a target for lane {lane.id!r}; "
-                "give --soak-target or --soak-mock, or answer the hook in conftest.py"
-            )
-        return target
 
     def _proposer(self) -> Proposer | None:
         """The user's proposer, or None (the common case) where no conftest has one."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_soak.canonical import canonical_json, number
 from pytest_soak.json_types import WrongValueError
-from pytest_soak.live.channels import ChannelFault, Context, Delivery, Held
+from pytest_soak.live.channels import ChannelFault, Context, Delivery, Present
 from pytest_soak.live.commands import Command, command_of
 from pytest_soak.live.report_text import echo_in
 from pytest_soak.live.sections import ParametersFields
@@ -44,7 +44,7 @@ class ParameterCommand:
     def open(self) -> None:
         """There is nothing to keep: what a program will replace is not known."""
 
-    def held(self) -> Held | None:
+    def present(self) -> Present | None:
         return None
 
     def deliver(self, delivery: Delivery) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.json_types import EXACT
-from pytest_soak.live.channels import Context, Delivery, Held
+from pytest_soak.live.channels import Context, Delivery, Present
 from pytest_soak.live.destination_file import DestinationFile
 from pytest_soak.live.files import canonical_name, file_place
 from pytest_soak.live.sections import ParametersFields
@@ -29,7 +29,7 @@ class ParameterFile:
     def open(self) -> None:
         self._file.keep_original()
 
-    def held(self) -> Held | None:
+    def present(self) -> Present | None:
         data = self._file.data()
         try:
             value = None if data is None else parse_json_strictly(data)
@@ -37,7 +37,7 @@ class ParameterFile:
             return None
         if not isinstance(value, dict):
             return None
-        return Held(_seq(value.get("soak")), dict(_values(value, self._paths)))
+        return Present(_seq(value.get("soak")), dict(_values(value, self._paths)))
 
     def deliver(self, delivery: Delivery) -> None:
         self._file.replace(canonical_json(delivery.body))

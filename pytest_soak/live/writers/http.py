@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_soak.canonical import canonical_json
-from pytest_soak.live.channels import ChannelFault, Context, Delivery, Held
+from pytest_soak.live.channels import ChannelFault, Context, Delivery, Present
 from pytest_soak.live.http_client import HttpClient, http_client
 from pytest_soak.live.original import Original, as_not_delivered
 from pytest_soak.live.report_text import echo_in
@@ -30,7 +30,7 @@ class ParameterUrl:
         if not self._original.is_kept:
             self._original.keep(self._present())
 
-    def held(self) -> Held | None:
+    def present(self) -> Present | None:
         return None
 
     def deliver(self, delivery: Delivery) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_soak.canonical import number
 from pytest_soak.json_types import WrongValueError
-from pytest_soak.live.channels import ChannelFault, Context, Delivery, Held
+from pytest_soak.live.channels import ChannelFault, Context, Delivery, Present
 from pytest_soak.live.destination_file import DestinationFile
 from pytest_soak.live.files import canonical_name, file_place
 from pytest_soak.live.sections import ParametersFields
@@ -34,15 +34,15 @@ class ParameterYaml:
         self._file = DestinationFile(place, folder, max_bytes=LARGEST_YAML)
 
     def open(self) -> None:
-        self.held()
+        self.present()
         self._file.keep_original()
 
-    def held(self) -> Held:
+    def present(self) -> Present:
         try:
             numbers = numbers_at(self._text(), self._keys)
         except YamlError as error:
             raise self._fault(str(error)) from None
-        return Held(0, {parameter: number.value for parameter, number in numbers.items()})
+        return Present(0, {parameter: number.value for parameter, number in numbers.items()})
 
     def deliver(self, delivery: Delivery) -> None:
         text = self._text()

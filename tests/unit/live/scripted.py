@@ -1,4 +1,4 @@
-"""A live target without processes, files of a bot, or waiting: clock, writer and reader of tests."""
+"""A live target without processes and waiting: clock, writer and reader of the tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_soak.json_types import converted
-from pytest_soak.live.channels import ChannelFault, Delivery, Held
+from pytest_soak.live.channels import ChannelFault, Delivery, Present
 from pytest_soak.live.plan import LivePlan
 from pytest_soak.live.sections import TargetSection
 from pytest_soak.live.target import LiveTarget
@@ -55,18 +55,18 @@ class Destination:
         self.fault: ChannelFault | None = None
         self.on_delivery: Callable[[Delivery], None] = lambda delivery: None
         self.edited: dict[str, Any] = {}
-        self.held_seq = 0
+        self.present_seq = 0
         self.restored = 0
         self.echo: Mapping[str, Any] | None = None
 
     def open(self) -> None:
         return None
 
-    def held(self) -> Held | None:
+    def present(self) -> Present | None:
         if not self.delivered:
-            return Held(self.held_seq, {}) if self.held_seq else None
+            return Present(self.present_seq, {}) if self.present_seq else None
         newest = self.delivered[-1]
-        return Held(newest.seq, {**newest.values, **self.edited})
+        return Present(newest.seq, {**newest.values, **self.edited})
 
     def deliver(self, delivery: Delivery) -> Mapping[str, Any] | None:
         if self.fault is not None:
@@ -172,5 +172,3 @@ class Bench:
             self.clock.after(after_s, lambda: self.source.put(kept))
 
         self.destination.on_delivery = answer
-
-

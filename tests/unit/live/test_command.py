@@ -54,7 +54,7 @@ def test_the_body_is_its_input_and_the_values_are_arguments(tmp_path: Path) -> N
     )
     assert not (tmp_path / "x").exists()
     channel.open()
-    assert channel.held() is None
+    assert channel.present() is None
     assert channel.deliver(delivery_of(spread=0.1 + 0.2)) is None
     argv, body = json.loads((tmp_path / "x").read_text())
     assert argv == ["--spread=0.3", "3", f"{tmp_path}/3;", "a b"]

@@ -18,7 +18,7 @@ def test_three_in_a_row_halt() -> None:
 
 
 def test_more_than_the_ratio_of_the_plan_halts() -> None:
-    lost = {number: "stale" for number in (2, 20, 40, 60, 80)}
+    lost = dict.fromkeys((2, 20, 40, 60, 80), "stale")
     assert too_many(lost, 80, LIMITS) == ""
     text = too_many({**lost, 99: "dead (bot)"}, 99, LIMITS)
     assert text == (

@@ -214,7 +214,7 @@ def test_a_delivery_and_its_echo(tmp_path: Path) -> None:
     with serving(answer(json.dumps(echo).encode())) as server:
         channel = writer(server, tmp_path, headers={"X-Key": FromEnvironment("KEY")}, method="POST")
         assert server.requests == []
-        assert channel.held() is None
+        assert channel.present() is None
         assert channel.needs_process
         assert channel.destinations == (server.url,)
         assert channel.deliver(delivery_of(seq=3)) == echo

@@ -17,13 +17,13 @@ def kpi(aggregate: str, weight: tuple[str, ...] = ()) -> Kpi:
 
 
 def reports(*values: Any, weights: tuple[float, ...] = ()) -> list[dict[str, Any]]:
-    made: list[dict[str, Any]] = [
+    listed: list[dict[str, Any]] = [
         {"totals": {"x": value}, "from_unix": 10.0 * place, "to_unix": 10.0 * place + 5.0}
         for place, value in enumerate(values)
     ]
-    for report, weight in zip(made, weights, strict=False):
+    for report, weight in zip(listed, weights, strict=False):
         report["fills"] = {"count": weight}
-    return made
+    return listed
 
 
 @pytest.mark.parametrize(

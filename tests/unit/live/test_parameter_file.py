@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_soak.json_types import WrongValueError
-from pytest_soak.live.channels import ChannelFault, Held
+from pytest_soak.live.channels import ChannelFault, Present
 from pytest_soak.live.sections import ParametersFields
 from pytest_soak.live.writers.file import ParameterFile, make_file
 from tests.unit.live.contexts import context_of, delivery_of
@@ -26,12 +26,12 @@ def test_the_file_has_the_runtime_and_names_the_delivery(tmp_path: Path) -> None
     channel = writer(tmp_path)
     assert not [*tmp_path.iterdir()]
     channel.open()
-    assert channel.held() is None
+    assert channel.present() is None
     channel.deliver(delivery_of(seq=7))
     content = json.loads(file.read_text())
     assert content["risk"] == {"base_spread_bps": 0.5}
     assert content["soak"]["seq"] == 7
-    assert channel.held() == Held(7, {"base_spread_bps": 0.5, "levels": 3})
+    assert channel.present() == Present(7, {"base_spread_bps": 0.5, "levels": 3})
     names = sorted(place.name for place in tmp_path.iterdir())
     assert names == ["original.none", "parameters.json"]
 
@@ -42,16 +42,16 @@ def test_the_file_has_the_runtime_and_names_the_delivery(tmp_path: Path) -> None
         ("[]", None),
         ("{", None),
         ('{"a": NaN}', None),
-        ("{}", Held()),
-        ('{"soak": 3, "risk": 4}', Held()),
-        ('{"soak": {"seq": true}, "levels": "x"}', Held(0, {"levels": "x"})),
-        ('{"soak": {"seq": -1}, "base_spread_bps": 1}', Held()),
-        ('{"soak": {"seq": 9}, "levels": null}', Held(9, {"levels": None})),
+        ("{}", Present()),
+        ('{"soak": 3, "risk": 4}', Present()),
+        ('{"soak": {"seq": true}, "levels": "x"}', Present(0, {"levels": "x"})),
+        ('{"soak": {"seq": -1}, "base_spread_bps": 1}', Present()),
+        ('{"soak": {"seq": 9}, "levels": null}', Present(9, {"levels": None})),
     ],
 )  # fmt: skip
-def test_what_it_holds(tmp_path: Path, text: str, expected: Held | None) -> None:
+def test_what_it_holds(tmp_path: Path, text: str, expected: Present | None) -> None:
     (tmp_path / "parameters.json").write_text(text)
-    assert writer(tmp_path).held() == expected
+    assert writer(tmp_path).present() == expected
 
 
 def test_the_original_is_put_back_also_by_a_later_session(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_no_other_kind_of_file_is_touched(tmp_path: Path, kind: str) -> None:
     channel = writer(tmp_path)
     for action in (
         channel.open,
-        channel.held,
+        channel.present,
         channel.restore,
         lambda: channel.deliver(delivery_of()),
     ):

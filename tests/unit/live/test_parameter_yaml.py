@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_soak.json_types import WrongValueError
-from pytest_soak.live.channels import ChannelFault, Held
+from pytest_soak.live.channels import ChannelFault, Present
 from pytest_soak.live.sections import ParametersFields
 from pytest_soak.live.writers.yaml_file import ParameterYaml, make_yaml
 from pytest_soak.live.yaml_numbers import YamlError, numbers_at, text_of, with_numbers
@@ -50,12 +50,12 @@ def test_only_the_characters_of_the_numbers_are_replaced(tmp_path: Path, directi
     channel = writer(tmp_path)
     assert not (tmp_path / "original").exists()
     channel.open()
-    assert channel.held() == Held(0, {"base_spread_bps": 0.25, "levels": 3.0})
+    assert channel.present() == Present(0, {"base_spread_bps": 0.25, "levels": 3.0})
     channel.deliver(delivery_of(spread=0.00001, levels=12.5))
     assert file.read_bytes() == before.replace(b": 0.25   #", b": 1.0e-05   #").replace(
         b"&first 3,", b"&first 12.5,"
     )
-    assert channel.held() == Held(0, {"base_spread_bps": 0.00001, "levels": 12.5})
+    assert channel.present() == Present(0, {"base_spread_bps": 0.00001, "levels": 12.5})
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     channel.restore()
     assert file.read_bytes() == before
@@ -111,7 +111,7 @@ def test_what_cannot_be_changed_is_not_written(tmp_path: Path, text: str, proble
     file = tmp_path / "bot.yaml"
     file.write_text(text)
     channel = writer(tmp_path)
-    for action in (channel.open, channel.held, lambda: channel.deliver(delivery_of())):
+    for action in (channel.open, channel.present, lambda: channel.deliver(delivery_of())):
         with pytest.raises(ChannelFault) as caught:
             action()
         assert caught.value.name == "not_delivered"

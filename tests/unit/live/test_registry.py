@@ -11,7 +11,7 @@ import pytest
 
 from pytest_soak.json_types import WrongValueError
 from pytest_soak.live import registry
-from pytest_soak.live.channels import Context, Delivery, Held
+from pytest_soak.live.channels import Context, Delivery, Present
 from pytest_soak.live.registry import READERS, WRITERS, reader_of, writer_of
 from pytest_soak.live.sections import ParametersFields, ReportFields
 from tests.unit.live.contexts import PATHS, context_of, delivery_of
@@ -29,7 +29,7 @@ class OtherWriter:
 
     def open(self) -> None: ...
 
-    def held(self) -> Held | None: ...
+    def present(self) -> Present | None: ...
 
     def deliver(self, delivery: Delivery) -> Mapping[str, Any] | None:
         return self.options

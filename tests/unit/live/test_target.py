@@ -10,15 +10,15 @@ import pytest
 
 from pytest_soak.live.channels import ChannelFault
 from pytest_soak.live.faults import LiveHalt
-from pytest_soak.live.locks import DestinationHeld, Locks
+from pytest_soak.live.locks import DestinationInUse, Locks
 from tests.unit.live.scripted import INTERVAL_S, Bench
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Any:
-    made = Bench(tmp_path)
-    yield made
-    made.target.stop()
+    on_bench = Bench(tmp_path)
+    yield on_bench
+    on_bench.target.stop()
 
 
 def test_an_iteration_delivers_waits_and_reads(bench: Bench) -> None:
@@ -55,7 +55,7 @@ def test_every_attempt_has_a_seq_of_its_own_over_sessions(tmp_path: Path) -> Non
 
 
 def test_the_seq_begins_above_what_the_destination_holds(bench: Bench) -> None:
-    bench.destination.held_seq = 41
+    bench.destination.present_seq = 41
     bench.start()
     assert bench.destination.delivered[0].seq == 42
 
@@ -162,14 +162,14 @@ def test_a_command_that_failed_halts(bench: Bench) -> None:
     bench.start()
     fault = ChannelFault("command_failed", "report.sh", "ended with status 3")
     bench.clock.after(5.0, lambda: bench.source.put(fault))
-    with pytest.raises(LiveHalt, match="^command_failed") as raised:
+    with pytest.raises(LiveHalt, match=r"^command_failed") as raised:
         bench.run(1)
     assert raised.value.__notes__ == ["report.sh ended with status 3"]
 
 
 def test_parameters_that_cannot_be_delivered_halt(bench: Bench) -> None:
     bench.destination.fault = ChannelFault("not_delivered", "destination", "refused with 503")
-    with pytest.raises(LiveHalt, match="^not_delivered: the parameters could not be delivered"):
+    with pytest.raises(LiveHalt, match=r"^not_delivered: the parameters could not be delivered"):
         bench.start()
 
 
@@ -178,7 +178,7 @@ def test_the_lane_halts_after_three_lost_iterations_in_a_row(bench: Bench) -> No
     bench.answers(applied_seq=0)
     for iteration in (1, 2, 3):
         assert bench.run(iteration)["fault"] == "wrong_iteration"
-    with pytest.raises(LiveHalt, match="^too_many_lost: 3 iterations in a row"):
+    with pytest.raises(LiveHalt, match=r"^too_many_lost: 3 iterations in a row"):
         bench.run(4)
 
 
@@ -244,7 +244,7 @@ def test_the_original_comes_back_if_the_section_says_so(
 
 def test_a_destination_is_locked_while_a_lane_uses_it(bench: Bench) -> None:
     bench.start()
-    with pytest.raises(DestinationHeld, match="/destination is in use by another lane or session"):
+    with pytest.raises(DestinationInUse, match="/destination is in use by another lane or session"):
         Locks(bench.destination.destinations, "run-2")
     bench.target.stop()
     Locks(bench.destination.destinations, "run-2").release()
