@@ -22,7 +22,7 @@ from pytest_soak.live.files import opened
 BLOCK_BYTES = 65536
 LONGEST_LINE = 65536
 _TAIL_BYTES = 256
-_NUMBERED = re.compile(r"\.([1-9][0-9]{0,5})")
+_NUMBERED = re.compile(r"\.([1-9][0-9]{0,2})")
 _DECODE = msgspec.json.Decoder().decode
 
 
@@ -86,10 +86,15 @@ class AuditFile:
                     files.enter_context(rotated.file)
                     # A tool may make an empty new file while the bot writes to the old one.
                     is_done = present is not None and _size(present) > 0
+                    # Opened before the first line is given: the bot may rotate once more then.
+                    later = self._between(rotated.name, present) if is_done and present else []
+                    for file in later:
+                        files.enter_context(file)
                     yield from self._rest(rotated.file, self.position.offset, is_done=is_done)
-                    if not is_done or present is None:
+                    for file in later:
+                        yield from self._rest(file, 0, is_done=True)
+                    if not is_done:
                         return
-                    yield from self._between(rotated.name, present)
             if present is not None:
                 is_same = self._is_at(present)
                 if is_same and not self._fits(present):
@@ -121,11 +126,12 @@ class AuditFile:
                         file.close()
         return None
 
-    def _between(self, name: str, present: IO[bytes]) -> Iterator[bytes | None]:
-        """The lines of the files that were begun and rotated since: NAME.2 and NAME.1, if the file
-        of the position is NAME.3."""
+    def _between(self, name: str, present: IO[bytes]) -> list[IO[bytes]]:
+        """The files that were begun and rotated since: NAME.2 and NAME.1, if the file of the
+        position is NAME.3."""
         suffix = name.removeprefix(self._file.name)
         number = _NUMBERED.fullmatch(suffix) if suffix != name else None
+        files: list[IO[bytes]] = []
         for between in range(int(number[1]) - 1 if number else 0, 0, -1):
             try:
                 file = _open(self._file.with_name(f"{self._file.name}.{between}"))
@@ -133,11 +139,11 @@ class AuditFile:
                 file = None
             if file is None:
                 self.gaps += 1
-                continue
-            with file:
-                # It is the present file if that was rotated while this was read.
-                if _identity(file) != _identity(present):
-                    yield from self._rest(file, 0, is_done=True)
+            elif _identity(file) == _identity(present):
+                file.close()  # it was rotated since it was opened
+            else:
+                files.append(file)
+        return files
 
     def _rest(self, file: IO[bytes], offset: int, *, is_done: bool) -> Iterator[bytes | None]:
         """The lines from ``offset`` up to the present end; at last the position is there.

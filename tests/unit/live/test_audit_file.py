@@ -90,33 +90,79 @@ def test_the_rest_of_a_rotated_file_is_read_first(
     assert audit.gaps == 0
 
 
+def rotate(folder: Path, number: int) -> None:
+    """As logrotate does; the new file has one row."""
+    for old in (5, 4, 3, 2, 1, 0):
+        name = folder / (f"audit.jsonl.{old}" if old else "audit.jsonl")
+        if name.exists():
+            name.rename(folder / f"audit.jsonl.{old + 1}")
+    append(folder, line(number))
+
+
 def test_files_that_were_rotated_in_between_are_read_in_their_order(
     tmp_path: Path, audit: AuditFile
 ) -> None:
     append(tmp_path, line(3))
     for number in (4, 5, 6):
-        for old in (3, 2, 1, 0):
-            name = tmp_path / (f"audit.jsonl.{old}" if old else "audit.jsonl")
-            if name.exists():
-                name.rename(tmp_path / f"audit.jsonl.{old + 1}")
-        append(tmp_path, line(number))
+        rotate(tmp_path, number)
     append(tmp_path, line(0), "audit.jsonl.10")
     assert read(audit) == [3, 4, 5, 6]
     assert audit.gaps == 0
 
 
+def test_it_may_be_rotated_while_it_is_read(tmp_path: Path, audit: AuditFile) -> None:
+    append(tmp_path, line(3))
+    rotate(tmp_path, 4)
+    rotate(tmp_path, 5)
+    numbers = []
+    for row in audit.rows():
+        numbers.append(row["number"])
+        if row["number"] == 3:
+            rotate(tmp_path, 6)
+    assert numbers == [3, 4, 5]
+    assert read(audit) == [6]
+    assert audit.gaps == 0
+
+
+def test_it_may_be_rotated_after_it_was_opened(
+    tmp_path: Path, audit: AuditFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rotated() -> Any:
+        monkeypatch.undo()
+        rotate(tmp_path, 5)
+        return find()
+
+    rotate(tmp_path, 4)
+    find = audit._rotated
+    monkeypatch.setattr(audit, "_rotated", rotated)
+    assert [row["number"] for row in audit.rows()] == [4]
+    assert [row["number"] for row in audit.rows()] == [5]
+
+
 def test_a_rotated_file_that_is_gone_is_a_gap(tmp_path: Path, audit: AuditFile) -> None:
+    append(tmp_path, line(3), "new")
+    (tmp_path / "new").replace(tmp_path / "audit.jsonl")
+    assert read(audit) == [3]
+    assert audit.gaps == 1
+    (tmp_path / "audit.jsonl").unlink()
+    assert read(audit) == []
+    assert audit.gaps == 1
+
+
+def test_a_file_in_between_that_is_gone_is_a_gap(tmp_path: Path, audit: AuditFile) -> None:
     (tmp_path / "audit.jsonl").rename(tmp_path / "audit.jsonl.3")
     append(tmp_path, line(5), "audit.jsonl.1")
     append(tmp_path, line(6))
     assert read(audit) == [5, 6]
     assert audit.gaps == 1
-    (tmp_path / "audit.jsonl").unlink()
-    assert read(audit) == []
-    append(tmp_path, line(7), "new")
-    (tmp_path / "new").rename(tmp_path / "audit.jsonl")
-    assert read(audit) == [7]
-    assert audit.gaps == 2
+
+
+def test_a_rotated_file_with_other_content_is_a_gap(tmp_path: Path, audit: AuditFile) -> None:
+    (tmp_path / "audit.jsonl").rename(tmp_path / "audit.jsonl.1")
+    (tmp_path / "audit.jsonl.1").write_text(line(8) * 3)
+    append(tmp_path, line(3))
+    assert read(audit) == [3]
+    assert audit.gaps == 1
 
 
 @pytest.mark.parametrize("more", [0, 1, 20])
