@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_soak.json_types import converted
 from pytest_soak.live.audit_file import LONGEST_LINE, AuditFile, Position
 from pytest_soak.live.channels import ChannelFault
-from pytest_soak.loop.blocks import count_audit, count_rows
+from pytest_soak.loop.blocks import count_audit, count_rows, count_tally
 
 
 def line(number: int) -> str:
@@ -221,18 +221,39 @@ def test_unreadable_rows_are_counted(tmp_path: Path) -> None:
     assert read(audit) == []
 
 
+def test_a_device_may_have_another_number_later(tmp_path: Path, audit: AuditFile) -> None:
+    append(tmp_path, line(3))
+    audit.position = dataclasses.replace(audit.position, device=audit.position.device + 1)
+    assert read(audit) == [3]
+    audit.position = dataclasses.replace(audit.position, device=audit.position.device + 1)
+    (tmp_path / "audit.jsonl").rename(tmp_path / "audit.jsonl.1")
+    append(tmp_path, line(4))
+    assert read(audit) == [4]
+    assert audit.gaps == 0
+
+
+def test_a_file_that_cannot_be_read_is_a_fault(
+    tmp_path: Path, audit: AuditFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("pytest_soak.live.audit_file._tail", fail)
+    with pytest.raises(ChannelFault, match="cannot be read: Input/output error") as caught:
+        audit.skip()
+    assert caught.value.name == "unreachable"
+
+
 def test_it_ends_though_the_bot_writes_on(tmp_path: Path, audit: AuditFile) -> None:
     append(tmp_path, line(0))
     for row in audit.rows():
-        append(tmp_path, line(row["number"] + 1))
-    assert read(audit) == [1]
+        append(tmp_path, line(row["number"] + 1) * 10_000)
+    assert read(audit) == [1] * 10_000
 
 
 def test_rows_that_were_not_taken_are_read_again(tmp_path: Path, audit: AuditFile) -> None:
     append(tmp_path, line(3) + line(4))
-    rows = audit.rows()
-    next(rows)
-    rows.close()  # type: ignore[attr-defined]
+    next(audit.rows())
     assert read(audit) == [3, 4]
 
 
@@ -243,6 +264,8 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     try:
         assert audit.skip() == 200_000
         assert count_rows(audit.rows())["rows"] == 0
+        assert count_rows(AuditFile(tmp_path / "audit.jsonl").rows())["rows"] == 200_000
+        assert count_tally(AuditFile(tmp_path / "audit.jsonl").tally())["rows"] == 200_000
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -314,3 +337,30 @@ def test_the_counts_are_those_of_a_list(
             except ValueError:
                 rows.append(one_line + "\n")
     assert count_rows(AuditFile(folder / "audit.jsonl").rows()) == count_audit(rows)
+
+
+events = st.sampled_from(["PLACE", "BLOCK", "BLOK", "NOTE", "", None, 3, ["x"]])
+reasons = st.sampled_from(["risk", "", None, 3, {"a": 1}]) | st.integers(0, 99).map("r{}".format)
+broken = ["{}", "[]", "null", "3", "{", "", "\x00", '{"event": "FILL"}', "x" * 70_000]
+lines = st.sampled_from(broken) | st.builds(
+    lambda event, reason, more: json.dumps({"event": event, "reason": reason} | more),
+    events,
+    reasons,
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
+)
+
+
+@given(st.lists(lines, max_size=8), st.integers(1, 90), st.sampled_from([None, ["risk", "r7"]]))
+def test_a_tally_has_the_same_counts(
+    tmp_path_factory: pytest.TempPathFactory,
+    parts: list[str],
+    times: int,
+    listed: list[str] | None,
+) -> None:
+    folder = tmp_path_factory.mktemp("audit")
+    many = [json.dumps({"event": "BLOCK", "reason": f"r{number}"}) for number in range(times)]
+    append(folder, "\n".join([*parts, *many, *parts, ""]))
+    expected = AuditFile(folder / "audit.jsonl")
+    audit = AuditFile(folder / "audit.jsonl")
+    assert count_tally(audit.tally(), listed) == count_rows(expected.rows(), listed)
+    assert audit.position == expected.position
