@@ -359,7 +359,7 @@ def test_a_tally_has_the_same_counts(
 ) -> None:
     folder = tmp_path_factory.mktemp("audit")
     many = [json.dumps({"event": "BLOCK", "reason": f"r{number}"}) for number in range(times)]
-    append(folder, "\n".join([*parts, *many, *parts, ""]))
+    append(folder, "\n".join([*parts, *many, *many, *parts, ""]))
     expected = AuditFile(folder / "audit.jsonl")
     audit = AuditFile(folder / "audit.jsonl")
     assert count_tally(audit.tally(), listed) == count_rows(expected.rows(), listed)
