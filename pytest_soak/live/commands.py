@@ -26,7 +26,7 @@ from pytest_soak.masking import Masker
 _EVERY_S = 0.05
 """So often the size of the output is looked at."""
 _LAST_LINES = 5
-_LAST_BYTES = 4096
+_LAST_BYTES = 8192
 _LONGEST_PLACE = 80
 
 
@@ -108,9 +108,12 @@ class Command:
 
     def _last_lines(self, file: IO[bytes]) -> list[str]:
         size = os.fstat(file.fileno()).st_size
-        # Masked before it is cut: a part of a secret is not recognized.
-        file.seek(max(size - 2 * _LAST_BYTES, 0))
-        text = self.mask(file.read(2 * _LAST_BYTES).decode("utf-8", "replace"))[-_LAST_BYTES:]
+        begin = max(size - _LAST_BYTES, 0)
+        file.seek(begin)
+        text = self.mask(file.read(_LAST_BYTES).decode("utf-8", "replace"))
+        if begin:
+            # It may begin within a secret, which is not recognized then.
+            text = text[len(text) // 2 :]
         return [escaped(line) for line in text.splitlines() if line.strip()][-_LAST_LINES:]
 
 

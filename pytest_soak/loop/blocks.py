@@ -158,19 +158,26 @@ def count_audit(audit: Any, listed: Collection[str] | None = None) -> AuditCount
 
 def count_rows(rows: Iterable[Any], listed: Collection[str] | None = None) -> AuditCounts:
     """As :func:`count_audit`, of rows that are read once, one after another, and not kept."""
+    return count_tally(((row, 1) for row in _without_half_a_line(rows)), listed)
+
+
+def count_tally(
+    tally: Iterable[tuple[Any, int]], listed: Collection[str] | None = None
+) -> AuditCounts:
+    """As :func:`count_rows`, of complete rows, each with how often it occurs."""
     events, blocks, others = _Names(EVENTS), _Names(listed or ()), _Names(listed or ())
     count, unreadable, example = 0, 0, ""
-    for row in _without_half_a_line(rows):
-        count += 1
+    for row, times in tally:
+        count += times
         problem, event, reason = _read(row)
         if problem:
-            unreadable, example = unreadable + 1, example or problem
+            unreadable, example = unreadable + times, example or problem
             continue
-        events.add(event)
+        events.add(event, times)
         if event == "BLOCK":
-            blocks.add(reason)
+            blocks.add(reason, times)
         elif event not in EVENTS and _may_be_listed(reason, listed):
-            others.add(reason)
+            others.add(reason, times)
     counted: AuditCounts = {
         "rows": count,
         "unreadable": unreadable,
@@ -214,14 +221,14 @@ class _Names:
         self._always_named = always_named
         self._others = 0
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, times: int) -> None:
         name = scrubbed(name)[:_LONGEST_NAME]
         if name not in self.counts and name not in self._always_named:
             if self._others >= _MOST_NAMES:
-                self.left_out += 1
+                self.left_out += times
                 return
             self._others += 1
-        self.counts[name] = self.counts.get(name, 0) + 1
+        self.counts[name] = self.counts.get(name, 0) + times
 
     def sorted(self) -> dict[str, int]:
         return dict(sorted(self.counts.items()))

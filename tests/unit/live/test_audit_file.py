@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_soak.json_types import converted
 from pytest_soak.live.audit_file import LONGEST_LINE, AuditFile, Position
 from pytest_soak.live.channels import ChannelFault
-from pytest_soak.loop.blocks import count_audit, count_rows
+from pytest_soak.loop.blocks import count_audit, count_rows, count_tally
 
 
 def line(number: int) -> str:
@@ -90,33 +90,79 @@ def test_the_rest_of_a_rotated_file_is_read_first(
     assert audit.gaps == 0
 
 
+def rotate(folder: Path, number: int) -> None:
+    """As logrotate does; the new file has one row."""
+    for old in (5, 4, 3, 2, 1, 0):
+        name = folder / (f"audit.jsonl.{old}" if old else "audit.jsonl")
+        if name.exists():
+            name.rename(folder / f"audit.jsonl.{old + 1}")
+    append(folder, line(number))
+
+
 def test_files_that_were_rotated_in_between_are_read_in_their_order(
     tmp_path: Path, audit: AuditFile
 ) -> None:
     append(tmp_path, line(3))
     for number in (4, 5, 6):
-        for old in (3, 2, 1, 0):
-            name = tmp_path / (f"audit.jsonl.{old}" if old else "audit.jsonl")
-            if name.exists():
-                name.rename(tmp_path / f"audit.jsonl.{old + 1}")
-        append(tmp_path, line(number))
+        rotate(tmp_path, number)
     append(tmp_path, line(0), "audit.jsonl.10")
     assert read(audit) == [3, 4, 5, 6]
     assert audit.gaps == 0
 
 
+def test_it_may_be_rotated_while_it_is_read(tmp_path: Path, audit: AuditFile) -> None:
+    append(tmp_path, line(3))
+    rotate(tmp_path, 4)
+    rotate(tmp_path, 5)
+    numbers = []
+    for row in audit.rows():
+        numbers.append(row["number"])
+        if row["number"] == 3:
+            rotate(tmp_path, 6)
+    assert numbers == [3, 4, 5]
+    assert read(audit) == [6]
+    assert audit.gaps == 0
+
+
+def test_it_may_be_rotated_after_it_was_opened(
+    tmp_path: Path, audit: AuditFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rotated() -> Any:
+        monkeypatch.undo()
+        rotate(tmp_path, 5)
+        return find()
+
+    rotate(tmp_path, 4)
+    find = audit._rotated
+    monkeypatch.setattr(audit, "_rotated", rotated)
+    assert [row["number"] for row in audit.rows()] == [4]
+    assert [row["number"] for row in audit.rows()] == [5]
+
+
 def test_a_rotated_file_that_is_gone_is_a_gap(tmp_path: Path, audit: AuditFile) -> None:
+    append(tmp_path, line(3), "new")
+    (tmp_path / "new").replace(tmp_path / "audit.jsonl")
+    assert read(audit) == [3]
+    assert audit.gaps == 1
+    (tmp_path / "audit.jsonl").unlink()
+    assert read(audit) == []
+    assert audit.gaps == 1
+
+
+def test_a_file_in_between_that_is_gone_is_a_gap(tmp_path: Path, audit: AuditFile) -> None:
     (tmp_path / "audit.jsonl").rename(tmp_path / "audit.jsonl.3")
     append(tmp_path, line(5), "audit.jsonl.1")
     append(tmp_path, line(6))
     assert read(audit) == [5, 6]
     assert audit.gaps == 1
-    (tmp_path / "audit.jsonl").unlink()
-    assert read(audit) == []
-    append(tmp_path, line(7), "new")
-    (tmp_path / "new").rename(tmp_path / "audit.jsonl")
-    assert read(audit) == [7]
-    assert audit.gaps == 2
+
+
+def test_a_rotated_file_with_other_content_is_a_gap(tmp_path: Path, audit: AuditFile) -> None:
+    (tmp_path / "audit.jsonl").rename(tmp_path / "audit.jsonl.1")
+    (tmp_path / "audit.jsonl.1").write_text(line(8) * 3)
+    append(tmp_path, line(3))
+    assert read(audit) == [3]
+    assert audit.gaps == 1
 
 
 @pytest.mark.parametrize("more", [0, 1, 20])
@@ -175,18 +221,39 @@ def test_unreadable_rows_are_counted(tmp_path: Path) -> None:
     assert read(audit) == []
 
 
+def test_a_device_may_have_another_number_later(tmp_path: Path, audit: AuditFile) -> None:
+    append(tmp_path, line(3))
+    audit.position = dataclasses.replace(audit.position, device=audit.position.device + 1)
+    assert read(audit) == [3]
+    audit.position = dataclasses.replace(audit.position, device=audit.position.device + 1)
+    (tmp_path / "audit.jsonl").rename(tmp_path / "audit.jsonl.1")
+    append(tmp_path, line(4))
+    assert read(audit) == [4]
+    assert audit.gaps == 0
+
+
+def test_a_file_that_cannot_be_read_is_a_fault(
+    tmp_path: Path, audit: AuditFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("pytest_soak.live.audit_file._tail", fail)
+    with pytest.raises(ChannelFault, match="cannot be read: Input/output error") as caught:
+        audit.skip()
+    assert caught.value.name == "unreachable"
+
+
 def test_it_ends_though_the_bot_writes_on(tmp_path: Path, audit: AuditFile) -> None:
     append(tmp_path, line(0))
     for row in audit.rows():
-        append(tmp_path, line(row["number"] + 1))
-    assert read(audit) == [1]
+        append(tmp_path, line(row["number"] + 1) * 10_000)
+    assert read(audit) == [1] * 10_000
 
 
 def test_rows_that_were_not_taken_are_read_again(tmp_path: Path, audit: AuditFile) -> None:
     append(tmp_path, line(3) + line(4))
-    rows = audit.rows()
-    next(rows)
-    rows.close()  # type: ignore[attr-defined]
+    next(audit.rows())
     assert read(audit) == [3, 4]
 
 
@@ -197,6 +264,8 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     try:
         assert audit.skip() == 200_000
         assert count_rows(audit.rows())["rows"] == 0
+        assert count_rows(AuditFile(tmp_path / "audit.jsonl").rows())["rows"] == 200_000
+        assert count_tally(AuditFile(tmp_path / "audit.jsonl").tally())["rows"] == 200_000
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -268,3 +337,30 @@ def test_the_counts_are_those_of_a_list(
             except ValueError:
                 rows.append(one_line + "\n")
     assert count_rows(AuditFile(folder / "audit.jsonl").rows()) == count_audit(rows)
+
+
+events = st.sampled_from(["PLACE", "BLOCK", "BLOK", "NOTE", "", None, 3, ["x"]])
+reasons = st.sampled_from(["risk", "", None, 3, {"a": 1}]) | st.integers(0, 99).map("r{}".format)
+broken = ["{}", "[]", "null", "3", "{", "", "\x00", '{"event": "FILL"}', "x" * 70_000]
+lines = st.sampled_from(broken) | st.builds(
+    lambda event, reason, more: json.dumps({"event": event, "reason": reason} | more),
+    events,
+    reasons,
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
+)
+
+
+@given(st.lists(lines, max_size=8), st.integers(1, 90), st.sampled_from([None, ["risk", "r7"]]))
+def test_a_tally_has_the_same_counts(
+    tmp_path_factory: pytest.TempPathFactory,
+    parts: list[str],
+    times: int,
+    listed: list[str] | None,
+) -> None:
+    folder = tmp_path_factory.mktemp("audit")
+    many = [json.dumps({"event": "BLOCK", "reason": f"r{number}"}) for number in range(times)]
+    append(folder, "\n".join([*parts, *many, *many, *parts, ""]))
+    expected = AuditFile(folder / "audit.jsonl")
+    audit = AuditFile(folder / "audit.jsonl")
+    assert count_tally(audit.tally(), listed) == count_rows(expected.rows(), listed)
+    assert audit.position == expected.position

@@ -108,6 +108,16 @@ def test_an_answer_of_the_largest_size_is_read() -> None:
         assert len(client_of(server.url, max_bytes=100).request("GET")) == 100
 
 
+def test_an_endless_answer_is_not_read_to_the_deadline() -> None:
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not server.ends.is_set():
+            connection.sendall(b"x" * 100_000)
+
+    with serving(b"", flood) as server:
+        assert fault_of(client_of(server.url, max_bytes=1000)).name == "too_large"
+
+
 @pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
 def test_a_server_that_drips_is_left_at_the_deadline(begin: bytes) -> None:
     def drip(connection: socket.socket) -> None:
