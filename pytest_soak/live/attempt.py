@@ -36,6 +36,7 @@ class Collected:
         self._span = span
         self._take = take
         self._belonged = 0
+        self._newest: Mapping[str, Any] | None = None
         self._next_poll = span.measured
 
     @property
@@ -77,6 +78,9 @@ class Collected:
         return any(source.startswith("file:") for source in self.reader.sources)
 
     def _offer(self, report: Mapping[str, Any], now: float) -> None:
+        if self._take == "merge" and not self._is_file and report == self._newest:
+            return  # a URL that has nothing new answers as before; a file that is replaced is new
+        self._newest = report
         self.seen += 1
         belonging = judge(report, self._expected, now, self.channel, is_first=self._belonged == 0)
         self.channel = channel_after(report, self.channel)

@@ -6,7 +6,7 @@ journal records the report.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET
@@ -16,6 +16,7 @@ from pytest_soak.live.faults import Fault
 from pytest_soak.live.merging import at, merged
 from pytest_soak.live.plan import LivePlan
 from pytest_soak.live.sections import ReportFields
+from pytest_soak.loop.blocks import CountedAudit
 
 _SECTIONS = ("totals", "fills", "block_reasons", "weekly_rollup", "summary", "scenarios")
 """The sections of a report that KPIs, checks and the gate read."""
@@ -33,26 +34,27 @@ def report_of(
     plan: LivePlan,
     collected: Sequence[Collected],
     answered: Mapping[str, Any] | None,
-    audit: Iterator[Any] | None,
+    audit: CountedAudit | None,
     details: Sequence[str],
 ) -> dict[str, Any]:
     """The report: the sections of all sources, the later ones over the earlier.
 
-    ``answered`` is the echo that the destination itself gave on delivery; that of a report counts
-    more, because it is newer.
+    ``answered`` is what the destination itself answered to the delivery; the echo of a report
+    counts more, because it is newer.
     """
     kept = {*_SECTIONS, *(kpi.read[0] for kpi in plan.profile.kpis.values() if kpi.read)}
     report: dict[str, Any] = {}
-    echo = dict(answered) if answered is not None else None
+    given = (answered or {}).get(ECHO)
+    echo = dict(given) if isinstance(given, Mapping) else None
     keys: list[str] | None = None
     for (fields, _), source in zip(plan.readers, collected, strict=True):
         whole = merged(source.reports, plan.profile.kpis.values())
         for name in sorted(kept & whole.keys()):
             report[name] = _over(report.get(name), whole[name])
-        given, given_keys = _echo_of(fields, whole)
-        if given is not None:
-            echo = {**(echo or {}), **given}
-            keys = given_keys if keys is None else [*keys, *(given_keys or [])]
+        reported, reported_keys = _echo_of(fields, whole)
+        if reported is not None:
+            echo = {**(echo or {}), **reported}
+            keys = reported_keys if keys is None else [*keys, *(reported_keys or [])]
     if echo is not None:
         report[ECHO] = echo
         if (confirmable := keys or _keys_of(plan)) is not None:

@@ -18,6 +18,7 @@ from pytest_soak.live.plan import LivePlan
 from pytest_soak.live.report import lost_report, report_of
 from pytest_soak.live.state import BridgeFile, Channel
 from pytest_soak.live.watched import Watched
+from pytest_soak.loop.blocks import CountedAudit, count_tally
 from pytest_soak.protocol import Report, Runtime
 from pytest_soak.store import names
 from pytest_soak.store.atomic import make_directory
@@ -109,12 +110,18 @@ class LiveTarget:
             )
             for fields, reader in self._plan.readers
         ]  # fmt: skip
-        fault = self._measure(collected, span)
+        audit = None
+        try:
+            fault = self._measure(collected, span)
+            if fault is None:
+                audit = self._audit()
+        except ChannelFault as unusable:  # of the audit
+            fault = Fault(unusable.name, str(unusable))
         self._bridge.update(channels={item.reader.place: item.channel for item in collected})
         if fault is None:
             fault = self._fault_of(collected)
         if fault is None:
-            return report_of(self._plan, collected, self._echo, self._audit(), self._notes)
+            return report_of(self._plan, collected, self._answer, audit, self._notes)
         self._lost[iteration] = fault.label
         return lost_report(fault, [*self._notes, *self._described(fault, expected, collected)])
 
@@ -197,7 +204,7 @@ class LiveTarget:
             values=values,
         )
         try:
-            self._echo = writer.deliver(delivery)
+            self._answer = writer.deliver(delivery)
         except ChannelFault as fault:
             raise LiveHalt(fault.name, HALTS.get(fault.name, fault.name), [str(fault)]) from None
         if plan.notify is not None and iteration:
@@ -233,9 +240,16 @@ class LiveTarget:
 
     # -- what came of it -----------------------------------------------------------------------
 
-    def _audit(self) -> Iterator[Any] | None:
+    def _audit(self) -> CountedAudit | None:
+        """The audit events of the span, counted. Raises ChannelFault."""
         audit = self._plan.audit
-        return None if audit is None else audit.rows()
+        if audit is None:
+            return None
+        gaps = audit.gaps
+        counts = count_tally(audit.tally(), self._plan.profile.block_reasons)
+        if audit.gaps > gaps:
+            self._notes.append(f"{audit.place} was truncated or removed; events may be missing")
+        return CountedAudit(counts)
 
     def _fault_of(self, collected: Sequence[Collected]) -> Fault | None:
         """The first fault of a source without a report. Raises LiveHalt."""

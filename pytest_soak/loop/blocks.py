@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
 from msgspec import Struct
@@ -134,6 +135,13 @@ class AuditCounts(TypedDict):
     left_out: NotRequired[Whole]
 
 
+@dataclass(frozen=True, slots=True)
+class CountedAudit:
+    """An audit whose rows were counted where they were read; a report may have it as ``audit``."""
+
+    counts: AuditCounts
+
+
 def count_audit(audit: Any, listed: Collection[str] | None = None) -> AuditCounts | None:
     """The counts of an audit that the journal keeps; None without an audit.
 
@@ -150,6 +158,8 @@ def count_audit(audit: Any, listed: Collection[str] | None = None) -> AuditCount
     """
     if audit is None:
         return None
+    if isinstance(audit, CountedAudit):
+        return audit.counts
     if not isinstance(audit, (list, tuple)):
         problem = f"the audit is {described(to_json(audit))}, not a list of events"
         return {"rows": 1, "unreadable": 1, "example": problem, "events": {}, "blocks": {}}

@@ -57,7 +57,7 @@ class Destination:
         self.edited: dict[str, Any] = {}
         self.present_seq = 0
         self.restored = 0
-        self.echo: Mapping[str, Any] | None = None
+        self.answer: Mapping[str, Any] | None = None
 
     def open(self) -> None:
         return None
@@ -74,7 +74,7 @@ class Destination:
         self.delivered.append(delivery)
         self.edited = {}
         self.on_delivery(delivery)
-        return self.echo
+        return self.answer
 
     def restore(self) -> None:
         self.restored += 1

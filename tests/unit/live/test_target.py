@@ -216,7 +216,7 @@ def test_an_edit_at_the_destination_is_reported_until_it_is_overwritten(bench: B
 
 def test_the_echo_of_the_destination_counts_where_the_report_has_none(bench: Bench) -> None:
     bench.start()
-    bench.destination.echo = {"base_spread_bps": 0.5}
+    bench.destination.answer = {"effective_params": {"base_spread_bps": 0.5}}
     bench.answers()
     assert bench.run(1)["effective_params"] == {"base_spread_bps": 0.5}
 
