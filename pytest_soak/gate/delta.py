@@ -7,8 +7,9 @@ one, has them too).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Literal
 
@@ -22,6 +23,7 @@ from pytest_soak.gate.requests import (
 )
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.echo import unconfirmed
+from pytest_soak.loop.kpis import FAULT
 from pytest_soak.loop.model import (
     GUARD_ORDER,
     PROPOSER_FAILED,
@@ -35,6 +37,8 @@ from pytest_soak.profile.model import Comparison, DeltaQuality, Parameter
 
 Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 
+BELONGS_BY = "belongs_by"
+"""The field of a live target's report (docs/targets.md)."""
 _NOTHING = "not applicable"
 _LEFT_OUT = "which leaves it out"
 _SLACK = 1e-9
@@ -89,6 +93,11 @@ class DeltaReport:
     """One line with the figures and the limits."""
     checks: tuple[DeltaCheck, ...]
     """The checks of the iterations whose status is not ``none``."""
+    belonging: Mapping[str, int] = field(default_factory=dict)
+    """Of a live target: why the reports are of the delivered parameters, to a number of iterations.
+
+    ``applied_seq``: the bot names the delivery; ``replaced``: the report was replaced in time.
+    """
 
     @property
     def counted(self) -> int:
@@ -192,7 +201,8 @@ def _status(
         return "fail"
     if not proposed:
         return "none"
-    if follower is None and any(outcome.applied != 0.0 for outcome in outcomes.values()):
+    unseen = follower is None or FAULT in follower.report
+    if unseen and any(outcome.applied != 0.0 for outcome in outcomes.values()):
         return "unverified"
     return "partial_ok" if refused else "full"
 
@@ -340,7 +350,13 @@ def _report(lane: LaneWindow, checks: list[DeltaCheck], *, strict: bool) -> Delt
         applicable=ratio is not None,
         reason=reason,
         checks=tuple(check for check in checks if check.status != "none"),
+        belonging=_belonging(lane),
     )
+
+
+def _belonging(lane: LaneWindow) -> dict[str, int]:
+    given = (item.report.get(BELONGS_BY) for item in lane.measured)
+    return dict(sorted(Counter(value for value in given if isinstance(value, str)).items()))
 
 
 def _why_nothing(history: History) -> str:
