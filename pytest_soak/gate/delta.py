@@ -7,14 +7,13 @@ one, has them too).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Literal
 
 from pytest_soak.canonical import number
-from pytest_soak.gate.echo import echo_lines
+from pytest_soak.gate.echo import belonging_of, echo_lines
 from pytest_soak.gate.figures import figure_by
 from pytest_soak.gate.requests import (
     proposes_when_needed,
@@ -37,8 +36,6 @@ from pytest_soak.profile.model import Comparison, DeltaQuality, Parameter
 
 Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 
-BELONGS_BY = "belongs_by"
-"""The field of a live target's report (docs/targets.md)."""
 _NOTHING = "not applicable"
 _LEFT_OUT = "which leaves it out"
 _SLACK = 1e-9
@@ -94,10 +91,7 @@ class DeltaReport:
     checks: tuple[DeltaCheck, ...]
     """The checks of the iterations whose status is not ``none``."""
     belonging: Mapping[str, int] = field(default_factory=dict)
-    """Of a live target: why the reports are of the delivered parameters, to a number of iterations.
-
-    ``applied_seq``: the bot names the delivery; ``replaced``: the report was replaced in time.
-    """
+    """See :func:`pytest_soak.gate.echo.belonging_of`; empty if the target is not a live one."""
 
     @property
     def counted(self) -> int:
@@ -350,13 +344,8 @@ def _report(lane: LaneWindow, checks: list[DeltaCheck], *, strict: bool) -> Delt
         applicable=ratio is not None,
         reason=reason,
         checks=tuple(check for check in checks if check.status != "none"),
-        belonging=_belonging(lane),
+        belonging=belonging_of(lane.measured),
     )
-
-
-def _belonging(lane: LaneWindow) -> dict[str, int]:
-    given = (item.report.get(BELONGS_BY) for item in lane.measured)
-    return dict(sorted(Counter(value for value in given if isinstance(value, str)).items()))
 
 
 def _why_nothing(history: History) -> str:

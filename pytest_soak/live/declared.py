@@ -11,6 +11,8 @@ from pytest_soak.json_types import WrongValueError, converted
 from pytest_soak.live.sections import ParametersFields, ReportFields, TargetSection
 from pytest_soak.messages import nearest, shown
 from pytest_soak.processes.declared import STOP_SIGNALS, check_processes
+from pytest_soak.profile.errors import Invalid, ProfileError
+from pytest_soak.profile.resolve import Resolved
 
 DESTINATIONS = ("file", "yaml", "http", "command", "writer")
 SOURCES = ("file", "http", "command", "reader")
@@ -34,6 +36,24 @@ def read_section(value: Any) -> TargetSection:
         raise WrongValueError(("processes", *error.path), error.problem) from None
     _check_notify(section.parameters, processes)
     return section
+
+
+def check_target(resolved: Resolved) -> None:
+    """Check the section ``target`` of a profile, if it has one.
+
+    Contacts and starts nothing. Raises ProfileError, with the file and the key path.
+    """
+    if resolved.target is None:
+        return
+    try:
+        read_section(resolved.target)
+    except WrongValueError as error:
+        raise located(resolved, error) from None
+
+
+def located(resolved: Resolved, error: WrongValueError) -> ProfileError:
+    """The error of the profile for a fault in its section."""
+    return resolved.located(Invalid(("target", *error.path), error.problem))
 
 
 def settle_s(section: TargetSection, interval_s: float) -> float:

@@ -30,6 +30,10 @@ LOSES: Final[Mapping[str, str]] = {
 HALTS: Final[Mapping[str, str]] = {
     "never_written": "there never was a report",
     "not_ready": "the process was not ready in time",
+    "not_started": "the program cannot be started",
+    "not_ended": "a process could not be ended",
+    "supervisor_lost": "the supervisor of the processes was killed, and all of them ended",
+    "log_failed": "the log of the process cannot be written",
     "port_taken": "another program listens where the process should",
     "not_delivered": "the parameters could not be delivered",
     "command_failed": "the command of parameters or report failed",

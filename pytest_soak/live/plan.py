@@ -18,7 +18,12 @@ from pytest_soak.live.declared import read_section, settle_s
 from pytest_soak.live.placeholders import expanded, values_of
 from pytest_soak.live.registry import reader_of, writer_of
 from pytest_soak.live.sections import ReportFields, TargetSection
-from pytest_soak.processes.plan import ProcessPlan, missing_variables, plan_processes
+from pytest_soak.processes.plan import (
+    ProcessPlan,
+    missing_programs,
+    missing_variables,
+    plan_processes,
+)
 from pytest_soak.processes.ports import FreePorts
 from pytest_soak.profile.model import Profile
 from pytest_soak.protocol import Lane
@@ -121,7 +126,7 @@ def plan_live(
                 audit = AuditFile(root / expand(report.audit))
         except ValueError as error:
             raise below(path, error) from None
-    processes = _processes(fields, expand, context.environment)
+    processes = _processes(fields, expand, context.environment, root)
     listening = {port for process in processes for port in process.ready.ports}
     return LivePlan(
         lane=lane,
@@ -155,7 +160,7 @@ def below(path: tuple[str, ...], error: ValueError) -> WrongValueError:
 
 
 def _processes(
-    fields: TargetSection, expand: Any, environment: Mapping[str, str]
+    fields: TargetSection, expand: Any, environment: Mapping[str, str], root: Path
 ) -> tuple[ProcessPlan, ...]:
     if fields.processes is UNSET:
         return ()
@@ -167,6 +172,8 @@ def _processes(
         raise WrongValueError(
             ("processes", name), f"the variable {variable} is not set in the environment"
         )
+    for name, problem in missing_programs(plans, environment, root):
+        raise WrongValueError(("processes", name, "command"), problem)
     return plans
 
 
@@ -183,18 +190,22 @@ def _variables(
     """The placeholders as variables, for bots that read their environment."""
     parameters, report = fields.parameters, fields.reports[0]
 
-    def path(text: Any) -> str:
-        return "" if text is UNSET else str(root / expand(text))
+    def path(text: Any, *where: str) -> str:
+        try:
+            return "" if text is UNSET else str(root / expand(text))
+        except ValueError as error:
+            raise below(where, error) from None
 
     audits = [source.audit for source in fields.reports if source.audit is not UNSET]
+    destination = "file" if parameters.yaml is UNSET else "yaml"
     return {
         "SOAK_DIR": str(lane.dir),
         "SOAK_LANE": lane.id,
         "SOAK_SYMBOL": lane.symbol,
         "SOAK_SEED": str(lane.seed),
-        "SOAK_RUNTIME": path(parameters.file if parameters.yaml is UNSET else parameters.yaml),
-        "SOAK_REPORT": path(report.file),
-        "SOAK_AUDIT": path(audits[0]) if audits else "",
+        "SOAK_RUNTIME": path(getattr(parameters, destination), "parameters", destination),
+        "SOAK_REPORT": path(report.file, "report", "file"),
+        "SOAK_AUDIT": path(audits[0], "report", "audit") if audits else "",
         "SOAK_INTERVAL_S": f"{lane.interval_s:.12g}",
         "SOAK_RUN_ID": run_id,
     }

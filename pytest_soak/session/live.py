@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from pytest_soak.json_types import WrongValueError
-from pytest_soak.live.declared import with_command
+from pytest_soak.live.declared import located, with_command
 from pytest_soak.live.locks import DestinationInUse, Locks
 from pytest_soak.live.plan import LivePlan, plan_live
-from pytest_soak.profile.errors import Invalid, ProfileError
 from pytest_soak.profile.model import Profile
 from pytest_soak.session.lanes import PreparedLane
 from pytest_soak.session.plan import LanePlan
@@ -63,7 +62,7 @@ def check_lanes(
         try:
             planned.append(live_plan(plan, item.resolved.profile, settings, run_id))
         except WrongValueError as error:
-            raise _refused(item, error, settings) from None
+            raise pytest.UsageError(f"soak: {located(item.resolved, error)}") from None
         except OSError as error:
             raise pytest.UsageError(f"soak: lane {item.lane.id}: {error}") from error
     _refuse_shared(planned)
@@ -72,15 +71,6 @@ def check_lanes(
     except DestinationInUse as error:
         raise pytest.UsageError(f"soak: {error}") from None
     return _header(planned)
-
-
-def _refused(item: PreparedLane, error: WrongValueError, settings: Settings) -> pytest.UsageError:
-    finding = Invalid(("target", *error.path), error.problem)
-    try:
-        located: ProfileError = item.resolved.located(finding)
-    except ProfileError as other:
-        located = other
-    return pytest.UsageError(f"soak: {located}")
 
 
 def _refuse_shared(planned: Sequence[LivePlan]) -> None:

@@ -108,6 +108,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "sealed",
             "references",
             "run_state",
+            "live",
             "store",
             "stored",
             "report",

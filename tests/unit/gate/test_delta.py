@@ -166,7 +166,9 @@ def test_a_change_before_an_iteration_without_data_is_unverified() -> None:
 
 
 def test_the_belonging_of_live_reports_is_counted() -> None:
-    by = [{"totals": {}, "belongs_by": name} for name in ("applied_seq", "replaced")]
+    by: list[dict[str, object]] = [
+        {"totals": {}, "belongs_by": name} for name in ("applied_seq", "replaced")
+    ]
     history = with_iteration(make_history(), 1, report=by[0])
     history = with_iteration(history, 2, report=by[1])
     assert verified(history).belonging == {"applied_seq": 1, "replaced": 1}
