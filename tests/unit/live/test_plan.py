@@ -1,4 +1,4 @@
-"""The plan of a live target: what is refused before iteration 1, and what a lane's values become."""
+"""The plan of a live target: what is refused before iteration 1, and where values go."""
 
 from __future__ import annotations
 
