@@ -32,7 +32,9 @@ class BridgeState(Struct, frozen=True):
     seq: NotNegative = 0
     """Of the last delivery."""
     delivered: Mapping[str, Finite] = {}
-    """Parameter to value, as last delivered; other values at the destination are edits."""
+    """Parameter to value, of the last delivery."""
+    before: Mapping[str, Finite] = {}
+    """The same of the delivery before it: a session may be killed before the last one arrives."""
     channels: Mapping[str, Channel] = {}
     """Place of the source to its newest report."""
     audit: Position | None = None

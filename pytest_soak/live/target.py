@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pytest_soak.canonical import compute_json_hash, number
+from pytest_soak.canonical import compute_json_hash
 from pytest_soak.live.attempt import Collected
 from pytest_soak.live.belonging import Expected
 from pytest_soak.live.channels import ChannelFault, Delivery, Writer
 from pytest_soak.live.clock import Clock, MonotonicClock, Schedule, Span
+from pytest_soak.live.edits import edits_of
 from pytest_soak.live.faults import HALTS, Fault, Limits, LiveHalt, too_many
 from pytest_soak.live.locks import DestinationInUse, Locks
 from pytest_soak.live.plan import LivePlan
@@ -41,7 +42,7 @@ class LiveTarget:
         self._lost: dict[int, str] = {}
         """Iteration to its fault, since this session began: a resume counts anew."""
         self._edits: dict[str, float] = {}
-        """What :meth:`edits` reported and no delivery has overwritten yet."""
+        """What :meth:`edits` returned since the last delivery."""
         self._watched = Watched(plan)
         self._locks: Locks | None = None
         self._is_stopped = threading.Event()
@@ -64,7 +65,9 @@ class LiveTarget:
             plan.audit.position = self._bridge.state.audit or plan.audit.position
         if not plan.writer.needs_process:
             self._open(plan.writer)
+            edits = self.edits()  # of the time between two sessions
             self._deliver(0, runtime)
+            self._edits |= edits
         self._watched.start()
         if plan.writer.needs_process:
             self._open(plan.writer)
@@ -191,7 +194,8 @@ class LiveTarget:
         # Synced first: a seq that may have been delivered is never used again.
         audit = self._plan.audit
         position = None if audit is None else audit.position
-        self._bridge.update(seq=seq, delivered=values, audit=position)
+        before = self._bridge.state.delivered
+        self._bridge.update(seq=seq, delivered=values, before=before, audit=position)
         self._edits = {}
         delivery = Delivery(
             seq=seq,
@@ -222,20 +226,13 @@ class LiveTarget:
         return values
 
     def edits(self) -> Mapping[str, float]:
-        """Parameters that are not at the destination as they were delivered, with their values."""
-        if not self._bridge.state.delivered:
-            return {}
+        """Parameters that an operator changed at the destination, with their values."""
         try:
             present = self._plan.writer.present()
         except ChannelFault:
-            return {}
-        if present is None:
-            return {}
-        last = {**self._bridge.state.delivered, **self._edits}
-        for key, value in present.values.items():
-            edited = number(value)
-            if edited is not None and key in last and edited != last[key]:
-                self._edits[key] = edited
+            present = None
+        if present is not None:
+            self._edits |= edits_of(present, self._bridge.state, self._plan.profile.parameters)
         return dict(self._edits)
 
     # -- what came of it -----------------------------------------------------------------------

@@ -214,6 +214,20 @@ def test_an_edit_at_the_destination_is_reported_until_it_is_overwritten(bench: B
     assert bench.target.edits() == {}
 
 
+def test_an_edit_between_two_sessions_is_not_overwritten_unseen(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.start()
+    bench.answers()
+    bench.run(1)
+    bench.target.stop()
+    again = Bench(tmp_path)
+    again.destination.delivered = bench.destination.delivered
+    again.destination.edited = {"base_spread_bps": 0.75}
+    again.start()
+    assert again.target.edits() == {"base_spread_bps": 0.75}
+    again.target.stop()
+
+
 def test_the_echo_of_the_destination_counts_where_the_report_has_none(bench: Bench) -> None:
     bench.start()
     bench.destination.answer = {"effective_params": {"base_spread_bps": 0.5}}
