@@ -176,7 +176,7 @@ class LiveTarget:
 
     def _sleep(self, seconds: float) -> None:
         if self._is_stopped.is_set():
-            raise LiveHalt("not_ready", "the lane was stopped")
+            raise LiveHalt("closed", HALTS["closed"])
         self._clock.sleep(max(0.001, min(seconds, _LONGEST_WAIT_S)))
 
     # -- parameters down -----------------------------------------------------------------------

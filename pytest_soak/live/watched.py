@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -73,10 +72,13 @@ class Watched:
         return [f"{name} ended and was started again{also}; {left} restarts left", *last]
 
     def signal(self, notify: Notify) -> None:
-        """Tell a process of the delivery. One that just died is noticed by :meth:`died`."""
-        if self._processes is not None:
-            with suppress(ProcessError):
-                self._processes.signal(notify.process, notify.signal)
+        """Tell a process of the delivery. One that just died is noticed by :meth:`died`.
+
+        Raises LiveHalt if the supervisor was lost.
+        """
+        processes = self._processes
+        if processes is not None:
+            self._asking(lambda: _signal(processes, notify))
 
     def mark(self) -> None:
         """From now on it counts whether a process logs (:meth:`silent`)."""
@@ -123,10 +125,17 @@ class Watched:
         try:
             return ask()
         except ProcessError as error:
-            name = error.kind if error.kind in HALTS else "not_ready"
             process = "" if error.process is None else f" ({error.process})"
             notes = [str(error), *(f"log {error.process} | {line}" for line in error.log)]
-            raise LiveHalt(name + process, HALTS[name], notes) from None
+            raise LiveHalt(error.kind + process, HALTS[error.kind], notes) from None
+
+
+def _signal(processes: Processes, notify: Notify) -> None:
+    try:
+        processes.signal(notify.process, notify.signal)
+    except ProcessError as error:
+        if error.kind not in ("dead", "not_ready"):
+            raise
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -75,12 +77,8 @@ class Moment:
             return any(item.iteration > self.iteration for item in lane.deliveries())
 
         until(is_delivered, 30, f"delivery of iteration {self.iteration + 1:g}", runs)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             session.process.wait(self.rest_s)
-        except TimeoutError:
-            return
-        except Exception as error:
-            assert type(error).__name__ == "TimeoutExpired", error
 
 
 def kill(kind: str, lane: LaneDirectory, session: Running) -> None:
