@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,15 +23,16 @@ class Watched:
         self._sizes: dict[str, tuple[tuple[int, int], ...]] = {}
         self._dead: list[str] = []
 
-    def start(self) -> None:
-        """End what an earlier session left, then start all. Raises LiveHalt."""
+    def start(self) -> list[str]:
+        """End what an earlier session left, then start all; lines on both. Raises LiveHalt."""
         plan = self._plan
         if not plan.processes:
-            return
-        self._processes = Processes(
+            return []
+        self._processes = processes = Processes(
             plan.processes, folder=plan.folder, cwd=plan.root, environment=plan.environment
         )
-        self._asking(self._processes.start)
+        self._asking(processes.start)
+        return [*processes.notices, *ended_lines(processes.leftover)]
 
     def close(self) -> None:
         """Nothing is left of the processes. Raises ProcessError for what could not be ended."""
@@ -128,6 +129,12 @@ class Watched:
             process = "" if error.process is None else f" ({error.process})"
             notes = [str(error), *(f"log {error.process} | {line}" for line in error.log)]
             raise LiveHalt(error.kind + process, HALTS[error.kind], notes) from None
+
+
+def ended_lines(leftover: Sequence[int]) -> list[str]:
+    """A line for what an earlier session left and this one ended; none if it left nothing."""
+    numbers = ", ".join(map(str, leftover))
+    return [f"processes that an earlier session left were ended: {numbers}"] if leftover else []
 
 
 def _signal(processes: Processes, notify: Notify) -> None:

@@ -120,7 +120,7 @@ def write_bot(
 ) -> None:
     """The bot and its profile, ``./small.yaml``. Its ``helper`` outlives whatever ends gently."""
     (folder / "bot.py").write_text(BOT)
-    command = ["{python}", "-S", "-E", "bot.py", *(["helper"] if helper else [])]
+    command = ["{python}", "-S", "-E", "bot.py", "{port:any}", *(["helper"] if helper else [])]
     text = PROFILE.format(
         runtime=runtime, report=report, command=json.dumps(command), grace_s=GRACE_S
     )
@@ -181,10 +181,19 @@ class LaneDirectory:
             return {"token": "", "processes": []}
         return record
 
-    def pid(self, name: str) -> int | None:
-        """The number of a process of the lane; ``_supervisor`` is one."""
+    def pid(self, name: str) -> int:
+        """The number of a process of the lane; 0 if it was not started yet."""
         pids = [item["pid"] for item in self._record()["processes"] if item["name"] == name]
-        return pids[0] if pids else None
+        return int(pids[0]) if pids else 0
+
+    def supervisor(self) -> psutil.Process:
+        """The supervisor, once there is one."""
+        return psutil.Process(until(lambda: self.pid("_supervisor"), 30, "supervisor"))
+
+    def bot(self) -> psutil.Process:
+        """The bot, which has reported."""
+        until(lambda: any(self.deliveries()), 30, "bot that is ready")
+        return psutil.Process(until(lambda: self.pid("bot"), 30, "bot"))
 
     def journal(self) -> bytes:
         """Up to the last whole line."""

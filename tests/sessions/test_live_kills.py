@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.sessions.conftest import Sessions
@@ -83,21 +82,20 @@ class Moment:
 
 def kill(kind: str, lane: LaneDirectory, session: Running) -> None:
     """Kill it, as it is at this moment."""
-    supervisor = lane.pid("_supervisor")
-    assert supervisor is not None
+    supervisor = lane.supervisor()
     match kind:
         case "pytest" | "both":
             os.kill(session.process.pid, signal.SIGKILL)
-            if kind == "both" and (bot := lane.pid("bot")) is not None:
-                os.kill(bot, signal.SIGKILL)
+            if kind == "both" and (bot := lane.pid("bot")):
+                with suppress(ProcessLookupError):
+                    os.kill(bot, signal.SIGKILL)
         case "bot":
-            bot = until(lambda: lane.pid("bot"), 30, "bot")
-            until(lambda: [*lane.deliveries()][1:], 30, "bot that is ready")
-            os.kill(bot, signal.SIGKILL)
+            until(lambda: [*lane.deliveries()][1:], 30, "delivery of an iteration")
+            lane.bot().kill()
         case "supervisor":
-            os.kill(supervisor, signal.SIGKILL)
+            supervisor.kill()
         case "worker":
-            worker = psutil.Process(supervisor).ppid()
+            worker = supervisor.ppid()
             assert worker != session.process.pid
             os.kill(worker, signal.SIGKILL)
         case "term":
