@@ -88,8 +88,8 @@ def end_earlier(
     Returns lines for the log. Raises pytest.UsageError for what cannot be ended.
     """
     latest = settings.directory.absolute() / names.LATEST
-    pattern = f"{names.TARGET}/{PROCESSES_FILE}"
-    folders = [path.parent for found in (pattern, f"*/{pattern}") for path in latest.glob(found)]
+    record = f"{names.TARGET}/{PROCESSES_FILE}"
+    folders = [path.parent for path in (*latest.glob(record), *latest.glob(f"*/{record}"))]
     if not folders:
         return []
     by_id = {item.lane.id: item.resolved.profile for item in prepared}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,8 +47,9 @@ def write():
     with open(REPORT + ".new", "w", encoding="utf-8") as file:
         json.dump(report, file)
     os.replace(REPORT + ".new", REPORT)
-    with open(AUDIT, "a", encoding="utf-8") as file:
-        file.write(json.dumps({"event": "PLACE", "id": seq, "at": time.time()}) + "\\n")
+    if AUDIT:
+        with open(AUDIT, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"event": "PLACE", "id": seq, "at": time.time()}) + "\\n")
 
 
 if "helper" in sys.argv:  # which leaves the session of the bot, and is deaf to SIGTERM
@@ -66,7 +68,7 @@ while True:
 PROFILE = """
 target:
   parameters: {{file: "{runtime}"}}
-  report: {{file: "{report}", audit: "{{dir}}/audit.jsonl"}}
+  report: {{file: "{report}"{audit}}}
   timing: {{settle_s: 0.02, deadline_s: 1}}
   processes:
     bot:
@@ -117,12 +119,20 @@ def write_bot(
     runtime: str = "{dir}/runtime.json",
     report: str = "{dir}/report.json",
     helper: bool = False,
+    audit: bool = True,
 ) -> None:
-    """The bot and its profile, ``./small.yaml``. Its ``helper`` outlives whatever ends gently."""
+    """The bot and its profile, ``./small.yaml``. Its ``helper`` outlives whatever ends gently.
+
+    Without an ``audit``, whose rows are counted as they come, two runs have the same journal.
+    """
     (folder / "bot.py").write_text(BOT)
     command = ["{python}", "-S", "-E", "bot.py", "{port:any}", *(["helper"] if helper else [])]
     text = PROFILE.format(
-        runtime=runtime, report=report, command=json.dumps(command), grace_s=GRACE_S
+        runtime=runtime,
+        report=report,
+        audit=', audit: "{dir}/audit.jsonl"' if audit else "",
+        command=json.dumps(command),
+        grace_s=GRACE_S,
     )
     (folder / "small.yaml").write_text(text)
 
@@ -190,6 +200,11 @@ class LaneDirectory:
         """The supervisor, once there is one."""
         return psutil.Process(until(lambda: self.pid("_supervisor"), 30, "supervisor"))
 
+    def pids(self) -> set[int]:
+        """The numbers of its processes so far, as far as they left any."""
+        recorded = {item["pid"] for item in self._record()["processes"]}
+        return recorded | {delivered.pid for delivered in self.deliveries()}
+
     def bot(self) -> psutil.Process:
         """The bot, which has reported."""
         until(lambda: any(self.deliveries()), 30, "bot that is ready")
@@ -238,3 +253,41 @@ def seq_never_repeats(lane: LaneDirectory) -> None:
         assert delivered.seq >= newest, delivered
         newest = delivered.seq
     assert seen, "the bot saw no delivery"
+
+
+def journal_is_of_any_run(lane: LaneDirectory, *pids: int) -> None:
+    """The journal has nothing that differs from run to run: no number of a delivery or process,
+    no path, no clock. The first line is the profile, of which any number may be that of a process.
+    """
+    _, *lines = lane.journal().decode().splitlines()
+    assert lines
+    for place, line in enumerate(lines, 1):
+        entry = json.loads(line)
+        assert entry.pop("seq") == place  # the number of the line
+        fields = {"seq", "boot_id", "applied_seq", "run_id", "from_unix", "to_unix", "pid"}
+        assert fields.isdisjoint(_keys(entry)), line
+        numbers = {int(number) for number in _NUMBER.findall(line)}
+        assert numbers.isdisjoint({pid for pid in {*pids, *lane.pids()} if pid > 999}), line
+        days = {round(number / unit / 86400) for number in numbers for unit in (1, 1e3, 1e6, 1e9)}
+        assert days.isdisjoint(_days_around_today()), line
+        assert not _TEXTS_OF_A_RUN.search(line), line
+        assert str(lane.path.parents[2]) not in line, line
+
+
+_NUMBER = re.compile(r"(?<![0-9a-f.])[0-9]+")
+_TEXTS_OF_A_RUN = re.compile(r"/|[0-9]{8}T[0-9]{6}Z|[0-9]{4}-[0-9]{2}-[0-9]{2}")
+"""Paths, the ids of runs, and dates."""
+
+
+def _days_around_today() -> set[int]:
+    today = round(time.time() / 86400)
+    return {today + days for days in (-2, -1, 0, 1, 2)}
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """Those of all mappings in a JSON value."""
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            yield from _keys(inner)

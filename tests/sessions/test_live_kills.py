@@ -21,6 +21,7 @@ from tests.sessions.live_bots import (
     INTERVAL_S,
     LaneDirectory,
     ends_by_itself,
+    journal_is_of_any_run,
     living,
     seq_never_repeats,
     until,
@@ -47,7 +48,7 @@ def case(kind: str, seed: int) -> object:
 
 @pytest.fixture
 def folder(soak: Sessions) -> Iterator[Path]:
-    write_bot(soak.folder)
+    write_bot(soak.folder, audit=False)
     yield soak.folder
     assert living(soak.folder) == []
 
@@ -106,6 +107,8 @@ def kill(kind: str, lane: LaneDirectory, session: Running) -> None:
 def test_a_kill_at_any_moment_loses_nothing_and_leaves_nothing(
     soak: Sessions, folder: Path, kind: str, seed: int
 ) -> None:
+    if seed % 2:
+        write_bot(folder)
     args = [f"--soak-iterations={ITERATIONS}", *ARGS, "-v"]
     latest = folder / "artifacts" / "soak" / "latest"
     lanes = [LaneDirectory(latest)]
@@ -119,6 +122,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_leaves_nothing(
         tokens = [item.token for item in lanes]
         assert lane.token
         acknowledged = lane.journal()
+        pids = {session.process.pid, *(pid for item in lanes for pid in item.pids())}
         kill(kind, lane, session)
         if kind in ("pytest", "both"):
             session.end()
@@ -150,5 +154,23 @@ def test_a_kill_at_any_moment_loses_nothing_and_leaves_nothing(
     for item in lanes:
         assert set(item.observed()) == set(range(1, ITERATIONS + 1)), resumed.out
         seq_never_repeats(item)
+        journal_is_of_any_run(item, *pids)
     assert lane.journal().startswith(killed), resumed.out
     assert resumed.code == 0, (out, resumed.out)
+    if seed % 2 == 0 and kind in ("pytest", "both", "worker", "term"):
+        assert lane.journal() == whole(soak, args, lane), resumed.out
+
+
+WHOLE: dict[str, bytes] = {}
+"""Lane to its journal in a run that was not stopped."""
+
+
+def whole(soak: Sessions, args: list[str], lane: LaneDirectory) -> bytes:
+    """The journal of the same run, not stopped and without workers."""
+    name = lane.path.name
+    if name not in WHOLE:
+        plain = [arg for arg in args if arg not in ("-n", "2")]
+        assert soak(*plain, "--soak-dir=whole", subprocess=True).code == 0
+        of_a_lane = "." if name == "latest" else name
+        WHOLE[name] = LaneDirectory(soak.folder / "whole" / "latest" / of_a_lane).journal()
+    return WHOLE[name]

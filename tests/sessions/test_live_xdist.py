@@ -14,6 +14,7 @@ from tests.sessions.live_bots import (
     ARGS,
     LaneDirectory,
     ends_by_itself,
+    journal_is_of_any_run,
     living,
     seq_never_repeats,
     until,
@@ -66,6 +67,7 @@ def test_each_lane_has_its_own_supervisor_directory_and_port(
     for lane in lanes:
         assert is_whole(lane), out
         seq_never_repeats(lane)
+        journal_is_of_any_run(lane)
 
 
 def test_two_lanes_run_one_after_another_without_workers(
@@ -77,6 +79,7 @@ def test_two_lanes_run_one_after_another_without_workers(
     for lane in lanes:
         assert is_whole(lane), result.out
         seq_never_repeats(lane)
+        journal_is_of_any_run(lane)
 
 
 @pytest.mark.parametrize("workers", [(), XDIST])
@@ -138,6 +141,7 @@ def test_what_a_killed_session_left_is_ended_first(
     assert result.code == 0, result.out
     lane = LaneDirectory(result.latest)
     assert is_whole(lane)
+    journal_is_of_any_run(lane, helper.pid)
     assert f"an earlier session left were ended: {helper.pid} |" in result.text("run.log")
 
 
@@ -158,3 +162,4 @@ def test_a_killed_session_of_two_workers_ends_both_lanes(
     for lane in lanes:
         assert is_whole(lane), result.out
         seq_never_repeats(lane)
+        journal_is_of_any_run(lane)
