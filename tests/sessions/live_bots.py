@@ -47,6 +47,8 @@ def write():
     with open(REPORT + ".new", "w", encoding="utf-8") as file:
         json.dump(report, file)
     os.replace(REPORT + ".new", REPORT)
+    with open(os.path.join(FOLDER, "reports"), "a", encoding="utf-8") as file:
+        file.write(json.dumps([soak["iteration"], report["to_unix"] - since]) + "\\n")
     if AUDIT:
         with open(AUDIT, "a", encoding="utf-8") as file:
             file.write(json.dumps({"event": "PLACE", "id": seq, "at": time.time()}) + "\\n")
@@ -68,7 +70,7 @@ while True:
 PROFILE = """
 target:
   parameters: {{file: "{runtime}"}}
-  report: {{file: "{report}"{audit}}}
+  report: {{file: "{report}", take: {take}{audit}}}
   timing: {{settle_s: 0.02, deadline_s: 1}}
   processes:
     bot:
@@ -120,6 +122,7 @@ def write_bot(
     report: str = "{dir}/report.json",
     helper: bool = False,
     audit: bool = True,
+    take: str = "last",
 ) -> None:
     """The bot and its profile, ``./small.yaml``. Its ``helper`` outlives whatever ends gently.
 
@@ -130,6 +133,7 @@ def write_bot(
     text = PROFILE.format(
         runtime=runtime,
         report=report,
+        take=take,
         audit=', audit: "{dir}/audit.jsonl"' if audit else "",
         command=json.dumps(command),
         grace_s=GRACE_S,
@@ -229,9 +233,17 @@ class LaneDirectory:
 
     def deliveries(self) -> Iterator[Delivered]:
         """What the bot saw, in its order."""
-        path = self.path / "target" / "deliveries"
+        yield from (Delivered(*json.loads(line)) for line in self._noted("deliveries"))
+
+    def reports(self) -> Iterator[Reported]:
+        """What the bot wrote, in its order."""
+        yield from (Reported(*json.loads(line)) for line in self._noted("reports"))
+
+    def _noted(self, name: str) -> list[str]:
+        """The whole lines of a file that the bot keeps for tests."""
+        path = self.path / "target" / name
         text = path.read_text() if path.exists() else ""
-        yield from (Delivered(*json.loads(line)) for line in text.splitlines())
+        return text[: text.rfind("\n") + 1].splitlines()
 
 
 @dataclass(frozen=True)
@@ -242,6 +254,15 @@ class Delivered:
     iteration: int
     digest: str
     pid: int
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A report as the bot wrote it."""
+
+    iteration: int
+    length_s: float
+    """By the clock of the bot, which may have been set meanwhile."""
 
 
 def seq_never_repeats(lane: LaneDirectory) -> None:

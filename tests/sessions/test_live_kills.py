@@ -1,6 +1,6 @@
 """A live run that is killed at any moment loses nothing, leaves nothing, and can be resumed.
 
-The moments are random, from fixed seeds: ``-k pytest-103`` repeats one.
+The moments are random, from fixed seeds: ``-k pytest-102`` repeats one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ALL = [
     for number in range(count)
 ]
 """What is killed, and the seed of the moment."""
-ALWAYS = {("pytest", 103), ("bot", 301), ("supervisor", 401), ("worker", 501)}
+ALWAYS = {("pytest", 102), ("bot", 301), ("supervisor", 401), ("worker", 501)}
 """These are no part of the exhaustive table alone."""
 
 
@@ -149,6 +149,8 @@ def test_a_kill_at_any_moment_loses_nothing_and_leaves_nothing(
         case "worker":
             other = lanes[(seed + 1) % 2]
             assert set(other.observed()) == set(range(1, ITERATIONS + 1)), out
+    if seed % 3 == 0:  # the numbers go on, although the newest delivery is gone
+        (lane.path / "target" / "runtime.json").unlink(missing_ok=True)
     resumed = soak(*args, "--soak-resume", subprocess=True)
     assert living(folder) == []
     for item in lanes:
