@@ -40,8 +40,16 @@ HALTS: Final[Mapping[str, str]] = {
     "seq_went_back": "the report's seq went back without another boot_id",
     "dead": "the process ended by itself, and its restarts are used up",
     "too_many_lost": "too many iterations had no data",
+    "closed": "the processes were being ended",
+    "log_failed": "the log of the process could not be written",
+    "not_ended": "a process could not be ended",
+    "not_started": "the program is missing, or may not be run",
+    "record_unreadable": "the record of the lane's earlier processes is damaged",
+    "supervisor_lost": "all processes were ended, because their supervisor was killed",
+    "unsupported": "this operating system cannot run processes of a target",
+    "variable_missing": "a variable of the process is not set in the environment",
 }
-"""Faults that halt the lane, and what each means."""
+"""Faults that halt the lane, and what each means: every kind of ProcessError is one."""
 
 
 @dataclass(frozen=True, slots=True)

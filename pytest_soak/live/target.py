@@ -48,6 +48,9 @@ class LiveTarget:
         self._is_stopped = threading.Event()
         self._opened = False
         self._notes: list[str] = []
+        """Lines for people on the iteration that runs."""
+        self._about_start: list[str] = []
+        """Those that the first iteration takes along."""
         self.stop_s = plan.stop_s
 
     # -- start and end -------------------------------------------------------------------------
@@ -68,7 +71,7 @@ class LiveTarget:
             edits = self.edits()  # of the time between two sessions
             self._deliver(0, runtime)
             self._edits |= edits
-        self._watched.start()
+        self._about_start = self._watched.start()
         if plan.writer.needs_process:
             self._open(plan.writer)
 
@@ -98,7 +101,7 @@ class LiveTarget:
         """Deliver, let it settle, measure, and read the report. Raises LiveHalt."""
         if why := too_many(self._lost, iteration - 1, self._limits):
             raise LiveHalt("too_many_lost", why)
-        self._notes = []
+        self._notes, self._about_start = self._about_start, []
         self._wait_until_due()
         self._notes += self._watched.revive()
         now = self._clock.now()
@@ -179,7 +182,7 @@ class LiveTarget:
 
     def _sleep(self, seconds: float) -> None:
         if self._is_stopped.is_set():
-            raise LiveHalt("not_ready", "the lane was stopped")
+            raise LiveHalt("closed", HALTS["closed"])
         self._clock.sleep(max(0.001, min(seconds, _LONGEST_WAIT_S)))
 
     # -- parameters down -----------------------------------------------------------------------

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,15 +23,16 @@ class Watched:
         self._sizes: dict[str, tuple[tuple[int, int], ...]] = {}
         self._dead: list[str] = []
 
-    def start(self) -> None:
-        """End what an earlier session left, then start all. Raises LiveHalt."""
+    def start(self) -> list[str]:
+        """End what an earlier session left, then start all; lines on both. Raises LiveHalt."""
         plan = self._plan
         if not plan.processes:
-            return
-        self._processes = Processes(
+            return []
+        self._processes = processes = Processes(
             plan.processes, folder=plan.folder, cwd=plan.root, environment=plan.environment
         )
-        self._asking(self._processes.start)
+        self._asking(processes.start)
+        return [*processes.notices, *ended_lines(processes.leftover)]
 
     def close(self) -> None:
         """Nothing is left of the processes. Raises ProcessError for what could not be ended."""
@@ -73,10 +73,13 @@ class Watched:
         return [f"{name} ended and was started again{also}; {left} restarts left", *last]
 
     def signal(self, notify: Notify) -> None:
-        """Tell a process of the delivery. One that just died is noticed by :meth:`died`."""
-        if self._processes is not None:
-            with suppress(ProcessError):
-                self._processes.signal(notify.process, notify.signal)
+        """Tell a process of the delivery. One that just died is noticed by :meth:`died`.
+
+        Raises LiveHalt if the supervisor was lost.
+        """
+        processes = self._processes
+        if processes is not None:
+            self._asking(lambda: _signal(processes, notify))
 
     def mark(self) -> None:
         """From now on it counts whether a process logs (:meth:`silent`)."""
@@ -123,10 +126,23 @@ class Watched:
         try:
             return ask()
         except ProcessError as error:
-            name = error.kind if error.kind in HALTS else "not_ready"
             process = "" if error.process is None else f" ({error.process})"
             notes = [str(error), *(f"log {error.process} | {line}" for line in error.log)]
-            raise LiveHalt(name + process, HALTS[name], notes) from None
+            raise LiveHalt(error.kind + process, HALTS[error.kind], notes) from None
+
+
+def ended_lines(leftover: Sequence[int]) -> list[str]:
+    """A line for what an earlier session left and this one ended; none if it left nothing."""
+    numbers = ", ".join(map(str, leftover))
+    return [f"processes that an earlier session left were ended: {numbers}"] if leftover else []
+
+
+def _signal(processes: Processes, notify: Notify) -> None:
+    try:
+        processes.signal(notify.process, notify.signal)
+    except ProcessError as error:
+        if error.kind not in ("dead", "not_ready"):
+            raise
 
 
 def _size(path: Path) -> tuple[int, int]:

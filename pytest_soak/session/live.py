@@ -1,4 +1,5 @@
-"""Live targets before iteration 1: their sections are checked, shared destinations refused."""
+"""Live targets before iteration 1: sections are checked, shared destinations refused, and what a
+killed session left is ended."""
 
 from __future__ import annotations
 
@@ -12,10 +13,15 @@ from pytest_soak.json_types import WrongValueError
 from pytest_soak.live.declared import located, with_command
 from pytest_soak.live.locks import DestinationInUse, Locks
 from pytest_soak.live.plan import LivePlan, plan_live
+from pytest_soak.live.watched import ended_lines
+from pytest_soak.processes.errors import ProcessError
+from pytest_soak.processes.leftover import end_leftover
+from pytest_soak.processes.record import FILE as PROCESSES_FILE
 from pytest_soak.profile.model import Profile
 from pytest_soak.session.lanes import PreparedLane
 from pytest_soak.session.plan import LanePlan
 from pytest_soak.settings import LIVE, Settings
+from pytest_soak.store import names
 
 
 def with_sections(prepared: Sequence[PreparedLane], settings: Settings) -> tuple[PreparedLane, ...]:
@@ -71,6 +77,31 @@ def check_lanes(
     except DestinationInUse as error:
         raise pytest.UsageError(f"soak: {error}") from None
     return _header(planned)
+
+
+def end_earlier(
+    prepared: Sequence[PreparedLane], plans: Sequence[LanePlan], settings: Settings, run_id: str
+) -> list[str]:
+    """End what still lives of the run that a new one replaces: it would use the same files.
+
+    Returns lines for the log. Raises pytest.UsageError for what cannot be ended.
+    """
+    latest = settings.directory.absolute() / names.LATEST
+    record = f"{names.TARGET}/{PROCESSES_FILE}"
+    folders = [path.parent for path in (*latest.glob(record), *latest.glob(f"*/{record}"))]
+    if not folders:
+        return []
+    by_id = {item.lane.id: item.resolved.profile for item in prepared}
+    graces = [
+        process.grace_s
+        for plan in plans
+        for process in live_plan(plan, by_id[plan.lane.id], settings, run_id).processes
+    ]
+    try:
+        ended = [end_leftover(folder, grace_s=max(graces, default=0.0)) for folder in folders]
+    except ProcessError as error:
+        raise pytest.UsageError(f"soak: {error}") from None
+    return ended_lines(sorted(pid for pids in ended for pid in pids))
 
 
 def _refuse_shared(planned: Sequence[LivePlan]) -> None:

@@ -250,8 +250,11 @@ def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[So
         **({_LEFT_OUT: left_out} if left_out else {}),
     }
     lanes = [item.lane for item in plan.lanes]
+    ended = _end_earlier(plan, prepared)
     run = RunDirectory.create(settings.directory, plan.run_id, lanes, about)
     log = LineFile(run.path / names.LOG)
+    for line in ended:
+        log.write(f"| target | {line} |")
     for item in prepared:
         if item.lane.id not in selected:
             continue
@@ -275,6 +278,15 @@ def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[So
         journal.close()
         log.write(f"| profile_apply | OK | PROFILE={profile.name} |")
     log.close()
+
+
+def _end_earlier(plan: Plan, prepared: tuple[PreparedLane, ...]) -> list[str]:
+    """End what a killed session of the directory left; lines for the log."""
+    if plan.settings.target != LIVE:
+        return []
+    from pytest_soak.session import live
+
+    return live.end_earlier(prepared, plan.lanes, plan.settings, plan.run_id)
 
 
 def _applied_profile(item: PreparedLane, runtime: Mapping[str, Any]) -> dict[str, Any]:

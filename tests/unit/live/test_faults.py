@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_soak.live.faults import HALTS, LOSES, Fault, Limits, LiveHalt, too_many
+from pytest_soak.processes.errors import Kind
 
 LIMITS = Limits(in_a_row=3, ratio=0.05, planned=100)
 
@@ -56,3 +59,7 @@ def test_what_differs_from_run_to_run_is_a_note() -> None:
 def test_every_fault_has_a_sentence() -> None:
     for table in (LOSES, HALTS):
         assert all(text and not text.endswith(".") for text in table.values())
+
+
+def test_whatever_happens_to_a_process_halts_under_its_own_name() -> None:
+    assert set(get_args(Kind)) <= set(HALTS)
