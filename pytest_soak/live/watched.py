@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -126,7 +126,19 @@ class Watched:
             name = error.kind if error.kind in HALTS else "not_ready"
             process = "" if error.process is None else f" ({error.process})"
             notes = [str(error), *(f"log {error.process} | {line}" for line in error.log)]
-            raise LiveHalt(name + process, HALTS[name], notes) from None
+            raise LiveHalt(name + process, _TEXTS.get(error.kind, HALTS[name]), notes) from None
+
+
+_TEXTS: Mapping[str, str] = {
+    "log_failed": "the log of the process cannot be written",
+    "not_ended": "a process cannot be ended",
+    "not_started": "the process cannot be started",
+    "record_unreadable": "the record of earlier processes cannot be read",
+    "supervisor_lost": "the supervisor of the processes was ended",
+    "unsupported": "this operating system lacks what is needed",
+    "variable_missing": "a variable of the process is not set",
+}
+"""What ``not_ready`` means where the process did not merely take too long."""
 
 
 def _size(path: Path) -> tuple[int, int]:
