@@ -29,7 +29,7 @@ LOSES: Final[Mapping[str, str]] = {
 
 HALTS: Final[Mapping[str, str]] = {
     "never_written": "there never was a report",
-    "not_ready": "the process was not ready in time",
+    "not_ready": "the process did not become ready",
     "port_taken": "another program listens where the process should",
     "not_delivered": "the parameters could not be delivered",
     "command_failed": "the command of parameters or report failed",
