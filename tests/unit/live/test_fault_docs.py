@@ -91,7 +91,7 @@ def test_every_fault_is_in_the_table_with_its_meaning(name: str, meaning: str) -
 
 
 def test_the_tables_have_no_other_fault() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", part("## Faults"), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` *\|", part("## Faults"), re.MULTILINE)
     assert sorted(rows) == sorted([*LOSES, *HALTS])
 
 
