@@ -31,11 +31,11 @@ STRUCTS = (
     processes.LogFields,
 )
 HEADINGS = {
-    live.ParametersFields: "### parameters",
-    live.NotifyFields: "### parameters",
-    live.ReportFields: "### report",
-    live.TimingFields: "### timing",
-    live.FaultsFields: "### faults",
+    live.ParametersFields: "### target.parameters",
+    live.NotifyFields: "### target.parameters",
+    live.ReportFields: "### target.report",
+    live.TimingFields: "### target.timing",
+    live.FaultsFields: "### target.faults",
     live.TargetSection: "## The section target",
 }
 
@@ -62,7 +62,7 @@ def row(text: str, name: str) -> list[list[str]]:
 def test_every_field_is_in_the_table_of_its_section(
     struct: type, name: str, default: object
 ) -> None:
-    rows = row(part(HEADINGS.get(struct, "### processes")), name)
+    rows = row(part(HEADINGS.get(struct, "### target.processes")), name)
     assert rows, f"{struct.__name__}.{name} is not in the page"
     if isinstance(default, float | int) and not isinstance(default, bool):
         assert f"{default:g}" in [cells[0] for cells in rows]
@@ -72,7 +72,7 @@ def test_every_field_is_in_the_table_of_its_section(
 
 def test_the_waits_before_restarts() -> None:
     waits = ", ".join(f"{wait:g}" for wait in processes.RestartFields().backoff_s)
-    assert row(part("### processes"), "backoff_s")[0][0] == f"`[{waits}]`"
+    assert row(part("### target.processes"), "backoff_s")[0][0] == f"`[{waits}]`"
 
 
 @pytest.mark.parametrize("placeholder", NAMES)
