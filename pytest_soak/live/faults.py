@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LOSES: Final[Mapping[str, str]] = {
-    "stale": "no report came that is newer than the measured span",
+    "stale": "no new report came after the time to settle, up to the deadline",
     "half_written": "the report was not written to its end",
     "wrong_iteration": "every report was of other parameters than those delivered",
     "not_json": "the report is no JSON",

@@ -16,10 +16,10 @@ QUICK = (f"--soak-iterations={ITERATIONS}", "--soak-interval=0.5")
 
 
 def blocks(page: str, heading: str, language: str) -> list[str]:
-    """The code below a heading, up to the next one of its level or above."""
+    """The code below a heading of level 2 or 3, up to the next one of its level or above."""
     level = heading.partition(" ")[0]
     rest = (DOCS / page).read_text("utf-8").partition(f"\n{heading}\n")[2]
-    section = re.split(rf"\n#{{1,{len(level)}}} ", rest)[0]
+    section = re.split(rf"\n#{{2,{len(level)}}} ", rest)[0]
     return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 
