@@ -92,10 +92,14 @@ def _check_parameters(fields: ParametersFields) -> None:
         kind = only_one(fields, DESTINATIONS)
     except WrongValueError as error:
         raise _below(path, error) from None
-    if (kind == "yaml") != bool(fields.keys):
+    if kind == "yaml" and not fields.keys:
         raise WrongValueError(
-            (*path, "keys"), "belongs to 'yaml': for each parameter the path of its value"
+            (*path, "yaml"), "needs 'keys': for each parameter the path of its value"
         )
+    if kind != "yaml" and fields.keys:
+        raise WrongValueError((*path, "keys"), "belongs to 'yaml'")
+    if kind != "http" and fields.method != "PUT":
+        raise WrongValueError((*path, "method"), "belongs to 'http'")
     if kind != "http" and (fields.headers or fields.allow_hosts):
         name = "headers" if fields.headers else "allow_hosts"
         raise WrongValueError((*path, name), "belongs to 'http'")

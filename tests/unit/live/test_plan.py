@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ def planned(folder: Path, section: dict[str, Any]) -> LivePlan:
             "parameters",
             "here is file and command; null removes an inherited one",
         ),
+        ({"parameters": {"yaml": "c.yaml"}}, "parameters.yaml", "needs 'keys'"),
+        ({"parameters": {"file": "p", "keys": {"a": "b"}}}, "parameters.keys", "to 'yaml'"),
+        ({"parameters": {"file": "p", "method": "POST"}}, "parameters.method", "to 'http'"),
         (
             {"parameters": {"command": ["true"], "on_end": "restore"}},
             "parameters.on_end",
@@ -74,4 +78,17 @@ def test_a_program_that_is_not_there_is_no_process_that_was_too_slow(tmp_path: P
     watched = Watched(planned(tmp_path, section))
     with pytest.raises(LiveHalt, match=r"^not_ready \(bot\): the process cannot be started"):
         watched.start()
+    watched.close()
+
+
+def test_a_process_without_restarts_says_so(tmp_path: Path) -> None:
+    section = {
+        **FILE,
+        "processes": {"bot": {"command": [sys.executable], "restart": {"budget": 0}}},
+    }
+    watched = Watched(planned(tmp_path, section))
+    watched.start()
+    with pytest.raises(LiveHalt) as caught:
+        watched.restart("bot")
+    assert "restart.budget is 0" in "".join(caught.value.__notes__)
     watched.close()
