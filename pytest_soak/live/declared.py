@@ -83,7 +83,7 @@ def with_command(section: Mapping[str, Any] | None, command: Sequence[str]) -> d
     if len(processes) > 1:
         raise WrongValueError(
             ("processes",),
-            f"--soak-command is for one process, and the profile has {len(processes)}: "
+            f"it is the command of one process, and the profile has {len(processes)}: "
             f"{', '.join(map(str, processes))}",
         )
     ((name, fields),) = processes.items()
@@ -95,8 +95,9 @@ def only_one(fields: ParametersFields | ReportFields, names: Sequence[str]) -> s
     """Which of ``names`` is given. Raises WrongValueError unless it is exactly one."""
     given = [name for name in names if getattr(fields, name) is not UNSET]
     if len(given) != 1:
+        null = "; null removes an inherited one" if given else ""
         raise WrongValueError(
-            (), f"needs one of {', '.join(names)}; here is {' and '.join(given) or 'none'}"
+            (), f"needs one of {', '.join(names)}; here is {' and '.join(given) or 'none'}{null}"
         )
     return given[0]
 
@@ -111,15 +112,23 @@ def _check_parameters(fields: ParametersFields) -> None:
         kind = only_one(fields, DESTINATIONS)
     except WrongValueError as error:
         raise _below(path, error) from None
-    if (kind == "yaml") != bool(fields.keys):
+    if kind == "yaml" and not fields.keys:
         raise WrongValueError(
-            (*path, "keys"), "belongs to 'yaml': for each parameter the path of its value"
+            (*path, "yaml"), "needs 'keys': for each parameter the path of its value"
         )
+    if kind != "yaml" and fields.keys:
+        raise WrongValueError((*path, "keys"), "belongs to 'yaml'")
+    if kind != "http" and fields.method != "PUT":
+        raise WrongValueError((*path, "method"), "belongs to 'http'")
     if kind != "http" and (fields.headers or fields.allow_hosts):
         name = "headers" if fields.headers else "allow_hosts"
         raise WrongValueError((*path, name), "belongs to 'http'")
     if kind != "writer" and fields.options:
         raise WrongValueError((*path, "options"), "belongs to 'writer'")
+    if kind == "command" and fields.on_end == "restore":
+        raise WrongValueError(
+            (*path, "on_end"), "a command has no original to put back; leave this field out"
+        )
 
 
 def _check_report(fields: ReportFields, path: tuple[str, ...]) -> None:

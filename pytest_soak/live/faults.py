@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LOSES: Final[Mapping[str, str]] = {
-    "stale": "no report came that is newer than the measured span",
+    "stale": "no new report came after the time to settle, up to the deadline",
     "half_written": "the report was not written to its end",
     "wrong_iteration": "every report was of other parameters than those delivered",
     "not_json": "the report is no JSON",
@@ -29,11 +29,7 @@ LOSES: Final[Mapping[str, str]] = {
 
 HALTS: Final[Mapping[str, str]] = {
     "never_written": "there never was a report",
-    "not_ready": "the process was not ready in time",
-    "not_started": "the program cannot be started",
-    "not_ended": "a process could not be ended",
-    "supervisor_lost": "the supervisor of the processes was killed, and all of them ended",
-    "log_failed": "the log of the process cannot be written",
+    "not_ready": "the process did not become ready",
     "port_taken": "another program listens where the process should",
     "not_delivered": "the parameters could not be delivered",
     "command_failed": "the command of parameters or report failed",

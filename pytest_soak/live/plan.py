@@ -188,7 +188,8 @@ def _variables(
     lane: Lane, fields: TargetSection, expand: Any, root: Path, run_id: str
 ) -> dict[str, str]:
     """The placeholders as variables, for bots that read their environment."""
-    parameters, report = fields.parameters, fields.reports[0]
+    parameters = fields.parameters
+    is_list = isinstance(fields.report, tuple)
 
     def path(text: Any, *where: str) -> str:
         try:
@@ -196,7 +197,13 @@ def _variables(
         except ValueError as error:
             raise below(where, error) from None
 
-    audits = [source.audit for source in fields.reports if source.audit is not UNSET]
+    def of_report(field: str) -> str:
+        """The file of the first source that has one."""
+        for place, source in enumerate(fields.reports):
+            if (text := getattr(source, field)) is not UNSET:
+                return path(text, "report", *([str(place)] if is_list else []), field)
+        return ""
+
     destination = "file" if parameters.yaml is UNSET else "yaml"
     return {
         "SOAK_DIR": str(lane.dir),
@@ -204,8 +211,8 @@ def _variables(
         "SOAK_SYMBOL": lane.symbol,
         "SOAK_SEED": str(lane.seed),
         "SOAK_RUNTIME": path(getattr(parameters, destination), "parameters", destination),
-        "SOAK_REPORT": path(report.file, "report", "file"),
-        "SOAK_AUDIT": path(audits[0], "report", "audit") if audits else "",
+        "SOAK_REPORT": of_report("file"),
+        "SOAK_AUDIT": of_report("audit"),
         "SOAK_INTERVAL_S": f"{lane.interval_s:.12g}",
         "SOAK_RUN_ID": run_id,
     }

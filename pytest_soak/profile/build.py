@@ -158,7 +158,11 @@ def _kpi(name: str, fields: KpiFields) -> Kpi:
 def _check_aggregate(at: tuple[str, ...], fields: KpiFields) -> None:
     if fields.aggregate and not fields.read:
         raise Invalid((*at, "aggregate"), "is for a KPI that is read from the report")
-    if (fields.aggregate == "weighted_mean") != (fields.weight is not UNSET):
+    if fields.aggregate == "weighted_mean" and fields.weight is UNSET:
+        raise Invalid(
+            (*at, "aggregate"), "weighted_mean needs 'weight', a path such as 'fills.count'"
+        )
+    if fields.aggregate != "weighted_mean" and fields.weight is not UNSET:
         raise Invalid(
             (*at, "weight"), "the path of the weight belongs to 'aggregate: weighted_mean'"
         )

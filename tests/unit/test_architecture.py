@@ -54,7 +54,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("loop", "profile", "json_types", "canonical", "messages", "protocol"),
     ),
     "processes": (
-        "processes of a live target below a supervisor, and their logs; not reachable by users yet",
+        "processes of a live target below a supervisor, and their logs",
         ("json_types", "messages", "canonical"),
     ),
     "live": (
