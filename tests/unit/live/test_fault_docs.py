@@ -30,7 +30,7 @@ STRUCTS = (
     processes.RestartFields,
     processes.LogFields,
 )
-HEADINGS = {
+HEADINGS: dict[type, str] = {
     live.ParametersFields: "### target.parameters",
     live.NotifyFields: "### target.parameters",
     live.ReportFields: "### target.report",
