@@ -72,8 +72,8 @@ class LiveTarget:
             self._deliver(0, runtime)
             self._edits |= edits
         self._about_start = self._watched.start()
-        if plan.writer.needs_process:
-            self._open(plan.writer)
+        if plan.writer.needs_process and plan.section.parameters.on_end == "restore":
+            self._open(plan.writer)  # it reads the original from the bot
 
     def stop(self) -> None:
         """End the processes, put the original back if the section says so, and unlock."""
@@ -129,6 +129,9 @@ class LiveTarget:
         if fault is None:
             return report_of(self._plan, collected, self._answer, audit, self._notes)
         self._lost[iteration] = fault.label
+        if len(self._lost) == self._plan.lane.iterations:
+            notes = self._described(fault, expected, collected)
+            raise LiveHalt("too_many_lost", f"no iteration had data, {fault.label}", notes)
         return lost_report(fault, [*self._notes, *self._described(fault, expected, collected)])
 
     def _wait_until_due(self) -> None:

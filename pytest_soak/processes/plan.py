@@ -150,7 +150,10 @@ def dependents(plans: Sequence[ProcessPlan], name: str) -> tuple[str, ...]:
 
 def _planned(name: str, fields: ProcessFields, expand: Expand) -> ProcessPlan:
     def expanded(text: str, *path: str) -> str:
-        result = expand(text)
+        try:
+            result = expand(text)
+        except ValueError as error:
+            raise WrongValueError((name, *path), str(error)) from None
         if "\0" in result:
             raise WrongValueError((name, *path), "has a NUL character")
         return result

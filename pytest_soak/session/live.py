@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_soak.json_types import WrongValueError
+from pytest_soak.live.channels import ChannelFault
 from pytest_soak.live.declared import located, with_command
 from pytest_soak.live.locks import DestinationInUse, Locks
 from pytest_soak.live.plan import LivePlan, plan_live
@@ -71,6 +72,7 @@ def check_lanes(
             raise pytest.UsageError(f"soak: {located(item.resolved, error)}") from None
         except OSError as error:
             raise pytest.UsageError(f"soak: lane {item.lane.id}: {error}") from error
+        _check_destination(planned[-1])
     _refuse_shared(planned)
     try:
         Locks((place for plan in planned for place in plan.places), run_id).release()
@@ -102,6 +104,16 @@ def end_earlier(
     except ProcessError as error:
         raise pytest.UsageError(f"soak: {error}") from None
     return ended_lines(sorted(pid for pids in ended for pid in pids))
+
+
+def _check_destination(plan: LivePlan) -> None:
+    """Refuse a file that cannot take the parameters, such as a YAML file without their keys."""
+    if plan.writer.needs_process:
+        return
+    try:
+        plan.writer.present()
+    except ChannelFault as fault:
+        raise pytest.UsageError(f"soak: lane {plan.lane.id}: {fault}") from None
 
 
 def _refuse_shared(planned: Sequence[LivePlan]) -> None:

@@ -182,6 +182,16 @@ def test_the_lane_halts_after_three_lost_iterations_in_a_row(bench: Bench) -> No
         bench.run(4)
 
 
+def test_a_run_whose_iterations_are_all_lost_halts_with_the_last(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, iterations=2)
+    bench.start()
+    bench.answers(applied_seq=0)
+    assert bench.run(1)["fault"] == "wrong_iteration"
+    with pytest.raises(LiveHalt, match="no iteration had data, wrong_iteration"):
+        bench.run(2)
+    bench.target.stop()
+
+
 def test_iterations_start_one_interval_apart(bench: Bench) -> None:
     bench.start()
     bench.answers()
