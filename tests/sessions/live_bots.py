@@ -165,7 +165,7 @@ def living(folder: Path, *tokens: str) -> list[str]:
             continue
         given = environment.get("SOAK_TOKEN", "").split(":")
         is_of_lane = environment.get("SOAK_DIR", "").startswith(f"{folder}/")
-        if not is_dead and (is_of_lane or not set(tokens).isdisjoint(given)):
+        if not is_dead and (is_of_lane or {*filter(None, tokens)}.intersection(given)):
             left.append(f"{process.pid} {process.name()}")
     return left
 

@@ -102,12 +102,12 @@ def test_two_lanes_with_one_file_are_refused(
 
 def test_a_destination_that_another_session_uses_is_refused(soak: Sessions, folder: Path) -> None:
     write_bot(folder, runtime="shared.json")
-    args = (LONG, *ARGS)
-    with running(soak, *args) as session:
+    other = (LENGTH, *ARGS, "--soak-dir=other")
+    with running(soak, LONG, *ARGS) as session:
         lane = LaneDirectory(session.latest)
         lane.bot()
         before = living(folder)
-        result = soak(*args, "--soak-dir=other", subprocess=True)
+        result = soak(*other, subprocess=True)
         assert result.code == 4, result.out
         assert f"{folder / 'shared.json'} is in use by another lane or session" in result.err
         assert f"process {session.process.pid}" in result.err
@@ -115,7 +115,7 @@ def test_a_destination_that_another_session_uses_is_refused(soak: Sessions, fold
         session.process.terminate()
         session.end()
     assert not lane.entries("halt")
-    after = soak(LENGTH, *ARGS, "--soak-dir=other", subprocess=True)
+    after = soak(*other, subprocess=True)
     assert after.code == 0, after.out
 
 
