@@ -342,6 +342,7 @@ def _profile_show(arguments: argparse.Namespace) -> int:
 
 def _profile_check(arguments: argparse.Namespace) -> int:
     from pytest_soak.canonical import escaped
+    from pytest_soak.live.declared import check_target
     from pytest_soak.profile.errors import ProfileError
     from pytest_soak.profile.resolve import is_path, resolve
     from pytest_soak.store.sources import read_source
@@ -350,7 +351,9 @@ def _profile_check(arguments: argparse.Namespace) -> int:
     if is_path(name) and not Path(name).is_file():
         raise CommandError(f"{name}: there is no such file")
     try:
-        profile = resolve(name, read_source).profile
+        resolved = resolve(name, read_source)
+        check_target(resolved)
+        profile = resolved.profile
     except ProfileError as error:
         _show(escaped(f"FAIL {error}"))
         return 1

@@ -28,7 +28,12 @@ def add_options(parser: pytest.Parser) -> None:
     option(
         "--soak-target",
         metavar="NAME|module:factory",
-        help="mock, replay, or a factory(lane) of your own",
+        help="mock, replay, live, or a factory(lane) of your own",
+    )
+    option(
+        "--soak-command",
+        metavar="COMMAND",
+        help="start this bot and soak it (live target); split as a shell does, run without one",
     )
     option(
         "--soak-mock",
@@ -70,6 +75,7 @@ def add_options(parser: pytest.Parser) -> None:
     ini("soak_symbol", "default of --soak-symbol")
     ini("soak_seed", "default of --soak-seed")
     ini("soak_target", "default of --soak-target")
+    ini("soak_command", "default of --soak-command")
     ini("soak_interval", "default of --soak-interval")
     ini("soak_data", "default of --soak-data")
     ini("soak_scenario", "default of --soak-scenario")

@@ -11,13 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Runtime = Mapping[str, Mapping[str, Any]]
 """Nested live parameters, ``{"risk": {...}, "engine": {...}, "tuner": {...}}``."""
 
 Report = Mapping[str, Any]
-"""An EDGE_REPORT as a target returns it; the key ``audit`` may hold a list of audit events."""
+"""An EDGE_REPORT as a target returns it.
+
+Three keys are no figures. ``audit`` may hold audit events. ``fault``, a short text such as
+``stale``, says that the target has no data of this iteration: it is NODATA, and the lane goes on.
+``details`` are lines for ``run.log`` and for the report of the item, which the journal leaves out.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,9 @@ class Lane:
     """Path of recorded market data (``--soak-data``), for targets that replay it."""
     sweep: tuple[Swept, ...] = ()
     """In a sweep, the point of the lane: one entry per swept parameter."""
+    dir: Path | None = None
+    """A directory for the files of the target, absolute and in that of the lane; None in a lane
+    without files. A target makes it if it needs one; it stays with the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,12 @@ class Target(Protocol):
         the state after an iteration, stored with it; a resumed lane restores the newest one;
     ``fast_forward(history: Sequence[Runtime])``
         in place of a snapshot: the runtimes of the finished iterations, oldest first;
+    ``edits() -> Mapping[str, float]``
+        parameters that an operator changed at the target itself, with their new values, since they
+        were handed over; called before each ``run`` and before each decision. They are pinned, as
+        edits of the runtime file are;
+    ``stop_s``
+        no method but a number: so many seconds ``stop()`` may take; 10 without;
     ``scenarios(schedule: Sequence[Scenario])``
         called before all others, and only in a lane with scheduled scenarios: the target runs
         them, and lists each that fired in its report,

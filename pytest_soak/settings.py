@@ -30,6 +30,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{2,63}")
 _MOST_ITERATIONS = 1_000_000
 _DAY = 86_400
+LIVE = "live"
+"""The target whose processes the profile declares."""
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
@@ -44,7 +46,8 @@ class Settings:
     symbols: tuple[str, ...]
     seeds: tuple[int, ...]
     target: str | None
-    """``mock``, ``replay`` or ``module:factory``; None: the hook ``pytest_soak_target``."""
+    """``mock``, ``replay``, ``live``, another registered name or ``module:factory``; None: the hook
+    ``pytest_soak_target``."""
     target_folder: Path
     """Where the module of ``module:factory`` may lie, beside those that Python finds anyway."""
     mock: bool
@@ -67,6 +70,10 @@ class Settings:
     """The parts of ``--soak-sweep`` as texts, one per parameter."""
     mask: tuple[str, ...] | None = ()
     """Names of secrets beside the known ones; None: nothing is masked."""
+    command: tuple[str, ...] = ()
+    """``--soak-command`` as arguments: the one process of a live target."""
+    root: Path = Path()
+    """What a relative path of a live target is relative to: where pytest was called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,13 @@ def resolve_settings(
     if iterations is None:
         return None
     mock, target, target_folder = _target(sources)
+    command = _command(sources)
+    if command and target is None:
+        target = LIVE
+    if command and target != LIVE:
+        raise pytest.UsageError(
+            f"soak: --soak-command starts a live target, and the target is {escaped(target or '')}"
+        )
     profile = sources.given("profile", "MM_PROFILE")
     sweep = _sweep(config)
     return Settings(
@@ -186,7 +200,23 @@ def resolve_settings(
         export_md=_path(sources.given("export_md", ini=False)),
         sweep=sweep,
         mask=_mask(sources.given("mask")),
+        command=command,
+        root=sources.working.absolute(),
     )
+
+
+def _command(sources: _Sources) -> tuple[str, ...]:
+    """``--soak-command`` split as a shell does; no shell runs it."""
+    given = sources.given("command")
+    if given is None:
+        return ()
+    try:
+        parts = tuple(shlex.split(given.text))
+    except ValueError as error:
+        raise pytest.UsageError(f"soak: {given.where}: {error}") from error
+    if not parts or not parts[0]:
+        raise pytest.UsageError(f"soak: {given.where}: there is no program in it")
+    return parts
 
 
 def _iterations(sources: _Sources, interval_s: float) -> int | None:
@@ -245,9 +275,11 @@ def _target(sources: _Sources) -> tuple[bool, str | None, Path]:
         return True, "mock", sources.working
     if given is None:
         return False, None, sources.working
-    from pytest_soak.targets.registry import names
+    from pytest_soak.targets.registry import ALIASES, names
 
     known_names = names()
+    if given.text in ALIASES:
+        return False, ALIASES[given.text], given.folder
     if given.text in known_names or _FACTORY.fullmatch(given.text):
         return False, given.text, given.folder
     near = get_close_matches(given.text, known_names, n=1)
@@ -379,8 +411,8 @@ def as_data(settings: Settings) -> dict[str, Any]:
 def from_data(data: Mapping[str, Any]) -> Settings:
     """The inverse of :func:`as_data`."""
     values = dict(data)
-    for name in ("directory", "target_folder", "reference", "export_json", "export_md"):
+    for name in ("directory", "target_folder", "reference", "export_json", "export_md", "root"):
         values[name] = Path(values[name]) if values[name] is not None else None
-    for name in ("profiles", "symbols", "seeds", "scenarios", "sweep", "mask"):
+    for name in ("profiles", "symbols", "seeds", "scenarios", "sweep", "mask", "command"):
         values[name] = None if values[name] is None else tuple(values[name])
     return Settings(**values)

@@ -8,12 +8,12 @@ one, has them too).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Literal
 
 from pytest_soak.canonical import number
-from pytest_soak.gate.echo import echo_lines
+from pytest_soak.gate.echo import belonging_of, echo_lines
 from pytest_soak.gate.figures import figure_by
 from pytest_soak.gate.requests import (
     proposes_when_needed,
@@ -22,6 +22,7 @@ from pytest_soak.gate.requests import (
 )
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.echo import unconfirmed
+from pytest_soak.loop.kpis import FAULT
 from pytest_soak.loop.model import (
     GUARD_ORDER,
     PROPOSER_FAILED,
@@ -89,6 +90,8 @@ class DeltaReport:
     """One line with the figures and the limits."""
     checks: tuple[DeltaCheck, ...]
     """The checks of the iterations whose status is not ``none``."""
+    belonging: Mapping[str, int] = field(default_factory=dict)
+    """See :func:`pytest_soak.gate.echo.belonging_of`; empty if the target is not a live one."""
 
     @property
     def counted(self) -> int:
@@ -192,7 +195,8 @@ def _status(
         return "fail"
     if not proposed:
         return "none"
-    if follower is None and any(outcome.applied != 0.0 for outcome in outcomes.values()):
+    unseen = follower is None or FAULT in follower.report
+    if unseen and any(outcome.applied != 0.0 for outcome in outcomes.values()):
         return "unverified"
     return "partial_ok" if refused else "full"
 
@@ -340,6 +344,7 @@ def _report(lane: LaneWindow, checks: list[DeltaCheck], *, strict: bool) -> Delt
         applicable=ratio is not None,
         reason=reason,
         checks=tuple(check for check in checks if check.status != "none"),
+        belonging=belonging_of(lane.measured),
     )
 
 

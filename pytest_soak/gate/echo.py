@@ -1,10 +1,14 @@
-"""Texts on differences between the values that a target echoed and the values in force."""
+"""What a target says about the values in force: its echo, and what its reports belong by."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pytest_soak.loop.model import Iteration
+
+BELONGS_BY = "belongs_by"
+"""The field of a live target's report (docs/targets.md)."""
 
 
 def echo_text(iteration: Iteration) -> str:
@@ -13,6 +17,15 @@ def echo_text(iteration: Iteration) -> str:
         f"{key} {iteration.values[key]:.12g} in force, {echoed} echoed"
         for key, echoed in iteration.echo_mismatch.items()
     )
+
+
+def belonging_of(iterations: Sequence[Iteration]) -> dict[str, int]:
+    """Why the reports of a live target are of the delivered parameters, to a number of iterations.
+
+    ``applied_seq``: the bot names the delivery; ``replaced``: the report was replaced in time.
+    """
+    given = (item.report.get(BELONGS_BY) for item in iterations)
+    return dict(sorted(Counter(value for value in given if isinstance(value, str)).items()))
 
 
 def echo_lines(iterations: Sequence[Iteration]) -> list[str]:

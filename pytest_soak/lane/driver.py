@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
-from pytest_soak.canonical import canonical_json, scrubbed
+from pytest_soak.canonical import canonical_json, escaped, number, scrubbed
 from pytest_soak.lane.deadline import Calls, DeadlinePassed
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import (
@@ -110,6 +110,11 @@ class TargetDriver:
             )
         return report
 
+    def edits(self) -> Mapping[str, float]:
+        """Parameters that an operator changed at the target itself."""
+        edits = getattr(self.target, "edits", None)
+        return self._calling("edits() raised", edits) or {} if callable(edits) else {}
+
     def snapshot(self) -> Any:
         """The target's state, stored as it is; None where it has none to give."""
         snapshot = getattr(self.target, "snapshot", None)
@@ -128,8 +133,9 @@ class TargetDriver:
         stop = getattr(self.target, "stop", None)
         try:
             if callable(stop):
-                with self._naming("stop() raised", STOP_TIMEOUT_S):
-                    self._calls.last(stop, STOP_TIMEOUT_S)
+                within_s = self._stop_within_s()
+                with self._naming("stop() raised", within_s):
+                    self._calls.last(stop, within_s)
         finally:
             self._calls.end()
             self._threads_left = tuple(
@@ -137,6 +143,10 @@ class TargetDriver:
                 for thread in threading.enumerate()
                 if not thread.daemon and thread not in self._threads_before
             )
+
+    def _stop_within_s(self) -> float:
+        given = number(getattr(self.target, "stop_s", None))
+        return STOP_TIMEOUT_S if given is None or given <= 0 else given
 
     def _calling(self, doing: str, function: Callable[[], T]) -> T:
         with self._naming(doing, self._calls.timeout_s):
@@ -187,6 +197,17 @@ def restorer(
             fresh()
 
     return restore
+
+
+_MOST_LINES = 200
+_LONGEST_LINE = 1000
+
+
+def lines_of(given: object, mask: Callable[[str], str]) -> tuple[str, ...]:
+    """The lines that a target wants to have shown: a list of texts, each made one safe line."""
+    lines = given if isinstance(given, list | tuple) else ()
+    texts = [line[:_LONGEST_LINE] for line in lines[:_MOST_LINES] if isinstance(line, str)]
+    return tuple(escaped(mask(text)) for text in texts)
 
 
 def described(value: object) -> str:

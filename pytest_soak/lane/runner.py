@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from pytest_soak.lane.core import LaneCore
 from pytest_soak.lane.deadline import Calls
-from pytest_soak.lane.driver import TargetDriver, TargetFailed, restorer
+from pytest_soak.lane.driver import TargetDriver, TargetFailed, lines_of, restorer
 from pytest_soak.lane.files import LaneFiles
 from pytest_soak.lane.hooks import Proposer, place_of
 from pytest_soak.lane.masked import (
@@ -86,6 +86,8 @@ class LaneRunner:
         self._driver = TargetDriver(lane, make_target, calls, session_ends)
         self._proposer = proposer
         self._files = files
+        self.details: tuple[str, ...] = ()
+        """What the target said of the newest iteration beside its figures: lines for people."""
         self.fresh_from: int | None = None
         """The iteration at which a resumed lane began with a target without its history."""
         self._began: float | None = None
@@ -145,7 +147,9 @@ class LaneRunner:
             self._began = time.monotonic()
             self._take_edits()
             self._start_target()
+            self._take_edits_at_target()
             report = self._driver.run(number, self._runtime(self.state.values))
+            report = self._logged(report, number)
             # Synced with the decision: before that, no check and no user has seen the iteration.
             snapshot = self._driver.snapshot() if self._files.can_resume else None
             entry = masked_observation(self._mask, self._core.observe(report, snapshot))
@@ -164,11 +168,12 @@ class LaneRunner:
         with self._halting(number):
             # An operator edits during the interval; the decision starts from the edited values.
             self._take_edits()
+            self._take_edits_at_target()
             lines, decided, log = self._decided(recorded, failed)
             # A user's proposer may take minutes. After an edit it proposes again, as in a resumed
             # session; a limited number of times, so that frequent edits do not stop the lane.
             for _ in range(_MOST_EDITS if self._proposer else 0):
-                if not self._take_edits():
+                if not (self._take_edits() or self._take_edits_at_target()):
                     break
                 lines, decided, log = self._decided(recorded, failed)
             self._append(*lines)
@@ -232,6 +237,10 @@ class LaneRunner:
         except self._passing:
             raise
         except TargetFailed as failed:
+            notes = getattr(failed.__cause__, "__notes__", ())
+            for line in lines_of(notes, self._mask):
+                with suppress(StoreError):
+                    self._files.log(f"| target | iteration={number} | {line} |")
             self._halt(Halt(number, failed.kind, str(failed)), failed.__cause__)
         except BaseException as error:
             text = self._files.without_path(f"{type(error).__name__}: {error}")
@@ -267,6 +276,16 @@ class LaneRunner:
             restorer(self.state.target_state, runtimes, fresh) if behind else _restore_nothing,
         )
 
+    def _logged(self, report: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+        """The report without its ``details``, which go to ``run.log`` and to the item."""
+        if "details" not in report:
+            self.details = ()
+            return report
+        self.details = lines_of(report["details"], self._mask)
+        for line in self.details:
+            self._files.log(f"| target | iteration={number} | {line} |")
+        return {key: value for key, value in report.items() if key != "details"}
+
     def _runtime(self, values: Mapping[str, float]) -> dict[str, Any]:
         return runtime_of(self.state.profile, values)
 
@@ -290,6 +309,17 @@ class LaneRunner:
             # again, so that its hash is that of the journal.
             self._files.write(self.state.values, self.state.state_hash)
             self._log_rewritten()
+        return True
+
+    def _take_edits_at_target(self) -> bool:
+        """Journal what an operator changed at the target itself; whether there was a change."""
+        edits = self._driver.edits()
+        values = {**self.state.values, **edits}
+        if values == self.state.values:
+            return False
+        edit = self._core.edit(values)
+        self._files.write(values)  # first: after a stop in between, the file shows the edit
+        self._append_edit(edit)
         return True
 
     def _restore_missing(self) -> None:

@@ -7,7 +7,8 @@ the block ratios of that iteration have no data, and their readings say why.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
 from msgspec import Struct
@@ -134,6 +135,13 @@ class AuditCounts(TypedDict):
     left_out: NotRequired[Whole]
 
 
+@dataclass(frozen=True, slots=True)
+class CountedAudit:
+    """An audit whose rows were counted where they were read; a report may have it as ``audit``."""
+
+    counts: AuditCounts
+
+
 def count_audit(audit: Any, listed: Collection[str] | None = None) -> AuditCounts | None:
     """The counts of an audit that the journal keeps; None without an audit.
 
@@ -150,26 +158,38 @@ def count_audit(audit: Any, listed: Collection[str] | None = None) -> AuditCount
     """
     if audit is None:
         return None
+    if isinstance(audit, CountedAudit):
+        return audit.counts
     if not isinstance(audit, (list, tuple)):
         problem = f"the audit is {described(to_json(audit))}, not a list of events"
         return {"rows": 1, "unreadable": 1, "example": problem, "events": {}, "blocks": {}}
-    rows = list(audit)
-    if _ends_in_half_a_line(rows):
-        rows.pop()
+    return count_rows(audit, listed)
+
+
+def count_rows(rows: Iterable[Any], listed: Collection[str] | None = None) -> AuditCounts:
+    """As :func:`count_audit`, of rows that are read once, one after another, and not kept."""
+    return count_tally(((row, 1) for row in _without_half_a_line(rows)), listed)
+
+
+def count_tally(
+    tally: Iterable[tuple[Any, int]], listed: Collection[str] | None = None
+) -> AuditCounts:
+    """As :func:`count_rows`, of complete rows, each with how often it occurs."""
     events, blocks, others = _Names(EVENTS), _Names(listed or ()), _Names(listed or ())
-    unreadable, example = 0, ""
-    for row in rows:
+    count, unreadable, example = 0, 0, ""
+    for row, times in tally:
+        count += times
         problem, event, reason = _read(row)
         if problem:
-            unreadable, example = unreadable + 1, example or problem
+            unreadable, example = unreadable + times, example or problem
             continue
-        events.add(event)
+        events.add(event, times)
         if event == "BLOCK":
-            blocks.add(reason)
+            blocks.add(reason, times)
         elif event not in EVENTS and _may_be_listed(reason, listed):
-            others.add(reason)
+            others.add(reason, times)
     counted: AuditCounts = {
-        "rows": len(rows),
+        "rows": count,
         "unreadable": unreadable,
         "example": example,
         "events": events.sorted(),
@@ -182,12 +202,23 @@ def count_audit(audit: Any, listed: Collection[str] | None = None) -> AuditCount
     return counted
 
 
-def _ends_in_half_a_line(rows: Sequence[Any]) -> bool:
-    """Whether these are two or more lines of text, of which the last is still being written."""
-    if len(rows) < 2 or not all(isinstance(row, str) for row in rows):
-        return False
-    last = str.__str__(rows[-1])
-    return len(last) <= _LONGEST_LINE and not any(end in last for end in "\r\n")
+def _without_half_a_line(rows: Iterable[Any]) -> Iterator[Any]:
+    """The rows; of two or more lines of text without the last, if it is still being written."""
+    before: list[Any] = []  # the row whose successor is not known yet, if there is one
+    are_lines, is_alone = True, True
+    for row in rows:
+        if before:
+            yield before[0]
+            is_alone = False
+        are_lines = are_lines and isinstance(row, str)
+        before = [row]
+    if before and (is_alone or not are_lines or _is_whole(before[0])):
+        yield before[0]
+
+
+def _is_whole(line: str) -> bool:
+    text = str.__str__(line)
+    return len(text) > _LONGEST_LINE or any(end in text for end in "\r\n")
 
 
 class _Names:
@@ -200,14 +231,14 @@ class _Names:
         self._always_named = always_named
         self._others = 0
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, times: int) -> None:
         name = scrubbed(name)[:_LONGEST_NAME]
         if name not in self.counts and name not in self._always_named:
             if self._others >= _MOST_NAMES:
-                self.left_out += 1
+                self.left_out += times
                 return
             self._others += 1
-        self.counts[name] = self.counts.get(name, 0) + 1
+        self.counts[name] = self.counts.get(name, 0) + times
 
     def sorted(self) -> dict[str, int]:
         return dict(sorted(self.counts.items()))

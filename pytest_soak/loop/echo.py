@@ -11,6 +11,8 @@ from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameters import leaves
 
 FIELD = "effective_params"
+KEYS = "echo_keys"
+"""The parameters that the echo can confirm, as a list; without it, it should confirm all."""
 _SLACK = 1e-9
 _ABSENT = object()
 _MOST = 20
@@ -42,6 +44,9 @@ def unconfirmed(profile: Profile, report: Mapping[str, Any], changed: Iterable[s
     echo = report.get(FIELD)
     if echo is None:
         return []
+    keys = report.get(KEYS)
+    if isinstance(keys, list):
+        changed = [key for key in changed if key in keys]
     return [key for key in changed if _echoed(profile, key, echo) is _ABSENT]
 
 

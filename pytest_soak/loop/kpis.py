@@ -19,6 +19,11 @@ from pytest_soak.loop.model import Reading, Readings
 from pytest_soak.loop.words import described, hint, names
 from pytest_soak.profile.model import Kpi, Profile
 
+FAULT = "fault"
+"""A report with this field has no data; its text names what went wrong (docs/targets.md)."""
+FAULT_WHY = "the target had a fault: "
+"""A reading without data for that reason begins with it."""
+
 
 def read_kpis(
     profile: Profile,
@@ -36,6 +41,8 @@ def read_kpis(
     NaN, infinite, a bool, a text or larger than ``LARGEST`` is NODATA, and its reading says why.
     Never raises, whatever the report has.
     """
+    if (fault := report.get(FAULT)) is not None:
+        return _without_data(profile, str(fault), recorded or {})
     blocks = blocks_of(profile, report, audit)
     around = Circumstances(interval_s, mock)
     readings = {
@@ -52,6 +59,19 @@ def read_kpis(
         else:
             reading = DERIVED[kpi.derive].read(report, around)
         readings[name] = _within_range(reading, kpi)
+    return readings
+
+
+def _without_data(profile: Profile, fault: str, recorded: Mapping[str, Any]) -> Readings:
+    """The readings of an iteration whose target had a fault: no data but what checks recorded."""
+    nothing = Reading(None, FAULT, why=FAULT_WHY + fault)
+    readings = {
+        name: reading_of(value, "recorded", "the recorded value")
+        for name, value in recorded.items()
+    }
+    for name, kpi in profile.kpis.items():
+        if not (kpi.recorded and name in readings):
+            readings[name] = nothing
     return readings
 
 

@@ -12,7 +12,9 @@ from typing import Any
 from pytest_soak.canonical import escaped
 from pytest_soak.loop.blocks import unknown_events
 from pytest_soak.loop.echo import FIELD as ECHO
+from pytest_soak.loop.echo import KEYS as ECHO_KEYS
 from pytest_soak.loop.echo import unknown_echoes
+from pytest_soak.loop.kpis import FAULT
 from pytest_soak.loop.model import History, Iteration
 from pytest_soak.loop.scenarios import FIELD as SCENARIOS
 from pytest_soak.loop.scenarios import fired_in
@@ -29,7 +31,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """The fields of the sections that KPIs are read from."""
 
-_SECTIONS = (*_FIELDS, "block_reasons", ECHO, SCENARIOS, "audit", "summary")
+_SECTIONS = (*_FIELDS, "block_reasons", ECHO, ECHO_KEYS, SCENARIOS, FAULT, "audit", "summary")
 _LONGEST = 120
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_soak.loop.conditions import evaluate, first_means
+from pytest_soak.loop.kpis import FAULT_WHY
 from pytest_soak.loop.model import IterationVerdict, Readings, Verdict
 from pytest_soak.profile.model import Condition, Profile
 
@@ -20,12 +21,21 @@ def judge(profile: Profile, readings: Readings, first: Sequence[Readings] = ()) 
     fails = _exceeded(limits.fail, readings, first)
     warns = _exceeded(limits.warn, readings, first)
     limited = dict.fromkeys(condition.kpi for condition in (*limits.fail, *limits.warn))
-    missing = tuple(no_data_text(readings, kpi) for kpi in limited if not has_data(readings, kpi))
+    missing = _missing(readings, tuple(limited))
     if fails:
         return IterationVerdict(Verdict.FAIL, fails + missing)
     if missing:
         return IterationVerdict(Verdict.INCONCLUSIVE, missing + warns)
     return IterationVerdict(Verdict.WARN, warns) if warns else IterationVerdict(Verdict.PASS, ())
+
+
+def _missing(readings: Readings, limited: Sequence[str]) -> tuple[str, ...]:
+    """A reason for each limited KPI without data; one for all if the target had a fault."""
+    missing = [kpi for kpi in limited if not has_data(readings, kpi)]
+    for kpi in missing:
+        if kpi in readings and readings[kpi].why.startswith(FAULT_WHY):
+            return (f"no data: {readings[kpi].why}",)
+    return tuple(no_data_text(readings, kpi) for kpi in missing)
 
 
 def usable_value(readings: Readings, kpi: str) -> float | None:

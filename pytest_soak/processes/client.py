@@ -142,7 +142,11 @@ class Processes:
             if restarts is None:
                 how = f"it ended with {state.ended.text}, and " if state.ended else ""
                 budget = state.plan.restart.budget
-                text = f"{how}all {budget} restarts are used up" if budget else f"{how}has none"
+                text = (
+                    f"{how}all {budget} restarts are used up"
+                    if budget
+                    else f"{how}restart.budget is 0"
+                )
                 raise self._error("dead", name, text)
             state.restarts = restarts
         names = dependents(self._plans, name)

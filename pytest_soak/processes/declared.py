@@ -60,7 +60,8 @@ def start_order(processes: Mapping[str, ProcessFields]) -> tuple[str, ...]:
     except graphlib.CycleError as error:
         circle = list(reversed(error.args[1]))
         raise WrongValueError(
-            (circle[0], "after"), f"a circle: {' after '.join(circle)}; the first to start is none"
+            (circle[0], "after"),
+            f"a circle: {' after '.join(circle)}; none of them can start first",
         ) from None
     order: list[str] = []
     while len(order) < len(processes):

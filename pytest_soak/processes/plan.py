@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import UnsetType
@@ -103,6 +106,23 @@ def missing_variables(
     )
 
 
+def missing_programs(
+    plans: Sequence[ProcessPlan], environment: Mapping[str, str], cwd: Path
+) -> tuple[tuple[str, str], ...]:
+    """Pairs of a process and what it needs and is not there: its program, or its directory."""
+    missing = []
+    for plan in plans:
+        folder = cwd if plan.cwd is None else cwd / plan.cwd
+        program = plan.command[0]
+        if not folder.is_dir():
+            missing.append((plan.name, f"there is no directory {folder}"))
+        elif os.sep in program and not os.access(folder / program, os.X_OK):
+            missing.append((plan.name, f"there is no program {folder / program}"))
+        elif os.sep not in program and shutil.which(program, path=environment.get("PATH")) is None:
+            missing.append((plan.name, f"there is no program {shown(program)} on PATH"))
+    return tuple(missing)
+
+
 def variables(plan: ProcessPlan, environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of the section with their values; ``environment`` has those of ``env_of``."""
     return {**plan.env, **{name: environment[source] for name, source in plan.env_of.items()}}
@@ -130,7 +150,10 @@ def dependents(plans: Sequence[ProcessPlan], name: str) -> tuple[str, ...]:
 
 def _planned(name: str, fields: ProcessFields, expand: Expand) -> ProcessPlan:
     def expanded(text: str, *path: str) -> str:
-        result = expand(text)
+        try:
+            result = expand(text)
+        except ValueError as error:
+            raise WrongValueError((name, *path), str(error)) from None
         if "\0" in result:
             raise WrongValueError((name, *path), "has a NUL character")
         return result

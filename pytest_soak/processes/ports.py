@@ -33,6 +33,11 @@ class FreePorts:
             self._ports[name] = self._free()
         return self._ports[name]
 
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The ports that were given out."""
+        return frozenset(self._ports.values())
+
     def _free(self) -> int:
         first, last = _own_range()
         for _ in range(_ATTEMPTS):

@@ -138,6 +138,7 @@ def _kpi(name: str, fields: KpiFields) -> Kpi:
         )
     if name == "deltas":
         raise Invalid(at, "{deltas} has a meaning of its own in log lines; choose another name")
+    _check_aggregate(at, fields)
     low, high = fields.range
     if low is not None and high is not None and low >= high:
         raise Invalid((*at, "range"), f"{low:g} is not below {high:g}")
@@ -148,8 +149,23 @@ def _kpi(name: str, fields: KpiFields) -> Kpi:
         read=tuple(fields.read.split(".")) if fields.read else (),
         block_ratio=fields.block_ratio or "",
         derive=fields.derive or "",
+        aggregate=fields.aggregate or "",
+        weight=tuple(fields.weight.split(".")) if fields.weight else (),
         range=fields.range,
     )
+
+
+def _check_aggregate(at: tuple[str, ...], fields: KpiFields) -> None:
+    if fields.aggregate and not fields.read:
+        raise Invalid((*at, "aggregate"), "is for a KPI that is read from the report")
+    if fields.aggregate == "weighted_mean" and fields.weight is UNSET:
+        raise Invalid(
+            (*at, "aggregate"), "weighted_mean needs 'weight', a path such as 'fills.count'"
+        )
+    if fields.aggregate != "weighted_mean" and fields.weight is not UNSET:
+        raise Invalid(
+            (*at, "weight"), "the path of the weight belongs to 'aggregate: weighted_mean'"
+        )
 
 
 def _block_reasons(listed: tuple[str, ...] | UnsetType, kpis: Mapping[str, Kpi]) -> tuple[str, ...]:

@@ -20,7 +20,9 @@ _DELTA = "_delta"
 _EXACT = Context(prec=60)
 _NULL_IS_VALUE = ("gate", "drift")
 """Here null switches the default of a gated KPI off, where elsewhere it removes an entry."""
-_MERGED = (*SECTIONS, SCENARIOS, BLOCK_REASONS)
+TARGET = "target"
+"""The optional section on a live target; it is no part of a resolved profile either."""
+_MERGED = (*SECTIONS, SCENARIOS, TARGET, BLOCK_REASONS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,10 @@ class Rule:
     """Template of its log line: ``{kpi}``, ``{kpi:.2f}`` and ``{deltas}`` are filled in."""
 
 
+Aggregate = Literal["last", "sum", "min", "max", "mean", "weighted_mean", "rate"]
+"""How the values of several reports become one: ``rate`` is their sum per second of the spans."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kpi:
     """Where a KPI comes from. Exactly one of the three sources is set."""
@@ -173,6 +177,10 @@ class Kpi:
     """The share of this block reason among all blocks."""
     derive: str = ""
     """One of ``DERIVED_NAMES``, or ``RECORDED``."""
+    aggregate: str = ""
+    """How several reports of one iteration become one value; one of ``Aggregate``."""
+    weight: tuple[str, ...] = ()
+    """Path of the weight, for ``weighted_mean``."""
     range: tuple[float | None, float | None] = (None, None)
     """Where its values can lie; a value outside is *no data*. None: no limit on that side."""
 

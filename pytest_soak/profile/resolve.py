@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
 from pytest_soak.messages import shown
 from pytest_soak.profile.build import checked
 from pytest_soak.profile.errors import Invalid, ProfileError
-from pytest_soak.profile.layers import Layer, merged, named, spelling
+from pytest_soak.profile.layers import TARGET, Layer, merged, named, spelling
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.reading import NAME, plain, read
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
@@ -33,6 +33,10 @@ ReadSource = Callable[[str, str | None], Source]
 """``(reference, label of the profile that refers to it or None)``; raises ProfileError."""
 
 
+def _unlocated(finding: Invalid) -> ProfileError:
+    return finding.at("profile")
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     profile: Profile
@@ -42,6 +46,11 @@ class Resolved:
     """Parameters whose value the profile or an ancestor below the root of the chain sets."""
     scenarios: Mapping[str, Declared]
     """The scenarios that can be scheduled; some name their iterations themselves."""
+    target: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The section ``target``, merged and unchecked (:mod:`pytest_soak.live`): it has no place in
+    the document, which the journal stores, because it may hold paths and names of secrets."""
+    located: Callable[[Invalid], ProfileError] = field(default=_unlocated, repr=False)
+    """The error of the profile for a fault in ``target``, with the file that has it."""
 
 
 def is_path(reference: str) -> bool:
@@ -56,6 +65,9 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
     try:
         _resolve_panic(document, layers, read)
         scenarios = declared(document.pop(SCENARIOS, {}))
+        target = document.pop(TARGET, None)
+        if target is not None and not isinstance(target, Mapping):
+            raise Invalid((TARGET,), f"{shown(target)} is not a mapping")
         lineage = [layer.name for layer in layers]
         profile = checked({"name": lineage[0], "lineage": lineage, **document})
     except Invalid as finding:
@@ -66,6 +78,8 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
         origins={key: layer.name for key, layer in origins.items()},
         named_below_base=frozenset().union(*below),
         scenarios=scenarios,
+        target=target,
+        located=lambda finding: _located(finding, layers, origins),
     )
 
 

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from pytest_soak.json_types import LARGEST, Count, Finite, NotNegative, Positive, Share
 from pytest_soak.profile.model import (
+    Aggregate,
     AttributionSettings,
     CooldownGuard,
     DeltaQuality,
@@ -82,6 +83,11 @@ class KpiFields(Struct, frozen=True, forbid_unknown_fields=True):
     ) = UNSET
     block_ratio: Identifier | UnsetType = UNSET
     derive: Literal[Derived, "recorded"] | UnsetType = UNSET
+    aggregate: Aggregate | UnsetType = UNSET
+    weight: (
+        Annotated[str, Meta(pattern=_PATH, description="path in the report, such as 'fills.count'")]
+        | UnsetType
+    ) = UNSET
     range: Annotated[
         tuple[Finite | None, Finite | None],
         Meta(description="two numbers, the lowest and the highest (null: no limit)"),

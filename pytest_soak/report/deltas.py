@@ -54,6 +54,7 @@ def delta_figures(delta: DeltaReport) -> dict[str, Any]:
         "withheld_ratio": delta.withheld_ratio,
         "explained_ratio": delta.explained_ratio,
         "proposes_when_needed": delta.proposes_when_needed,
+        **({"belonging": dict(delta.belonging)} if delta.belonging else {}),
     }
 
 
@@ -90,4 +91,6 @@ def delta_report(lane_id: str, delta: DeltaReport) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return "not applicable"
+    if isinstance(value, dict):
+        return ", ".join(cell(f"{name} {count}") for name, count in value.items())
     return figure(value) if isinstance(value, float) else str(value)

@@ -272,8 +272,10 @@ def _row(cells: Sequence[str]) -> str:
 def _delta_lines(lane: LaneJudgement) -> list[str]:
     """What became of the proposals, and of the requests before them."""
     delta = lane.delta
+    belonging = ", ".join(f"{by} in {count} iterations" for by, count in delta.belonging.items())
+    by = [f"  reports belong to their delivery by: {belonging}"] if belonging else []
     if not delta.applicable:
-        return [f"  deltas: {delta.reason.removeprefix('delta_quality: ')}"]
+        return [f"  deltas: {delta.reason.removeprefix('delta_quality: ')}", *by]
     applied, withheld = _percent(delta.requested_apply_ratio), _percent(delta.withheld_ratio)
     return [
         f"  deltas: {delta.full} full, {delta.partial_ok} in part with a reason, "
@@ -281,6 +283,7 @@ def _delta_lines(lane: LaneJudgement) -> list[str]:
         f"{delta.signature_stuck_count} stuck",
         f"  requests: {applied} of the requested moves applied, a key withheld in {withheld} of "
         "iterations with requests",
+        *by,
     ]
 
 

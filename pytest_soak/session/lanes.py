@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from itertools import product
 from math import prod
@@ -23,7 +23,7 @@ from pytest_soak.profile.resolve import Resolved, resolve
 from pytest_soak.profile.scenarios import Scheduled, schedule
 from pytest_soak.profile.start import StartValues, start_values
 from pytest_soak.protocol import Lane, Swept
-from pytest_soak.session.plan import LanePlan
+from pytest_soak.session.plan import LanePlan, placed
 from pytest_soak.settings import Settings
 from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError
@@ -43,6 +43,8 @@ class PreparedLane:
     scenarios: tuple[Scheduled, ...]
     binding: bool
     """Its KPI criteria and pass count are reported by the gate."""
+    section: Mapping[str, Any] | None = field(default=None, repr=False)
+    """For a live target: the section ``target`` of its profile, as plain data."""
 
     def plan(self, directory: Path, done: int = 0, *, over: bool = False) -> LanePlan:
         gate = self.resolved.profile.gate
@@ -54,7 +56,8 @@ class PreparedLane:
         criteria += len({entry.name for entry in self.scenarios})
         recovers = {entry.name for entry in self.scenarios if entry.recovers_within is not None}
         criteria += len(recovers)
-        return LanePlan(self.lane, directory, done, over, criteria, named(self.scenarios))
+        plan = LanePlan(self.lane, directory, done, over, criteria, named(self.scenarios))
+        return placed(replace(plan, section=self.section), directory)
 
 
 def prepare_lanes(settings: Settings) -> tuple[PreparedLane, ...]:

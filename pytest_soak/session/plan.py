@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_soak.protocol import Lane, Swept
 from pytest_soak.settings import Settings, as_data, from_data
+from pytest_soak.store import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class LanePlan:
     """How many criteria of its gate are reported, for the progress figure."""
     scenarios: tuple[str, ...]
     """``NAME@ITERATION`` of those that are scheduled, for the header; the journal has the rest."""
+    section: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The section ``target`` of the profile, for a live target; plain data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,13 @@ class Plan:
             "target": self.target,
             "lanes": [
                 {
-                    "lane": asdict(plan.lane),
+                    "lane": _lane_data(plan.lane),
                     "directory": str(plan.directory),
                     "done": plan.done,
                     "over": plan.over,
                     "criteria": plan.criteria,
                     "scenarios": list(plan.scenarios),
+                    "section": plan.section,
                 }
                 for plan in self.lanes
             ],
@@ -89,6 +93,7 @@ class Plan:
                     over=item["over"],
                     criteria=item["criteria"],
                     scenarios=tuple(item["scenarios"]),
+                    section=item["section"],
                 )
                 for item in data["lanes"]
             ),
@@ -98,10 +103,20 @@ class Plan:
 def in_directories(lanes: Sequence[LanePlan], run_path: Path) -> tuple[LanePlan, ...]:
     """The lanes of a new run with their directories: that of the run itself for a single lane."""
     single = len(lanes) == 1
-    return tuple(
-        replace(item, directory=run_path if single else run_path / item.lane.id) for item in lanes
-    )
+    return tuple(placed(item, run_path if single else run_path / item.lane.id) for item in lanes)
+
+
+def placed(plan: LanePlan, directory: Path) -> LanePlan:
+    """The plan of a lane whose files are in ``directory``."""
+    lane = replace(plan.lane, dir=directory.absolute() / names.TARGET)
+    return replace(plan, lane=lane, directory=directory)
+
+
+def _lane_data(lane: Lane) -> dict[str, Any]:
+    return {**asdict(lane), "dir": None if lane.dir is None else str(lane.dir)}
 
 
 def _lane_from(data: Mapping[str, Any]) -> Lane:
-    return Lane(**{**data, "sweep": tuple(Swept(**swept) for swept in data["sweep"])})
+    sweep = tuple(Swept(**swept) for swept in data["sweep"])
+    folder = None if data["dir"] is None else Path(data["dir"])
+    return Lane(**{**data, "sweep": sweep, "dir": folder})

@@ -30,7 +30,7 @@ from pytest_soak.session import targets
 from pytest_soak.session.lanes import PreparedLane, named, prepare_lanes, scheduled_in
 from pytest_soak.session.plan import Plan, in_directories
 from pytest_soak.session.sources import Source, hashes_of
-from pytest_soak.settings import Settings
+from pytest_soak.settings import LIVE, Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
@@ -120,6 +120,10 @@ def prepare_run(settings: Settings) -> PreparedRun:
     Raises pytest.UsageError for anything that is wrong before iteration 1.
     """
     prepared = prepare_lanes(settings)
+    if settings.target == LIVE:
+        from pytest_soak.session import live  # with psutil, so only where it is needed
+
+        prepared = live.with_sections(prepared, settings)
     about_target: tuple[str, ...] = ()
     if settings.target is not None:
         about_target = targets.check(settings.target, prepared[0].lane, settings.target_folder)
@@ -135,14 +139,25 @@ def prepare_run(settings: Settings) -> PreparedRun:
         try:
             if settings.resume:
                 plan, stored = _stored_plan(settings, prepared)
+                about_target += _about_live(prepared, plan)
                 return PreparedRun(plan, lock, references, prepared, stored, about_target)
             plan = _new_plan(settings, prepared, run_id)
+            about_target += _about_live(prepared, plan)
             return PreparedRun(plan, lock, references, prepared, None, about_target)
         except BaseException:
             lock.release()
             raise
     except (ProfileError, StoreError, ValueError) as error:  # bad entries and runtimes among them
         raise pytest.UsageError(f"soak: {error}") from error
+
+
+def _about_live(prepared: tuple[PreparedLane, ...], plan: Plan) -> tuple[str, ...]:
+    """Lines on a live target for the header. Raises pytest.UsageError for a wrong section."""
+    if plan.settings.target != LIVE:
+        return ()
+    from pytest_soak.session import live
+
+    return live.check_lanes(prepared, plan.lanes, plan.settings, plan.run_id)
 
 
 def _references(
@@ -235,8 +250,11 @@ def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[So
         **({_LEFT_OUT: left_out} if left_out else {}),
     }
     lanes = [item.lane for item in plan.lanes]
+    ended = _end_earlier(plan, prepared)
     run = RunDirectory.create(settings.directory, plan.run_id, lanes, about)
     log = LineFile(run.path / names.LOG)
+    for line in ended:
+        log.write(f"| target | {line} |")
     for item in prepared:
         if item.lane.id not in selected:
             continue
@@ -260,6 +278,15 @@ def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[So
         journal.close()
         log.write(f"| profile_apply | OK | PROFILE={profile.name} |")
     log.close()
+
+
+def _end_earlier(plan: Plan, prepared: tuple[PreparedLane, ...]) -> list[str]:
+    """End what a killed session of the directory left; lines for the log."""
+    if plan.settings.target != LIVE:
+        return []
+    from pytest_soak.session import live
+
+    return live.end_earlier(prepared, plan.lanes, plan.settings, plan.run_id)
 
 
 def _applied_profile(item: PreparedLane, runtime: Mapping[str, Any]) -> dict[str, Any]:

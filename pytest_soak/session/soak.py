@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -20,6 +20,7 @@ from pytest_soak.masking import masker_of
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane, Target
 from pytest_soak.session.checks import RuntimeView, SoakIteration
+from pytest_soak.session.factories import maker_of
 from pytest_soak.session.items import (
     CHECK_FIXTURE,
     Slot,
@@ -40,7 +41,6 @@ from pytest_soak.session.refusals import clean_refusals
 from pytest_soak.session.reports import error_text
 from pytest_soak.session.selection import SoakRefusal, send, warn
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
-from pytest_soak.session.targets import factory_of
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import JournalRead
 from pytest_soak.store.rundir import refuse_other_run
@@ -279,11 +279,13 @@ class Soak:
         runner = self._runners.get(lane_id)
         if runner is None:
             planned = self.plan.lane(lane_id)
+            files = self._opened_files(planned)
+            maker = maker_of(self.config, self.plan, planned, files)
             runner = LaneRunner(
                 planned.lane,
-                self._opened_files(planned),
-                self._factory(),
-                timeout_s=self.plan.settings.timeout_s,
+                files,
+                maker.make,
+                timeout_s=maker.timeout_s,
                 proposer=self._proposer(),
                 passing=_ENDS,
                 mask=self._mask,
@@ -305,21 +307,6 @@ class Soak:
             files.release()
             raise
         return files
-
-    def _factory(self) -> Callable[[Lane], Target]:
-        settings = self.plan.settings
-        if settings.target is None:
-            return self._ask_conftest
-        return factory_of(settings.target, settings.target_folder)
-
-    def _ask_conftest(self, lane: Lane) -> Target:
-        target: Target | None = self.config.hook.pytest_soak_target(lane=lane)
-        if target is None:
-            raise LookupError(
-                f"no hook pytest_soak_target(lane) made a target for lane {lane.id!r}; "
-                "give --soak-target or --soak-mock, or answer the hook in conftest.py"
-            )
-        return target
 
     def _proposer(self) -> Proposer | None:
         """The user's proposer, or None (the common case) where no conftest has one."""

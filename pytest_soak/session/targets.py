@@ -11,6 +11,7 @@ import pytest
 from pytest_soak.lane.driver import announce
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
+from pytest_soak.settings import LIVE
 from pytest_soak.targets import registry
 from pytest_soak.targets.registry import BUILT_IN, Factory
 
@@ -40,6 +41,12 @@ def check_scenarios(name: str, lane: Lane, planned: Sequence[Scheduled]) -> None
     """
     if not planned or name not in BUILT_IN:
         return
+    if name == LIVE:
+        names = ", ".join(dict.fromkeys(entry.name for entry in planned))
+        raise pytest.UsageError(
+            f"soak: scenarios with --soak-target=live: a live target cannot make {names}; the "
+            "mock market can"
+        )
     try:
         announce(registry.factory_of(name)(lane), planned)
     except ValueError as error:

@@ -53,10 +53,13 @@ _NEW_FILE = (
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def atomic_write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bool = True) -> None:
+def atomic_write_bytes(
+    path: str | os.PathLike[str], data: bytes, *, durable: bool = True, mode: int | None = None
+) -> None:
     """Replaces ``path`` by a file with ``data``; ``path`` may be absent, a file or a link.
 
-    ``durable=False`` leaves out both fsyncs: for what can be rebuilt from the journal. Raises
+    ``durable=False`` leaves out both fsyncs: for what can be rebuilt from the journal. ``mode`` has
+    the permission bits of the new file; without it they are those of every new file. Raises
     StoreError; the old file is then intact and no temporary file is left. The only exception is a
     failed fsync of the directory: the new file is in place, but a loss of power may bring the old
     one back, and the message says so.
@@ -68,10 +71,10 @@ def atomic_write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bo
         if durable:
             # Opened first, so that only its fsync can fail after the file is replaced.
             with _open_directory(os.path.dirname(path) or os.curdir) as directory:  # noqa: PTH120
-                _replace(temporary, path, data, durable=True)
+                _replace(temporary, path, data, durable=True, mode=mode)
                 _sync_replaced(directory, path)
         else:
-            _replace(temporary, path, data, durable=False)
+            _replace(temporary, path, data, durable=False, mode=mode)
     except OSError as error:
         raise describe_os_error("write", path, error) from error
 
@@ -210,10 +213,12 @@ def _check_replaceable(path: str) -> None:
         raise StoreError(f"cannot write {path}: it is a device, a pipe or a socket, not a file")
 
 
-def _replace(temporary: str, path: str, data: bytes, *, durable: bool) -> None:
+def _replace(temporary: str, path: str, data: bytes, *, durable: bool, mode: int | None) -> None:
     try:
-        descriptor = os.open(temporary, _NEW_FILE, 0o666)
+        descriptor = os.open(temporary, _NEW_FILE, 0o666 if mode is None else 0o600)
         try:
+            if mode is not None and hasattr(os, "fchmod"):
+                os.fchmod(descriptor, mode)
             write_all(descriptor, data)
             if durable:
                 os.fsync(descriptor)

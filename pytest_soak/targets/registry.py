@@ -17,15 +17,19 @@ GROUP = "pytest_soak.targets"
 BUILT_IN = {
     "mock": "pytest_soak.targets.mock:make_mock",
     "replay": "pytest_soak.targets.replay:make_replay",
+    "live": "pytest_soak.live.making:make_live",
 }
-"""Name to ``module:factory``."""
+"""Name to ``module:factory``. That of ``live`` takes more than the lane (:mod:`.making`)."""
+ALIASES = {"bridge": "live"}
+"""Other names of built-in targets."""
 
 Factory = Callable[[Lane], Target]
 
 
 def names() -> tuple[str, ...]:
     """All names, those of this package first. Reads the metadata of installed distributions."""
-    return tuple(dict.fromkeys([*BUILT_IN, *sorted(point.name for point in _registered())]))
+    registered = sorted(point.name for point in _registered())
+    return tuple(dict.fromkeys([*BUILT_IN, *ALIASES, *registered]))
 
 
 def factory_of(name: str) -> Factory:
@@ -57,4 +61,4 @@ def factory_of(name: str) -> Factory:
 
 
 def _registered() -> list[EntryPoint]:
-    return [point for point in entry_points(group=GROUP) if point.name not in BUILT_IN]
+    return [point for point in entry_points(group=GROUP) if point.name not in {*BUILT_IN, *ALIASES}]

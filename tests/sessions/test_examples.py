@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -45,6 +46,46 @@ def test_web_service(soak: Sessions) -> None:
     assert result.code == 0, result.out
     assert result.json("runtime_overrides.json")["service"]["pool_size"] > 8
     assert result.json("POST_SOAK_SNAPSHOT.json")["verdict"] in ("PASS", "WARN")
+
+
+def test_live_bot(soak: Sessions) -> None:
+    """The whole folder: exchange and bot, started and tuned; the bot's own echo confirms all."""
+    pytest.importorskip("websockets", reason="bot and exchange talk over WebSocket")
+    result = run(soak, "live_bot", "--soak-iterations=24", "--soak-interval=1")
+    assert result.code == 0, result.out
+    snapshot = result.json("POST_SOAK_SNAPSHOT.json")
+    assert snapshot["verdict"] in ("PASS", "WARN"), result.out
+    assert snapshot["iterations"] == {"planned": 24, "measured": 24}
+    verified = result.json("DELTA_VERIFY.json")
+    assert verified["belonging"] == {"applied_seq": 24}
+    assert verified["full_apply_ratio"] == 1.0
+    assert verified["full_count"] >= 3
+    reports = [e["report"] for e in result.entries() if e["type"] == "observation"]
+    assert all(report["effective_params"] for report in reports)
+
+
+def test_live_bot_without_seq(soak: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bot that names no delivery: its report is replaced in time, and that is what counts."""
+    pytest.importorskip("websockets", reason="bot and exchange talk over WebSocket")
+    monkeypatch.setenv("FAULT", "no_seq")
+    result = run(soak, "live_bot", "--soak-iterations=12", "--soak-interval=1")
+    assert result.code == 0, result.out
+    verified = result.json("DELTA_VERIFY.json")
+    assert verified["belonging"] == {"replaced": 12}
+    assert verified["full_apply_ratio"] == 1.0
+
+
+def test_live_node(soak: Sessions) -> None:
+    """A bot that is no Python, by its profile alone."""
+    program = (EXAMPLES / "live_node" / "bot.js").read_text("utf-8")
+    assert len(program.splitlines()) <= 30
+    assert {"pool.size", "pool.timeout_ms"} <= set(re.findall(r"pool\.\w+", program))
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    result = run(soak, "live_node", "--soak-iterations=12", "--soak-interval=0.5")
+    assert result.code == 0, result.out
+    assert result.json("POST_SOAK_SNAPSHOT.json")["iterations"]["measured"] == 12
+    assert result.json("DELTA_VERIFY.json")["belonging"] == {"applied_seq": 12}
 
 
 # -- Optuna ------------------------------------------------------------------------------------

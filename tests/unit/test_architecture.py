@@ -54,8 +54,22 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("loop", "profile", "json_types", "canonical", "messages", "protocol"),
     ),
     "processes": (
-        "processes of a live target below a supervisor, and their logs; not reachable by users yet",
+        "processes of a live target below a supervisor, and their logs",
         ("json_types", "messages", "canonical"),
+    ),
+    "live": (
+        "live targets: how parameters reach a bot and reports come back; its processes, its faults",
+        (
+            "processes",
+            "store",
+            "loop",
+            "profile",
+            "json_types",
+            "messages",
+            "masking",
+            "canonical",
+            "protocol",
+        ),
     ),
     "lane": (
         "one lane: in memory, or with its files and target",
@@ -94,6 +108,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "sealed",
             "references",
             "run_state",
+            "live",
             "store",
             "stored",
             "report",
@@ -114,6 +129,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 OUTSIDE_PYTEST = (
     "lane",
+    "live",
     "processes",
     "fingerprint",
     "store",

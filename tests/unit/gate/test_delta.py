@@ -158,6 +158,22 @@ def test_an_edit_over_a_change_hides_whether_it_was_applied() -> None:
     assert report.checks[0].refused == {"base_spread_bps": "external"}
 
 
+def test_a_change_before_an_iteration_without_data_is_unverified() -> None:
+    lost = {"totals": {}, "fault": "stale"}
+    history = with_iteration(make_history(outcomes=BOOST), 4, report=lost)
+    report = verified(history)
+    assert (report.full, report.unverified) == (0, 1)
+
+
+def test_the_belonging_of_live_reports_is_counted() -> None:
+    by: list[dict[str, object]] = [
+        {"totals": {}, "belongs_by": name} for name in ("applied_seq", "replaced")
+    ]
+    history = with_iteration(make_history(), 1, report=by[0])
+    history = with_iteration(history, 2, report=by[1])
+    assert verified(history).belonging == {"applied_seq": 1, "replaced": 1}
+
+
 def test_the_last_change_is_unverified_and_not_counted() -> None:
     report = verified(make_history(6, outcomes={6: [applied("base_spread_bps", 0.02)]}))
     assert (report.full, report.fail, report.unverified) == (0, 0, 1)

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_soak.canonical import canonical_json, to_json
-from pytest_soak.loop.blocks import AuditCounts, count_audit
+from pytest_soak.loop.blocks import AuditCounts, count_audit, count_rows
 from pytest_soak.loop.echo import echo_mismatch, unconfirmed, unknown_echoes
 from pytest_soak.loop.entries import EntryError, Observation, entry_of, record_of
 from pytest_soak.loop.kpis import (
@@ -617,3 +619,18 @@ class TestEnsureMakerTakerRatio:
     def test_in_mock_the_last_resort_is_the_mock_default(self) -> None:
         filled = ensure_maker_taker_ratio({}, {"mock": True})
         assert filled == {"maker_taker_ratio": 0.9, "maker_taker_source": "mock_default"}
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["", "x", "x\n", "y" * 10_001, {"event": "FILL"}, {"event": "BLOCK", "reason": "r"}, 3]
+        ),
+        max_size=6,
+    )
+)
+def test_rows_are_counted_in_one_pass_as_in_a_list(rows: list[Any]) -> None:
+    is_half = len(rows) > 1 and all(isinstance(row, str) for row in rows) and rows[-1] in ("", "x")
+    counted = count_rows(iter(rows))
+    assert counted == count_audit(rows)
+    assert counted["rows"] == len(rows) - is_half

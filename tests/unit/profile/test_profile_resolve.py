@@ -355,6 +355,14 @@ MISTAKES = [
         "kpis.net_bps: a KPI has one of read, block_ratio, derive; here is read and derive",
     ),
     (
+        "kpis: {net_bps: {aggregate: weighted_mean}}",
+        "kpis.net_bps.aggregate: weighted_mean needs 'weight', a path such as 'fills.count'",
+    ),
+    (
+        "kpis: {net_bps: {aggregate: sum, weight: fills.count}}",
+        "kpis.net_bps.weight: the path of the weight belongs to 'aggregate: weighted_mean'",
+    ),
+    (
         "kpis: {net_bps: {better: bigger}}",
         "kpis.net_bps.better: 'bigger' is none of 'down', 'none', 'up'",
     ),

@@ -30,7 +30,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
 
 def test_a_built_in_name_is_its_factory(installed: list[EntryPoint]) -> None:
     assert registry.factory_of("mock") is make_mock
-    assert registry.names() == ("mock", "replay")
+    assert registry.names() == ("mock", "replay", "live", "bridge")
 
 
 def test_another_distribution_adds_a_name_and_cannot_take_one(installed: list[EntryPoint]) -> None:
@@ -38,7 +38,7 @@ def test_another_distribution_adds_a_name_and_cannot_take_one(installed: list[En
         point("venue", "pytest_soak.targets.mock:make_mock"),
         point("mock", "os:getcwd"),
     ]
-    assert registry.names() == ("mock", "replay", "venue")
+    assert registry.names() == ("mock", "replay", "live", "bridge", "venue")
     assert registry.factory_of("venue") is make_mock
     assert registry.factory_of("mock") is make_mock
 

@@ -1,0 +1,218 @@
+"""The plan of a live target: the section with the values of one lane in it. Contacts nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msgspec import UNSET
+
+from pytest_soak.json_types import WrongValueError
+from pytest_soak.live.audit_file import AuditFile
+from pytest_soak.live.channels import Context, Reader, Writer
+from pytest_soak.live.declared import read_section, settle_s
+from pytest_soak.live.placeholders import expanded, values_of
+from pytest_soak.live.registry import reader_of, writer_of
+from pytest_soak.live.sections import ReportFields, TargetSection
+from pytest_soak.processes.plan import (
+    ProcessPlan,
+    missing_programs,
+    missing_variables,
+    plan_processes,
+)
+from pytest_soak.processes.ports import FreePorts
+from pytest_soak.profile.model import Profile
+from pytest_soak.protocol import Lane
+
+_HIDDEN = ("PYTEST_CURRENT_TEST", "PYTEST_ADDOPTS", "PYTEST_VERSION")
+"""Variables of the session that are nothing to a bot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """The signal after each delivery."""
+
+    process: str
+    signal: int
+
+
+@dataclass(frozen=True, slots=True)
+class LivePlan:
+    """What a live target does in one lane."""
+
+    lane: Lane
+    profile: Profile
+    run_id: str
+    folder: Path
+    """``{dir}``."""
+    root: Path
+    section: TargetSection
+    settle_s: float
+    environment: Mapping[str, str]
+    """Of its processes and commands."""
+    writer: Writer
+    readers: tuple[tuple[ReportFields, Reader], ...]
+    audit: AuditFile | None
+    processes: tuple[ProcessPlan, ...]
+    notify: Notify | None
+    fixed_ports: tuple[int, ...]
+    """Ports on which its processes will listen, and which the section names as numbers."""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What no other lane may use at the same time: destinations, sources and fixed ports."""
+        sources = [source for _, reader in self.readers for source in reader.sources]
+        ports = [f"port {port}" for port in self.fixed_ports]
+        return tuple(dict.fromkeys([*self.writer.destinations, *sources, *ports]))
+
+    @property
+    def longest_call_s(self) -> float:
+        """The longest that one iteration may take, with a restart of all processes in it."""
+        restart = max((max(plan.restart.backoff_s) for plan in self.processes), default=0.0)
+        ready = sum(plan.ready.within_s + plan.grace_s for plan in self.processes)
+        timing = self.section.timing
+        return self.lane.interval_s + timing.deadline_s + 5.0 + restart + ready
+
+    @property
+    def stop_s(self) -> float:
+        """The longest that the end may take."""
+        return 5.0 + sum(plan.grace_s + 2.0 for plan in self.processes)
+
+
+def plan_live(
+    lane: Lane,
+    section: Mapping[str, Any],
+    profile: Profile,
+    *,
+    root: Path,
+    run_id: str,
+    environment: Mapping[str, str] = os.environ,
+) -> LivePlan:
+    """The plan of a lane. Raises WrongValueError with the path within the section."""
+    if lane.dir is None:
+        raise WrongValueError((), "a live target needs a directory; this lane has none")
+    fields = read_section(section)
+    free = FreePorts()
+    values = values_of(lane, lane.dir, root, run_id)
+
+    def expand(text: str) -> str:
+        return expanded(text, values, free.port)
+
+    variables = _variables(lane, fields, expand, root, run_id)
+    kept = {name: value for name, value in environment.items() if name not in _HIDDEN}
+    context = Context(
+        expand=expand,
+        folder=lane.dir,
+        root=root,
+        paths={key: parameter.path for key, parameter in profile.parameters.items()},
+        environment={**kept, **variables},
+    )
+    every_s = poll_every_s(lane.interval_s)
+    try:
+        writer = writer_of(fields.parameters, context)
+    except ValueError as error:
+        raise below(("parameters",), error) from None
+    readers = []
+    audit = None
+    for place, report in enumerate(fields.reports):
+        path = ("report", str(place)) if isinstance(fields.report, tuple) else ("report",)
+        try:
+            readers.append((report, reader_of(report, context, every_s)))
+            if report.audit is not UNSET:
+                audit = AuditFile(root / expand(report.audit))
+        except ValueError as error:
+            raise below(path, error) from None
+    processes = _processes(fields, expand, context.environment, root)
+    listening = {port for process in processes for port in process.ready.ports}
+    return LivePlan(
+        lane=lane,
+        profile=profile,
+        run_id=run_id,
+        folder=lane.dir,
+        root=root,
+        section=fields,
+        settle_s=settle_s(fields, lane.interval_s),
+        environment=context.environment,
+        writer=writer,
+        readers=tuple(readers),
+        audit=audit,
+        processes=processes,
+        notify=_notify(fields),
+        fixed_ports=tuple(sorted(listening - free.numbers)),
+    )
+
+
+def poll_every_s(interval_s: float) -> float:
+    """How often a source is looked at in the measured span: BRIDGE's min(5 s, interval / 10),
+    and at least twenty times a second."""
+    return min(5.0, max(0.05, interval_s / 10))
+
+
+def below(path: tuple[str, ...], error: ValueError) -> WrongValueError:
+    """The error of a part of the section, with the path of the part."""
+    if isinstance(error, WrongValueError):
+        return WrongValueError((*path, *error.path), error.problem)
+    return WrongValueError(path, str(error))
+
+
+def _processes(
+    fields: TargetSection, expand: Any, environment: Mapping[str, str], root: Path
+) -> tuple[ProcessPlan, ...]:
+    if fields.processes is UNSET:
+        return ()
+    try:
+        plans = plan_processes(fields.processes, expand)
+    except ValueError as error:
+        raise below(("processes",), error) from None
+    for name, variable in missing_variables(plans, environment):
+        raise WrongValueError(
+            ("processes", name), f"the variable {variable} is not set in the environment"
+        )
+    for name, problem in missing_programs(plans, environment, root):
+        raise WrongValueError(("processes", name, "command"), problem)
+    return plans
+
+
+def _notify(fields: TargetSection) -> Notify | None:
+    given = fields.parameters.notify
+    if given is UNSET:
+        return None
+    return Notify(given.process, signal.Signals["SIG" + given.signal.removeprefix("SIG")])
+
+
+def _variables(
+    lane: Lane, fields: TargetSection, expand: Any, root: Path, run_id: str
+) -> dict[str, str]:
+    """The placeholders as variables, for bots that read their environment."""
+    parameters = fields.parameters
+    is_list = isinstance(fields.report, tuple)
+
+    def path(text: Any, *where: str) -> str:
+        try:
+            return "" if text is UNSET else str(root / expand(text))
+        except ValueError as error:
+            raise below(where, error) from None
+
+    def of_report(field: str) -> str:
+        """The file of the first source that has one."""
+        for place, source in enumerate(fields.reports):
+            if (text := getattr(source, field)) is not UNSET:
+                return path(text, "report", *([str(place)] if is_list else []), field)
+        return ""
+
+    destination = "file" if parameters.yaml is UNSET else "yaml"
+    return {
+        "SOAK_DIR": str(lane.dir),
+        "SOAK_LANE": lane.id,
+        "SOAK_SYMBOL": lane.symbol,
+        "SOAK_SEED": str(lane.seed),
+        "SOAK_RUNTIME": path(getattr(parameters, destination), "parameters", destination),
+        "SOAK_REPORT": of_report("file"),
+        "SOAK_AUDIT": of_report("audit"),
+        "SOAK_INTERVAL_S": f"{lane.interval_s:.12g}",
+        "SOAK_RUN_ID": run_id,
+    }

@@ -1,0 +1,94 @@
+"""The report of an iteration, made of what its sources gave. Pure.
+
+What differs from run to run, such as numbers of deliveries, times and paths, is left out: the
+journal records the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import UNSET
+
+from pytest_soak.live.attempt import Collected
+from pytest_soak.live.faults import Fault
+from pytest_soak.live.merging import at, merged
+from pytest_soak.live.plan import LivePlan
+from pytest_soak.live.sections import ReportFields
+from pytest_soak.loop.blocks import CountedAudit
+
+_SECTIONS = ("totals", "fills", "block_reasons", "weekly_rollup", "summary", "scenarios")
+"""The sections of a report that KPIs, checks and the gate read."""
+ECHO = "effective_params"
+ECHO_KEYS = "echo_keys"
+BELONGS_BY = "belongs_by"
+
+
+def lost_report(fault: Fault, details: Sequence[str]) -> dict[str, Any]:
+    """The report of an iteration without data."""
+    return {"totals": {}, "fault": fault.label, "details": list(details)}
+
+
+def report_of(
+    plan: LivePlan,
+    collected: Sequence[Collected],
+    answered: Mapping[str, Any] | None,
+    audit: CountedAudit | None,
+    details: Sequence[str],
+) -> dict[str, Any]:
+    """The report: the sections of all sources, the later ones over the earlier.
+
+    ``answered`` is what the destination itself answered to the delivery; the echo of a report
+    counts more, because it is newer.
+    """
+    kept = {*_SECTIONS, *(kpi.read[0] for kpi in plan.profile.kpis.values() if kpi.read)}
+    report: dict[str, Any] = {}
+    given = (answered or {}).get(ECHO)
+    echo = dict(given) if isinstance(given, Mapping) else None
+    keys: list[str] | None = None
+    for (fields, _), source in zip(plan.readers, collected, strict=True):
+        whole = merged(source.reports, plan.profile.kpis.values())
+        for name in sorted(kept & whole.keys()):
+            report[name] = _over(report.get(name), whole[name])
+        reported, reported_keys = _echo_of(fields, whole)
+        if reported is not None:
+            echo = {**(echo or {}), **reported}
+            keys = reported_keys if keys is None else [*keys, *(reported_keys or [])]
+    if echo is not None:
+        report[ECHO] = echo
+        if (confirmable := keys or _keys_of(plan)) is not None:
+            report[ECHO_KEYS] = sorted(set(confirmable))
+    by_seq = all(source.by == "applied_seq" for source in collected)
+    report[BELONGS_BY] = "applied_seq" if by_seq else "replaced"
+    if audit is not None:
+        report["audit"] = audit
+    if details:
+        report["details"] = list(details)
+    return report
+
+
+def _over(below: Any, above: Any) -> Any:
+    both = isinstance(below, Mapping) and isinstance(above, Mapping)
+    return {**below, **above} if both else above
+
+
+def _echo_of(
+    fields: ReportFields, report: Mapping[str, Any]
+) -> tuple[Mapping[str, Any] | None, list[str] | None]:
+    """The echo of one report, and the parameters that it can confirm (None: all)."""
+    where = fields.echo
+    if where is UNSET:
+        given = report.get(ECHO)
+        return (given, None) if isinstance(given, Mapping) else (None, None)
+    if isinstance(where, str):
+        given = at(report, where.split("."))
+        return (given, None) if isinstance(given, Mapping) else (None, None)
+    echo = {key: at(report, path.split(".")) for key, path in where.items()}
+    return {key: value for key, value in echo.items() if value is not None}, list(where)
+
+
+def _keys_of(plan: LivePlan) -> list[str] | None:
+    """The parameters that a YAML file has at all; None where every parameter is delivered."""
+    keys = plan.section.parameters.keys
+    return list(keys) if keys else None

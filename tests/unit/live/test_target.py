@@ -1,0 +1,274 @@
+"""The live target on a clock of the test: spans, deliveries, belonging, faults."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_soak.live.channels import ChannelFault
+from pytest_soak.live.faults import LiveHalt
+from pytest_soak.live.locks import DestinationInUse, Locks
+from tests.unit.live.scripted import INTERVAL_S, Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Any:
+    on_bench = Bench(tmp_path)
+    yield on_bench
+    on_bench.target.stop()
+
+
+def test_an_iteration_delivers_waits_and_reads(bench: Bench) -> None:
+    bench.start()
+    bench.answers(effective_params={"base_spread_bps": 0.5})
+    begin = bench.clock.now()
+    report = bench.run(1)
+    assert report["totals"] == {"net_bps": 3.0}
+    assert report["effective_params"] == {"base_spread_bps": 0.5}
+    assert report["belongs_by"] == "applied_seq"
+    assert bench.clock.now() - begin == pytest.approx(INTERVAL_S, abs=0.2)
+
+
+def test_the_report_has_no_number_that_differs_from_run_to_run(bench: Bench) -> None:
+    bench.start()
+    bench.answers(pid=123, host="/home/x", boot_id="b")
+    assert set(bench.run(1)) == {"totals", "belongs_by"}
+
+
+def test_every_attempt_has_a_seq_of_its_own_over_sessions(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.start()
+    bench.answers()
+    bench.run(1)
+    bench.run(2)
+    bench.target.stop()
+    assert [item.seq for item in bench.destination.delivered] == [1, 2, 3]  # the first at the start
+    again = Bench(tmp_path)
+    again.start()
+    again.answers()
+    again.run(2)
+    again.target.stop()
+    assert [item.seq for item in again.destination.delivered] == [4, 5]
+
+
+def test_the_seq_begins_above_what_the_destination_holds(bench: Bench) -> None:
+    bench.destination.present_seq = 41
+    bench.start()
+    assert bench.destination.delivered[0].seq == 42
+
+
+def test_the_seq_is_on_disk_before_it_is_delivered(bench: Bench) -> None:
+    seen: list[int] = []
+    path = bench.folder / "bridge_state.json"
+    bench.destination.on_delivery = lambda delivery: seen.append(
+        json.loads(path.read_text())["seq"] - delivery.seq
+    )
+    bench.start()
+    assert seen == [0]
+
+
+def test_a_late_report_within_the_deadline_counts(bench: Bench) -> None:
+    bench.start()
+    bench.answers(after_s=INTERVAL_S + 20.0)
+    begin = bench.clock.now()
+    assert "fault" not in bench.run(1)
+    assert bench.clock.now() - begin == pytest.approx(INTERVAL_S + 20.0, abs=0.2)
+
+
+def test_a_report_in_the_time_to_settle_does_not_count(bench: Bench) -> None:
+    bench.start()
+    bench.answers(after_s=0.5)
+    report = bench.run(1)
+    assert report["fault"] == "stale"
+    assert report["totals"] == {}
+
+
+def test_the_last_report_of_the_span_is_taken(bench: Bench) -> None:
+    bench.start()
+    for after_s, net in ((3.0, 1.0), (6.0, 2.0), (9.0, 4.0)):
+        report = {"totals": {"net_bps": net}}
+        bench.clock.after(after_s, lambda report=report: bench.source.put(report))  # type: ignore[misc]
+    assert bench.run(1)["totals"] == {"net_bps": 4.0}
+
+
+def test_reports_are_merged_where_the_section_says_so(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, report={"file": "x", "take": "merge"})
+    object.__setattr__(bench.profile.kpis["net_bps"], "aggregate", "mean")
+    bench.start()
+    for after_s, net in ((3.0, 1.0), (6.0, 2.0), (9.0, 6.0)):
+        report = {"totals": {"net_bps": net}}
+        bench.clock.after(after_s, lambda report=report: bench.source.put(report))  # type: ignore[misc]
+    assert bench.run(1)["totals"] == {"net_bps": 3.0}
+    bench.target.stop()
+
+
+def test_a_first_report_that_may_mix_is_waited_past(bench: Bench) -> None:
+    bench.start()
+    bench.answers(after_s=4.0, from_unix=None, to_unix=None)
+    later = {"totals": {"net_bps": 7.0}, "applied_seq": 2, "seq": 99}
+    bench.clock.after(8.0, lambda: bench.source.put(later))
+    assert bench.run(1)["totals"] == {"net_bps": 7.0}
+
+
+def test_without_a_second_one_it_is_no_report(bench: Bench) -> None:
+    bench.start()
+    bench.answers(after_s=4.0, from_unix=None, to_unix=None)
+    report = bench.run(1)
+    assert report["fault"] == "wrong_iteration"
+    assert any("may have begun before" in line for line in report["details"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"applied_seq": 1}, "wrong_iteration"),
+        ({"run_id": "another"}, "wrong_iteration"),
+    ],
+)
+def test_a_report_of_other_parameters(bench: Bench, fields: dict[str, Any], fault: str) -> None:
+    bench.start()
+    bench.answers(**fields)
+    assert bench.run(1)["fault"] == fault
+
+
+@pytest.mark.parametrize("name", ["half_written", "not_json", "too_large", "not_a_file", "refused"])
+def test_what_cannot_be_read_is_named(bench: Bench, name: str) -> None:
+    bench.start()
+    fault = ChannelFault(name, "source", "is wrong")
+    bench.clock.after(5.0, lambda: bench.source.put(fault))
+    report = bench.run(1)
+    assert report["fault"] == name
+    assert "source is wrong" in report["details"][0]
+
+
+def test_a_report_that_can_be_read_again_later_counts(bench: Bench) -> None:
+    bench.start()
+    fault = ChannelFault("half_written", "source", "is not whole")
+    bench.clock.after(5.0, lambda: bench.source.put(fault))
+    bench.clock.after(7.0, lambda: bench.source.put({"totals": {"net_bps": 1.0}}))
+    assert bench.run(1)["totals"] == {"net_bps": 1.0}
+
+
+def test_a_report_that_was_never_written_halts(bench: Bench) -> None:
+    bench.start()
+    with pytest.raises(LiveHalt, match=r"^never_written: there never was a report"):
+        bench.run(1)
+
+
+def test_a_command_that_failed_halts(bench: Bench) -> None:
+    bench.start()
+    fault = ChannelFault("command_failed", "report.sh", "ended with status 3")
+    bench.clock.after(5.0, lambda: bench.source.put(fault))
+    with pytest.raises(LiveHalt, match=r"^command_failed") as raised:
+        bench.run(1)
+    assert raised.value.__notes__ == ["report.sh ended with status 3"]
+
+
+def test_parameters_that_cannot_be_delivered_halt(bench: Bench) -> None:
+    bench.destination.fault = ChannelFault("not_delivered", "destination", "refused with 503")
+    with pytest.raises(LiveHalt, match=r"^not_delivered: the parameters could not be delivered"):
+        bench.start()
+
+
+def test_the_lane_halts_after_three_lost_iterations_in_a_row(bench: Bench) -> None:
+    bench.start()
+    bench.answers(applied_seq=0)
+    for iteration in (1, 2, 3):
+        assert bench.run(iteration)["fault"] == "wrong_iteration"
+    with pytest.raises(LiveHalt, match=r"^too_many_lost: 3 iterations in a row"):
+        bench.run(4)
+
+
+def test_a_run_whose_iterations_are_all_lost_halts_with_the_last(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, iterations=2)
+    bench.start()
+    bench.answers(applied_seq=0)
+    assert bench.run(1)["fault"] == "wrong_iteration"
+    with pytest.raises(LiveHalt, match="no iteration had data, wrong_iteration"):
+        bench.run(2)
+    bench.target.stop()
+
+
+def test_iterations_start_one_interval_apart(bench: Bench) -> None:
+    bench.start()
+    bench.answers()
+    begin = bench.clock.now()
+    for iteration in (1, 2, 3):
+        bench.run(iteration)
+    assert bench.clock.now() - begin == pytest.approx(3 * INTERVAL_S, abs=0.5)
+
+
+def test_a_late_start_is_reported_and_shortens_nothing(bench: Bench) -> None:
+    bench.start()
+    bench.answers()
+    bench.run(1)
+    bench.clock.time += 7.0
+    begin = bench.clock.now()
+    report = bench.run(2)
+    assert bench.clock.now() - begin == pytest.approx(INTERVAL_S, abs=0.2)
+    assert "the iteration starts 7.0 s late; later ones move with it" in report["details"]
+
+
+def test_an_edit_at_the_destination_is_reported_until_it_is_overwritten(bench: Bench) -> None:
+    bench.start()
+    bench.answers()
+    bench.run(1)
+    assert bench.target.edits() == {}
+    bench.destination.edited = {"base_spread_bps": 0.75}
+    assert bench.target.edits() == {"base_spread_bps": 0.75}
+    assert bench.target.edits() == {"base_spread_bps": 0.75}
+    bench.run(2)
+    assert bench.target.edits() == {}
+
+
+def test_an_edit_between_two_sessions_is_not_overwritten_unseen(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.start()
+    bench.answers()
+    bench.run(1)
+    bench.target.stop()
+    again = Bench(tmp_path)
+    again.destination.delivered = bench.destination.delivered
+    again.destination.edited = {"base_spread_bps": 0.75}
+    again.start()
+    assert again.target.edits() == {"base_spread_bps": 0.75}
+    again.target.stop()
+
+
+def test_the_echo_of_the_destination_counts_where_the_report_has_none(bench: Bench) -> None:
+    bench.start()
+    bench.destination.answer = {"effective_params": {"base_spread_bps": 0.5}}
+    bench.answers()
+    assert bench.run(1)["effective_params"] == {"base_spread_bps": 0.5}
+
+
+def test_an_echo_by_paths_confirms_its_own_parameters_alone(tmp_path: Path) -> None:
+    echo = {"base_spread_bps": "settings.spread"}
+    bench = Bench(tmp_path, report={"file": "x", "echo": echo})
+    bench.start()
+    bench.answers(settings={"spread": 0.6})
+    report = bench.run(1)
+    assert report["effective_params"] == {"base_spread_bps": 0.6}
+    assert report["echo_keys"] == ["base_spread_bps"]
+    bench.target.stop()
+
+
+@pytest.mark.parametrize(("on_end", "times"), [("keep", 0), ("restore", 1)])
+def test_the_original_comes_back_if_the_section_says_so(
+    tmp_path: Path, on_end: str, times: int
+) -> None:
+    bench = Bench(tmp_path, parameters={"file": "x", "on_end": on_end})
+    bench.start()
+    bench.target.stop()
+    assert bench.destination.restored == times
+
+
+def test_a_destination_is_locked_while_a_lane_uses_it(bench: Bench) -> None:
+    bench.start()
+    with pytest.raises(DestinationInUse, match="/destination is in use by another lane or session"):
+        Locks(bench.destination.destinations, "run-2")
+    bench.target.stop()
+    Locks(bench.destination.destinations, "run-2").release()
