@@ -164,6 +164,34 @@ def test_nothing_in_the_working_directory_is_imported_instead_of_a_library(soak:
     assert result.json("run.json")["target"] == "bot:make"
 
 
+LIVE_SHADOWS = (
+    *(*SHADOWS, "psutil", "graphlib", "ipaddress", "selectors", "ssl", "shlex"),
+    *("ctypes", "tempfile", "random", "fcntl", "select"),
+)
+BOT_PROCESS = """
+import json, os, time
+while True:
+    with open(os.environ["SOAK_RUNTIME"]) as file:
+        soak = json.load(file)["soak"]
+    with open(os.environ["SOAK_REPORT"] + ".new", "w") as file:
+        json.dump({"totals": {"net_bps": 3.0}, "applied_seq": soak["seq"]}, file)
+    os.replace(os.environ["SOAK_REPORT"] + ".new", os.environ["SOAK_REPORT"])
+    time.sleep(0.02)
+"""
+
+
+def test_nothing_in_the_working_directory_is_imported_by_a_live_target(soak: Sessions) -> None:
+    """Neither by the session nor by the supervisor of its processes."""
+    (soak.folder / "process.py").write_text(BOT_PROCESS)
+    for name in LIVE_SHADOWS:
+        (soak.folder / f"{name}.py").write_text(f"raise RuntimeError('a shadow: {name}')\n")
+    command = "--soak-command={python} -P process.py"
+    result = outside(soak.folder, "--soak-iterations=1", "--soak-interval=0.5", command)
+    assert "shadow" not in result.out + result.err
+    assert result.json("run.json")["target"] == "live"
+    assert [e["type"] for e in result.entries()][:2] == ["start", "observation"]
+
+
 def test_a_module_of_the_target_that_is_called_like_a_library_does_not_replace_it(
     soak: Sessions,
 ) -> None:
