@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,7 @@ def run_lane(
         }
         run = RunDirectory.create(directory, run_id, [lane], about)
         place = run.lane_directory(lane.id)
+        lane = replace(lane, dir=place.path.absolute() / names.TARGET)
         create_lane(place, resolved, start, first)
         _run(LaneRunner(lane, StoredFiles(place.path), make, proposer=proposer, mask=mask))
         return read_history(read_journal(place.journal_path).entries)

@@ -160,3 +160,56 @@ def test_a_directory_with_a_run_keeps_it(tmp_path: Path) -> None:
     for _ in range(2):
         run_lane(Pool(), iterations=1, directory=tmp_path)
     assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+class Watched(Pool):
+    """Loses an iteration, tells something, and has an operator who edits a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed: dict[str, float] = {}
+
+    def run(self, iteration: int, runtime: Mapping[str, Any]) -> dict[str, Any]:
+        self.changed = {"base_spread_bps": 0.75} if iteration == 2 else {}
+        report = super().run(iteration, runtime) | {"details": [f"iteration {iteration}\x1b[31m"]}
+        return report | {"fault": "stale"} if iteration == 3 else report
+
+    def edits(self) -> Mapping[str, float]:
+        return self.changed
+
+
+def test_a_fault_loses_one_iteration_and_the_lane_goes_on() -> None:
+    history = run_lane(Watched(), iterations=5)
+    assert [item.number for item in history.iterations] == [1, 2, 3, 4, 5]
+    lost = [item.number for item in history.iterations if item.verdict.value == "INCONCLUSIVE"]
+    assert 3 in lost
+    assert history.iterations[2].reasons == ("no data: the target had a fault: stale",)
+    assert history.halt is None
+
+
+def test_an_edit_at_the_target_is_pinned_as_one_of_the_runtime_file() -> None:
+    history = run_lane(Watched(), iterations=5, tune=False)
+    values = [item.values["base_spread_bps"] for item in history.iterations]
+    assert values[:2] == [values[0]] * 2
+    assert values[2:] == [0.75] * 3
+    assert history.iterations[1].edited is not None
+
+
+def test_details_go_to_the_log_and_not_into_the_journal(tmp_path: Path) -> None:
+    run_lane(Watched(), iterations=2, directory=tmp_path)
+    latest = tmp_path / "latest"
+    assert b"iteration 1" not in (latest / "journal.jsonl").read_bytes()
+    log = (latest / "run.log").read_text()
+    assert "| target | iteration=1 | iteration 1\\x1b[31m |" in log
+
+
+def test_the_lane_of_a_target_has_a_directory_if_the_run_has_one(tmp_path: Path) -> None:
+    lanes: list[Lane] = []
+
+    def make(lane: Lane) -> Pool:
+        lanes.append(lane)
+        return Pool()
+
+    run_lane(make, iterations=1, directory=tmp_path)
+    run_lane(make, iterations=1)
+    assert [lane.dir for lane in lanes] == [tmp_path / "latest" / "target", None]

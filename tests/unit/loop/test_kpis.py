@@ -53,6 +53,14 @@ def test_every_declared_kpi_has_a_reading_even_in_an_empty_report() -> None:
     assert all(reading.usable is None for reading in readings.values())
 
 
+def test_a_report_with_a_fault_has_no_data() -> None:
+    """Whatever figures it has; only what a check recorded itself is data."""
+    readings = read(edge_report() | {"fault": "stale"}, recorded={"checked": 3.0})
+    assert {name for name, reading in readings.items() if reading.value is not None} == {"checked"}
+    whys = {reading.why for name, reading in readings.items() if name != "checked"}
+    assert whys == {"the target had a fault: stale"}
+
+
 @pytest.mark.parametrize("junk", NO_NUMBERS, ids=repr)
 def test_a_value_that_is_no_number_is_no_data(junk: Any) -> None:
     readings = read(edge_report(net=junk))

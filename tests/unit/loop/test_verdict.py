@@ -53,6 +53,13 @@ def test_verdict_and_reasons(kpis: dict[str, Any], verdict: str, reasons: tuple[
     assert judged(**kpis) == IterationVerdict(Verdict(verdict), reasons)
 
 
+def test_a_fault_is_one_reason_and_not_one_per_kpi() -> None:
+    report = edge_report() | {"fault": "hung (bot)"}
+    readings = read_kpis(shipped(), report, None, interval_s=300, mock=False)
+    reasons = ("no data: the target had a fault: hung (bot)",)
+    assert judge(shipped(), readings) == IterationVerdict(Verdict.INCONCLUSIVE, reasons)
+
+
 class TestSharesOfTheFirstIterations:
     """``{at_least: s, of_first: n}`` does not hold for ``fail`` while the first mean is unknown."""
 
