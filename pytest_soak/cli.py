@@ -126,7 +126,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     from pytest_soak.gate.window import LaneWindow
     from pytest_soak.loop.model import Verdict, worst_of
     from pytest_soak.offline import RUNNING_EXIT, RunningRun, read_run
-    from pytest_soak.report.deltas import delta_report, run_delta_verify
+    from pytest_soak.report.delta_text import delta_report
+    from pytest_soak.report.deltas import run_delta_verify
     from pytest_soak.sealed import NotSealed
 
     run = read_run(arguments.path)
@@ -151,7 +152,10 @@ def _verify(arguments: argparse.Namespace) -> int:
         _print_json({**run_delta_verify(reports), **fields})
     else:
         head += [f"what-if: {', '.join(what_if)}"] if what_if else []
-        texts = [delta_report(lane_id, delta) for lane_id, delta in reports]
+        texts = [
+            delta_report(history, delta)
+            for history, (_, delta) in zip(run.histories, reports, strict=True)
+        ]
         _show("\n".join([*head, *texts]), end="")
     verdict = worst_of([delta.verdict for _, delta in reports])
     fails = verdict is Verdict.FAIL or (strict and verdict is not Verdict.PASS)

@@ -1,4 +1,4 @@
-"""DELTA_VERIFY: the verification of every change, as a JSON object and as text for people."""
+"""DELTA_VERIFY: the verification of every change, as a JSON object."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_soak.gate.delta import DeltaReport
-from pytest_soak.gate.figures import figure
 from pytest_soak.loop.model import worst_of
-from pytest_soak.report.markdown import bullet, cell
 
 
 def delta_verify(delta: DeltaReport) -> dict[str, Any]:
@@ -56,41 +54,3 @@ def delta_figures(delta: DeltaReport) -> dict[str, Any]:
         "proposes_when_needed": delta.proposes_when_needed,
         **({"belonging": dict(delta.belonging)} if delta.belonging else {}),
     }
-
-
-def delta_report(lane_id: str, delta: DeltaReport) -> str:
-    """The text of ``DELTA_VERIFY_REPORT.md``."""
-    lines = [
-        f"# Delta verification of {cell(lane_id)}: {delta.verdict}",
-        "",
-        cell(delta.reason),
-        "",
-        "| figure | value |",
-        "|---|---|",
-        *(f"| {name} | {_cell(value)} |" for name, value in delta_figures(delta).items()),
-        "",
-        "## Unexplained",
-        "",
-        *(map(bullet, delta.failures) if delta.failures else ["Every key is explained."]),
-        "",
-        "## Refused in part or in whole",
-        "",
-    ]
-    refused = [check for check in delta.checks if check.refused]
-    if not refused:
-        return "\n".join([*lines, "No key was refused.", ""])
-    rows = [
-        f"| {check.iteration} | {check.status} | "
-        + ", ".join(cell(f"{key}: {reason}") for key, reason in check.refused.items())
-        + " |"
-        for check in refused
-    ]
-    return "\n".join([*lines, "| iteration | status | keys |", "|---|---|---|", *rows, ""])
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "not applicable"
-    if isinstance(value, dict):
-        return ", ".join(cell(f"{name} {count}") for name, count in value.items())
-    return figure(value) if isinstance(value, float) else str(value)

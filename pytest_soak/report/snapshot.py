@@ -15,9 +15,12 @@ from pytest_soak.canonical import canonical_json, compute_json_hash, printable_j
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.window import KpiWindow
-from pytest_soak.loop.model import History
+from pytest_soak.loop.model import History, Verdict
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.summary import final_values
+from pytest_soak.statistics import KpiSeries, first_quarter_figure
+
+_OF_WINDOW = ("low", "high", "n", "n_eff", "phi")
 
 
 def snapshot(
@@ -31,8 +34,15 @@ def snapshot(
         "pass_count_last8": judgement.pass_count,
         "iterations": {"planned": judgement.planned, "measured": judgement.measured},
         "limits": "mock" if judgement.mock else "production",
-        "kpi_window": {name: _window(window) for name, window in judgement.windows.items()},
-        "criteria": [criterion_object(result) for result in judgement.criteria],
+        "kpi_window": {
+            name: _window(window, judgement.window.judged_series(name))
+            for name, window in judgement.windows.items()
+        },
+        "failing": [result.name for result in judgement.criteria if _fails(result)],
+        "criteria": [
+            _without_window(criterion_object(result), judgement.windows)
+            for result in judgement.criteria
+        ],
         "delta_quality": {
             **delta_figures(judgement.delta),
             "verdict": str(judgement.delta.verdict),
@@ -46,13 +56,14 @@ def run_snapshot(lanes: Sequence[Mapping[str, Any]], judgement: RunJudgement) ->
     """The run, from the snapshots of its lanes.
 
     With one lane the fields of the lane are the run's own. With several: the worst verdict,
-    ``freeze_ready`` if all lanes are, the smallest ``pass_count_last8``. ``lanes`` always has the
-    snapshot of every lane.
+    ``freeze_ready`` if all lanes are, the smallest ``pass_count_last8``, the failing criteria as
+    ``LANE/CRITERION``, and in ``lanes`` the snapshot of every lane.
     """
     if len(lanes) == 1:
-        return {**lanes[0], "verdict": str(judgement.verdict), "lanes": [dict(lanes[0])]}
+        return {**lanes[0], "verdict": str(judgement.verdict)}
     return {
         "verdict": str(judgement.verdict),
+        "failing": [f"{lane['lane']}/{name}" for lane in lanes for name in lane["failing"]],
         "freeze_ready": bool(lanes) and all(lane["freeze_ready"] for lane in lanes),
         "pass_count_last8": min((lane["pass_count_last8"] for lane in lanes), default=0),
         "lanes": [dict(lane) for lane in lanes],
@@ -124,14 +135,38 @@ def criterion_object(result: CriterionResult) -> dict[str, Any]:
     }
 
 
-def _window(window: KpiWindow) -> dict[str, Any]:
+def lanes_of(snapshot: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The snapshot of each lane: that of a run with one lane is its own."""
+    lanes: list[Mapping[str, Any]] = snapshot.get("lanes", [snapshot])
+    return lanes
+
+
+def _fails(result: CriterionResult) -> bool:
+    return result.binding and result.verdict is Verdict.FAIL
+
+
+def _without_window(criterion: dict[str, Any], windows: Mapping[str, KpiWindow]) -> dict[str, Any]:
+    """A criterion on a KPI, without the figures that its window has already."""
+    if criterion["name"] not in windows:
+        return criterion
+    return {key: value for key, value in criterion.items() if key not in _OF_WINDOW}
+
+
+def _within(bound: float | None, end: float | None) -> float | None:
+    """A bound as a number; null at the end of the KPI's range, where it says nothing."""
+    return None if bound is not None and bound == end else _finite(bound)
+
+
+def _window(window: KpiWindow, judged: KpiSeries) -> dict[str, Any]:
+    """``judged``: the KPI over all judged iterations, for the figure of the first quarter."""
     bounds = window.bounds
     return {
         "iterations": bounds.iterations,
         "no_data": bounds.no_data,
         "mean": _finite(window.figure),
-        "low": _finite(window.low),
-        "high": _finite(window.high),
+        "first_quarter": _finite(first_quarter_figure(judged)),
+        "low": _within(window.low, window.range[0]),
+        "high": _within(window.high, window.range[1]),
         "sd": _finite(bounds.sd),
         "n": bounds.n,
         "n_eff": _finite(bounds.n_eff),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_soak.canonical import canonical_json, number, to_json
@@ -177,7 +177,7 @@ def _panic(decision: Decision) -> dict[str, Any] | None:
 
 
 def tuning_report(history: History) -> dict[str, Any]:
-    """The object of ``TUNING_REPORT.json``: every iteration's ``tuning``."""
+    """The object of ``TUNING_REPORT.json``: KPIs and ``tuning`` of every iteration."""
     return {
         "lane": history.lane.id,
         "start": dict(history.start_values),
@@ -185,22 +185,28 @@ def tuning_report(history: History) -> dict[str, Any]:
     }
 
 
-def tuning_report_json(history: History) -> bytes:
-    """:func:`tuning_report` as canonical JSON, made from one iteration after another.
+def tuning_report_parts(history: History) -> Iterator[bytes]:
+    """:func:`tuning_report` as canonical JSON in parts, made from one iteration after another.
 
     As one object, a long run would take several times the memory of its text.
     """
     rest = {"lane": history.lane.id, "start": dict(history.start_values)}
-    parts = [b'{"iterations":[']
-    for item in history.iterations:
-        parts += (canonical_json(_tuned(item)), b",")
-    if history.iterations:
-        parts.pop()
-    return b"".join((*parts, b"],", canonical_json(rest)[1:]))
+    yield b'{"iterations":['
+    for place, item in enumerate(history.iterations):
+        if place:
+            yield b","
+        yield canonical_json(_tuned(item))
+    yield b"],"
+    yield canonical_json(rest)[1:]
 
 
 def _tuned(item: Iteration) -> dict[str, Any]:
-    return {"iteration": item.number, "kpi_verdict": str(item.verdict), "tuning": tuning(item)}
+    return {
+        "iteration": item.number,
+        "kpis": {name: reading.value for name, reading in item.readings.items()},
+        "kpi_verdict": str(item.verdict),
+        "tuning": tuning(item),
+    }
 
 
 def final_values(history: History) -> dict[str, float]:

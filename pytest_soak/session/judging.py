@@ -16,12 +16,13 @@ from pytest_soak.gate.result import CriterionResult
 from pytest_soak.loop.model import Halt, History, Verdict
 from pytest_soak.masking import Masker
 from pytest_soak.report.audit import audit
-from pytest_soak.report.deltas import delta_report, delta_verify
+from pytest_soak.report.delta_text import delta_report
+from pytest_soak.report.deltas import delta_verify
 from pytest_soak.report.failures import failures
 from pytest_soak.report.metrics import metrics_lines, metrics_text
 from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
-from pytest_soak.report.summary import iteration_summary, tuning_report_json
+from pytest_soak.report.summary import iteration_summary, tuning_report_parts
 from pytest_soak.report.sweep import sweeps_of
 from pytest_soak.report.sweep_picture import sweep_svg
 from pytest_soak.report.sweep_text import sweep_csv, sweep_markdown
@@ -261,11 +262,9 @@ def _write_lane(
 ) -> None:
     """What there is once per lane."""
     with writer.artifact(names.TUNING_REPORT):
-        directory.write_bytes(names.TUNING_REPORT, tuning_report_json(history))
+        directory.write_parts(names.TUNING_REPORT, tuning_report_parts(history))
     writer.json(directory, names.DELTA_VERIFY, lambda: delta_verify(lane.delta))
-    writer.text(
-        directory, names.DELTA_VERIFY_REPORT, lambda: delta_report(lane.lane_id, lane.delta)
-    )
+    writer.text(directory, names.DELTA_VERIFY_REPORT, lambda: delta_report(history, lane.delta))
 
 
 def _write_run(

@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "atomic_create_json",
     "atomic_write_bytes",
     "atomic_write_json",
+    "atomic_write_parts",
     "atomic_write_text",
     "close_file",
     "encode_json",
@@ -75,6 +76,19 @@ def atomic_write_bytes(
                 _sync_replaced(directory, path)
         else:
             _replace(temporary, path, data, durable=False, mode=mode)
+    except OSError as error:
+        raise describe_os_error("write", path, error) from error
+
+
+def atomic_write_parts(path: str | os.PathLike[str], parts: Iterable[bytes]) -> None:
+    """Replaces ``path`` by the parts one after another, without syncing them.
+
+    An error while they are made, or written, leaves the old file. Raises StoreError.
+    """
+    path = os.fspath(path)
+    _check_replaceable(path)
+    try:
+        _replace(temporary_path(path), path, parts, durable=False, mode=None)
     except OSError as error:
         raise describe_os_error("write", path, error) from error
 
@@ -213,13 +227,16 @@ def _check_replaceable(path: str) -> None:
         raise StoreError(f"cannot write {path}: it is a device, a pipe or a socket, not a file")
 
 
-def _replace(temporary: str, path: str, data: bytes, *, durable: bool, mode: int | None) -> None:
+def _replace(
+    temporary: str, path: str, data: bytes | Iterable[bytes], *, durable: bool, mode: int | None
+) -> None:
     try:
         descriptor = os.open(temporary, _NEW_FILE, 0o666 if mode is None else 0o600)
         try:
             if mode is not None and hasattr(os, "fchmod"):
                 os.fchmod(descriptor, mode)
-            write_all(descriptor, data)
+            for part in (data,) if isinstance(data, bytes) else data:
+                write_all(descriptor, part)
             if durable:
                 os.fsync(descriptor)
         finally:

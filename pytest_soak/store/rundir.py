@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,6 +17,7 @@ from pytest_soak.store import names
 from pytest_soak.store.atomic import (
     atomic_write_bytes,
     atomic_write_json,
+    atomic_write_parts,
     atomic_write_text,
     encode_json,
     make_directory,
@@ -69,9 +70,12 @@ class ArtifactDirectory:
         path = self._path(name)
         atomic_write_bytes(path, encode_json(path, obj), durable=False)
 
-    def write_bytes(self, name: str, data: bytes) -> None:
-        """Replaces the file ``name`` by ``data``. Raises StoreError."""
-        atomic_write_bytes(self._path(name), data, durable=False)
+    def write_parts(self, name: str, parts: Iterable[bytes]) -> None:
+        """Replaces the file ``name`` by the parts, which are not in memory at once.
+
+        Raises StoreError.
+        """
+        atomic_write_parts(self._path(name), parts)
 
     def write_text(self, name: str, text: str) -> None:
         """Replaces the file ``name`` by ``text``. Raises StoreError."""

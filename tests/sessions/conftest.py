@@ -19,6 +19,7 @@ import hypothesis  # noqa: F401
 import pytest
 
 import pytest_soak
+from pytest_soak.report.snapshot import lanes_of
 
 BOT = '''
 class Bot:
@@ -154,7 +155,7 @@ class Result:
         So another criterion of the gate changes nothing here. A criterion of the snapshot without
         a report, or with another outcome, does.
         """
-        lanes = self.json("POST_SOAK_SNAPSHOT.json")["lanes"]
+        lanes = lanes_of(self.json("POST_SOAK_SNAPSHOT.json"))
         reports = Counter(
             _OUTCOMES[item["verdict"] if item.get("applicable", True) else "PASS"]
             for lane in lanes
@@ -168,7 +169,7 @@ class Result:
     @property
     def gate(self) -> dict[str, str]:
         """The binding criteria that are not PASS in a session of one lane: name to verdict."""
-        (lane,) = self.json("POST_SOAK_SNAPSHOT.json")["lanes"]
+        (lane,) = lanes_of(self.json("POST_SOAK_SNAPSHOT.json"))
         return {
             item["name"]: item["verdict"]
             for item in lane["criteria"]

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from pytest_soak.report.snapshot import lanes_of
 from tests.sessions.conftest import Sessions
 from tests.sessions.running import (
     is_judged,
@@ -111,7 +112,7 @@ def test_with_workers_such_a_process_costs_its_lane_only(soak: Sessions) -> None
     assert "crashed while running" in out
     assert (session.latest / "steady-BTCUSDT-1" / "STACKS.txt").stat().st_size > 0
     assert not (session.latest / "steady-BTCUSDT-2" / "STACKS.txt").exists()
-    lanes = json.loads((session.latest / "POST_SOAK_SNAPSHOT.json").read_text())["lanes"]
+    lanes = lanes_of(json.loads((session.latest / "POST_SOAK_SNAPSHOT.json").read_text()))
     assert [lane["iterations"]["measured"] for lane in lanes] == [2, 5]
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from pytest_soak.cli import main
+from pytest_soak.report.snapshot import lanes_of
 from tests.sessions.conftest import Sessions
 
 pytestmark = pytest.mark.exhaustive
@@ -105,10 +106,10 @@ def test_the_commands_print_what_the_session_printed(
     assert output("audit") == (result.code, result.text("POST_SOAK_AUDIT.md"))
     document = json.loads(output("gate", "--json")[1])
     assert document["verdict"] == snapshot["verdict"]
-    assert [lane["criteria"] for lane in document["lanes"]] == [
-        lane["criteria"] for lane in snapshot["lanes"]
-    ]
+    for judged, lane in zip(document["lanes"], lanes_of(snapshot), strict=True):
+        for criterion, stored in zip(judged["criteria"], lane["criteria"], strict=True):
+            assert {name: criterion[name] for name in stored} == stored
     _, verified = output("verify", "--json")
-    for lane, stored in zip(json.loads(verified)["lanes"], snapshot["lanes"], strict=True):
+    for lane, stored in zip(json.loads(verified)["lanes"], lanes_of(snapshot), strict=True):
         assert lane["verdict"] == stored["delta_quality"]["verdict"]
         assert lane["full_apply_ratio"] == stored["delta_quality"]["full_apply_ratio"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_soak.report.snapshot import lanes_of
 from tests.sessions.conftest import CRITERIA, TOO_SHORT, Result, Sessions
 
 pytestmark = pytest.mark.exhaustive
@@ -124,7 +125,7 @@ def test_the_gate_reports_what_binds(soak: Sessions) -> None:
     assert "best window: none" in result.out
     snapshot = result.json("POST_SOAK_SNAPSHOT.json")
     assert snapshot["verdict"] == "PASS"
-    kpi = next(item for item in snapshot["lanes"][0]["criteria"] if item["name"] == "net_bps")
+    kpi = next(item for item in lanes_of(snapshot)[0]["criteria"] if item["name"] == "net_bps")
     assert (kpi["verdict"], kpi["binding"]) == ("FAIL", False)
     strict = soak(*args, "--soak-strict")
     assert strict.code == 1

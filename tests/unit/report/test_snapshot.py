@@ -3,14 +3,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.gate.judge import judge_lane, judge_run
 from pytest_soak.loop.model import History
-from pytest_soak.report.deltas import delta_report, delta_verify, run_delta_verify
+from pytest_soak.report.delta_text import MOST_ROWS, delta_report
+from pytest_soak.report.deltas import delta_verify, run_delta_verify
 from pytest_soak.report.metrics import metrics_lines, metrics_text
-from pytest_soak.report.snapshot import gate_object, run_snapshot, snapshot, snapshot_text
+from pytest_soak.report.snapshot import (
+    _within,
+    gate_object,
+    lanes_of,
+    run_snapshot,
+    snapshot,
+    snapshot_text,
+)
 from tests.unit.gate.histories import applied, make_history, skipped, with_iteration
 from tests.unit.report.runs import decided
 
@@ -32,8 +41,40 @@ def test_one_lane_is_the_run() -> None:
     assert document["delta_quality"]["full_apply_ratio"] == 1.0
     assert document["fingerprint"]["profile"] == "steady"
     assert document["fingerprint"]["versions"] == VERSIONS
-    (lane,) = document["lanes"]
-    assert {key: document[key] for key in lane} == lane
+    assert "lanes" not in document
+    assert lanes_of(document) == [document]
+
+
+def test_a_figure_is_written_once() -> None:
+    """The criterion of a KPI has its limit and its verdict; its window has the figures."""
+    document = run_of(decided())
+    criteria = {item["name"]: item for item in document["criteria"]}
+    window = document["kpi_window"]["net_bps"]
+    assert set(criteria["net_bps"]) == {"name", "verdict", "value", "limit", "margin", "reason"}
+    assert {"low", "high", "n", "n_eff", "phi", "first_quarter"} <= set(window)
+    assert "low" in criteria["completeness"]
+
+
+def test_the_failing_criteria_are_listed() -> None:
+    assert run_of(decided())["failing"] == []
+    bad = decided(lane_id="other-1", net=1.0)
+    assert "net_bps" in run_of(bad)["failing"]
+    assert "other-1/net_bps" in run_of(decided(), bad)["failing"]
+
+
+def test_the_first_quarter_is_that_of_the_judged_iterations() -> None:
+    history = decided()
+    values = [item.readings["net_bps"].value or 0.0 for item in history.iterations]
+    quarter = values[: len(values) // 4]
+    window = run_of(history)["kpi_window"]["net_bps"]
+    assert window["first_quarter"] == pytest.approx(sum(quarter) / len(quarter))
+
+
+def test_a_bound_at_the_end_of_the_range_says_nothing() -> None:
+    assert _within(0.0, 0.0) is None
+    assert _within(0.1, 0.0) == 0.1
+    assert _within(0.0, None) == 0.0
+    assert _within(None, 0.0) is None
 
 
 def test_several_lanes_have_the_worst_of_them_on_top() -> None:
@@ -123,8 +164,20 @@ def test_delta_verify_lists_each_iteration_that_matters() -> None:
     assert document["fail_count"] == 1
     assert document["verdict"] == "FAIL"
     canonical_json(run_delta_verify([("a", delta)]))
-    text = delta_report("a", delta)
-    assert text.startswith("# Delta verification of a: FAIL")
+    text = delta_report(history, delta)
+    assert text.startswith("# Delta verification of steady-BTCUSDT-1: FAIL")
     assert "tail_age_ms: in iteration 3 605 was in force and 500 echoed" in text
-    assert "| 4 | partial_ok | tail_age_ms: velocity |" in text
-    assert "\nEvery key is explained.\n" in delta_report("b", judge_lane(decided()).delta)
+    assert "| 4 | partial_ok | – | velocity: tail_age_ms | – |" in text
+    assert "| tail_age_ms | 2 | 1 | 0 | velocity (1) |" in text
+    good = decided()
+    assert "\nEvery change is explained.\n" in delta_report(good, judge_lane(good).delta)
+
+
+def test_a_long_delta_report_has_its_newest_iterations() -> None:
+    outcomes = {number: [applied("base_spread_bps", 0.001)] for number in range(1, 301)}
+    history = make_history(301, outcomes=outcomes)
+    text = delta_report(history, judge_lane(history).delta)
+    rows = [line for line in text.splitlines() if "base_spread_bps +0.001" in line]
+    assert len(rows) == MOST_ROWS
+    assert rows[-1].startswith("| 300 |")
+    assert "The first 100 of them are left out here" in text

@@ -12,7 +12,7 @@ from pytest_soak.report.summary import (
     skip_reason,
     skipped_reason,
     tuning_report,
-    tuning_report_json,
+    tuning_report_parts,
 )
 from tests.unit.gate.histories import applied, clipped, make_history, skipped, with_iteration
 from tests.unit.report.runs import decided
@@ -208,4 +208,4 @@ def test_the_parts_of_the_tuning_report_make_its_canonical_json() -> None:
         replace(whole, iterations=()),
         replace(whole, iterations=whole.iterations[:1]),
     ):
-        assert tuning_report_json(history) == canonical_json(tuning_report(history))
+        assert b"".join(tuning_report_parts(history)) == canonical_json(tuning_report(history))
