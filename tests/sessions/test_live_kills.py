@@ -42,7 +42,7 @@ ALWAYS = {("pytest", 102), ("bot", 301), ("supervisor", 401), ("worker", 501)}
 
 
 def case(kind: str, seed: int) -> object:
-    marks = () if (kind, seed) in ALWAYS else (pytest.mark.exhaustive,)
+    marks = () if (kind, seed) in ALWAYS else (pytest.mark.kills,)
     return pytest.param(kind, seed, id=f"{kind}-{seed}", marks=marks)
 
 
