@@ -208,8 +208,8 @@ class LiveTarget:
         present = None
         with suppress(ChannelFault):  # what is there cannot be read; it is replaced
             present = writer.present()
-        found = present.seq if present and 0 <= present.seq < EXACT else 0
-        seq = 1 + max(self._bridge.state.seq, found)
+        present_seq = present.seq if present and 0 <= present.seq < EXACT else 0
+        seq = 1 + max(self._bridge.state.seq, present_seq)
         # Synced first: a seq that may have been delivered is never used again.
         audit = self._plan.audit
         position = None if audit is None else audit.position
