@@ -101,6 +101,7 @@ def plan_live(
     if lane.dir is None:
         raise WrongValueError((), "a live target needs a directory; this lane has none")
     fields = read_section(section)
+    _check_places(fields, profile)
     free = FreePorts()
     values = values_of(lane, lane.dir, root, run_id)
 
@@ -163,6 +164,17 @@ def below(path: tuple[str, ...], error: ValueError) -> WrongValueError:
     if isinstance(error, WrongValueError):
         return WrongValueError((*path, *error.path), error.problem)
     return WrongValueError(path, str(error))
+
+
+def _check_places(fields: TargetSection, profile: Profile) -> None:
+    """Refuse a parameter whose place in the body is that of the block ``soak``."""
+    for key, parameter in profile.parameters.items():
+        if parameter.path[0] == "soak" and not fields.parameters.keys:
+            raise WrongValueError(
+                ("parameters",),
+                f"{key} is at {'.'.join(parameter.path)}, where a delivery has its own block "
+                "'soak'; give it another path",
+            )
 
 
 def _processes(

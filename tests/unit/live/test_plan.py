@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,26 @@ def test_a_variable_of_the_session_about_pytest_is_not_handed_on(tmp_path: Path)
     plan = planned(tmp_path, {}, PYTEST_CURRENT_TEST="x", KEPT="1")
     assert "PYTEST_CURRENT_TEST" not in plan.environment
     assert plan.environment["KEPT"] == "1"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"file": "x"}, {"http": "http://127.0.0.1/"}, {"command": ["true"]}],
+    ids=["file", "http", "command"],
+)
+@pytest.mark.parametrize("path", [("soak",), ("soak", "spread")])
+def test_a_parameter_in_the_place_of_the_delivery_is_refused(
+    tmp_path: Path, parameters: dict[str, Any], path: tuple[str, ...]
+) -> None:
+    """The block that names the delivery would take its place: it would never reach the bot."""
+    lane = Lane("s-B-1", "steady", "B", 1, 10.0, 24, dir=tmp_path / "target")
+    profile = resolve("steady", read_source).profile
+    first = next(iter(profile.parameters.values()))
+    profile = replace(profile, parameters={"spread": replace(first, key="spread", path=path)})
+    with pytest.raises(WrongValueError, match="parameters: spread is at .*soak"):
+        plan_live(lane, {"parameters": parameters}, profile, root=tmp_path, run_id="r")
+    section = {"parameters": {"yaml": "x", "keys": {"spread": "soak.spread"}}}
+    assert plan_live(lane, section, profile, root=tmp_path, run_id="r").run_id == "r"
 
 
 SECRET = "hunter2-of-the-bot"
