@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_soak.live.belonging import By, Expected, channel_after, judge
-from pytest_soak.live.channels import ChannelFault, Reader
+from pytest_soak.live.channels import LARGEST_SEQ, ChannelFault, Reader
 from pytest_soak.live.clock import Span
 from pytest_soak.live.faults import LOSES, Fault, LiveHalt
 from pytest_soak.live.state import Channel
@@ -32,6 +32,8 @@ class Collected:
         """Why the newest thing that was read is no report of this iteration."""
         self.seen = 0
         """How many reports were read, whether they belong or not."""
+        self.applied = 0
+        """The largest number of a delivery that a report named, whosever delivery that was."""
         self._expected = expected
         self._span = span
         self._take = take
@@ -82,6 +84,9 @@ class Collected:
             return  # a URL that has nothing new answers as before; a file that is replaced is new
         self._newest = report
         self.seen += 1
+        applied = report.get("applied_seq")
+        if type(applied) is int and self.applied < applied <= LARGEST_SEQ:
+            self.applied = applied
         belonging = judge(report, self._expected, now, self.channel, is_first=self._belonged == 0)
         self.channel = channel_after(report, self.channel)
         if belonging.fault:

@@ -8,10 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 from pytest_soak.canonical import compute_json_hash
-from pytest_soak.json_types import EXACT
 from pytest_soak.live.attempt import Collected
 from pytest_soak.live.belonging import Expected
-from pytest_soak.live.channels import ChannelFault, Delivery, Writer
+from pytest_soak.live.channels import LARGEST_SEQ, ChannelFault, Delivery, Writer
 from pytest_soak.live.clock import Clock, MonotonicClock, Schedule, Span
 from pytest_soak.live.edits import edits_of
 from pytest_soak.live.faults import HALTS, Fault, Limits, LiveHalt, too_many
@@ -44,6 +43,9 @@ class LiveTarget:
         """Iteration to its fault, since this session began: a resume counts anew."""
         self._edits: dict[str, float] = {}
         """What :meth:`edits` returned since the last delivery."""
+        self._applied = 0
+        """The largest number of a delivery that a report named: one of an earlier run may not come
+        again."""
         self._watched = Watched(plan)
         self._locks: Locks | None = None
         self._is_stopped = threading.Event()
@@ -136,6 +138,7 @@ class LiveTarget:
             fault = Fault(unusable.name, str(unusable))
         channels = [item.channel for item in collected]
         self._bridge.update(channels=dict(zip(names_of_channels, channels, strict=True)))
+        self._applied = max(self._applied, *(item.applied for item in collected))
         if fault is None:
             fault = self._fault_of(collected)
         if fault is None:
@@ -208,8 +211,8 @@ class LiveTarget:
         present = None
         with suppress(ChannelFault):  # what is there cannot be read; it is replaced
             present = writer.present()
-        present_seq = present.seq if present and 0 <= present.seq < EXACT else 0
-        seq = 1 + max(self._bridge.state.seq, present_seq)
+        present_seq = present.seq if present and 0 <= present.seq <= LARGEST_SEQ else 0
+        seq = 1 + max(self._bridge.state.seq, present_seq, self._applied)
         # Synced first: a seq that may have been delivered is never used again.
         audit = self._plan.audit
         position = None if audit is None else audit.position

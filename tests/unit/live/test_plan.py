@@ -127,7 +127,7 @@ def test_a_parameter_in_the_place_of_the_delivery_is_refused(
     profile = resolve("steady", read_source).profile
     first = next(iter(profile.parameters.values()))
     profile = replace(profile, parameters={"spread": replace(first, key="spread", path=path)})
-    with pytest.raises(WrongValueError, match="parameters: spread is at .*soak"):
+    with pytest.raises(WrongValueError, match=r"parameters: spread is at .*soak"):
         plan_live(lane, {"parameters": parameters}, profile, root=tmp_path, run_id="r")
     section = {"parameters": {"yaml": "x", "keys": {"spread": "soak.spread"}}}
     assert plan_live(lane, section, profile, root=tmp_path, run_id="r").run_id == "r"

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from pytest_soak.json_types import converted
 from pytest_soak.live.channels import ChannelFault
 from pytest_soak.live.faults import LiveHalt
 from pytest_soak.live.locks import DestinationInUse, Locks
+from pytest_soak.processes.plan import plan_processes
+from pytest_soak.processes.sections import Processes
 from tests.unit.live.scripted import INTERVAL_S, Bench, Source
 
 
@@ -288,7 +291,7 @@ def test_a_lane_whose_reports_have_large_numbers_can_be_resumed(tmp_path: Path, 
     again.target.stop()
 
 
-@pytest.mark.parametrize("seq", [-1, 2**53, 10**30])
+@pytest.mark.parametrize("seq", [-1, 2**53 - 1, 2**53, 10**30])
 def test_a_number_at_the_destination_that_is_none_of_a_delivery(tmp_path: Path, seq: int) -> None:
     for expected in (1, 2):
         bench = Bench(tmp_path)
@@ -347,3 +350,56 @@ def test_a_fault_in_one_of_several_reports_counts(tmp_path: Path) -> None:
         bench.clock.after(after_s, lambda report=report: bench.source.put(report))  # type: ignore[misc]
     assert bench.run(1)["fault"] == "reported"
     bench.target.stop()
+
+
+@pytest.mark.parametrize("applied", [4, 400])
+def test_a_number_of_an_earlier_run_is_never_delivered(bench: Bench, applied: int) -> None:
+    """A bot that still has the parameters of an earlier run, and takes over no others, without
+    run_id: the numbers of this run must not come to the one that it reports."""
+    bench.start()
+    bench.answers(applied_seq=applied, run_id=None)
+    for iteration in (1, 2, 3):
+        assert bench.run(iteration)["fault"] == "wrong_iteration"
+    assert bench.destination.delivered[2].seq == applied + 1
+
+
+@pytest.mark.parametrize("applied", [2**53 - 1, 2**53, 10**30, -1, 7.0, True, "7"])
+def test_what_is_no_number_of_a_delivery_changes_no_number(bench: Bench, applied: Any) -> None:
+    bench.start()
+    bench.answers(applied_seq=applied)
+    for iteration in (1, 2):
+        assert bench.run(iteration)["fault"] == "wrong_iteration"
+    assert [delivery.seq for delivery in bench.destination.delivered] == [1, 2, 3]
+
+
+class Restarting:
+    """Processes that the target starts, and starts again before each iteration."""
+
+    def start(self) -> list[str]:
+        return []
+
+    def revive(self) -> list[str]:
+        return ["bot ended and was started again"]
+
+    def died(self) -> str | None:
+        return None
+
+    def mark(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+
+def test_a_bot_that_was_started_again_counts_anew_also_without_boot_id(tmp_path: Path) -> None:
+    """Between two iterations, and by a resume."""
+    plans = plan_processes(converted({"bot": {"command": ["bot"]}}, Processes), lambda text: text)
+    for iterations, seq in (((1, 2), 50), ((3,), 20)):
+        bench = Bench(tmp_path)
+        object.__setattr__(bench.plan, "processes", plans)
+        bench.target._watched = Restarting()  # type: ignore[assignment]
+        bench.start()
+        for iteration in iterations:
+            bench.answers(seq=seq - iteration)
+            assert "fault" not in bench.run(iteration)
+        bench.target.stop()
