@@ -373,13 +373,16 @@ def test_what_is_no_number_of_a_delivery_changes_no_number(bench: Bench, applied
 
 
 class Restarting:
-    """Processes that the target starts, and starts again before each iteration."""
+    """Processes that the target starts, and may start again before each iteration."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = list(lines)
 
     def start(self) -> list[str]:
         return []
 
     def revive(self) -> list[str]:
-        return ["bot ended and was started again"]
+        return self.lines
 
     def died(self) -> str | None:
         return None
@@ -394,10 +397,10 @@ class Restarting:
 def test_a_bot_that_was_started_again_counts_anew_also_without_boot_id(tmp_path: Path) -> None:
     """Between two iterations, and by a resume."""
     plans = plan_processes(converted({"bot": {"command": ["bot"]}}, Processes), lambda text: text)
-    for iterations, seq in (((1, 2), 50), ((3,), 20)):
+    for iterations, seq, lines in (((1, 2), 50, ["it ended"]), ((3,), 20, [])):
         bench = Bench(tmp_path)
         object.__setattr__(bench.plan, "processes", plans)
-        bench.target._watched = Restarting()  # type: ignore[assignment]
+        bench.target._watched = Restarting(*lines)  # type: ignore[assignment]
         bench.start()
         for iteration in iterations:
             bench.answers(seq=seq - iteration)
