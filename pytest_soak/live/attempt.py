@@ -37,7 +37,8 @@ class Collected:
         self._expected = expected
         self._span = span
         self._take = take
-        self._belonged = 0
+        self._applied = 0
+        """How many belonged by that word, also if they were left out."""
         self._newest: Mapping[str, Any] | None = None
         self._next_poll = span.measured
 
@@ -87,18 +88,20 @@ class Collected:
         applied = report.get("applied_seq")
         if type(applied) is int and self.applied < applied <= LARGEST_SEQ:
             self.applied = applied
-        belonging = judge(report, self._expected, now, self.channel, is_first=self._belonged == 0)
+        belonging = judge(report, self._expected, now, self.channel, is_first=self._applied == 0)
         self.channel = channel_after(report, self.channel)
         if belonging.fault:
             self.problem = Fault(belonging.fault, f"{self.reader.place}: {belonging.detail}")
             return
-        self._belonged += 1
+        self._applied += belonging.by == "applied_seq"
         if belonging.mixes:
             detail = "the only report may have begun before the parameters were delivered"
             self.problem = Fault("wrong_iteration", f"{self.reader.place}: {detail}")
             return
-        self.by, self.problem = belonging.by, None
-        self.reports = [*self.reports, report] if self._take == "merge" else [report]
+        others = self.reports if self._take == "merge" else []
+        self.by = "replaced" if others and self.by == "replaced" else belonging.by
+        self.problem = None
+        self.reports = [*others, report]
 
 
 _TEXTS: Mapping[str, str] = {

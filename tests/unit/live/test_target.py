@@ -406,3 +406,18 @@ def test_a_bot_that_was_started_again_counts_anew_also_without_boot_id(tmp_path:
             bench.answers(seq=seq - iteration)
             assert "fault" not in bench.run(iteration)
         bench.target.stop()
+
+
+def test_merged_reports_belong_by_the_weaker_word(tmp_path: Path) -> None:
+    """A report without applied_seq says nothing of the others, and they nothing of it."""
+    bench = Bench(tmp_path, report={"file": "x", "take": "merge"})
+    object.__setattr__(bench.profile.kpis["net_bps"], "aggregate", "sum")
+    bench.start()
+    applied = {"applied_seq": 2}  # without a span: the first of these may mix two settings
+    for after_s, net, fields in ((3.0, 1.0, {}), (5.0, 2.0, applied), (7.0, 4.0, applied)):
+        report = {"totals": {"net_bps": net}, **fields}
+        bench.clock.after(after_s, lambda report=report: bench.source.put(report))  # type: ignore[misc]
+    report = bench.run(1)
+    assert report["totals"] == {"net_bps": 5.0}
+    assert report["belongs_by"] == "replaced"
+    bench.target.stop()
