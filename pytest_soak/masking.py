@@ -87,10 +87,16 @@ class Masker:
             text
             for name, value in environment.items()
             if name.lower() in given or _looks_secret(name)
-            for text in {value, repr(value)[1:-1]}
             if _is_secret(value, _SHORTEST)
+            for text in _forms(value)
         ]
         return cls(names, values)
+
+    def hiding(self, values: Iterable[str]) -> Masker:
+        """The same, and these values are secrets too, but for short ones and plain numbers."""
+        secrets = (value for value in values if _is_secret(value, _SHORTEST))
+        forms = (text for value in secrets for text in _forms(value))
+        return Masker(self._names, (*self._values, *forms), self._public)
 
     def sparing(self, words: Iterable[str]) -> Masker:
         """The same, but these words are public: as names, and as parts of a text."""
@@ -182,6 +188,9 @@ class NoMasker(Masker):
     def sparing(self, words: Iterable[str]) -> Masker:
         return self
 
+    def hiding(self, values: Iterable[str]) -> Masker:
+        return self
+
     def __call__(self, text: str) -> str:
         return text
 
@@ -203,6 +212,12 @@ def _looks_secret(name: str) -> bool:
 
 def _is_secret(value: str, shortest: int) -> bool:
     return len(value) >= shortest and _NUMBER.fullmatch(value) is None
+
+
+def _forms(value: str) -> set[str]:
+    """A secret as texts may have it: whole, as Python shows it, and its lines one by one."""
+    lines = (line for line in value.splitlines() if _is_secret(line, _SHORTEST))
+    return {value, repr(value)[1:-1], *lines}
 
 
 def _shortest(name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 _MOST_NAMES = 12
@@ -22,6 +23,15 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
         return "; there is none"
     rest = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return f"; known: {', '.join(names[:_MOST_NAMES])}{rest}"
+
+
+def without_secrets(url: str) -> str:
+    """A URL, whatever is wrong with it, without credentials, query and fragment."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
+    rest = re.sub(r".*@", "***@", rest, flags=re.DOTALL)
+    return scheme + separator + re.split(r"[?#]", rest, maxsplit=1)[0]
 
 
 def shown(value: object) -> str:

@@ -195,7 +195,7 @@ def _status(
         return "fail"
     if not proposed:
         return "none"
-    unseen = follower is None or FAULT in follower.report
+    unseen = follower is None or follower.report.get(FAULT) is not None
     if unseen and any(outcome.applied != 0.0 for outcome in outcomes.values()):
         return "unverified"
     return "partial_ok" if refused else "full"

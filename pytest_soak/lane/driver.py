@@ -113,7 +113,14 @@ class TargetDriver:
     def edits(self) -> Mapping[str, float]:
         """Parameters that an operator changed at the target itself."""
         edits = getattr(self.target, "edits", None)
-        return self._calling("edits() raised", edits) or {} if callable(edits) else {}
+        if not callable(edits):
+            return {}
+        given = self._calling("edits() raised", lambda: _edits_in(edits()))
+        if isinstance(given, str):
+            raise TargetFailed(
+                "contract", f"edits() returned {given}, not a mapping of names to finite numbers"
+            )
+        return given
 
     def snapshot(self) -> Any:
         """The target's state, stored as it is; None where it has none to give."""
@@ -146,7 +153,8 @@ class TargetDriver:
 
     def _stop_within_s(self) -> float:
         given = number(getattr(self.target, "stop_s", None))
-        return STOP_TIMEOUT_S if given is None or given <= 0 else given
+        within_s = STOP_TIMEOUT_S if given is None or given <= 0 else given
+        return min(within_s, threading.TIMEOUT_MAX)
 
     def _calling(self, doing: str, function: Callable[[], T]) -> T:
         with self._naming(doing, self._calls.timeout_s):
@@ -206,8 +214,30 @@ _LONGEST_LINE = 1000
 def lines_of(given: object, mask: Callable[[str], str]) -> tuple[str, ...]:
     """The lines that a target wants to have shown: a list of texts, each made one safe line."""
     lines = given if isinstance(given, list | tuple) else ()
-    texts = [line[:_LONGEST_LINE] for line in lines[:_MOST_LINES] if isinstance(line, str)]
+    # str's own method is used, because that of a subclass may return anything.
+    texts = [
+        str.__getitem__(line, slice(_LONGEST_LINE))
+        for line in lines[:_MOST_LINES]
+        if isinstance(line, str)
+    ]
     return tuple(escaped(mask(text)) for text in texts)
+
+
+def _edits_in(given: object) -> dict[str, float] | str:
+    """What ``edits()`` returned, as floats; a text that describes it if that is no edits."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        return described(given)
+    edits: dict[str, float] = {}
+    for name, value in given.items():
+        finite = number(value)
+        if not isinstance(name, str):
+            return f"{described(name)} as the name of a parameter"
+        if finite is None:
+            return f"{described(value)} as a parameter's value"
+        edits[name] = finite
+    return edits
 
 
 def described(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_soak.live.belonging import By, Expected, channel_after, judge
-from pytest_soak.live.channels import ChannelFault, Reader
+from pytest_soak.live.channels import LARGEST_SEQ, ChannelFault, Reader
 from pytest_soak.live.clock import Span
 from pytest_soak.live.faults import LOSES, Fault, LiveHalt
 from pytest_soak.live.state import Channel
@@ -32,10 +32,13 @@ class Collected:
         """Why the newest thing that was read is no report of this iteration."""
         self.seen = 0
         """How many reports were read, whether they belong or not."""
+        self.applied = 0
+        """The largest number of a delivery that a report named, whosever delivery that was."""
         self._expected = expected
         self._span = span
         self._take = take
-        self._belonged = 0
+        self._applied = 0
+        """How many belonged by that word, also if they were left out."""
         self._newest: Mapping[str, Any] | None = None
         self._next_poll = span.measured
 
@@ -82,18 +85,23 @@ class Collected:
             return  # a URL that has nothing new answers as before; a file that is replaced is new
         self._newest = report
         self.seen += 1
-        belonging = judge(report, self._expected, now, self.channel, is_first=self._belonged == 0)
+        applied = report.get("applied_seq")
+        if type(applied) is int and self.applied < applied <= LARGEST_SEQ:
+            self.applied = applied
+        belonging = judge(report, self._expected, now, self.channel, is_first=self._applied == 0)
         self.channel = channel_after(report, self.channel)
         if belonging.fault:
             self.problem = Fault(belonging.fault, f"{self.reader.place}: {belonging.detail}")
             return
-        self._belonged += 1
+        self._applied += belonging.by == "applied_seq"
         if belonging.mixes:
             detail = "the only report may have begun before the parameters were delivered"
             self.problem = Fault("wrong_iteration", f"{self.reader.place}: {detail}")
             return
-        self.by, self.problem = belonging.by, None
-        self.reports = [*self.reports, report] if self._take == "merge" else [report]
+        others = self.reports if self._take == "merge" else []
+        self.by = "replaced" if others and self.by == "replaced" else belonging.by
+        self.problem = None
+        self.reports = [*others, report]
 
 
 _TEXTS: Mapping[str, str] = {

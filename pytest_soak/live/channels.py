@@ -12,11 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from pytest_soak.json_types import EXACT
+
 Expand = Callable[[str], str]
 """A text of the profile with its placeholders replaced, once (docs/targets.md lists them)."""
 
 LARGEST_BYTES = 64_000_000
 """A larger report, file of parameters or answer is refused, before it is read."""
+
+LARGEST_SEQ = EXACT // 2
+"""A larger number is none of a delivery, wherever it stands; so their numbers never run out."""
 
 
 @dataclass(frozen=True, slots=True)

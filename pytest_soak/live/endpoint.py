@@ -9,15 +9,18 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from pytest_soak.json_types import WrongValueError
 from pytest_soak.live.channels import Context
 from pytest_soak.live.sections import Headers
-from pytest_soak.messages import shown
+from pytest_soak.messages import shown, without_secrets
+from pytest_soak.processes.plan import expanded_secret
 from pytest_soak.processes.sections import FromEnvironment
 
+_LOOPBACK = "127.0.0.1"
+_LOOPBACK_NAMES = (_LOOPBACK, "localhost", "::1", "::ffff:7f00:1", "::ffff:127.0.0.1")
 _PORTS = {"http": 80, "https": 443}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OF_THE_CLIENT = frozenset(
@@ -47,10 +50,12 @@ class Endpoint:
 
     @property
     def canonical(self) -> str:
-        """The same text for the same destination: a query is represented by its hash."""
+        """The same text for the same destination, whatever it calls this machine; a query is
+        represented by its hash."""
+        place = replace(self, host=_LOOPBACK).place if self.host in _LOOPBACK_NAMES else self.place
         if not self.query:
-            return self.place
-        return f"{self.place}?sha256={hashlib.sha256(self.query.encode()).hexdigest()[:16]}"
+            return place
+        return f"{place}?sha256={hashlib.sha256(self.query.encode()).hexdigest()[:16]}"
 
     @property
     def target(self) -> str:
@@ -64,7 +69,7 @@ def endpoint_of(text: str, allow_hosts: Iterable[str], path: tuple[str, ...]) ->
     Raises WrongValueError, with ``path``, for another scheme than http and https, for credentials,
     for a control character, and for a host that is neither on this machine nor in ``allow_hosts``.
     """
-    url = shown(_without_secrets(text))
+    url = shown(without_secrets(text))
     if not text.isascii() or re.search(r"[\x00-\x20\x7f]", text):
         raise WrongValueError(
             path,
@@ -91,8 +96,21 @@ def endpoint_of(text: str, allow_hosts: Iterable[str], path: tuple[str, ...]) ->
             "allow_hosts names",
         )
     return Endpoint(
-        parts.scheme, host, port or _PORTS[parts.scheme], parts.path or "/", parts.query, is_allowed
+        parts.scheme,
+        _written(host),
+        port or _PORTS[parts.scheme],
+        parts.path or "/",
+        parts.query,
+        is_allowed,
     )
+
+
+def _written(host: str) -> str:
+    """The host; an address in its usual form."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host
 
 
 def is_loopback(address: str) -> bool:
@@ -119,7 +137,7 @@ def header_values(
         if any(name.lower() == other.lower() for other in values):
             raise WrongValueError(where, "this header is there twice")
         if not isinstance(given, FromEnvironment):
-            value = context.expand(given)
+            value = expanded_secret(given, context.expand, where)
         elif given.env in context.environment:
             value = context.environment[given.env]
         else:
@@ -129,12 +147,3 @@ def header_values(
             raise WrongValueError(where, problem)
         values[name] = value.strip(" \t")
     return values
-
-
-def _without_secrets(text: str) -> str:
-    """A URL, whatever is wrong with it, without credentials, query and fragment."""
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        scheme, rest = "", text
-    rest = re.sub(r".*@", "***@", rest, flags=re.DOTALL)
-    return scheme + separator + re.split(r"[?#]", rest, maxsplit=1)[0]

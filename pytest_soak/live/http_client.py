@@ -19,6 +19,7 @@ from pytest_soak.json_types import WrongValueError
 from pytest_soak.live.channels import LARGEST_BYTES, ChannelFault, Context
 from pytest_soak.live.endpoint import Endpoint, endpoint_of, header_values, is_loopback
 from pytest_soak.live.sections import Headers
+from pytest_soak.processes.plan import expanded_url
 
 _BLOCK = 65536
 
@@ -155,7 +156,8 @@ def http_client(
     context: Context,
 ) -> HttpClient:
     """The client of a section with these fields. Contacts nothing. Raises WrongValueError."""
-    endpoint = endpoint_of(context.expand(url), map(context.expand, allow_hosts), ("http",))
+    text = expanded_url(url, context.expand, ("http",))
+    endpoint = endpoint_of(text, map(context.expand, allow_hosts), ("http",))
     if timeout_s <= 0:
         raise WrongValueError(("timeout_s",), f"{timeout_s:g} is not above 0")
     return HttpClient(endpoint, header_values(headers, context), timeout_s)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from pytest_soak.json_types import WrongValueError
 from pytest_soak.live.audit_file import AuditFile
 from pytest_soak.live.channels import Context, Reader, Writer
 from pytest_soak.live.declared import read_section, settle_s
+from pytest_soak.live.endpoint import header_values
+from pytest_soak.live.files import canonical_name, file_place
 from pytest_soak.live.placeholders import expanded, values_of
 from pytest_soak.live.registry import reader_of, writer_of
 from pytest_soak.live.sections import ReportFields, TargetSection
@@ -61,13 +63,16 @@ class LivePlan:
     notify: Notify | None
     fixed_ports: tuple[int, ...]
     """Ports on which its processes will listen, and which the section names as numbers."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Values that the section takes from the environment, and those of headers."""
 
     @property
     def places(self) -> tuple[str, ...]:
         """What no other lane may use at the same time: destinations, sources and fixed ports."""
         sources = [source for _, reader in self.readers for source in reader.sources]
+        audits = [] if self.audit is None else [canonical_name(Path(self.audit.place))]
         ports = [f"port {port}" for port in self.fixed_ports]
-        return tuple(dict.fromkeys([*self.writer.destinations, *sources, *ports]))
+        return tuple(dict.fromkeys([*self.writer.destinations, *sources, *audits, *ports]))
 
     @property
     def longest_call_s(self) -> float:
@@ -96,6 +101,7 @@ def plan_live(
     if lane.dir is None:
         raise WrongValueError((), "a live target needs a directory; this lane has none")
     fields = read_section(section)
+    _check_places(fields, profile)
     free = FreePorts()
     values = values_of(lane, lane.dir, root, run_id)
 
@@ -123,7 +129,7 @@ def plan_live(
         try:
             readers.append((report, reader_of(report, context, every_s)))
             if report.audit is not UNSET:
-                audit = AuditFile(root / expand(report.audit))
+                audit = AuditFile(file_place(report.audit, context, ("audit",)))
         except ValueError as error:
             raise below(path, error) from None
     processes = _processes(fields, expand, context.environment, root)
@@ -143,6 +149,7 @@ def plan_live(
         processes=processes,
         notify=_notify(fields),
         fixed_ports=tuple(sorted(listening - free.numbers)),
+        secrets=(*_secrets_of(processes, context), *_secrets_in_headers(fields, context)),
     )
 
 
@@ -157,6 +164,17 @@ def below(path: tuple[str, ...], error: ValueError) -> WrongValueError:
     if isinstance(error, WrongValueError):
         return WrongValueError((*path, *error.path), error.problem)
     return WrongValueError(path, str(error))
+
+
+def _check_places(fields: TargetSection, profile: Profile) -> None:
+    """Refuse a parameter whose place in the body is that of the block ``soak``."""
+    for key, parameter in profile.parameters.items():
+        if parameter.path[0] == "soak" and not fields.parameters.keys:
+            raise WrongValueError(
+                ("parameters",),
+                f"{key} is at {'.'.join(parameter.path)}, where a delivery has its own block "
+                "'soak'; give it another path",
+            )
 
 
 def _processes(
@@ -175,6 +193,19 @@ def _processes(
     for name, problem in missing_programs(plans, environment, root):
         raise WrongValueError(("processes", name, "command"), problem)
     return plans
+
+
+def _secrets_of(processes: Sequence[ProcessPlan], context: Context) -> Iterator[str]:
+    for process in processes:
+        yield from (context.environment[name] for name in process.env_of.values())
+
+
+def _secrets_in_headers(fields: TargetSection, context: Context) -> Iterator[str]:
+    """The values of headers, and what is behind a word such as ``Bearer``."""
+    for headers in (fields.parameters.headers, *(report.headers for report in fields.reports)):
+        for value in header_values(headers, context).values():
+            yield value
+            yield value.rpartition(" ")[2]
 
 
 def _notify(fields: TargetSection) -> Notify | None:

@@ -11,12 +11,14 @@ from typing import Any
 
 from msgspec import UNSET
 
+from pytest_soak.canonical import scrubbed
 from pytest_soak.live.attempt import Collected
 from pytest_soak.live.faults import Fault
 from pytest_soak.live.merging import at, merged
 from pytest_soak.live.plan import LivePlan
 from pytest_soak.live.sections import ReportFields
 from pytest_soak.loop.blocks import CountedAudit
+from pytest_soak.loop.kpis import FAULT
 
 _SECTIONS = ("totals", "fills", "block_reasons", "weekly_rollup", "summary", "scenarios")
 """The sections of a report that KPIs, checks and the gate read."""
@@ -27,7 +29,13 @@ BELONGS_BY = "belongs_by"
 
 def lost_report(fault: Fault, details: Sequence[str]) -> dict[str, Any]:
     """The report of an iteration without data."""
-    return {"totals": {}, "fault": fault.label, "details": list(details)}
+    return {"totals": {}, FAULT: fault.label, "details": list(details)}
+
+
+def fault_in(reports: Sequence[Mapping[str, Any]]) -> str | None:
+    """The fault that the bot itself reports, as a text; None if it reports none."""
+    faults = (report.get(FAULT) for report in reports)
+    return next((scrubbed(str(fault)) for fault in faults if fault is not None), None)
 
 
 def report_of(

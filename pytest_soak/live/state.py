@@ -22,7 +22,8 @@ from pytest_soak.store.reading import read_json_object
 class Channel(Struct, frozen=True):
     """The newest report of one source."""
 
-    seq: NotNegative | None = None
+    seq: int | None = None
+    """As large as the bot likes: some count nanoseconds."""
     boot_id: str | None = None
 
 
@@ -35,8 +36,10 @@ class BridgeState(Struct, frozen=True):
     """Parameter to value, of the last delivery."""
     before: Mapping[str, Finite] = {}
     """The same of the delivery before it: a session may be killed before the last one arrives."""
+    destination: str = ""
+    """Where both were delivered."""
     channels: Mapping[str, Channel] = {}
-    """Place of the source to its newest report."""
+    """Number and place of the source to its newest report."""
     audit: Position | None = None
     """How far the audit was read."""
 

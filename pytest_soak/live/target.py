@@ -10,13 +10,13 @@ from typing import Any
 from pytest_soak.canonical import compute_json_hash
 from pytest_soak.live.attempt import Collected
 from pytest_soak.live.belonging import Expected
-from pytest_soak.live.channels import ChannelFault, Delivery, Writer
+from pytest_soak.live.channels import LARGEST_SEQ, ChannelFault, Delivery, Writer
 from pytest_soak.live.clock import Clock, MonotonicClock, Schedule, Span
 from pytest_soak.live.edits import edits_of
 from pytest_soak.live.faults import HALTS, Fault, Limits, LiveHalt, too_many
 from pytest_soak.live.locks import DestinationInUse, Locks
 from pytest_soak.live.plan import LivePlan
-from pytest_soak.live.report import lost_report, report_of
+from pytest_soak.live.report import fault_in, lost_report, report_of
 from pytest_soak.live.state import BridgeFile, Channel
 from pytest_soak.live.watched import Watched
 from pytest_soak.loop.blocks import CountedAudit, count_tally
@@ -43,6 +43,9 @@ class LiveTarget:
         """Iteration to its fault, since this session began: a resume counts anew."""
         self._edits: dict[str, float] = {}
         """What :meth:`edits` returned since the last delivery."""
+        self._applied = 0
+        """The largest number of a delivery that a report named: one of an earlier run may not come
+        again."""
         self._watched = Watched(plan)
         self._locks: Locks | None = None
         self._is_stopped = threading.Event()
@@ -68,10 +71,14 @@ class LiveTarget:
             plan.audit.position = self._bridge.state.audit or plan.audit.position
         if not plan.writer.needs_process:
             self._open(plan.writer)
+            if self._bridge.state.destination not in ("", plan.writer.place):
+                self._bridge.update(delivered={}, before={})  # what is there is no edit of it
             edits = self.edits()  # of the time between two sessions
             self._deliver(0, runtime)
             self._edits |= edits
         self._about_start = self._watched.start()
+        if plan.processes:
+            self._bridge.update(channels={})  # the seq of their reports may begin anew
         if plan.writer.needs_process and plan.section.parameters.on_end == "restore":
             self._open(plan.writer)  # it reads the original from the bot
 
@@ -103,18 +110,24 @@ class LiveTarget:
             raise LiveHalt("too_many_lost", why)
         self._notes, self._about_start = self._about_start, []
         self._wait_until_due()
-        self._notes += self._watched.revive()
+        if revived := self._watched.revive():
+            self._notes += revived
+            self._bridge.update(channels={})  # its seq may begin anew
         now = self._clock.now()
         span, late_s, self._schedule = self._schedule.next(now)
         if late_s > max(0.1, 0.05 * self._plan.lane.interval_s):
             self._notes.append(f"the iteration starts {late_s:.1f} s late; later ones move with it")
         expected = self._deliver(iteration, runtime)
+        # With its number: two URLs that differ by their query have one place.
+        names_of_channels = [
+            f"{number} {reader.place}" for number, (_, reader) in enumerate(self._plan.readers, 1)
+        ]
         collected = [
             Collected(
-                reader, expected, span, self._bridge.state.channels.get(reader.place, Channel()),
+                reader, expected, span, self._bridge.state.channels.get(name, Channel()),
                 take=fields.take,
             )
-            for fields, reader in self._plan.readers
+            for name, (fields, reader) in zip(names_of_channels, self._plan.readers, strict=True)
         ]  # fmt: skip
         audit = None
         try:
@@ -123,7 +136,9 @@ class LiveTarget:
                 audit = self._audit()
         except ChannelFault as unusable:  # of the audit
             fault = Fault(unusable.name, str(unusable))
-        self._bridge.update(channels={item.reader.place: item.channel for item in collected})
+        channels = [item.channel for item in collected]
+        self._bridge.update(channels=dict(zip(names_of_channels, channels, strict=True)))
+        self._applied = max(self._applied, *(item.applied for item in collected))
         if fault is None:
             fault = self._fault_of(collected)
         if fault is None:
@@ -196,12 +211,15 @@ class LiveTarget:
         present = None
         with suppress(ChannelFault):  # what is there cannot be read; it is replaced
             present = writer.present()
-        seq = 1 + max(self._bridge.state.seq, present.seq if present else 0)
+        present_seq = present.seq if present and 0 <= present.seq <= LARGEST_SEQ else 0
+        seq = 1 + max(self._bridge.state.seq, present_seq, self._applied)
         # Synced first: a seq that may have been delivered is never used again.
         audit = self._plan.audit
         position = None if audit is None else audit.position
         before = self._bridge.state.delivered
-        self._bridge.update(seq=seq, delivered=values, before=before, audit=position)
+        self._bridge.update(
+            seq=seq, delivered=values, before=before, destination=writer.place, audit=position
+        )
         self._edits = {}
         delivery = Delivery(
             seq=seq,
@@ -255,9 +273,11 @@ class LiveTarget:
         return CountedAudit(counts)
 
     def _fault_of(self, collected: Sequence[Collected]) -> Fault | None:
-        """The first fault of a source without a report. Raises LiveHalt."""
+        """The first fault of a source without a report, or in a report. Raises LiveHalt."""
         for source in collected:
             if source.has_report:
+                if (reported := fault_in(source.reports)) is not None:
+                    return Fault("reported", f"{source.reader.place}: {reported}")
                 continue
             if (stopped := self._watched.suspended()) is not None:
                 return Fault("stopped", f"{source.reader.place}: no report", stopped)

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import UNSET
 
 from pytest_soak.json_types import WrongValueError, converted
-from pytest_soak.messages import nearest, shown
+from pytest_soak.messages import nearest, shown, without_secrets
 from pytest_soak.processes.sections import Processes, ProcessFields
 
 STOP_SIGNALS = tuple(
@@ -125,7 +125,8 @@ def _check_ready(name: str, fields: ProcessFields) -> None:
         as_port(ready.port, (name, "ready", "port"))
     if ready.http is not UNSET and not ready.http.startswith(("http://", "{")):
         raise WrongValueError(
-            (name, "ready", "http"), f"{shown(ready.http)} does not begin with 'http://'"
+            (name, "ready", "http"),
+            f"{shown(without_secrets(ready.http))} does not begin with 'http://'",
         )
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from msgspec import UnsetType
 
 from pytest_soak.json_types import WrongValueError
-from pytest_soak.messages import shown
+from pytest_soak.messages import shown, without_secrets
 from pytest_soak.processes.declared import as_port, check_processes, start_order
 from pytest_soak.processes.sections import (
     FromEnvironment,
@@ -128,12 +128,32 @@ def variables(plan: ProcessPlan, environment: Mapping[str, str]) -> dict[str, st
     return {**plan.env, **{name: environment[source] for name, source in plan.env_of.items()}}
 
 
+def expanded_secret(text: str, expand: Expand, path: tuple[str, ...]) -> str:
+    """``text`` expanded. Raises WrongValueError, whose text has nothing of it."""
+    try:
+        return expand(text)
+    except ValueError:
+        problem = "has an unknown placeholder or a single brace; a brace is written '{{' or '}}'"
+        raise WrongValueError(path, problem) from None
+
+
+def expanded_url(url: str, expand: Expand, path: tuple[str, ...]) -> str:
+    """``url`` expanded. Raises WrongValueError, whose text has no credentials and no query."""
+    if without_secrets(url) != url:
+        return expanded_secret(url, expand, path)
+    try:
+        return expand(url)
+    except ValueError as error:
+        raise WrongValueError(path, str(error)) from None
+
+
 def secret_values(plans: Sequence[ProcessPlan], environment: Mapping[str, str]) -> tuple[str, ...]:
     """Values of the sections' variables to mask in texts, the longest first."""
     values = {
         value
         for plan in plans
-        for value in (*plan.env.values(), *(environment.get(s, "") for s in plan.env_of.values()))
+        for whole in (*plan.env.values(), *(environment.get(s, "") for s in plan.env_of.values()))
+        for value in (whole, *whole.splitlines())  # a log has its lines one by one
         if len(value) >= _SHORTEST_SECRET
     }
     return tuple(sorted(values, key=lambda value: (-len(value), value)))
@@ -166,7 +186,7 @@ def _planned(name: str, fields: ProcessFields, expand: Expand) -> ProcessPlan:
         ),
         after=fields.after_names,
         env={
-            variable: expanded(str(value), "env", variable)
+            variable: expanded_secret(str(value), expand, (name, "env", variable))
             for variable, value in fields.env.items()
             if not isinstance(value, FromEnvironment)
         },
@@ -179,7 +199,7 @@ def _planned(name: str, fields: ProcessFields, expand: Expand) -> ProcessPlan:
             },
         },
         cwd=_text(fields.cwd, expanded, "cwd"),
-        ready=_ready(name, fields.ready, expanded),
+        ready=_ready(name, fields.ready, expanded, expand),
         stop_signal=signal.Signals[signal_name],
         grace_s=fields.stop.grace_s,
         restart=fields.restart,
@@ -192,17 +212,20 @@ def _text(text: str | UnsetType, expanded: Callable[..., str], *path: str) -> st
     return None if isinstance(text, UnsetType) else expanded(text, *path)
 
 
-def _ready(name: str, fields: ReadyFields, expanded: Callable[..., str]) -> ReadyPlan:
+def _ready(
+    name: str, fields: ReadyFields, expanded: Callable[..., str], expand: Expand
+) -> ReadyPlan:
     path = (name, "ready", "port")
     port = fields.port
     if isinstance(port, str):
         port = as_port(expanded(port, "ready", "port"), path)
-    http = _text(fields.http, expanded, "ready", "http")
+    where = (name, "ready", "http")
+    http = None if isinstance(fields.http, UnsetType) else expanded_url(fields.http, expand, where)
     return ReadyPlan(
         log=None if isinstance(fields.log, UnsetType) else re.compile(fields.log),
         port=None if isinstance(port, UnsetType) else port,
         file=_text(fields.file, expanded, "ready", "file"),
-        http=None if http is None else loopback_url(http, (name, "ready", "http")),
+        http=None if http is None else loopback_url(http, where),
         notify=fields.notify,
         within_s=fields.within_s,
     )
@@ -210,18 +233,19 @@ def _ready(name: str, fields: ReadyFields, expanded: Callable[..., str]) -> Read
 
 def loopback_url(text: str, path: tuple[str, ...]) -> Url:
     """``text`` in parts. Raises WrongValueError for what is no URL on the loopback interface."""
+    url = shown(without_secrets(text))
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port or 80
-    except ValueError as error:
-        raise WrongValueError(path, f"{shown(text)} is no URL: {error}") from None
+    except ValueError:  # its text repeats a part of the URL
+        raise WrongValueError(path, f"{url} is no URL") from None
     if parts.scheme != "http" or parts.username is not None or not text.isascii():
-        raise WrongValueError(path, f"{shown(text)} is not of the form 'http://127.0.0.1:8080/'")
+        raise WrongValueError(path, f"{url} is not of the form 'http://127.0.0.1:8080/'")
     if re.search(r"[\x00-\x20\x7f]", text):
-        raise WrongValueError(path, f"{shown(text)} has a space or a control character")
+        raise WrongValueError(path, f"{url} has a space or a control character")
     if host != "localhost" and not _is_loopback(host):
         raise WrongValueError(
-            path, f"{shown(text)} is not on this machine: the host is 127.0.0.1, ::1 or localhost"
+            path, f"{url} is not on this machine: the host is 127.0.0.1, ::1 or localhost"
         )
     query = f"?{parts.query}" if parts.query else ""
     return Url(text, host, port, (parts.path or "/") + query)

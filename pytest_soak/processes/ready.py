@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pytest_soak.messages import without_secrets
 from pytest_soak.processes.log_file import LogReader
 from pytest_soak.processes.plan import ReadyPlan, Url
 from pytest_soak.processes.ports import accepts
@@ -51,7 +52,9 @@ class Readiness:
         if (port := plan.port) is not None:
             conditions.append((lambda: accepts(port), f"nothing listens on port {port}"))
         if (http := plan.http) is not None:
-            conditions.append((lambda: _answers(http), f"{http.text} does not answer with 2xx"))
+            conditions.append(
+                (lambda: _answers(http), f"{without_secrets(http.text)} does not answer with 2xx")
+            )
         return conditions
 
     def _logged(self) -> bool:

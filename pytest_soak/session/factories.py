@@ -18,6 +18,8 @@ class Maker:
     make: Callable[[Lane], Target]
     timeout_s: float | None
     """The deadline of each call; None: no deadline."""
+    secrets: tuple[str, ...] = ()
+    """Values that nothing may show, beside those of ``--soak-mask``."""
 
 
 def maker_of(config: pytest.Config, plan: Plan, planned: LanePlan, files: StoredFiles) -> Maker:
@@ -35,7 +37,8 @@ def maker_of(config: pytest.Config, plan: Plan, planned: LanePlan, files: Stored
     except BaseException:
         files.release()
         raise
-    return Maker(lambda lane: LiveTarget(live), settings.timeout_s or live.longest_call_s)
+    timeout_s = settings.timeout_s or live.longest_call_s
+    return Maker(lambda lane: LiveTarget(live), timeout_s, live.secrets)
 
 
 def _of_conftest(config: pytest.Config, lane: Lane) -> Target:

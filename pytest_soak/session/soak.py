@@ -281,6 +281,7 @@ class Soak:
             planned = self.plan.lane(lane_id)
             files = self._opened_files(planned)
             maker = maker_of(self.config, self.plan, planned, files)
+            self._mask = self._mask.hiding(maker.secrets)
             runner = LaneRunner(
                 planned.lane,
                 files,

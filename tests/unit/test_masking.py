@@ -106,6 +106,13 @@ def test_values_of_json() -> None:
     assert json.dumps(value) == before
 
 
+def test_a_secret_of_several_lines_is_masked_line_by_line() -> None:
+    masker = Masker.of((), {"SOME_TOKEN": "first-line\nlast-line\nshort"})
+    for text in ("first-line", "last-line", "first-line\nlast-line\nshort", "last-line"):
+        assert masker(f"it has {text}.") == "it has ***."
+    assert masker("it is short.") == "it is short."
+
+
 def test_what_has_no_secret_is_the_same_object() -> None:
     report = {"totals": {"net_bps": 3.5, "x": None}, "rows": [{"a": "text"}], "note": "fine"}
     assert MASKER.value(report) is report

@@ -165,6 +165,13 @@ def test_a_change_before_an_iteration_without_data_is_unverified() -> None:
     assert (report.full, report.unverified) == (0, 1)
 
 
+def test_a_report_that_says_that_there_was_no_fault_has_data() -> None:
+    sound: dict[str, object] = {"totals": {}, "fault": None}
+    history = with_iteration(make_history(outcomes=BOOST), 4, report=sound)
+    report = verified(history)
+    assert (report.full, report.unverified) == (1, 0)
+
+
 def test_the_belonging_of_live_reports_is_counted() -> None:
     by: list[dict[str, object]] = [
         {"totals": {}, "belongs_by": name} for name in ("applied_seq", "replaced")

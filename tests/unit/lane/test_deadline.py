@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sqlite3
 import subprocess
@@ -11,13 +12,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_soak.lane.deadline import Calls, DeadlinePassed
-from pytest_soak.lane.driver import TargetDriver, TargetFailed
+from pytest_soak.lane.driver import TargetDriver, TargetFailed, lines_of
 from pytest_soak.lane.watchdog import Watchdog
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
@@ -368,3 +370,63 @@ def test_the_watchdog_leaves_the_alarms_of_others_alone(tmp_path: Path) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("base_spread_bps", "something of type str"),
+        (5, "something of type int"),
+        (["base_spread_bps"], "something of type list"),
+        ({1: 2.0}, "something of type int as the name of a parameter"),
+        ({"spread": "wide"}, "something of type str as a parameter's value"),
+        ({"spread": True}, "something of type bool as a parameter's value"),
+        ({"spread": math.nan}, "something of type float as a parameter's value"),
+        ({"spread": 10**400}, "something of type int as a parameter's value"),
+    ],
+)
+def test_edits_are_names_with_numbers(given: Any, text: str) -> None:
+    running = driver(Target(edits=lambda: given))
+    running.start({}, (), nothing)
+    with pytest.raises(TargetFailed) as caught:
+        running.edits()
+    assert caught.value.kind == "contract"
+    assert str(caught.value) == f"edits() returned {text}, not a mapping of names to finite numbers"
+    running.stop()
+
+
+@pytest.mark.parametrize("given", [None, {}, {"spread": 1}, {"spread": Decimal("0.5")}])
+def test_edits_are_floats(given: Any) -> None:
+    running = driver(Target(edits=lambda: given))
+    running.start({}, (), nothing)
+    edits = running.edits()
+    assert edits == (given or {})
+    assert all(type(value) is float for value in edits.values())
+    running.stop()
+
+
+@pytest.mark.parametrize("stop_s", [1e300, 10**30, math.inf, -1, "soon"])
+def test_any_time_to_stop_is_one_that_can_be_waited_for(stop_s: Any) -> None:
+    target = Target(stop=nothing)
+    target.stop_s = stop_s  # type: ignore[attr-defined]
+    running = driver(target)
+    running.start({}, (), nothing)
+    running.stop()
+    assert target.seen == ["stop"]
+
+
+class Text(str):
+    """A text of the user's own that is none where it is read."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return 5
+
+    def replace(self, *_: Any) -> Any:
+        return 5
+
+
+def test_lines_of_a_target_are_plain_texts() -> None:
+    lines = lines_of([1, None, Text("a"), "b\x1b[31m", "c" * 5000], lambda text: text)
+    assert lines == ("a", "b\\x1b[31m", "c" * 1000)
+    assert all(type(line) is str for line in lines)
+    assert lines_of("text", str) == lines_of({"a": 1}, str) == lines_of(None, str) == ()

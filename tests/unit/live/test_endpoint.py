@@ -37,8 +37,14 @@ def test_the_canonical_text_differs_by_the_query_without_showing_it() -> None:
         for host, key in (("localhost", "aaa"), ("localhost", "bbb"), ("LOCALHOST:80", "aaa"))
     )
     assert first == same != second
-    assert first.startswith("http://localhost:80/x?sha256=")
+    assert first.startswith("http://127.0.0.1:80/x?sha256=")
     assert "aaa" not in first
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "[::1]", "[0:0::1]", "[::ffff:7f00:1]"])
+def test_this_machine_has_one_canonical_name(host: str) -> None:
+    """Two lanes that name it differently use one destination."""
+    assert endpoint_of(f"http://{host}:81/x", (), ()).canonical == "http://127.0.0.1:81/x"
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def points(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (ParametersFields(file="{dir}/x"), ("file:{dir}/x",)),
         (ParametersFields(yaml="x", keys={key: key for key in PATHS}), ("file:{dir}/x",)),
-        (ParametersFields(http="http://localhost/x"), ("http://localhost:80/x",)),
+        (ParametersFields(http="http://localhost/x"), ("http://127.0.0.1:80/x",)),
         (ParametersFields(command=("true",)), ()),
     ],
     ids=["file", "yaml", "http", "command"],
@@ -86,7 +86,7 @@ def test_a_reader_of_each_field(tmp_path: Path) -> None:
     assert [reader.every_s for reader in (file, url, command)] == [2.0, 2.0, None]
     assert [reader.sources for reader in (file, url, command)] == [
         (f"file:{tmp_path}/x",),
-        ("http://localhost:80/x",),
+        ("http://127.0.0.1:80/x",),
         (),
     ]
     assert not [*tmp_path.iterdir()]

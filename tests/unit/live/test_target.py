@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from pytest_soak.json_types import converted
 from pytest_soak.live.channels import ChannelFault
 from pytest_soak.live.faults import LiveHalt
 from pytest_soak.live.locks import DestinationInUse, Locks
-from tests.unit.live.scripted import INTERVAL_S, Bench
+from pytest_soak.processes.plan import plan_processes
+from pytest_soak.processes.sections import Processes
+from tests.unit.live.scripted import INTERVAL_S, Bench, Source
 
 
 @pytest.fixture
@@ -272,3 +275,149 @@ def test_a_destination_is_locked_while_a_lane_uses_it(bench: Bench) -> None:
         Locks(bench.destination.destinations, "run-2")
     bench.target.stop()
     Locks(bench.destination.destinations, "run-2").release()
+
+
+@pytest.mark.parametrize("seq", [2**53 + 5, 2**63 + 1, 10**30])
+def test_a_lane_whose_reports_have_large_numbers_can_be_resumed(tmp_path: Path, seq: int) -> None:
+    bench = Bench(tmp_path)
+    bench.start()
+    bench.answers(seq=seq)
+    assert "fault" not in bench.run(1)
+    bench.target.stop()
+    again = Bench(tmp_path)
+    again.start()
+    again.answers(seq=seq)
+    assert again.run(2)["fault"] == "stale"
+    again.target.stop()
+
+
+@pytest.mark.parametrize("seq", [-1, 2**53 - 1, 2**53, 10**30])
+def test_a_number_at_the_destination_that_is_none_of_a_delivery(tmp_path: Path, seq: int) -> None:
+    for expected in (1, 2):
+        bench = Bench(tmp_path)
+        bench.destination.present_seq = seq
+        bench.start()
+        bench.target.stop()
+        assert bench.destination.delivered[0].seq == expected
+
+
+def test_two_sources_with_one_name_have_numbers_of_their_own(tmp_path: Path) -> None:
+    """As two URLs that differ by their query: no message has it."""
+    bench = Bench(tmp_path, report=[{"file": "x"}, {"file": "y"}])
+    other = Source(tmp_path)
+    (first, _), (second, _) = bench.plan.readers
+    readers = ((first, bench.source), (second, other))
+    object.__setattr__(bench.plan, "readers", readers)
+    bench.start()
+    for iteration in (1, 2):
+        for source, seq in ((bench.source, 500), (other, 0)):
+            report = {"totals": {"net_bps": 1.0}, "seq": seq + iteration}
+            bench.clock.after(5.0, lambda source=source, report=report: source.put(report))  # type: ignore[misc]
+        assert "fault" not in bench.run(iteration)
+    bench.target.stop()
+
+
+def test_a_destination_that_is_another_one_has_no_edits(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.start()
+    bench.answers()
+    bench.run(1)
+    bench.target.stop()
+    again = Bench(tmp_path)
+    again.destination.place = "another destination"
+    again.destination.delivered = bench.destination.delivered
+    again.destination.edited = {"base_spread_bps": 0.75}
+    again.start()
+    assert again.target.edits() == {}
+    again.target.stop()
+
+
+@pytest.mark.parametrize("fault", ["no feed", True, 3, {"code": 5}])
+def test_the_bot_may_say_itself_that_it_had_a_fault(bench: Bench, fault: Any) -> None:
+    bench.start()
+    bench.answers(fault=fault)
+    report = bench.run(1)
+    assert report["fault"] == "reported"
+    assert report["totals"] == {}
+    assert any(str(fault) in line for line in report["details"])
+
+
+def test_a_fault_in_one_of_several_reports_counts(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, report={"file": "x", "take": "merge"})
+    bench.start()
+    for after_s, fields in ((3.0, {"fault": "no feed"}), (6.0, {"fault": None})):
+        report = {"totals": {"net_bps": 1.0}, **fields}
+        bench.clock.after(after_s, lambda report=report: bench.source.put(report))  # type: ignore[misc]
+    assert bench.run(1)["fault"] == "reported"
+    bench.target.stop()
+
+
+@pytest.mark.parametrize("applied", [4, 400])
+def test_a_number_of_an_earlier_run_is_never_delivered(bench: Bench, applied: int) -> None:
+    """A bot that still has the parameters of an earlier run, and takes over no others, without
+    run_id: the numbers of this run must not come to the one that it reports."""
+    bench.start()
+    bench.answers(applied_seq=applied, run_id=None)
+    for iteration in (1, 2, 3):
+        assert bench.run(iteration)["fault"] == "wrong_iteration"
+    assert bench.destination.delivered[2].seq == applied + 1
+
+
+@pytest.mark.parametrize("applied", [2**53 - 1, 2**53, 10**30, -1, 7.0, True, "7"])
+def test_what_is_no_number_of_a_delivery_changes_no_number(bench: Bench, applied: Any) -> None:
+    bench.start()
+    bench.answers(applied_seq=applied)
+    for iteration in (1, 2):
+        assert bench.run(iteration)["fault"] == "wrong_iteration"
+    assert [delivery.seq for delivery in bench.destination.delivered] == [1, 2, 3]
+
+
+class Restarting:
+    """Processes that the target starts, and may start again before each iteration."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = list(lines)
+
+    def start(self) -> list[str]:
+        return []
+
+    def revive(self) -> list[str]:
+        return self.lines
+
+    def died(self) -> str | None:
+        return None
+
+    def mark(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+
+def test_a_bot_that_was_started_again_counts_anew_also_without_boot_id(tmp_path: Path) -> None:
+    """Between two iterations, and by a resume."""
+    plans = plan_processes(converted({"bot": {"command": ["bot"]}}, Processes), lambda text: text)
+    for iterations, seq, lines in (((1, 2), 50, ["it ended"]), ((3,), 20, [])):
+        bench = Bench(tmp_path)
+        object.__setattr__(bench.plan, "processes", plans)
+        bench.target._watched = Restarting(*lines)  # type: ignore[assignment]
+        bench.start()
+        for iteration in iterations:
+            bench.answers(seq=seq - iteration)
+            assert "fault" not in bench.run(iteration)
+        bench.target.stop()
+
+
+def test_merged_reports_belong_by_the_weaker_word(tmp_path: Path) -> None:
+    """A report without applied_seq says nothing of the others, and they nothing of it."""
+    bench = Bench(tmp_path, report={"file": "x", "take": "merge"})
+    object.__setattr__(bench.profile.kpis["net_bps"], "aggregate", "sum")
+    bench.start()
+    applied = {"applied_seq": 2}  # without a span: the first of these may mix two settings
+    for after_s, net, fields in ((3.0, 1.0, {}), (5.0, 2.0, applied), (7.0, 4.0, applied)):
+        report = {"totals": {"net_bps": net}, **fields}
+        bench.clock.after(after_s, lambda report=report: bench.source.put(report))  # type: ignore[misc]
+    report = bench.run(1)
+    assert report["totals"] == {"net_bps": 5.0}
+    assert report["belongs_by"] == "replaced"
+    bench.target.stop()

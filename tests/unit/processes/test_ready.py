@@ -82,6 +82,13 @@ def test_http_is_ready_with_a_status_of_2xx(
     assert (text is None) == is_ready, text
 
 
+def test_no_message_has_the_query_of_a_url(tmp_path: Path) -> None:
+    with listening(b"HTTP/1.1 503 ") as port:
+        url = loopback_url(f"http://127.0.0.1:{port}/ready?key=hunter2", ())
+        text = missing(ReadyPlan(http=url), tmp_path)
+    assert text == f"http://127.0.0.1:{port}/ready does not answer with 2xx"
+
+
 def test_a_port_is_ready_when_it_accepts(tmp_path: Path) -> None:
     with listening() as port:
         assert missing(ReadyPlan(port=port), tmp_path) is None

@@ -84,6 +84,15 @@ def test_the_example_of_the_contract_is_read() -> None:
     assert "debug" not in repr(bot)
 
 
+def test_each_line_of_a_secret_is_one() -> None:
+    """A log has the lines of a key one by one."""
+    section = {"bot": {**BOT, "env": {"A": "top\nof-the-key\n"}, "env_from": ["KEY"]}}
+    plans = plan_processes(read_processes(section), lambda text: text)
+    values = secret_values(plans, {"KEY": "first-line\r\nlast-line"})
+    assert {"first-line", "last-line", "of-the-key", "first-line\r\nlast-line"} < {*values}
+    assert "top" not in values
+
+
 @pytest.mark.parametrize(
     ("section", "message"),
     [
