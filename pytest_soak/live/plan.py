@@ -186,10 +186,15 @@ def _processes(
         plans = plan_processes(fields.processes, expand)
     except ValueError as error:
         raise below(("processes",), error) from None
-    for name, variable in missing_variables(plans, environment):
-        raise WrongValueError(
-            ("processes", name), f"the variable {variable} is not set in the environment"
+    if missing := missing_variables(plans, environment):
+        name = missing[0][0]
+        variables = list(dict.fromkeys(variable for _, variable in missing))
+        text = (
+            f"the variable {variables[0]} is not set in the environment"
+            if len(variables) == 1
+            else f"the variables {', '.join(variables)} are not set in the environment"
         )
+        raise WrongValueError(("processes", name), text)
     for name, problem in missing_programs(plans, environment, root):
         raise WrongValueError(("processes", name, "command"), problem)
     return plans

@@ -27,6 +27,9 @@ from pytest_soak.store.atomic import make_directory
 _LONGEST_WAIT_S = 0.1
 """A process that died is noticed so soon."""
 
+_LATE_S = 0.25
+"""Less is what an iteration costs by itself: the second reading of a file, the decision, syncs."""
+
 
 class LiveTarget:
     """One lane of a system that runs outside this process (docs/targets.md)."""
@@ -41,6 +44,8 @@ class LiveTarget:
         )
         self._lost: dict[int, str] = {}
         """Iteration to its fault, since this session began: a resume counts anew."""
+        self._about_lost: list[str] = []
+        """What is known of the newest of them."""
         self._edits: dict[str, float] = {}
         """What :meth:`edits` returned since the last delivery."""
         self._applied = 0
@@ -107,7 +112,7 @@ class LiveTarget:
     def run(self, iteration: int, runtime: Runtime) -> Report:
         """Deliver, let it settle, measure, and read the report. Raises LiveHalt."""
         if why := too_many(self._lost, iteration - 1, self._limits):
-            raise LiveHalt("too_many_lost", why)
+            raise LiveHalt("too_many_lost", why, self._about_lost)
         self._notes, self._about_start = self._about_start, []
         self._wait_until_due()
         if revived := self._watched.revive():
@@ -115,7 +120,7 @@ class LiveTarget:
             self._bridge.update(channels={})  # its seq may begin anew
         now = self._clock.now()
         span, late_s, self._schedule = self._schedule.next(now)
-        if late_s > max(0.1, 0.05 * self._plan.lane.interval_s):
+        if late_s > max(_LATE_S, 0.05 * self._plan.lane.interval_s):
             self._notes.append(f"the iteration starts {late_s:.1f} s late; later ones move with it")
         expected = self._deliver(iteration, runtime)
         # With its number: two URLs that differ by their query have one place.
@@ -144,10 +149,11 @@ class LiveTarget:
         if fault is None:
             return report_of(self._plan, collected, self._answer, audit, self._notes)
         self._lost[iteration] = fault.label
+        described = self._described(fault, expected, collected)
+        self._about_lost = [f"iteration {iteration}: {described[0]}", *described[1:]]
         if len(self._lost) == self._plan.lane.iterations:
-            notes = self._described(fault, expected, collected)
-            raise LiveHalt("too_many_lost", f"no iteration had data, {fault.label}", notes)
-        return lost_report(fault, [*self._notes, *self._described(fault, expected, collected)])
+            raise LiveHalt("too_many_lost", f"no iteration had data, {fault.label}", described)
+        return lost_report(fault, [*self._notes, *described])
 
     def _wait_until_due(self) -> None:
         due = self._schedule.due

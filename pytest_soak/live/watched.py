@@ -64,6 +64,7 @@ class Watched:
         try:
             names = self._asking(lambda: processes.restart(name))
         except LiveHalt as halt:
+            halt.add_note(f"this was a restart: {name} had ended by itself, after these lines")
             for line in last:
                 halt.add_note(line)
             raise

@@ -19,6 +19,9 @@ _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-
 _IN_ALL_VERSIONS = re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]*(?:[eE][-+][0-9]+)?)?")
 """Of these, what is a number in YAML 1.1 and 1.2: ``1e-05`` is a text in YAML 1.1."""
 
+_WHOLE = re.compile(r"[-+]?[0-9]+")
+_LARGEST_WHOLE = 2**53
+
 
 class YamlError(ValueError):
     """Ends a sentence that begins with the file."""
@@ -53,7 +56,7 @@ def with_numbers(text: str, paths: Mapping[str, Path], values: Mapping[str, floa
     for name, number in sorted(numbers.items(), key=lambda item: -item[1].begin):
         before = text[number.begin : number.end]
         if number.value != values[name] or not _IN_ALL_VERSIONS.fullmatch(before):
-            after = text_of(values[name])
+            after = text_of(values[name], whole=_WHOLE.fullmatch(before) is not None)
             changed = changed[: number.begin] + after + changed[number.end :]
     written = numbers_at(changed, paths)
     for name, path in paths.items():
@@ -63,8 +66,14 @@ def with_numbers(text: str, paths: Mapping[str, Path], values: Mapping[str, floa
     return changed
 
 
-def text_of(value: float) -> str:
-    """The number as every version of YAML reads it: ``1.0e-05``."""
+def text_of(value: float, *, whole: bool = False) -> str:
+    """The number as every version of YAML reads it: ``1.0e-05``.
+
+    ``whole``: the number in its place was written as ``8``, and so is a whole ``value``, because
+    the bot may read it as an integer.
+    """
+    if whole and value.is_integer() and abs(value) <= _LARGEST_WHOLE:
+        return str(int(value))
     mantissa, e, exponent = repr(value).partition("e")
     return f"{mantissa}.0e{exponent}" if e and "." not in mantissa else mantissa + e + exponent
 

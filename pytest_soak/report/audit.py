@@ -148,14 +148,23 @@ def _trends(window: LaneWindow) -> list[str]:
     ]
 
 
+_PINNED = {
+    True: "the tuner does not move it any more (guard pin)",
+    False: "the tuner does not move it for a while (guard pin)",
+}
+
+
 def anomalies(window: LaneWindow) -> Iterator[str]:
     """What deserves a reader's attention, in the order of the iterations."""
     history, outliers = window.history, _outliers(window)
+    pin = history.profile.guards.pin
     for item in history.iterations:
         if item.external or item.edited is not None:
             when = "in" if item.edited is not None else "before"
             edits = [f"{key} {old:g} -> {new:g}" for key, (old, new) in item.edits.items()]
             text = f", {', '.join(edits)}" if edits else ""
+            if edits and pin.iterations != 0:
+                text += f"; {_PINNED[pin.iterations is None]}"
             yield f"{when} iteration {item.number}: the runtime file was edited by hand{text}"
         for text in _of_iteration(item):
             yield f"iteration {item.number}: {text}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pytest_soak.canonical import escaped
 from pytest_soak.gate.criteria import CriterionResult
@@ -34,6 +34,8 @@ _WIDTHS = (29, 11, 23, 11, 10, 13)
 _LONGEST_VALUE = 20
 _MOST_EXPLORED = 8
 """Lanes of a sweep that are listed one by one."""
+_MOST_LISTED = 8
+"""Iterations, or edits, that are listed one by one."""
 _LEAST_TEXT = 8
 """Columns below which a text is left out of the line."""
 SHORT_NAMES = {
@@ -202,6 +204,7 @@ def _lane_lines(lane: LaneJudgement) -> list[str]:
         *(_row(_cells(result)) for result in lane.criteria if _has_row(result)),
         *_drift_lines(lane),
         *(cut(line, WIDTH) for line in _delta_lines(lane)),
+        *_event_lines(lane),
     ]
     return [*lines, *_reasons(lane), ""]
 
@@ -220,7 +223,7 @@ def _drift_lines(lane: LaneJudgement) -> list[str]:
     steady = [item for item in drifts if item.applicable and item.verdict is Verdict.PASS]
     wandering = [item for item in steady if "it wanders" in item.reason]
     parts = [
-        ("not shown for", [item for item in steady if item not in wandering]),
+        ("none shown for", [item for item in steady if item not in wandering]),
         ("cannot be shown (the KPI wanders):", wandering),
         ("not tested (fewer than 24 values):", [item for item in drifts if not item.applicable]),
     ]
@@ -274,6 +277,10 @@ def _delta_lines(lane: LaneJudgement) -> list[str]:
     delta = lane.delta
     belonging = ", ".join(f"{by} in {count} iterations" for by, count in delta.belonging.items())
     by = [f"  reports belong to their delivery by: {belonging}"] if belonging else []
+    if delta.belonging.get("replaced") and not any(
+        item.report.get("effective_params") for item in lane.window.measured
+    ):
+        by.append("  no report has an echo (effective_params): nothing shows what the bot ran with")
     if not delta.applicable:
         return [f"  deltas: {delta.reason.removeprefix('delta_quality: ')}", *by]
     applied, withheld = _percent(delta.requested_apply_ratio), _percent(delta.withheld_ratio)
@@ -285,6 +292,34 @@ def _delta_lines(lane: LaneJudgement) -> list[str]:
         "iterations with requests",
         *by,
     ]
+
+
+def _event_lines(lane: LaneJudgement) -> list[str]:
+    """The iterations that a fault left without data, and the edits by hand: also in a PASS."""
+    faults: dict[str, list[int]] = {}
+    edits: list[str] = []
+    for item in lane.window.measured:
+        fault = item.report.get("fault")
+        if isinstance(fault, str):
+            faults.setdefault(fault, []).append(item.number)
+        edits += [
+            f"{key} {old:g} -> {new:g} in {item.number}" for key, (old, new) in item.edits.items()
+        ]
+    lost = [f"{escaped(fault)} in {_first(map(str, numbers))}" for fault, numbers in faults.items()]
+    lines: list[str] = []
+    for head, items in (("faults, by iteration", lost), ("edits by hand, by iteration", edits)):
+        if items:
+            lines += textwrap.wrap(
+                f"{head}: {_first(items)}", WIDTH, initial_indent="  ", subsequent_indent="      "
+            )
+    return lines
+
+
+def _first(items: Iterable[str]) -> str:
+    """The items of a list, of a long one the first."""
+    listed = list(items)
+    rest = len(listed) - _MOST_LISTED
+    return ", ".join(listed[:_MOST_LISTED]) + (f", … and {rest} more" if rest > 0 else "")
 
 
 def _percent(ratio: float | None) -> str:

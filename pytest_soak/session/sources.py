@@ -105,7 +105,8 @@ def problem_of(
     if settings.target is None and not any(source.hook == _TARGET for source in sources):
         return (
             "soak: no target. Name one of: --soak-mock (the built-in market), "
-            "--soak-target=mock|replay|module:factory (or ini soak_target), "
+            "--soak-target=mock|replay|live|module:factory (or ini soak_target; live is for a "
+            'profile with a section target), --soak-command="…" (a bot that is a process), '
             f"or a hook pytest_soak_target(lane) in {_CONFTEST}"
         )
     for source in sources if of_controller is not None else ():

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from pytest_soak.loop.model import Verdict
+from pytest_soak.loop.model import History, Verdict
 from pytest_soak.report.layout import cut
 from pytest_soak.report.notices import notice_lines
 from pytest_soak.report.sweep import sweeps_of
@@ -50,7 +50,15 @@ def summary(
     for warning in warnings:
         heading = warning.partition("\n")[0].rstrip(":")
         show(reporter, f"warning: {heading}, as named above", yellow=True)
+    if any(_can_go_on(history) for history in judged.histories):
+        show(reporter, "to go on with this run: the same command with --soak-resume")
     show(reporter, f"artifacts: {_shown(plan)}")
+
+
+def _can_go_on(history: History) -> bool:
+    """Iterations are left, and the data did not end."""
+    ended = history.halt is not None and history.halt.kind == "end_of_data"
+    return not ended and len(history.iterations) < history.lane.iterations
 
 
 def _meaning(verdict: Verdict, plan: Plan) -> str:

@@ -284,7 +284,7 @@ FILES = (
     Mutant(
         "an edit overwritten by a slow proposer",
         "lane/runner.py",
-        "                if not self._take_edits():\n",
+        "                if not (self._take_edits() or self._take_edits_at_target()):\n",
         "                if True:\n",
         (f"{EDITS}::test_an_edit_while_the_proposer_runs_is_not_overwritten",),
         "EDITED base_spread_bps",

@@ -36,10 +36,12 @@ def test_a_signal_ends_the_session_as_ctrl_c_does(soak: Sessions, number: signal
         assert "KeyboardInterrupt" in out
         assert number is signal.SIGINT or number.name in out
         assert "gate: " in out
+        assert "to go on with this run: the same command with --soak-resume" in out
         assert "INTERNALERROR" not in out
     done = len(list(session.latest.glob("ITER_SUMMARY_*")))
     again = soak(f"--soak-iterations={done + 2}", "--soak-target=slow:make", "--soak-resume")
     assert again.code == 0, again.out
+    assert "--soak-resume" not in again.out
 
 
 def test_a_signal_that_was_ignored_stays_ignored(soak: Sessions) -> None:

@@ -199,7 +199,9 @@ def test_one_function_in_two_conftests_is_one_answer(soak: Sessions) -> None:
 def test_no_target_at_all_is_refused_in_workers_too(soak: Sessions) -> None:
     pytest.importorskip("xdist")
     write(soak.folder, test_root=CHECK)
-    assert "no target" in refused(soak, FOUR, "-n1")
+    text = " ".join(refused(soak, FOUR, "-n1").split())
+    assert "no target" in text
+    assert "live is for a profile with a section target" in text
 
 
 def test_a_session_that_only_lists_needs_no_target(soak: Sessions) -> None:

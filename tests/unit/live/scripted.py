@@ -112,14 +112,21 @@ class Source:
 class Bench:
     """A live target of one lane with its clock, destination and source."""
 
-    def __init__(self, folder: Path, *, iterations: int = 24, **section: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        iterations: int = 24,
+        interval_s: float = INTERVAL_S,
+        **section: Any,
+    ) -> None:
         self.clock = FakeClock()
         self.destination = Destination(folder)
         self.source = Source(folder)
         self.profile: Profile = resolve("steady", read_source).profile
         self.folder = folder
         lane_dir = folder / "target"
-        self.lane = Lane("l", "steady", "BTCUSDT", 1, INTERVAL_S, iterations, dir=lane_dir)
+        self.lane = Lane("l", "steady", "BTCUSDT", 1, interval_s, iterations, dir=lane_dir)
         fields = converted({"report": {"file": "x"}, **section}, TargetSection)
         self.plan = LivePlan(
             lane=self.lane,
@@ -128,7 +135,7 @@ class Bench:
             folder=lane_dir,
             root=folder,
             section=fields,
-            settle_s=1.0,
+            settle_s=min(1.0, interval_s / 10),
             environment={},
             writer=self.destination,
             readers=tuple((report, self.source) for report in fields.reports),

@@ -68,7 +68,25 @@ def test_a_number_that_has_its_value_stays_as_it_is_written(tmp_path: Path) -> N
     assert (tmp_path / "bot.yaml").read_text() == text
     (tmp_path / "bot.yaml").write_text(text.replace("0.50", "5e-1"))
     writer(tmp_path).deliver(delivery_of(spread=0.5, levels=4.0))
-    assert (tmp_path / "bot.yaml").read_text() == "levels: [4.0]\ncontroller: {spread: 0.5}\n"
+    assert (tmp_path / "bot.yaml").read_text() == "levels: [4]\ncontroller: {spread: 0.5}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        ("3", 4.0, "4"),
+        ("-3", -4.0, "-4"),
+        ("3", 4.5, "4.5"),
+        ("3.0", 4.0, "4.0"),
+        ("3", 1e22, "1.0e+22"),
+        ("3", 1e15, "1000000000000000"),
+    ],
+)
+def test_a_whole_number_in_the_place_of_a_whole_number_has_no_point(
+    before: str, value: float, after: str
+) -> None:
+    path = {"size": ("size",)}
+    assert with_numbers(f"size: {before}\n", path, {"size": value}) == f"size: {after}\n"
 
 
 @pytest.mark.parametrize(
@@ -217,6 +235,6 @@ def test_in_any_document_all_other_characters_stay(
 
 
 def test_a_result_with_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_soak.live.yaml_numbers.text_of", lambda value: "7")
+    monkeypatch.setattr("pytest_soak.live.yaml_numbers.text_of", lambda value, whole: "7")
     with pytest.raises(YamlError, match=r"would have 7\.0 at a, and not 0\.5"):
         with_numbers("a: 1", {"x": ("a",)}, {"x": 0.5})

@@ -69,6 +69,10 @@ def test_the_deadline_of_a_call_leaves_time_for_a_restart(tmp_path: Path) -> Non
         ({"processes": {"bot": {**BOT, "cwd": "none"}}}, "there is no directory"),
         ({"processes": {"bot": {**BOT, "env_from": ["KEY_X"]}}}, "KEY_X is not set"),
         (
+            {"processes": {"bot": {**BOT, "env_from": ["KEY_X", "KEY_Y"]}}},
+            "processes.bot: the variables KEY_X, KEY_Y are not set in the environment",
+        ),
+        (
             {"parameters": {"file": "{dirr}/x"}},
             "parameters.file: '{dirr}/x' has the unknown placeholder {dirr}; did you mean 'dir'?",
         ),

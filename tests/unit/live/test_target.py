@@ -181,8 +181,11 @@ def test_the_lane_halts_after_three_lost_iterations_in_a_row(bench: Bench) -> No
     bench.answers(applied_seq=0)
     for iteration in (1, 2, 3):
         assert bench.run(iteration)["fault"] == "wrong_iteration"
-    with pytest.raises(LiveHalt, match=r"^too_many_lost: 3 iterations in a row"):
+    with pytest.raises(LiveHalt, match=r"^too_many_lost: 3 iterations in a row") as raised:
         bench.run(4)
+    first, second = raised.value.__notes__
+    assert first.startswith("iteration 3: fault wrong_iteration: ")
+    assert "reports read" in second
 
 
 def test_a_run_whose_iterations_are_all_lost_halts_with_the_last(tmp_path: Path) -> None:
@@ -213,6 +216,16 @@ def test_a_late_start_is_reported_and_shortens_nothing(bench: Bench) -> None:
     report = bench.run(2)
     assert bench.clock.now() - begin == pytest.approx(INTERVAL_S, abs=0.2)
     assert "the iteration starts 7.0 s late; later ones move with it" in report["details"]
+
+
+def test_what_an_iteration_costs_by_itself_is_no_late_start(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, interval_s=1.0)
+    bench.start()
+    bench.answers(after_s=0.5)
+    bench.run(1)
+    bench.clock.time += 0.2
+    assert "details" not in bench.run(2)
+    bench.target.stop()
 
 
 def test_an_edit_at_the_destination_is_reported_until_it_is_overwritten(bench: Bench) -> None:

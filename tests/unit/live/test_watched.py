@@ -64,6 +64,32 @@ def test_a_signal_to_a_killed_supervisor_halts_as_well(plan: LivePlan, watched: 
         watched.signal(NOTIFY)
 
 
+def test_a_restart_that_fails_says_that_it_was_one(plan: LivePlan) -> None:
+    once = "import os, sys; os.path.exists('x') and sys.exit('no feed'); open('x', 'w').close()"
+    wait = "import time; time.sleep(0.5)"
+    fields = {
+        "command": [sys.executable, "-S", "-u", "-c", f"{once}; print('READY'); {wait}"],
+        "ready": {"log": "READY"},
+        "restart": {"backoff_s": [0]},
+    }
+    section = converted({"bot": fields}, Processes)
+    plan = replace(plan, processes=plan_processes(section, lambda text: text), root=plan.folder)
+    watched = Watched(plan)
+    watched.start()
+    try:
+        while (name := watched.died()) is None:
+            pass
+        with pytest.raises(LiveHalt, match=r"^not_ready \(bot\)") as caught:
+            watched.restart(name)
+    finally:
+        watched.close()
+    notes = caught.value.__notes__
+    assert notes[0] == "process 'bot': it ended with exit code 1 before it was ready"
+    assert "log bot | no feed" in notes
+    at = notes.index("this was a restart: bot had ended by itself, after these lines")
+    assert notes[at + 1] == "log bot | READY"
+
+
 def test_a_signal_to_a_process_that_just_died_is_no_halt(plan: LivePlan, watched: Watched) -> None:
     record = read_record(plan.folder)
     assert record is not None

@@ -60,6 +60,37 @@ def test_the_table_gives_the_reason_of_what_did_not_pass() -> None:
     assert table(decided())[-1] == "gate: PASS"
 
 
+def test_the_table_names_faults_and_edits_also_of_a_lane_that_passes() -> None:
+    history = decided()
+    for number in (3, 9):
+        history = with_iteration(history, number, report={"totals": {}, "fault": "dead (bot)"})
+    history = with_iteration(
+        history, 12, external=True, edits={"tail_age_ms": (700.0, 650.0)}, edited=None
+    )
+    lines = table(history)
+    assert "  faults, by iteration: dead (bot) in 3, 9" in lines
+    assert "  edits by hand, by iteration: tail_age_ms 700 -> 650 in 12" in lines
+    assert not any("by iteration" in line for line in table(decided()))
+
+
+def test_of_many_faults_the_table_lists_the_first() -> None:
+    history = decided()
+    for number in range(1, 11):
+        history = with_iteration(history, number, report={"totals": {}, "fault": "stale"})
+    assert "  faults, by iteration: stale in 1, 2, 3, 4, 5, 6, 7, 8, … and 2 more" in table(history)
+
+
+def test_the_table_says_that_nothing_confirms_the_parameters() -> None:
+    report = {"totals": {}, "belongs_by": "replaced"}
+    history = decided()
+    text = "no report has an echo (effective_params): nothing shows what the bot ran with"
+    unconfirmed = with_iteration(history, 1, report=report)
+    confirmed = with_iteration(history, 1, report={**report, "effective_params": {"risk": {}}})
+    assert f"  {text}" in table(unconfirmed)
+    assert f"  {text}" not in table(confirmed)
+    assert f"  {text}" not in table(history)
+
+
 def test_the_table_takes_any_criterion() -> None:
     extra = [
         CriterionResult("memory_" + "x" * 80, Verdict.WARN, 1e300, ">= 1e300", reason="r" * 400),
@@ -219,13 +250,17 @@ def test_the_audit_names_what_is_odd() -> None:
     history = with_iteration(
         history, 13, echo_mismatch={"tail_age_ms": "500"}, failed_checks=("t",)
     )
+    edits = {"tail_age_ms": (700.0, 650.0)}
+    history = with_iteration(history, 15, external=True, edits=edits)
     history = with_decision(history, 14, note="the proposer failed: boom | pipe\nand more")
     text = audited(replace(history, halt=Halt(25, "timeout", "took too long")))
     for expected in (
         "- iteration 4: FAIL: net_bps 1.5 < 2",
         "- iteration 6: PANIC, reverted to steady_safe",
         "- iteration 10: net_bps 9.000 is +",
-        "- before iteration 12: the runtime file was edited by hand",
+        "- before iteration 12: the runtime file was edited by hand\n",
+        "- before iteration 15: the runtime file was edited by hand, tail_age_ms 700 -> 650; the "
+        "tuner does not move it any more (guard pin)",
         "- iteration 13: failed checks: t",
         "- the target ran with other values: tail_age_ms: in iteration 13 700 was in force and",
         "- iteration 14: the proposer failed: boom \\| pipe and more",
