@@ -171,15 +171,16 @@ def _decision_lines(
     if changed:
         rules = "PANIC" if decision.panic is not None else _names(_rules_of(decision))
         signature = decision.signature or "-"
-        change = (("keys", _names(changed)), ("signature", signature), ("rules", rules))
+        change = (("keys", _keys(changed)), ("signature", signature), ("rules", rules))
         yield line("iter_watch", "APPLY", *change)
     if decision.outcomes or decision.withheld:
-        for shortfall in (*shortfalls(decision), *_dry_run(decision)):
+        # Sorted: the order of keys in a decision is another one once it was in the journal.
+        for shortfall in sorted((*shortfalls(decision), *_dry_run(decision)), key=_order):
             yield line("iter_watch", "APPLY_SKIP", *_skip(before, decision, shortfall))
             if shortfall.guard == "invalid":
-                keys = ("keys", _names(shortfall.keys))
+                keys = ("keys", _keys(shortfall.keys))
                 yield line("sanity", "FAIL", keys, text=_text("reason", shortfall.note))
-    for key, pending in after.attribution.pending.items():
+    for key, pending in sorted(after.attribution.pending.items()):
         if pending.since == number and key not in before.attribution.pending:
             rule = ("rule", _names([pending.rule]) if pending.rule else "")
             moved = (("key", key), ("to", f"{pending.value:g}"), ("change", pending.changed))
@@ -200,7 +201,7 @@ def _figures(
     if iteration.failed_checks:
         yield "failed_checks", len(iteration.failed_checks)
     if iteration.echo_mismatch:
-        yield "echo_mismatch", _names(iteration.echo_mismatch)
+        yield "echo_mismatch", _keys(iteration.echo_mismatch)
 
 
 def _requests(
@@ -217,7 +218,7 @@ def _requests(
     else:
         proposed = [item for item in decision.proposed if item.rule != ROLLBACK]
         if proposed:
-            keys = _names(dict.fromkeys(item.key for item in proposed))
+            keys = _keys({item.key for item in proposed})
             named = _names(name for name in decision.rules if name != ROLLBACK)
             yield "proposer", "PROPOSED", _fields(("keys", keys), ("rules", named))
     if ROLLBACK in decision.rules:
@@ -232,7 +233,7 @@ def _attributed(item: Attribution) -> Iterator[tuple[str, object]]:
     yield "rule", _names([item.rule]) if item.rule else ""
     yield "verdict", "_".join(item.verdict.split())
     yield "beyond_doubt", int(item.beyond_doubt)
-    yield "keys", _names(item.keys)
+    yield "keys", _keys(item.keys)
     yield "kpis", _names(effect.kpi for effect in item.effects)
 
 
@@ -247,7 +248,7 @@ def _revert(before: LaneState, decision: Decision) -> Iterator[tuple[str, object
         yield "would", 1
     if not panic.moves:
         yield "already", 1
-    yield "keys", _names(panic.moves)
+    yield "keys", _keys(panic.moves)
     yield "pins", _names(panic.pins)
 
 
@@ -265,9 +266,13 @@ def _skip(
     if until is not None:
         yield "until_iter", until
     yield "outcome", shortfall.outcome
-    yield "keys", _names(shortfall.keys)
+    yield "keys", _keys(shortfall.keys)
     if until is None and shortfall.note:
         yield "note", _cut(shortfall.note)  # the last field: a text with spaces
+
+
+def _order(shortfall: Shortfall) -> tuple[str, str, str, tuple[str, ...]]:
+    return shortfall.word, shortfall.outcome, shortfall.note, shortfall.keys
 
 
 def _dry_run(decision: Decision) -> tuple[Shortfall, ...]:
@@ -358,7 +363,7 @@ def _observation_lines(after: LaneState) -> Iterator[str]:
 
 
 def _edit_line(after: LaneState, edit: Edit) -> str:
-    fields = [("keys", _names(edit.keys))]
+    fields = [("keys", _keys(edit.keys))]
     pins = {key: after.edits.pinned[key] for key in edit.keys if key in after.edits.pinned}
     if pins:
         last = next(iter(pins.values()))
@@ -372,6 +377,10 @@ def _edit_line(after: LaneState, edit: Edit) -> str:
 def _fields(*fields: tuple[str, object]) -> str:
     """``key=value key=value``; a field with an empty value is left out."""
     return " ".join(f"{_word(key)}={value}" for key, value in fields if value != "")
+
+
+def _keys(keys: Iterable[str]) -> str:
+    return _names(sorted(keys))
 
 
 def _names(names: Iterable[str]) -> str:
