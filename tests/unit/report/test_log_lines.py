@@ -246,7 +246,7 @@ def test_a_rollback_that_a_guard_refuses() -> None:
 def test_scenarios_begin_and_end() -> None:
     long = Scheduled("outage", 2, 10.0, 600.0, 1.0, "exclude", None)
     drive = Drive(scenarios=(long,))
-    fired = {"scenarios": [{"name": "outage", "started_s": 10.0, "ended_s": 300.0}]}
+    fired: dict[str, Any] = {"scenarios": [{"name": "outage", "started_s": 10.0, "ended_s": 300.0}]}
     for number in range(1, 6):
         drive.step(edge_report(**(fired if number in (2, 3) else {})))
     assert lines(drive, "target | SCENARIO") == [
