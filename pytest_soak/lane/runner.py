@@ -151,7 +151,7 @@ class LaneRunner:
             self._start_target()
             self._take_edits_at_target()
             report = self._driver.run(number, self._runtime(self.state.values))
-            report = self._logged(report, number)
+            report = self._logged(report)
             # Synced with the decision: before that, no check and no user has seen the iteration.
             snapshot = self._driver.snapshot() if self._files.can_resume else None
             entry = masked_observation(self._mask, self._core.observe(report, snapshot))
@@ -240,7 +240,7 @@ class LaneRunner:
         except TargetFailed as failed:
             notes = getattr(failed.__cause__, "__notes__", ())
             with suppress(StoreError):
-                self._log_details(lines_of(notes, self._mask), number)
+                self._log_event("target", "DETAIL", *lines_of(notes, self._mask))
             self._halt(Halt(number, failed.kind, str(failed)), failed.__cause__)
         except BaseException as error:
             text = self._files.without_path(f"{type(error).__name__}: {error}")
@@ -266,7 +266,7 @@ class LaneRunner:
             return
         behind = self.state.done + (self.state.observed is not None)
         if behind or self.state.halts:
-            self._log_event("resume", "RESUMED")
+            self._log_event("resume", "RESUMED", "")
 
         def runtimes() -> list[dict[str, Any]]:
             iterations = self._files.past.history.iterations[:behind]
@@ -282,13 +282,13 @@ class LaneRunner:
             restorer(self.state.target_state, runtimes, fresh) if behind else _restore_nothing,
         )
 
-    def _logged(self, report: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+    def _logged(self, report: Mapping[str, Any]) -> Mapping[str, Any]:
         """The report without its ``details``, which go to ``run.log`` and to the item."""
         if "details" not in report:
             self.details = ()
             return report
         self.details = lines_of(report["details"], self._mask)
-        self._log_details(self.details, number)
+        self._log_event("target", "DETAIL", *self.details)
         return {key: value for key, value in report.items() if key != "details"}
 
     def _runtime(self, values: Mapping[str, float]) -> dict[str, Any]:
@@ -313,7 +313,7 @@ class LaneRunner:
             # The edit changed more than parameters (the read-only copies). The file is written
             # again, so that its hash is that of the journal.
             self._files.write(self.state.values, self.state.state_hash)
-            self._log_event("external", "REWRITTEN")
+            self._log_event("external", "REWRITTEN", "")
         return True
 
     def _take_edits_at_target(self) -> bool:
@@ -330,7 +330,7 @@ class LaneRunner:
     def _restore_missing(self) -> None:
         """A removed runtime file is written again with the values of the journal."""
         if self._files.restore(self.state.values):
-            self._log_event("external", "REWRITTEN")
+            self._log_event("external", "REWRITTEN", "")
 
     def _complete_intent(self) -> None:
         """Apply a decision that was journaled before a stop and is not in force yet."""
@@ -369,15 +369,10 @@ class LaneRunner:
         if log:
             self._files.log(*log)  # one write for all
 
-    def _log_event(self, area: str, event: str, text: str = "") -> None:
-        """Append an event that no entry of the journal has, in the iteration that is due."""
-        self._files.log(event_line(area, event, self.lane.id, self.state.next_iteration, text))
-
-    def _log_details(self, lines: Sequence[str], number: int) -> None:
-        """Append what the target said of an iteration, or of its failure."""
-        self._files.log(
-            *(event_line("target", "DETAIL", self.lane.id, number, line) for line in lines)
-        )
+    def _log_event(self, area: str, event: str, *texts: str) -> None:
+        """Append events that no entry of the journal has, of the iteration that is due."""
+        lane, number = self.lane.id, self.state.next_iteration
+        self._files.log(*(event_line(area, event, lane, number, text) for text in texts))
 
     def _propose(
         self, state: LaneState, readings: Readings, headroom: Mapping[str, Headroom]

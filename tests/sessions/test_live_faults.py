@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,7 +113,11 @@ def test_every_fault_has_the_outcome_of_the_table(soak: Sessions, folder: Path, 
     observed = {e["iteration"]: e["report"] for e in entries if e["type"] == "observation"}
     faults = {k: report["fault"] for k, report in observed.items() if "fault" in report}
     assert faults == row.faults, result.out
+    log = result.text("run.log")
+    logged = re.findall(r"^\| target \| FAULT \| lane=\S+ iter=(\d+) fault=(.+) \|$", log, re.M)
+    assert {int(number): fault for number, fault in logged} == row.faults
     halts = [e for e in entries if e["type"] == "halt"]
+    assert len(re.findall(r"^\| lane \| HALT \| lane=\S+ iter=\d+ kind=", log, re.M)) == len(halts)
     assert [halt["iteration"] for halt in halts] == ([row.halted] if row.halted else []), result.out
     if row.halted:
         assert halts[0]["text"].partition(" raised: LiveHalt: ")[2].startswith(row.text)
