@@ -209,5 +209,4 @@ def _decided(
 
 def _decision(core: LaneCore, deltas: Mapping[str, Any]) -> tuple[LaneCore, Decision]:
     core = core.after(core.observe({"totals": {}}))
-    decided = core.decide(lambda _state, _kpis, headroom: tuner.requested_from(deltas, headroom))
-    return core, decided.decision
+    return core, core.decide(lambda _state, _kpis, headroom: tuner.requested_from(deltas, headroom))

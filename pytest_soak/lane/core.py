@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pytest_soak.canonical import to_json
 from pytest_soak.loop.blocks import count_audit
-from pytest_soak.loop.decide import Decided, Proposer, decide
+from pytest_soak.loop.decide import Proposer, decide
 from pytest_soak.loop.entries import (
     Checks,
     Done,
@@ -74,7 +74,7 @@ class LaneCore:
         self,
         proposer: Proposer | None = None,
         passing: tuple[type[BaseException], ...] = (),
-    ) -> Decided:
+    ) -> Decision:
         """The decision that is due; ``proposer`` replaces the built-in tuner.
 
         A decision is its own entry. If it changes a parameter, it is in force after ``done``.
@@ -105,7 +105,7 @@ class LaneCore:
         passing: tuple[type[BaseException], ...] = (),
     ) -> tuple[Decision, tuple[Entry, ...]]:
         """The decision that is due, and its entries with ``done``: for a lane without files."""
-        decision = self.decide(proposer, passing).decision
+        decision = self.decide(proposer, passing)
         if not decision.changes:
             return decision, (decision,)
         return decision, (decision, done_entry(decision))

@@ -17,6 +17,7 @@ from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import Past
 from pytest_soak.loop.model import Iteration
 from pytest_soak.loop.state import LaneState, tuning_state
+from pytest_soak.report.log_lines import event_line
 from pytest_soak.report.summary import iteration_summary
 from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError
@@ -64,8 +65,12 @@ class LaneFiles(Protocol):
     def write(self, values: Mapping[str, float], state_hash: str | None = None) -> None:
         """Replace the runtime file, read it back, and compare the hash."""
 
-    def log(self, line: str) -> None:
-        """Append a line to ``run.log``."""
+    @property
+    def keeps_log(self) -> bool:
+        """Whether there is a ``run.log``."""
+
+    def log(self, *lines: str) -> None:
+        """Append lines to ``run.log``, in one write."""
 
     def record(self, iteration: Iteration, seconds: float | None) -> None:
         """Write the summary of a decided iteration and how long it took."""
@@ -145,8 +150,12 @@ class StoredFiles:
     def write(self, values: Mapping[str, float], state_hash: str | None = None) -> None:
         self._runtime.write(values, state_hash)
 
-    def log(self, line: str) -> None:
-        self._log.write(line)
+    @property
+    def keeps_log(self) -> bool:
+        return True
+
+    def log(self, *lines: str) -> None:
+        self._log.write(*lines)
 
     def record(self, iteration: Iteration, seconds: float | None) -> None:
         wall = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -155,7 +164,8 @@ class StoredFiles:
             self._directory.write_json(name, iteration_summary(iteration, wall))
         except StoreError as error:
             # The end of the run writes it from the journal, or names it; the lane goes on.
-            self._log.write(f"| artifact | FAILED | iteration={iteration.number} {error} |")
+            lane = self._past.state.lane.id
+            self._log.write(event_line("artifact", "FAILED", lane, iteration.number, str(error)))
         rounded = None if seconds is None else round(seconds, 6)
         self._timing.write_json({"iteration": iteration.number, "utc": wall, "seconds": rounded})
 
@@ -226,7 +236,11 @@ class NoFiles:
         self._values = dict(values)
         self._hash = state_hash or state_hash_of(self._profile, values)
 
-    def log(self, line: str) -> None:
+    @property
+    def keeps_log(self) -> bool:
+        return False
+
+    def log(self, *lines: str) -> None:
         return None
 
     def record(self, iteration: Iteration, seconds: float | None) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import cast, get_args
 
 from pytest_soak.loop.blocks import EVENTS
-from pytest_soak.loop.decide import Decided
 from pytest_soak.loop.entries import Checks, Observation, entry_of, record_of
 from pytest_soak.loop.model import Decision, OutcomeWord, Verdict
 from pytest_soak.loop.state import evolved
@@ -44,11 +43,8 @@ def masked_checks(mask: Masker, entry: Checks) -> Checks:
     return evolved(entry, recorded=mask.value(entry.recorded), failed=failed)
 
 
-def masked_decision(mask: Masker, decided: Decided) -> Decided:
+def masked_decision(mask: Masker, decision: Decision) -> Decision:
     """The decision of a user's proposer with its texts masked."""
-    record = record_of(decided.decision)
+    record = record_of(decision)
     masked = mask.value(record)
-    if masked is record:
-        return decided
-    decision = cast(Decision, entry_of(masked))
-    return Decided(decision, tuple(mask(line) for line in decided.log))
+    return decision if masked is record else cast(Decision, entry_of(masked))

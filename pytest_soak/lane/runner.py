@@ -24,7 +24,8 @@ from pytest_soak.lane.masked import (
 )
 from pytest_soak.lane.runtime import carried_out
 from pytest_soak.lane.watchdog import Watchdog
-from pytest_soak.loop.entries import Edit, Entry, runtime_of
+from pytest_soak.loop.entries import Entry, runtime_of
+from pytest_soak.loop.history import Transition
 from pytest_soak.loop.model import (
     Decision,
     Halt,
@@ -38,6 +39,7 @@ from pytest_soak.loop.state import LaneState, evolved
 from pytest_soak.loop.tuner import propose
 from pytest_soak.masking import Masker, NoMasker
 from pytest_soak.protocol import Lane, Target
+from pytest_soak.report.log_lines import event_line, halt_line, log_lines
 from pytest_soak.store.errors import StoreError
 
 HISTORY_FOR_HOOKS = 50
@@ -149,7 +151,7 @@ class LaneRunner:
             self._start_target()
             self._take_edits_at_target()
             report = self._driver.run(number, self._runtime(self.state.values))
-            report = self._logged(report, number)
+            report = self._logged(report)
             # Synced with the decision: before that, no check and no user has seen the iteration.
             snapshot = self._driver.snapshot() if self._files.can_resume else None
             entry = masked_observation(self._mask, self._core.observe(report, snapshot))
@@ -169,23 +171,23 @@ class LaneRunner:
             # An operator edits during the interval; the decision starts from the edited values.
             self._take_edits()
             self._take_edits_at_target()
-            lines, decided, log = self._decided(recorded, failed)
+            lines, decided = self._decided(recorded, failed)
             # A user's proposer may take minutes. After an edit it proposes again, as in a resumed
             # session; a limited number of times, so that frequent edits do not stop the lane.
             for _ in range(_MOST_EDITS if self._proposer else 0):
                 if not (self._take_edits() or self._take_edits_at_target()):
                     break
-                lines, decided, log = self._decided(recorded, failed)
+                lines, decided = self._decided(recorded, failed)
             self._append(*lines)
             if self.state.intent is not None:
                 self._carry_out(self.state.intent)
-            self._record(decided, log)
+            self._record(decided)
         return decided
 
     def _decided(
         self, recorded: Mapping[str, Any], failed: Sequence[str]
-    ) -> tuple[list[Entry], Iteration, Sequence[str]]:
-        """The entries of the decision that is due, the iteration with it, and lines for run.log."""
+    ) -> tuple[list[Entry], Iteration]:
+        """The entries of the decision that is due, and the iteration with it."""
         lines: list[Entry] = []
         core = self._core
         if recorded or failed:
@@ -194,14 +196,13 @@ class LaneRunner:
         observed = core.state.observed
         if observed is None:
             raise AssertionError("a decision was due without an observation")
-        decided = core.decide(self._propose if self._proposer else None, self._passing)
+        decision = core.decide(self._propose if self._proposer else None, self._passing)
         if self._proposer is not None:
-            decided = masked_decision(self._mask, decided)
-        decision = decided.decision
+            decision = masked_decision(self._mask, decision)
         lines.append(decision)
         verdict, reasons = decision.verdict, decision.reasons
         iteration = replace(observed, verdict=verdict, reasons=reasons, decision=decision)
-        return lines, iteration, decided.log
+        return lines, iteration
 
     def stop(self) -> None:
         """End the lane in this process: stop the target and close the files.
@@ -238,9 +239,8 @@ class LaneRunner:
             raise
         except TargetFailed as failed:
             notes = getattr(failed.__cause__, "__notes__", ())
-            for line in lines_of(notes, self._mask):
-                with suppress(StoreError):
-                    self._files.log(f"| target | iteration={number} | {line} |")
+            with suppress(StoreError):
+                self._log_event("target", "DETAIL", *lines_of(notes, self._mask))
             self._halt(Halt(number, failed.kind, str(failed)), failed.__cause__)
         except BaseException as error:
             text = self._files.without_path(f"{type(error).__name__}: {error}")
@@ -253,7 +253,11 @@ class LaneRunner:
         # A disk that refuses an entry refuses the halt too; the lane ends all the same.
         with suppress(StoreError):
             self._append(self._core.halt(halt))
-        raise LaneHalted(halt, in_journal=self.state.halt == halt) from cause
+        in_journal = self.state.halt == halt
+        if not in_journal:
+            with suppress(StoreError):
+                self._files.log(halt_line(self.lane.id, halt))
+        raise LaneHalted(halt, in_journal=in_journal) from cause
 
     # -- the target ----------------------------------------------------------------------------
 
@@ -261,6 +265,8 @@ class LaneRunner:
         if self.target is not None:
             return
         behind = self.state.done + (self.state.observed is not None)
+        if behind or self.state.halts:
+            self._log_event("resume", "RESUMED", "")
 
         def runtimes() -> list[dict[str, Any]]:
             iterations = self._files.past.history.iterations[:behind]
@@ -268,7 +274,7 @@ class LaneRunner:
 
         def fresh() -> None:
             self.fresh_from = behind + 1
-            self._files.log(f"| resume | FRESH_TARGET | iteration={self.fresh_from} |")
+            self._log_event("resume", "FRESH_TARGET", f"from_iter={self.fresh_from}")
 
         self._driver.start(
             self._runtime(self.state.values),
@@ -276,14 +282,13 @@ class LaneRunner:
             restorer(self.state.target_state, runtimes, fresh) if behind else _restore_nothing,
         )
 
-    def _logged(self, report: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+    def _logged(self, report: Mapping[str, Any]) -> Mapping[str, Any]:
         """The report without its ``details``, which go to ``run.log`` and to the item."""
         if "details" not in report:
             self.details = ()
             return report
         self.details = lines_of(report["details"], self._mask)
-        for line in self.details:
-            self._files.log(f"| target | iteration={number} | {line} |")
+        self._log_event("target", "DETAIL", *self.details)
         return {key: value for key, value in report.items() if key != "details"}
 
     def _runtime(self, values: Mapping[str, float]) -> dict[str, Any]:
@@ -303,12 +308,12 @@ class LaneRunner:
         if state_hash == self.state.state_hash:
             return False
         if values != self.state.values:
-            self._append_edit(self._core.edit(values))
+            self._append(self._core.edit(values))
         if state_hash != self.state.state_hash:
             # The edit changed more than parameters (the read-only copies). The file is written
             # again, so that its hash is that of the journal.
             self._files.write(self.state.values, self.state.state_hash)
-            self._log_rewritten()
+            self._log_event("external", "REWRITTEN", "")
         return True
 
     def _take_edits_at_target(self) -> bool:
@@ -319,21 +324,13 @@ class LaneRunner:
             return False
         edit = self._core.edit(values)
         self._files.write(values)  # first: after a stop in between, the file shows the edit
-        self._append_edit(edit)
+        self._append(edit)
         return True
 
     def _restore_missing(self) -> None:
         """A removed runtime file is written again with the values of the journal."""
         if self._files.restore(self.state.values):
-            self._log_rewritten()
-
-    def _log_rewritten(self) -> None:
-        self._files.log(f"| external | REWRITTEN | iteration={self.state.done + 1} |")
-
-    def _append_edit(self, edit: Edit) -> None:
-        self._append(edit)
-        keys = ",".join(edit.keys)
-        self._files.log(f"| external | EDIT | iteration={self.state.done + 1} keys={keys} |")
+            self._log_event("external", "REWRITTEN", "")
 
     def _complete_intent(self) -> None:
         """Apply a decision that was journaled before a stop and is not in force yet."""
@@ -357,13 +354,25 @@ class LaneRunner:
         else:
             edit = self._core.edit(values)
             self._files.write(values)  # first: after a stop in between, the file shows the edit
-            self._append_edit(edit)
+            self._append(edit)
 
     # -- the record ----------------------------------------------------------------------------
 
     def _append(self, *lines: Entry, sync: bool = True) -> None:
+        """Append to the journal, and to ``run.log`` what these entries brought about."""
         self._files.append(*lines, sync=sync)
-        self._core = self._core.after(*lines)
+        log: list[str] = []
+        for entry in lines:
+            before, self._core = self.state, self._core.after(entry)
+            if self._files.keeps_log:
+                log += log_lines(Transition(entry, before, self.state))
+        if log:
+            self._files.log(*log)  # one write for all
+
+    def _log_event(self, area: str, event: str, *texts: str) -> None:
+        """Append events that no entry of the journal has, of the iteration that is due."""
+        lane, number = self.lane.id, self.state.next_iteration
+        self._files.log(*(event_line(area, event, lane, number, text) for text in texts))
 
     def _propose(
         self, state: LaneState, readings: Readings, headroom: Mapping[str, Headroom]
@@ -376,19 +385,17 @@ class LaneRunner:
                 raise
             except Exception as error:  # noted in the decision; the log has the place in the code
                 with suppress(StoreError):
-                    self._files.log(f"| proposer | FAILED | {place_of(error)} |")
+                    self._log_event("proposer", "FAILED", place_of(error))
                 raise
         return propose(state, readings, headroom) if answer is None else answer
 
-    def _record(self, iteration: Iteration, log: Sequence[str] = ()) -> None:
-        """Write projections and logs; the lane reads none of them again."""
+    def _record(self, iteration: Iteration) -> None:
+        """Write projections; the lane reads none of them again."""
         self._previous = iteration
         if self._proposer is not None:
             self._shown.append(deepcopy(iteration))
         began = self._began
         self._files.record(iteration, None if began is None else time.monotonic() - began)
-        for line in log:
-            self._files.log(line)
 
 
 def _is_end_of_data(halt: Halt | None) -> bool:

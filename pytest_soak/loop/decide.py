@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_soak.canonical import number, to_json
 from pytest_soak.loop.attribution import attributions
@@ -29,20 +29,11 @@ Proposer = Callable[[LaneState, Readings, Mapping[str, Headroom]], Requested]
 """``propose(state, readings, headroom)``: the built-in tuner, or one of the user's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision, and what is logged of it."""
-
-    decision: Decision
-    log: tuple[str, ...] = ()
-    """Lines for run.log, which are no part of the journal; each begins with ``| iter_watch |``."""
-
-
 def decide(
     state: LaneState,
     proposer: Proposer | None = None,
     passing: tuple[type[BaseException], ...] = (),
-) -> Decided:
+) -> Decision:
     """The decision that is due. ``proposer`` replaces the built-in tuner.
 
     If the proposer raises, the decision has a note and no proposals. Exceptions in ``passing`` are
@@ -66,7 +57,7 @@ def decide(
             {outcome.key: outcome.after for outcome in applied if outcome.after is not None}
         )
         signature, large = guarded.signature, _is_large(state.profile, applied)
-    decision = Decision(
+    return Decision(
         iteration=observed.number,
         verdict=observed.verdict,
         reasons=observed.reasons,
@@ -89,7 +80,6 @@ def decide(
         note="; ".join(text for text in (_panic_note(state, panic), requested.note) if text),
         attributed=attributed,
     )
-    return Decided(decision, requested.log)
 
 
 def _hash_after(state: LaneState, values: Mapping[str, float]) -> str:
@@ -146,7 +136,6 @@ def _plain(requested: Requested, profile: Profile) -> Requested:
         waiting=_texts_by_key(requested.waiting),
         overruled=_texts(requested.overruled),
         deltas=_amounts(requested.deltas, profile),
-        log=_texts(requested.log),
         note="; ".join(note for note in notes if note),
     )
 
@@ -168,8 +157,16 @@ def _is_large(profile: Profile, applied: Sequence[Outcome]) -> bool:
     cooldown = profile.guards.cooldown
     if cooldown is None:
         return False
-    moved = sum(abs(outcome.applied) / profile.parameters[outcome.key].span for outcome in applied)
-    return moved > cooldown.large + SLACK
+    return _total(profile, applied) > cooldown.large + SLACK
+
+
+def total_move(profile: Profile, decision: Decision) -> float:
+    """The sum of |move| / (max - min) over the moves that the decision applies."""
+    return _total(profile, [item for item in decision.outcomes if item.outcome != "SKIPPED"])
+
+
+def _total(profile: Profile, applied: Sequence[Outcome]) -> float:
+    return sum(abs(outcome.applied) / profile.parameters[outcome.key].span for outcome in applied)
 
 
 def _panic_note(state: LaneState, panic: Panic | None) -> str:

@@ -143,7 +143,7 @@ class Requested:
     deltas: Mapping[str, float] = field(default_factory=dict)
     """Key to the move that was requested, before anything trimmed it, in the key's unit."""
     log: tuple[str, ...] = ()
-    """Lines for run.log; each begins with ``| iter_watch |``."""
+    """A line for each rule that fired; each begins with ``| iter_watch |``."""
     note: str = ""
     """What was wrong with a proposer's answer; it becomes part of the decision's note."""
     by_rules: bool = False

@@ -101,7 +101,10 @@ def assemble(
         withheld=withheld,
         overruled=tuple(overruled),
         deltas=deltas,
-        log=tuple(_log_line(rule, rule_status, proposals) for rule, rule_status in acting),
+        log=tuple(
+            f"| iter_watch | {rule.name} | {rule_text(rule, rule_status.figures, proposals)} |"
+            for rule, rule_status in acting
+        ),
     )
 
 
@@ -144,10 +147,10 @@ def _trimmed(parameter: Parameter, headroom: Headroom, delta: float) -> tuple[fl
     return (round_value(left), reason) if trimmed else (delta, "")
 
 
-def _log_line(rule: Rule, rule_status: RuleStatus, proposals: Sequence[Proposal]) -> str:
+def rule_text(rule: Rule, figures: Mapping[str, float], proposals: Sequence[Proposal]) -> str:
+    """A rule that fired, in the words of its ``log``: with its figures and number of moves."""
     deltas = sum(proposal.rule == rule.name for proposal in proposals)
-    text = _filled(rule.log or "deltas={deltas}", {**rule_status.figures, "deltas": deltas})
-    return f"| iter_watch | {rule.name} | {text} |"
+    return _filled(rule.log or "deltas={deltas}", {**figures, "deltas": deltas})
 
 
 def _filled(template: str, figures: Mapping[str, float]) -> str:

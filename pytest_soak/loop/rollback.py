@@ -63,11 +63,7 @@ def with_rollbacks(
     pending = pending_after(state, attributed)
     if not pending:
         return requested
-    withheld, overruled, log = (
-        dict(requested.withheld),
-        list(requested.overruled),
-        list(requested.log),
-    )
+    withheld, overruled = dict(requested.withheld), list(requested.overruled)
     proposals, deltas = list(requested.proposals), dict(requested.deltas)
     proposed = False
     for key, rollback in sorted(pending.items()):
@@ -98,7 +94,6 @@ def with_rollbacks(
             withheld[key] = reason
             continue
         proposals.append(reversal)
-        log.append(_log_line(key, rollback))
         proposed = True
     return replace(
         requested,
@@ -107,7 +102,6 @@ def with_rollbacks(
         withheld=withheld,
         overruled=tuple(overruled),
         deltas=deltas,
-        log=tuple(log),
     )
 
 
@@ -124,11 +118,12 @@ def _is_safer(profile: Profile, other: Proposal, reversal: Proposal) -> bool:
     return delta is not None and sign * delta > sign * reversal.delta
 
 
-def _log_line(key: str, rollback: PendingRollback) -> str:
+def rollback_text(key: str, rollback: PendingRollback) -> str:
+    """``base_spread_bps back to 0.5: MINE of iteration 20 hurt net_bps``."""
     return (
-        f"| iter_watch | ROLLBACK | {key} back to {rollback.value:g}: "
+        f"{key} back to {rollback.value:g}: "
         f"{rollback.rule or 'a proposal'} of iteration {rollback.changed} "
-        f"hurt {', '.join(rollback.lost)} |"
+        f"hurt {', '.join(rollback.lost)}"
     )
 
 

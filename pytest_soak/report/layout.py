@@ -11,9 +11,17 @@ from pytest_soak.canonical import escaped
 from pytest_soak.canonical import number as finite_number
 from pytest_soak.gate.figures import figure, figure_by
 from pytest_soak.gate.result import CriterionResult
+from pytest_soak.loop.model import Reading, Readings
 from pytest_soak.profile.model import Comparison, Operator, Profile
 
 WIDTH = 100
+SHORT_NAMES = {
+    "net_bps": "net",
+    "risk_ratio": "risk",
+    "maker_taker_ratio": "maker",
+    "p95_latency_ms": "p95",
+}
+"""The usual KPIs, with their names in lines of one iteration."""
 _DIGITS = (3, 4, 5, 6, 8, 10, 12, 15, 17)
 _LONGEST_TEXT = 400
 _NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
@@ -114,6 +122,21 @@ def reading(number: float | None, *limits: Comparison) -> str:
         ):
             return text
     return repr(number)
+
+
+def main_kpis(readings: Readings) -> list[str]:
+    """The KPIs in the line of an iteration: the usual ones, or the first four."""
+    return [name for name in SHORT_NAMES if name in readings] or list(readings)[:4]
+
+
+def kpi_figure(given: Reading | None, name: str, profile: Profile | None) -> str:
+    """A KPI of one iteration: with ``profile`` in as many digits as its limits need."""
+    usable = None if given is None else given.usable
+    if usable is None:
+        return "nodata"
+    if profile is not None:
+        return reading(usable, *iteration_limits(profile, name))
+    return f"{usable:.0f}" if 100.0 <= abs(usable) < 1e6 else f"{usable:.3g}"
 
 
 def criterion_value(result: CriterionResult) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_soak.canonical import canonical_json, number, to_json
@@ -114,6 +115,41 @@ def skipped_reason(decision: Decision) -> str:
         _, _, note = reason.partition(" ")
         because.setdefault(_because(_guard_of(reason), note), []).append(key)
     return "; ".join(f"{text}: {', '.join(keys)}" for text, keys in because.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Keys of which all or a part of the move was not applied, for the same reason."""
+
+    guard: str
+    """One of ``GUARD_ORDER``, ``small`` or ``rollback``."""
+    word: str
+    """The guard in the words of ``skipped_reason``: ``cooldown_active``."""
+    note: str
+    """The rest of its text: ``until iteration 9``."""
+    outcome: str
+    """``SKIPPED`` or ``CLIPPED`` by the guards, or ``withheld`` by the tuner."""
+    keys: tuple[str, ...]
+
+
+def shortfalls(decision: Decision) -> tuple[Shortfall, ...]:
+    """What :func:`skipped_reason` says, with the outcome of each key."""
+    because: dict[tuple[str, str, str], list[str]] = {}
+    for item in _refused(decision):
+        because.setdefault((item.reason, item.note, item.outcome), []).append(item.key)
+    for key, reason in decision.withheld.items():
+        _, _, note = reason.partition(" ")
+        because.setdefault((_guard_of(reason), note, "withheld"), []).append(key)
+    return tuple(
+        Shortfall(
+            guard,
+            _TEXT_OF_REASON.get(guard, guard),
+            note.removeprefix(_TEXT_OF_REASON.get(guard, guard)).strip(),
+            outcome,
+            tuple(keys),
+        )
+        for (guard, note, outcome), keys in because.items()
+    )
 
 
 def _guard_of(reason: str) -> str:

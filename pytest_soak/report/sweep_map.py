@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from pytest_soak.report.layout import cut
+from pytest_soak.report.layout import SHORT_NAMES, cut
 from pytest_soak.report.svg import (
     FAINT,
     INK,
@@ -20,7 +20,6 @@ from pytest_soak.report.svg import (
 )
 from pytest_soak.report.sweep_model import Sweep
 from pytest_soak.report.sweep_text import decimals, value_text
-from pytest_soak.report.table import SHORT_NAMES
 
 _LEFT, _TOP, _BOTTOM = 62.0, 46.0, 44.0
 _NO_DATA = "#d9dde1"

@@ -7,10 +7,9 @@ import math
 import textwrap
 from collections.abc import Sequence
 
-from pytest_soak.report.layout import WIDTH, cut
+from pytest_soak.report.layout import SHORT_NAMES, WIDTH, cut
 from pytest_soak.report.markdown import cell
 from pytest_soak.report.sweep_model import Estimate, KpiAtPoint, Point, Sweep
-from pytest_soak.report.table import SHORT_NAMES
 
 PICTURE = "SWEEP.svg"
 _MOST_ROWS = 60

@@ -17,14 +17,15 @@ from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.profile.model import Profile
 from pytest_soak.report.layout import (
+    SHORT_NAMES,
     WIDTH,
     criterion_bounds,
     criterion_value,
     cut,
-    iteration_limits,
+    kpi_figure,
+    main_kpis,
     named_reason,
 )
-from pytest_soak.report.layout import reading as reading_text
 
 INDENT = 2
 """Free columns before the line of an iteration."""
@@ -38,12 +39,6 @@ _MOST_LISTED = 8
 """Iterations, or edits, that are listed one by one."""
 _LEAST_TEXT = 8
 """Columns below which a text is left out of the line."""
-SHORT_NAMES = {
-    "net_bps": "net",
-    "risk_ratio": "risk",
-    "maker_taker_ratio": "maker",
-    "p95_latency_ms": "p95",
-}
 
 
 def iteration_line(
@@ -59,10 +54,10 @@ def iteration_line(
     ``width``: columns of the terminal, less those printed before the line. With ``profile`` a
     figure has as many digits as show on which side of the limits of an iteration it is.
     """
-    names = kpis or [name for name in SHORT_NAMES if name in iteration.readings]
-    names = names or list(iteration.readings)[:4]
+    names = kpis or main_kpis(iteration.readings)
     figures = " ".join(
-        f"{SHORT_NAMES.get(name, name)}={_reading(iteration, name, profile)}" for name in names
+        f"{SHORT_NAMES.get(name, name)}={kpi_figure(iteration.readings.get(name), name, profile)}"
+        for name in names
     )
     scenarios = dict.fromkeys(fired.name for fired in fired_in(iteration))
     figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
@@ -97,16 +92,6 @@ def iteration_line(
 
 def _joined(*parts: str) -> str:
     return " ".join(part for part in parts if part)
-
-
-def _reading(iteration: Iteration, name: str, profile: Profile | None) -> str:
-    reading = iteration.readings.get(name)
-    value = None if reading is None else reading.usable
-    if value is None:
-        return "nodata"
-    if profile is not None:
-        return reading_text(value, *iteration_limits(profile, name))
-    return f"{value:.0f}" if 100.0 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _unclear(iteration: Iteration, shown: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from pytest_soak.report.audit import audit
 from pytest_soak.report.delta_text import delta_report
 from pytest_soak.report.deltas import delta_verify
 from pytest_soak.report.failures import failures
+from pytest_soak.report.log_lines import gate_lines, lane_gate_line
 from pytest_soak.report.metrics import metrics_lines, metrics_text
 from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
@@ -43,6 +44,7 @@ from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_text
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import JournalRead
+from pytest_soak.store.lines import append_lines
 from pytest_soak.store.rundir import ArtifactDirectory, LaneDirectory, RunDirectory
 from pytest_soak.stored import StoredReference, check_directories, read_lane
 
@@ -200,6 +202,7 @@ def write_artifacts(
             of_lane = RunJudgement(lane.verdict, (lane,))
             _write_run(writer, directory, of_lane, [history], [document], sources)
     _write_run(writer, run.top, judgement, histories, snapshots, sources)
+    _write_log(writer, run, judgement)
     if settings.sweep:
         _write_sweep(writer, run.top, histories, settings)
     if settings.export_json is not None:
@@ -244,6 +247,17 @@ def _write_sweep(
         writer.text(directory, names.SWEEP, lambda: sweep_markdown(sweeps))
         writer.text(directory, names.SWEEP_TABLE, lambda: sweep_csv(sweeps))
         writer.text(directory, names.SWEEP_PICTURE, lambda: sweep_svg(sweeps))
+
+
+def _write_log(writer: _Writer, run: RunDirectory, judgement: RunJudgement) -> None:
+    """The verdicts, as the last lines of the run's log, and of the log of each of several lanes."""
+    with writer.artifact(names.LOG):
+        append_lines(run.path / names.LOG, *gate_lines(judgement))
+    for lane in judgement.lanes:
+        path = run.lane_directory(lane.lane_id).path
+        if path != run.path:
+            with writer.artifact(f"{lane.lane_id}: {names.LOG}"):
+                append_lines(path / names.LOG, lane_gate_line(lane))
 
 
 def _write_missing(writer: _Writer, directory: LaneDirectory, history: History) -> None:

@@ -26,6 +26,7 @@ from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane
+from pytest_soak.report.log_lines import plan_line, unpiped
 from pytest_soak.session import targets
 from pytest_soak.session.lanes import PreparedLane, named, prepare_lanes, scheduled_in
 from pytest_soak.session.plan import Plan, in_directories
@@ -35,7 +36,7 @@ from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import Journal, JournalRead
-from pytest_soak.store.lines import LineFile
+from pytest_soak.store.lines import LineFile, append_lines
 from pytest_soak.store.lock import DirectoryLock
 from pytest_soak.store.rundir import RunDirectory
 from pytest_soak.stored import (
@@ -253,8 +254,7 @@ def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[So
     ended = _end_earlier(plan, prepared)
     run = RunDirectory.create(settings.directory, plan.run_id, lanes, about)
     log = LineFile(run.path / names.LOG)
-    for line in ended:
-        log.write(f"| target | {line} |")
+    log.write(*(f"| target | ENDED | {unpiped(line)} |" for line in ended))
     for item in prepared:
         if item.lane.id not in selected:
             continue
@@ -276,7 +276,10 @@ def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[So
         journal = Journal.create(directory.path / names.JOURNAL)
         journal.append(entries.record_of(start))
         journal.close()
-        log.write(f"| profile_apply | OK | PROFILE={profile.name} |")
+        applied = f"| profile_apply | OK | PROFILE={profile.name} |"
+        log.write(applied)
+        if directory.path != run.path:  # of several lanes, each has a log of its own
+            append_lines(directory.path / names.LOG, applied)
     log.close()
 
 
@@ -345,6 +348,9 @@ def _go_on(plan: Plan, stored: _StoredRun, sources: Sequence[Source]) -> None:
         journal = Journal.open(path, stored.journals[lane_id].records)
         journal.append(entries.record_of(entries.Plan(plan.settings.iterations)))
         journal.close()
+        next_iteration = stored.journals[lane_id].past.state.next_iteration
+        line = plan_line(lane_id, next_iteration, plan.settings.iterations)
+        append_lines(path.with_name(names.LOG), line)
     about = _about(plan.settings, int(run.about.get("resumed", 0)) + 1, sources)
     run.update(**about, verdict=None)
     if plan.has_items:

@@ -32,9 +32,13 @@ class LineFile:
             os.close(self._descriptor)
             raise describe_os_error("append to", self.path, error) from error
 
-    def write(self, text: str) -> None:
-        """Appends one line; unprintable characters become ``\\n``, ``\\x1b``. Raises StoreError."""
-        self._append(escaped(text).encode())
+    def write(self, *texts: str) -> None:
+        """Appends one line for each text, all in one write. Raises StoreError.
+
+        Unprintable characters become ``\\n``, ``\\x1b``.
+        """
+        if texts:
+            self._append("\n".join(map(escaped, texts)).encode())
 
     def write_json(self, value: Mapping[str, Any]) -> None:
         """Appends one line of canonical JSON. Raises StoreError, also for what is no JSON."""
@@ -53,3 +57,12 @@ class LineFile:
             write_all(self._descriptor, line + b"\n")
         except OSError as error:
             raise describe_os_error("append to", self.path, error) from error
+
+
+def append_lines(path: str | os.PathLike[str], *texts: str) -> None:
+    """Appends these lines to a file that is not kept open. Raises StoreError."""
+    file = LineFile(path)
+    try:
+        file.write(*texts)
+    finally:
+        file.close()

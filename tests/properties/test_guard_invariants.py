@@ -246,7 +246,7 @@ def test_a_decision_is_the_same_when_it_is_repeated_and_counts_once(
     for state, step, last, decision in zip(
         waiting, lane["steps"], lasts, drive.decisions, strict=True
     ):
-        again = decide(state, proposer_of(step, last)).decision
+        again = decide(state, proposer_of(step, last))
         assert again == decision
         intended = advance(state, again)
         if not again.changes:

@@ -7,6 +7,7 @@ It checks the invariants I6, I12 and I13, and that no clock changes a decision. 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -210,7 +211,7 @@ class LaneMachine(CountedMachine):
             self.main.do(step)
         else:
             log = (self.main.path / names.LOG).read_text("utf-8")
-            assert f"| artifact | FAILED | iteration={step.number} " in log
+            assert re.search(rf"\| artifact \| FAILED \| lane=\S+ iter={step.number} ", log)
             self.count("summaries that could not be written")
         self.separate()
 

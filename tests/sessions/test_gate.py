@@ -242,7 +242,8 @@ def test_a_proposer_that_fails_is_seen(soak: Sessions) -> None:
     assert "THE PROPOSER FAILED" in result.out
     assert "the proposer failed in 24 iterations" in result.out
     assert "oops" in result.text("FAILURES.md")
-    assert "| proposer | FAILED | conftest.py:1 in pytest_soak_propose |" in result.text("run.log")
+    place = "lane=steady-BTCUSDT-1 iter=24 conftest.py:1 in pytest_soak_propose"
+    assert f"| proposer | FAILED | {place} |" in result.text("run.log")
 
 
 def test_why_iterations_do_not_count_is_on_the_screen(soak: Sessions) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -120,6 +121,10 @@ def test_every_fault_has_the_outcome_of_the_table(soak: Sessions, folder: Path, 
         lost_ones = dict.fromkeys(range(1, len(faults) + 1), row.until_halt)
         row = replace(row, faults=lost_ones, halted=len(faults) + 1)
     assert faults == row.faults, result.out
+    log = result.text("run.log")
+    logged = re.findall(r"^\| target \| FAULT \| lane=\S+ iter=(\d+) fault=(.+) \|$", log, re.M)
+    assert {int(number): fault for number, fault in logged} == row.faults
+    assert len(re.findall(r"^\| lane \| HALT \| lane=\S+ iter=\d+ kind=", log, re.M)) == len(halts)
     assert [halt["iteration"] for halt in halts] == ([row.halted] if row.halted else []), result.out
     if row.halted:
         text = halts[0]["text"].partition(" raised: LiveHalt: ")[2]

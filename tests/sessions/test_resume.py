@@ -186,6 +186,6 @@ def test_a_runtime_file_that_was_removed_is_written_as_decided(
     result = soak("--soak-iterations=5", *args, "--soak-resume")
     assert result.code == 0, result.out
     assert runtime.read_bytes() == decided
-    assert "| external | REWRITTEN | iteration=4 |" in result.text("run.log")
+    assert "| external | REWRITTEN | lane=steady-BTCUSDT-1 iter=4 |" in result.text("run.log")
     numbers = [item["iteration"] for item in result.entries() if item["type"] == "decision"]
     assert numbers == [1, 2, 3, 4, 5]

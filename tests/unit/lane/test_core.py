@@ -30,7 +30,7 @@ def test_a_step_changes_nothing_until_its_entry_is_taken() -> None:
     assert core.state is before
     assert before.observed is None
     observed = core.after(observation)
-    decision = observed.decide(proposing(tail_age_ms=5.0)).decision
+    decision = observed.decide(proposing(tail_age_ms=5.0))
     assert observed.state.intent is None
     intended = observed.after(decision)
     assert intended.state.intent == decision

@@ -200,7 +200,7 @@ def test_details_go_to_the_log_and_not_into_the_journal(tmp_path: Path) -> None:
     latest = tmp_path / "latest"
     assert b"iteration 1" not in (latest / "journal.jsonl").read_bytes()
     log = (latest / "run.log").read_text()
-    assert "| target | iteration=1 | iteration 1\\x1b[31m |" in log
+    assert "| target | DETAIL | lane=steady-BTCUSDT-1 iter=1 iteration 1\\x1b[31m |" in log
 
 
 def test_the_lane_of_a_target_has_a_directory_if_the_run_has_one(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pytest_soak.canonical import canonical_json
 from pytest_soak.lane.core import LaneCore
 from pytest_soak.loop.decide import Proposer
 from pytest_soak.loop.entries import Entry, entry_of, record_of, start_entry
+from pytest_soak.loop.history import Transition
 from pytest_soak.loop.model import Decision, Halt, Outcome, Proposal, Requested
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.build import build
@@ -18,6 +19,7 @@ from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import Lane
+from pytest_soak.report.log_lines import log_lines
 from pytest_soak.store.sources import read_source
 
 
@@ -102,13 +104,13 @@ class Drive:
         self.entries: list[dict[str, Any]] = [as_written(record_of(start))]
         self.states: list[LaneState] = [LaneCore.of(self.entries).state]
         self.decisions: list[Decision] = []
-        self.logs: list[tuple[str, ...]] = []
+        self.log: list[str] = []
 
     @classmethod
     def replayed(cls, entries: Sequence[Mapping[str, Any]]) -> Drive:
         """The lane of a journal, entry by entry, as the invariants need it."""
         drive = cls.__new__(cls)
-        drive.entries, drive.decisions, drive.logs = [dict(entry) for entry in entries], [], []
+        drive.entries, drive.decisions, drive.log = [dict(entry) for entry in entries], [], []
         drive.states = [LaneCore.of(entries[:1]).state]
         for entry in entries[1:]:
             drive.states.append(drive.core.after(entry_of(entry)).state)
@@ -124,8 +126,10 @@ class Drive:
 
     def add(self, entry: Entry) -> LaneState:
         written = as_written(record_of(entry))
-        self.states.append(self.core.after(entry_of(written)).state)
+        before, read = self.state, entry_of(written)
+        self.states.append(self.core.after(read).state)
         self.entries.append(written)
+        self.log += log_lines(Transition(read, before, self.state))
         return self.state
 
     def observe(self, report: Mapping[str, Any] | None = None) -> LaneState:
@@ -136,11 +140,10 @@ class Drive:
 
     def intend(self, proposer: Proposer | None = None) -> Decision:
         """The decision, journaled but not carried out."""
-        decided = self.core.decide(proposer)
-        self.decisions.append(decided.decision)
-        self.logs.append(decided.log)
-        self.add(decided.decision)
-        return decided.decision
+        decision = self.core.decide(proposer)
+        self.decisions.append(decision)
+        self.add(decision)
+        return decision
 
     def settle(self, proposer: Proposer | None = None) -> Decision:
         decision = self.intend(proposer)

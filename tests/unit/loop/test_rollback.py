@@ -48,9 +48,10 @@ def test_a_change_that_hurt_is_rolled_back() -> None:
     assert (outcome.before, outcome.after) == (0.6, 0.5)
     assert decision.values["base_spread_bps"] == 0.5
     assert decision.rules == ("ROLLBACK",)
-    assert drive.logs[-1] == (
-        "| iter_watch | ROLLBACK | base_spread_bps back to 0.5: "
-        "MINE of iteration 20 hurt net_bps |",
+    assert any(
+        line.startswith("| iter_watch | ROLLBACK | lane=lane iter=")
+        and line.endswith(" base_spread_bps back to 0.5: MINE of iteration 20 hurt net_bps |")
+        for line in drive.log
     )
     assert drive.state.attribution.pending == {}
 

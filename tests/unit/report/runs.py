@@ -53,7 +53,7 @@ def decided_entries(
         add(Observation(number, _report(net + rng.gauss(0.0, 0.1), share), None, None))
         if failed and number in failed:
             add(checks_entry(number, {}, failed[number]))
-        decision = decide(state).decision
+        decision = decide(state)
         add(decision)
         if decision.changes:
             add(done_entry(decision))

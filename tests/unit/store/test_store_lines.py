@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_soak.store.errors import StoreError
-from pytest_soak.store.lines import LineFile
+from pytest_soak.store.lines import LineFile, append_lines
 
 
 def test_lines_are_there_at_once_and_are_appended(tmp_path: Path) -> None:
@@ -66,3 +66,21 @@ def test_errors_name_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "link").symlink_to(tmp_path / "run.log")
     with pytest.raises(StoreError, match="it is a link"):
         LineFile(tmp_path / "link")
+
+
+def test_several_lines_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[int] = []
+    write = os.write
+
+    def counted(descriptor: int, data: bytes) -> int:
+        writes.append(len(data))
+        return write(descriptor, data)
+
+    log = LineFile(tmp_path / "run.log")
+    monkeypatch.setattr(os, "write", counted)
+    log.write("a\nb", "c")
+    log.write()
+    log.close()
+    append_lines(log.path, "d")
+    assert log.path.read_bytes() == b"a\\nb\nc\nd\n"
+    assert writes == [7, 2]
