@@ -20,8 +20,8 @@ from pytest_soak.store.rundir import RunDirectory
 from pytest_soak.store.stacks import has_stacks
 from pytest_soak.stored import read_entries, unreadable
 
-_HEAD = ("run", "started (UTC)", "state", "verdict", "measured", "lanes", "profile", "target")
-_LONGEST = {"state": 11, "verdict": 12, "profile": 12, "target": 10}
+_HEAD = ("run", "started (UTC)", "state", "measured", "lanes", "profile", "target")
+_LONGEST = {"profile": 12, "target": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +170,7 @@ def _row(run: ListedRun) -> tuple[str, ...]:
     texts = {
         "run": run.run_id,
         "started (UTC)": run.started_utc[:16].replace("T", " ") or "-",
-        "state": str(run.state),
-        "verdict": run.verdict or "-",
+        "state": f"{run.state} {run.verdict}".rstrip(),
         "measured": f"{run.measured}/{run.planned}",
         "lanes": str(run.lanes),
         "profile": ",".join(run.profiles),

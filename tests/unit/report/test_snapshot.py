@@ -73,10 +73,11 @@ def test_the_gate_alone() -> None:
 
 def metrics_of(*histories: History) -> dict[str, dict[str, float]]:
     text = metrics_text(figures_of(judge_run([judge_lane(history) for history in histories])))
-    return {
-        family.name: {sample.labels["lane"]: sample.value for sample in family.samples}
-        for family in text_string_to_metric_families(text)
-    }
+    values: dict[str, dict[str, float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            values.setdefault(sample.name, {})[sample.labels["lane"]] = sample.value
+    return values
 
 
 def test_metrics_have_their_names_and_a_lane() -> None:
