@@ -14,9 +14,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 PROMTOOL = shutil.which("promtool")
-_ABBREVIATED = frozenset("s ms us ns sec b kb mb gb tb pb m h d".split())
-_TYPES = frozenset("gauge counter summary untyped histogram".split())
-_NO_BASE_UNITS = frozenset("hours minutes days weeks milliseconds microseconds kilobytes".split())
+_ABBREVIATED = {"s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d"}
+_ENDS = {"total", "count", "sum", "bucket"}
+_TYPES = {"gauge", "counter", "summary", "untyped", "histogram"}
+_NO_BASE_UNITS = {"hours", "minutes", "days", "weeks", "milliseconds", "kilobytes"}
 
 
 def problems(text: str) -> list[str]:
@@ -44,7 +45,7 @@ def _rules(family: Metric) -> list[str]:
         (not family.documentation, "no help text"),
         (family.type not in ("gauge", "counter"), f"type {family.type}"),
         ({item.name for item in family.samples} != {name}, "a sample of another name"),
-        (family.type == "gauge" and parts[-1] in ("total", "count", "sum", "bucket"), "its end"),
+        (family.type == "gauge" and parts[-1] in _ENDS, "the end of another type"),
         (re.search(r"[a-z][A-Z]|:", name) is not None, "camel case or a colon"),
         (bool(_ABBREVIATED & set(parts)), "the abbreviation of a unit"),
         (bool(_TYPES & set(parts)), "the type of a metric"),

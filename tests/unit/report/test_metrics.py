@@ -82,8 +82,8 @@ def rows(metrics: Iterable[Metric]) -> list[str]:
 
 @pytest.mark.parametrize("metrics", [LANE_METRICS, RUN_METRICS], ids=["lane", "run"])
 def test_the_page_shows_the_table(metrics: tuple[Metric, ...]) -> None:
-    head = "| original | clean | type | unit | labels | source | contents |\n|---|---|---|---|---|---|---|"
-    assert "\n".join([head, *rows(metrics)]) in PAGE.read_text("utf-8")
+    head = "| original | clean | type | unit | labels | source | contents |"
+    assert "\n".join([head, "|---" * 7 + "|", *rows(metrics)]) in PAGE.read_text("utf-8")
 
 
 def test_each_name_is_in_the_table_once() -> None:
