@@ -1,4 +1,4 @@
-"""What ``promtool check metrics`` says about a text: the tool itself, if it is there, and its rules.
+"""What ``promtool check metrics`` says about a text: the tool if it is there, and its rules.
 
 The tool is in Debian's package ``prometheus``; ``.ci/run`` installs it where it can. Without it the
 rules below, which are those of its linter, are all that is checked.
