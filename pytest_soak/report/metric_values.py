@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pytest_soak.canonical import escaped
 from pytest_soak.gate.delta import DeltaReport, verify_deltas
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.window import KpiWindow, LaneWindow
@@ -23,7 +24,7 @@ from pytest_soak.loop.model import GUARD_ORDER, Decision, History, Verdict
 from pytest_soak.report.metric_units import CleanKpi, clean_kpis
 from pytest_soak.report.summary import guard_of
 
-_UTC = re.compile(r"(\d{4})-(0[1-9]|1[0-2])-(\d\d)T(\d\d):(\d\d):(\d\d)\+00:00", re.ASCII)
+_UTC = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])-(\d\d)T(\d\d):(\d\d):(\d\d)\+00:00", re.ASCII)
 """``started_utc`` of ``run.json``."""
 
 
@@ -246,8 +247,11 @@ def run_freeze_ready(run: RunFigures) -> Iterator[Point]:
 
 
 def _counts(words: Sequence[str], names: Iterable[str]) -> dict[str, int]:
-    """A count for each of ``names``, in their order, and for what else there is."""
-    counts = Counter(words)
+    """A count for each of ``names``, in their order, and for what else there is.
+
+    Texts that look the same in a label are counted together: a series may not be there twice.
+    """
+    counts = Counter(map(escaped, words))
     return {
         **{str(name): counts.pop(str(name), 0) for name in names},
         **dict(sorted(counts.items())),

@@ -213,8 +213,9 @@ def test_what_is_not_known_is_absent() -> None:
     assert "soak_kpi_net_last_basis_points" not in values
     assert only(values, "soak_kpi_net_lower_limit_basis_points") == 2.7
     assert "soak_delta_full_apply_ratio" not in values
-    unknown = metrics_text(figures(decided(), started_utc="soon", versions=None), "clean")
-    assert "timestamp" not in unknown
+    for time in ("soon", None, "0000-01-01T00:00:00+00:00", "2026-11-29T20:55:12+01:00"):
+        unknown = metrics_text(figures(decided(), started_utc=time, versions=None), "clean")
+        assert "timestamp" not in unknown
     assert "build_info" not in unknown
     partly = metrics_text(figures(decided(), versions={"python": "3.11", "numpy": None}), "clean")
     assert 'soak_build_info{python="3.11"} 1.0' in partly
@@ -283,6 +284,19 @@ def test_odd_rule_names_are_escaped() -> None:
     assert "\x1b" not in text
     rules = [dict(key)["rule"] for key in parsed(text)["soak_rule_activations_total"]]
     assert ODD.replace("\n", "\\n").replace("\x1b", "\\x1b") in rules
+
+
+def test_rules_that_look_the_same_are_one_series() -> None:
+    history = make_history()
+    for number, name in ((4, "a\nb"), (5, "a\\nb"), (6, "a\nb")):
+        decision = history.iterations[number - 1].decision
+        assert decision is not None
+        history = with_iteration(history, number, decision=evolved(decision, rules=(name,)))
+    text = metrics_text(figures(history), "clean")
+    assert problems(text) == []
+    assert parsed(text)["soak_rule_activations_total"][(("rule", "a\\nb"),)] == 3.0
+    series = [line.rpartition(" ")[0] for line in text.splitlines() if line[0] != "#"]
+    assert len(series) == len(set(series))
 
 
 def kpis(**units: str) -> dict[str, CleanKpi]:
