@@ -87,8 +87,15 @@ def list_lines(runs: RunList) -> list[str]:
     ]
     if not runs.runs:
         lines = [f"{runs.directory} has no run" + (" that can be read" * bool(runs.unreadable))]
-    problems = [f"unreadable: {item.path}: {item.problem}" for item in runs.unreadable]
+    problems = [_problem(runs.directory, item) for item in runs.unreadable]
     return [cut(line, WIDTH).rstrip() for line in [*lines, *problems]]
+
+
+def _problem(directory: Path, item: UnreadableRun) -> str:
+    """The run as seen from the soak directory, and its problem without the same path again."""
+    path = str(item.path.absolute())
+    text = item.problem.replace(f"{path}/", "").removeprefix(f"{path}: ").removeprefix(path)
+    return f"unreadable: {item.path.relative_to(directory)}: {text.strip()}"
 
 
 def list_object(runs: RunList) -> list[dict[str, Any]]:
@@ -131,7 +138,13 @@ def _listed(path: Path) -> ListedRun:
     measured, planned, states, sealed = 0, 0, [], seal is not None
     for record in run.lanes:
         lane_id = str(record["id"])
-        records = read_entries(run, lane_id)
+        try:
+            records = read_entries(run, lane_id)
+        except StoreError:
+            if not live:
+                raise
+            planned += int(run.about.get("iterations", 0))  # its journal has not begun
+            continue
         progress = progress_in(records.entries)
         measured, planned = measured + progress.measured, planned + progress.planned
         inputs = LaneInputs()

@@ -137,6 +137,9 @@ def test_a_running_run_has_figures_so_far(soak: Path, capsys: Captured) -> None:
         assert code == 0
         assert " running " in out
         assert " 9/24 " in out
+        (path / "journal.jsonl").write_bytes(b"")
+        assert " 0/24 " in output(capsys, "list", soak)[1]
+    assert "is empty" in output(capsys, "list", soak)[1]
 
 
 def test_metrics_uses_the_names_of_the_run(soak: Path, capsys: Captured) -> None:
@@ -219,6 +222,8 @@ def test_an_unreadable_run_is_named_and_does_not_end_the_list(soak: Path, capsys
     assert [line.split(":")[0] for line in lines[2:]] == ["unreadable"] * 5
     assert max(map(len, lines)) <= 100
     assert "\x1b" not in out
+    assert f"unreadable: runs/{second.name}: it has no run.json" in lines
+    assert any(line.startswith(f"unreadable: runs/{third.name}: journal.jsonl") for line in lines)
     problems = {Path(item["path"]).name: item["problem"] for item in _listed(capsys, soak)[1:]}
     assert "line" in problems[third.name]
     assert "run.json" in problems[second.name]
