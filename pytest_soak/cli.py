@@ -8,12 +8,16 @@ that the session uses, so the same run gets the same verdict.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_soak.printing import CommandError
+from pytest_soak.printing import note as _note
+from pytest_soak.printing import print_json as _print_json
+from pytest_soak.printing import show as _show
 
 if TYPE_CHECKING:
     from pytest_soak.loop.model import History
@@ -22,10 +26,6 @@ if TYPE_CHECKING:
     from pytest_soak.store.rundir import RunDirectory
 
 _USAGE = 2
-
-
-class CommandError(Exception):
-    """The command cannot be carried out; the message is for people."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,14 +90,18 @@ def _parser() -> argparse.ArgumentParser:
     snapshot = command("snapshot", _snapshot, "Print POST_SOAK_SNAPSHOT.json.")
     audit = command("audit", _audit, "Print the audit as Markdown.")
     explain = command("explain", _explain, "Explain why each parameter has its value.")
-    for added in (verify, gate, snapshot, audit, explain):
+    metrics = command("metrics", _metrics, "Print POST_SOAK_METRICS.prom.")
+    value = command("value", _value, "Print one metric, and nothing else.")
+    listing = command("list", _list, "List the runs of a soak directory, the newest first.")
+    for added in (verify, gate, snapshot, audit, explain, metrics, value):
         added.add_argument("path", metavar="PATH", help=path)
-    for added in (verify, gate, snapshot):
+    for added in (verify, gate, snapshot, metrics, value):
         added.add_argument(
             "--unsealed", action="store_true", help="judge the journals alone, without the seal"
         )
     for added in (verify, gate):
         added.add_argument("--strict", action="store_true", help="WARN and INCONCLUSIVE fail too")
+    for added in (verify, gate, listing):
         added.add_argument("--json", action="store_true", help="print JSON")
     gate.add_argument(
         "--mock", action="store_true", default=None, help="use the mock limits (default: the run's)"
@@ -106,7 +110,17 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "--iteration", metavar="N", type=int, help="one iteration: KPIs, requests, decisions"
     )
-    explain.add_argument("--lane", metavar="ID", help="one lane of several")
+    for added in (explain, value):
+        added.add_argument("--lane", metavar="ID", help="one lane of several")
+    metrics.add_argument(
+        "--names", choices=("original", "clean"), help="the set of names (default: the run's)"
+    )
+    value.add_argument(
+        "name", metavar="NAME", help='of either set, with labels: NAME{guard="late"}'
+    )
+    listing.add_argument(
+        *("path",), nargs="?", metavar="DIR", default="artifacts/soak", help="a soak directory"
+    )
     snapshot.add_argument("--pretty", action="store_true", help="indent it")
 
     profile = commands.add_parser("profile", help="Show or check a profile.")
@@ -330,6 +344,25 @@ def _measured(history: History) -> str:
     return f"lane {history.lane.id} has 1 to {history.iterations[-1].number}{ended}"
 
 
+def _metrics(arguments: argparse.Namespace) -> int:
+    from pytest_soak.figure_commands import print_metrics
+
+    return print_metrics(arguments.path, arguments.names, unsealed=arguments.unsealed)
+
+
+def _value(arguments: argparse.Namespace) -> int:
+    from pytest_soak.figure_commands import print_value
+
+    path, name, lane = arguments.path, arguments.name, arguments.lane
+    return print_value(path, name, lane, unsealed=arguments.unsealed)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from pytest_soak.figure_commands import print_list
+
+    return print_list(arguments.path, as_json=arguments.json)
+
+
 def _profile_show(arguments: argparse.Namespace) -> int:
     from pytest_soak.profile.resolve import resolve
     from pytest_soak.report.profile_text import profile_text
@@ -366,24 +399,3 @@ def _profile_check(arguments: argparse.Namespace) -> int:
         f"{len(profile.rules)} rules, {len(profile.gate.criteria)} gated KPIs"
     )
     return 0
-
-
-def _print_json(value: Any) -> None:
-    from pytest_soak.canonical import printable_json
-
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    print(printable_json(text))
-
-
-def _show(text: str, end: str = "\n") -> None:
-    """Print lines, in which the texts of others move no cursor."""
-    from pytest_soak.canonical import escaped_lines
-
-    print(escaped_lines(text), end=end)
-
-
-def _note(line: str) -> None:
-    """Print one line to stderr."""
-    from pytest_soak.canonical import escaped
-
-    print(escaped(line), file=sys.stderr)

@@ -67,7 +67,16 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NAME[,...]|off",
         help="more names of secrets to mask in texts of the target; off: mask nothing",
     )
-    option("--soak-export-json", metavar="FILE", help="write the metrics as JSON lines")
+    option(
+        "--soak-metrics",
+        metavar="original|clean",
+        help="names in POST_SOAK_METRICS.prom; clean: as promtool accepts them",
+    )
+    option(
+        "--soak-export-json",
+        metavar="FILE",
+        help="write metrics and a row per iteration as JSON lines",
+    )
     option("--soak-export-md", metavar="FILE", help="write the audit as Markdown")
     ini = parser.addini
     ini("soak_iterations", "iterations of a bare --soak")
@@ -84,6 +93,7 @@ def add_options(parser: pytest.Parser) -> None:
     ini("soak_dir", "default of --soak-dir")
     ini("soak_reference", "default of --soak-reference")
     ini("soak_compare", "reserved for a baseline of earlier runs")
+    ini("soak_metrics", "default of --soak-metrics")
     ini("soak_mask", "default of --soak-mask")
     ini("soak_strict", "true is --soak-strict", type="bool", default=False)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_soak.gate.window import LaneWindow
+from pytest_soak.loop.entries import Record
 from pytest_soak.loop.model import History
 from pytest_soak.store import names
 from pytest_soak.store.lock import Holder, live_holder
@@ -41,23 +43,62 @@ def holder_of(run: RunDirectory) -> Holder | None:
     return holder if holder is not None and holder.run_id == run.run_id else None
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a lane is."""
+
+    measured: int
+    planned: int
+    begun: bool
+    """It has an iteration."""
+    halt: str | None
+    """The kind of its halt, as in ``Halt.kind``; None if it did not halt."""
+
+
+def progress_of(history: History) -> Progress:
+    """How far a lane is that was read as a whole."""
+    halt, measured = history.halt, len(LaneWindow(history).measured)
+    kind = None if halt is None else halt.kind
+    return Progress(measured, history.lane.iterations, bool(history.iterations), kind)
+
+
+def progress_in(entries: Sequence[Record]) -> Progress:
+    """How far a lane is, from the entries of its journal alone: they are counted, not folded."""
+    measured, planned, begun, halt = 0, 0, False, None
+    for entry in entries:
+        match entry["type"]:
+            case "start" | "plan":
+                planned = int(entry["iterations"])
+            case "observation":
+                begun, halt = True, None
+            case "decision":
+                measured += 1
+            case "halt":
+                halt = str(entry["kind"])
+    return Progress(measured, planned, begun, halt)
+
+
 def measured_of(history: History) -> int:
     """How many iterations of a lane were measured."""
-    return len(LaneWindow(history).measured)
+    return progress_of(history).measured
 
 
 def state_of(history: History, *, live: bool = False, lost: bool = False) -> State:
     """The state of a lane; ``live``: a session works on its run; ``lost``: its worker died."""
-    measured = measured_of(history)
-    if history.halt is not None and history.halt.kind == "end_of_data":
+    return progress_state(progress_of(history), live=live, lost=lost)
+
+
+def progress_state(progress: Progress, *, live: bool = False, lost: bool = False) -> State:
+    """The state of a lane that is as far as that; see :func:`state_of`."""
+    if progress.halt == "end_of_data":
         return State.ENDED
-    if measured >= history.lane.iterations:
+    if progress.measured >= progress.planned:
         return State.DONE
     if lost:
         return State.LOST
-    if history.halt is not None:
+    if progress.halt is not None:
         return State.HALTED
-    if not history.iterations:
+    if not progress.begun:
         return State.PLANNED
     return State.RUNNING if live else State.INTERRUPTED
 

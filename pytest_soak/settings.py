@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 
@@ -29,6 +29,8 @@ _SCENARIO = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(?:@[0-9]{1,9})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{2,63}")
 _MOST_ITERATIONS = 1_000_000
+NameSet = Literal["original", "clean"]
+_METRICS: Mapping[str, NameSet] = {"original": "original", "clean": "clean"}
 _DAY = 86_400
 LIVE = "live"
 """The target whose processes the profile declares."""
@@ -66,6 +68,8 @@ class Settings:
     """A stored run with the tuner off (A/A); the gate judges by its noise."""
     export_json: Path | None
     export_md: Path | None
+    metrics: NameSet = "original"
+    """The set of names in ``POST_SOAK_METRICS.prom`` (``report.metric_names``)."""
     sweep: tuple[str, ...] = ()
     """The parts of ``--soak-sweep`` as texts, one per parameter."""
     mask: tuple[str, ...] | None = ()
@@ -174,7 +178,9 @@ def resolve_settings(
         iterations=iterations,
         profiles=_profiles(profile, sources.working),
         explicit_profile=profile is not None,
-        symbols=_list(sources.given("symbol"), _name, ("BTCUSDT",), "letters, digits, _ . -"),
+        symbols=_list(
+            sources.given("symbol"), _matching(_NAME), ("BTCUSDT",), "letters, digits, _ . -"
+        ),
         seeds=_list(sources.given("seed", "SOAK_SEED"), _seed, (1,), "whole numbers from 0"),
         target=target,
         target_folder=target_folder,
@@ -182,7 +188,10 @@ def resolve_settings(
         interval_s=interval,
         data=str(data) if (data := _path(sources.given("data"))) else None,
         scenarios=_list(
-            sources.given("scenario"), _scenario, (), "a scenario's NAME or NAME@ITERATION"
+            sources.given("scenario"),
+            _matching(_SCENARIO),
+            (),
+            "a scenario's NAME or NAME@ITERATION",
         ),
         tune=not sources.flag("soak_no_tune")
         and bool(config.getini("soak_tune"))
@@ -198,6 +207,7 @@ def resolve_settings(
         reference=_reference(sources),
         export_json=_path(sources.given("export_json", ini=False)),
         export_md=_path(sources.given("export_md", ini=False)),
+        metrics=_read(sources.given("metrics"), _METRICS.get, "original", "original or clean"),
         sweep=sweep,
         mask=_mask(sources.given("mask")),
         command=command,
@@ -344,16 +354,8 @@ def _seed(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
-def _name(text: str) -> str | None:
-    return text if _NAME.fullmatch(text) else None
-
-
-def _secret_name(text: str) -> str | None:
-    return text if _SECRET_NAME.fullmatch(text) else None
-
-
-def _scenario(text: str) -> str | None:
-    return text if _SCENARIO.fullmatch(text) else None
+def _matching(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
+    return lambda text: text if pattern.fullmatch(text) else None
 
 
 def _word(text: str) -> str | None:
@@ -382,7 +384,7 @@ def _seen_from(folder: Path, path: Path) -> str:
 def _mask(given: _Given | None) -> tuple[str, ...] | None:
     if given is not None and given.text.strip().lower() == "off":
         return None
-    return _list(given, _secret_name, (), "off, or names of letters, digits, _ . -")
+    return _list(given, _matching(_SECRET_NAME), (), "off, or names of letters, digits, _ . -")
 
 
 def _reference(sources: _Sources) -> Path | None:

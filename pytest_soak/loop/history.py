@@ -19,6 +19,8 @@ class Past:
     state: LaneState
     decided: tuple[Iteration, ...]
     """Those with a decision in the journal, done or not."""
+    freezes: tuple[int, ...] = ()
+    """The iterations after which the freeze began."""
 
     @classmethod
     def of(cls, journal: Iterable[Record]) -> Self:
@@ -28,13 +30,15 @@ class Past:
 
     def after(self, records: Iterable[Record]) -> Self:
         """The past after these records too. Raises ``loop.entries.EntryError``."""
-        state, decided = self.state, list(self.decided)
+        state, decided, freezes = self.state, list(self.decided), list(self.freezes)
         for record in records:
-            observed, entry = state.observed, entry_of(record)
+            observed, entry, before = state.observed, entry_of(record), state.timers
             state = advance(state, entry, record.get("seq"))
+            if state.timers.frozen_until > before.frozen_until:
+                freezes.append(state.done)
             if observed is not None and isinstance(entry, Decision):
                 decided.append(replace(observed, decision=entry))
-        return replace(self, state=state, decided=tuple(decided))
+        return replace(self, state=state, decided=tuple(decided), freezes=tuple(freezes))
 
     @property
     def history(self) -> History:
@@ -54,6 +58,7 @@ class Past:
             halt=state.halt,
             scenarios=state.scenarios,
             halts=state.halts,
+            freezes=self.freezes,
         )
 
 

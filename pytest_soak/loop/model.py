@@ -356,3 +356,5 @@ class History:
     """The planned disturbances, in the order of time."""
     halts: tuple[Halt, ...] = ()
     """Every halt in the order of time, including those after which the lane was resumed."""
+    freezes: tuple[int, ...] = ()
+    """The iterations after which the freeze began."""

@@ -12,6 +12,7 @@ from pytest_soak.gate.figures import figure
 from pytest_soak.loop.model import Decision, History, Iteration
 from pytest_soak.report.deltas import delta_figures
 from pytest_soak.report.markdown import bullet, cell
+from pytest_soak.report.summary import guard_of
 
 _RULE = "|---|---|---|---|---|"
 MOST_ROWS = 200
@@ -66,7 +67,7 @@ def _by_key(history: History) -> list[str]:
             of_key.moved += moved
             of_key.in_part += moved and key in reasons
             if key in reasons:
-                of_key.withheld[reasons[key]] += 1
+                of_key.withheld[guard_of(reasons[key])] += 1
     if not keys:
         return ["No rule and no proposer requested a move."]
     would = "A dry run: “applied” is what would have been applied."

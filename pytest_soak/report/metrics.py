@@ -1,116 +1,156 @@
-"""POST_SOAK_METRICS.prom: the gate's figures for a metrics store."""
+"""POST_SOAK_METRICS.prom: the figures of a run for a metrics store, under one of two name sets."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from pytest_soak.canonical import canonical_json
-from pytest_soak.gate.judge import LaneJudgement, RunJudgement
-from pytest_soak.loop.model import Verdict
+from pytest_soak.canonical import canonical_json, escaped
+from pytest_soak.report.metric_names import LANE_LABELS, LANE_METRICS, RUN_METRICS, Metric, NameSet
+from pytest_soak.report.metric_values import LaneFigures, Point, RunFigures
 
 _SHORT_NAMES: Mapping[str, str] = {"maker_taker_ratio": "maker_taker"}
+_PLACE = re.compile(r"<(\w+)>")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One figure of one lane."""
+    """One value under its name in one of the sets."""
 
+    metric: Metric
     name: str
-    help: str
-    lane: str
-    value: float
+    labels: Mapping[str, str]
+    value: float | None
+    """None if it is not known; then the file does not have it."""
+    kpi: str = ""
+
+    @property
+    def lane(self) -> str | None:
+        """None for a figure of the run."""
+        return self.labels.get("lane")
+
+    @property
+    def help(self) -> str:
+        return self.metric.help.replace("<kpi>", self.kpi) + "."
 
 
-def samples(judgement: RunJudgement) -> tuple[Sample, ...]:
-    """Every known figure; a figure without data has no sample (never a zero)."""
-    return tuple(sample for lane in judgement.lanes for sample in _lane_samples(lane))
+def samples(figures: RunFigures, names: NameSet) -> Iterator[Sample]:
+    """Every value of a set of names, those that are not known included."""
+    for lane in figures.lanes:
+        if names == "original":
+            yield from _original(lane)
+        else:
+            yield from _clean(lane)
+    for metric in RUN_METRICS if names == "clean" else ():
+        for point in metric.read_run(figures) if metric.read_run is not None else ():
+            yield Sample(metric, metric.clean, _texts(point.labels), _number(point.value))
 
 
-def metrics_text(judgement: RunJudgement) -> str:
-    """The Prometheus text format, written by prometheus_client."""
-    from prometheus_client import CollectorRegistry, Gauge, generate_latest
+def metrics_text(figures: RunFigures, names: NameSet = "original") -> str:
+    """The Prometheus text format, written by prometheus_client.
 
-    registry = CollectorRegistry()
-    gauges: dict[str, Gauge] = {}
-    for sample in samples(judgement):
-        gauge = gauges.get(sample.name)
-        if gauge is None:
-            gauge = Gauge(sample.name, sample.help, ["lane"], registry=registry)
-            gauges[sample.name] = gauge
-        gauge.labels(lane=sample.lane).set(sample.value)
-    return generate_latest(registry).decode("utf-8")
+    The original set has no comments, so that ``grep NAME FILE | awk '{print $2}'`` gives the value
+    and nothing else. The clean set has help and type of each metric.
+    """
+    from prometheus_client import generate_latest
+    from prometheus_client.metrics_core import Metric as Family
+    from prometheus_client.registry import Collector
+
+    families: dict[str, Family] = {}
+    for sample in samples(figures, names):
+        if sample.value is None:
+            continue
+        family = families.get(sample.name)
+        if family is None:
+            counter = sample.metric.type == "counter"
+            stem = sample.name.removesuffix("_total") if counter else sample.name
+            family = families[sample.name] = Family(stem, sample.help, sample.metric.type)
+        family.add_sample(sample.name, dict(sample.labels), sample.value)
+
+    class Families(Collector):
+        def collect(self) -> Iterator[Family]:
+            yield from families.values()
+
+    text = generate_latest(Families()).decode("utf-8")
+    if names == "clean":
+        return text
+    return "".join(f"{line}\n" for line in text.split("\n") if line and line[0] != "#")
 
 
-def metrics_lines(judgement: RunJudgement) -> str:
-    """The same figures as JSON lines: ``{"lane", "metric", "value"}`` each."""
+def metrics_lines(figures: RunFigures, names: NameSet = "original") -> str:
+    """The same figures as JSON lines: ``{"lane", "metric", "value"}``, and ``labels`` if it has
+    others than those of the lane."""
     return "".join(
-        canonical_json({"lane": item.lane, "metric": item.name, "value": item.value}).decode()
-        + "\n"
-        for item in samples(judgement)
+        canonical_json(_row(sample)).decode() + "\n"
+        for sample in samples(figures, names)
+        if sample.value is not None
     )
 
 
-def _lane_samples(lane: LaneJudgement) -> list[Sample]:
-    lane_samples: list[Sample] = []
+def value_text(value: float) -> str:
+    """A value as the file has it."""
+    from prometheus_client.utils import floatToGoString
 
-    def add(name: str, text: str, value: float | None) -> None:
-        if value is not None:
-            lane_samples.append(Sample(name, text, lane.lane_id, float(value)))
-
-    for kpi, name in _kpi_names(lane).items():
-        add(f"soak_kpi_{name}_mean", f"{kpi} over the gate's window.", lane.means[kpi])
-    delta = lane.delta
-    add("soak_freeze_ready", "1 if the parameters may be frozen as they are.", lane.freeze_ready)
-    add("soak_verdict_severity", "0 PASS, 1 WARN, 2 INCONCLUSIVE, 3 FAIL.", lane.verdict.severity)
-    for verdict in Verdict:
-        count = sum(result.verdict is verdict for result in lane.criteria)
-        add(f"soak_gate_{verdict.lower()}_count", f"Gate criteria that are {verdict}.", count)
-    add("soak_pass_count_last8", "PASS and WARN iterations in the window.", lane.pass_count)
-    add("soak_iterations_measured", "Iterations measured.", lane.measured)
-    add("soak_iterations_planned", "Iterations planned.", lane.planned)
-    add(
-        "soak_delta_full_apply_ratio",
-        "Ratio of iterations whose changes were applied in full.",
-        delta.full_apply_ratio,
-    )
-    add("soak_delta_full_count", "Iterations whose changes were applied in full.", delta.full)
-    add("soak_delta_partial_count", "Iterations with explained refusals.", delta.partial_ok)
-    add("soak_delta_fail_count", "Iterations with something unexplained.", delta.fail)
-    add("soak_delta_unverified_count", "Changes that no iteration followed.", delta.unverified)
-    add(
-        "soak_signature_stuck_count",
-        "Changes after which the state hash stayed the same.",
-        delta.signature_stuck_count,
-    )
-    add(
-        "soak_delta_requested_apply_ratio",
-        "Applied moves by the moves that were requested before they were trimmed.",
-        delta.requested_apply_ratio,
-    )
-    add(
-        "soak_delta_withheld_ratio",
-        "Ratio of iterations with requests in which the tuner withheld one.",
-        delta.withheld_ratio,
-    )
-    add(
-        "soak_delta_explained_ratio",
-        "Ratio of proposed keys that are explained.",
-        delta.explained_ratio,
-    )
-    add(
-        "soak_proposes_when_needed",
-        "Ratio of iterations that need the rule in which it proposed or gave a reason not to.",
-        delta.proposes_when_needed,
-    )
-    return lane_samples
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
-def _kpi_names(lane: LaneJudgement) -> dict[str, str]:
+def _row(sample: Sample) -> dict[str, Any]:
+    others = {name: text for name, text in sample.labels.items() if name not in LANE_LABELS}
+    return {
+        "metric": sample.name,
+        "value": sample.value,
+        **({"lane": sample.lane} if sample.lane is not None else {}),
+        **({"labels": others} if others else {}),
+    }
+
+
+def _original(lane: LaneFigures) -> Iterator[Sample]:
+    names, labels = _original_kpis(lane), {"lane": lane.history.lane.id}
+    for metric in LANE_METRICS:
+        if not metric.original or metric.read is None:
+            continue
+        for point in metric.read(lane):
+            places = {name: text.lower() for name, text in point.labels.items()}
+            name = _filled(metric.original, {**places, "kpi": names.get(point.kpi, "")})
+            yield Sample(metric, name, labels, _number(point.value), point.kpi)
+
+
+def _clean(lane: LaneFigures) -> Iterator[Sample]:
+    for metric in LANE_METRICS:
+        for point in metric.read(lane) if metric.read is not None else ():
+            labels = {**lane.labels, **_texts(point.labels)}
+            name, value = _clean_name(metric, lane, point), _number(point.value)
+            if point.kpi and value is not None:
+                value = lane.kpis[point.kpi].converted(value)
+            yield Sample(metric, name, labels, value, point.kpi)
+
+
+def _clean_name(metric: Metric, lane: LaneFigures, point: Point) -> str:
+    if not point.kpi:
+        return metric.clean
+    statistic = metric.clean.removeprefix("soak_kpi_<kpi>_").removesuffix("_<unit>")
+    return lane.kpis[point.kpi].name(statistic)
+
+
+def _filled(name: str, places: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda match: places[match[1]], name)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _texts(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels whose values, which may be texts of others, move no cursor."""
+    return {name: escaped(text) for name, text in labels.items()}
+
+
+def _original_kpis(lane: LaneFigures) -> dict[str, str]:
     """KPI to its part of a metric's name; KPIs that would share a part are numbered."""
     names: dict[str, str] = {}
-    for kpi in lane.windows:
+    for kpi in lane.history.profile.kpis:
         stem = re.sub(r"[^a-zA-Z0-9_]", "_", _SHORT_NAMES.get(kpi, kpi))
         name, number = stem, 2
         while name in names.values():

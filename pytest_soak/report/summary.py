@@ -97,7 +97,7 @@ def skip_reason(decision: Decision) -> dict[str, Any] | None:
     if not refused and not withheld:
         return None
     named = {name for item in refused for name in (item.reason, *item.also)}
-    named |= {_guard_of(reason) for reason in withheld.values()}
+    named |= {guard_of(reason) for reason in withheld.values()}
     flags: dict[str, Any] = {name: name in named for name in GUARD_ORDER}
     return {**flags, "note": skipped_reason(decision)}
 
@@ -113,7 +113,7 @@ def skipped_reason(decision: Decision) -> str:
         because.setdefault(_because(item.reason, item.note), []).append(item.key)
     for key, reason in decision.withheld.items():
         _, _, note = reason.partition(" ")
-        because.setdefault(_because(_guard_of(reason), note), []).append(key)
+        because.setdefault(_because(guard_of(reason), note), []).append(key)
     return "; ".join(f"{text}: {', '.join(keys)}" for text, keys in because.items())
 
 
@@ -139,7 +139,7 @@ def shortfalls(decision: Decision) -> tuple[Shortfall, ...]:
         because.setdefault((item.reason, item.note, item.outcome), []).append(item.key)
     for key, reason in decision.withheld.items():
         _, _, note = reason.partition(" ")
-        because.setdefault((_guard_of(reason), note, "withheld"), []).append(key)
+        because.setdefault((guard_of(reason), note, "withheld"), []).append(key)
     return tuple(
         Shortfall(
             guard,
@@ -152,8 +152,8 @@ def shortfalls(decision: Decision) -> tuple[Shortfall, ...]:
     )
 
 
-def _guard_of(reason: str) -> str:
-    """The first word of a reason: ``velocity: only +5 of it`` is of the guard ``velocity``."""
+def guard_of(reason: str) -> str:
+    """The guard that a reason begins with: ``velocity`` of ``velocity: only +5 of it``."""
     return reason.partition(" ")[0].rstrip(":,")
 
 

@@ -18,9 +18,11 @@ from pytest_soak.masking import Masker
 from pytest_soak.report.audit import audit
 from pytest_soak.report.delta_text import delta_report
 from pytest_soak.report.deltas import delta_verify
+from pytest_soak.report.export import export_lines
 from pytest_soak.report.failures import failures
 from pytest_soak.report.log_lines import gate_lines, lane_gate_line
-from pytest_soak.report.metrics import metrics_lines, metrics_text
+from pytest_soak.report.metric_values import RunFigures, figures_of
+from pytest_soak.report.metrics import metrics_text
 from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
 from pytest_soak.report.summary import iteration_summary, tuning_report_parts
@@ -41,7 +43,7 @@ from pytest_soak.session.plan import Plan
 from pytest_soak.session.sources import Source, answering_files
 from pytest_soak.settings import Settings
 from pytest_soak.store import names
-from pytest_soak.store.atomic import atomic_write_text
+from pytest_soak.store.atomic import atomic_write_text, make_directory
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import JournalRead
 from pytest_soak.store.lines import append_lines
@@ -201,17 +203,28 @@ def write_artifacts(
         if len(histories) > 1:
             of_lane = RunJudgement(lane.verdict, (lane,))
             _write_run(writer, directory, of_lane, [history], [document], sources)
+            _write_metrics(writer, directory, figures_of(of_lane, run.about, whole=False), settings)
+    figures = figures_of(judgement, run.about)
     _write_run(writer, run.top, judgement, histories, snapshots, sources)
+    _write_metrics(writer, run.top, figures, settings)
     _write_log(writer, run, judgement)
     if settings.sweep:
         _write_sweep(writer, run.top, histories, settings)
     if settings.export_json is not None:
         with writer.artifact(str(settings.export_json)):
-            atomic_write_text(settings.export_json, metrics_lines(judgement))
+            make_directory(settings.export_json.parent)
+            atomic_write_text(settings.export_json, export_lines(figures, settings.metrics))
     if settings.export_md is not None:
         with writer.artifact(str(settings.export_md)):
+            make_directory(settings.export_md.parent)
             atomic_write_text(settings.export_md, audit(histories, judgement, sources))
     return tuple(writer.trouble)
+
+
+def _write_metrics(
+    writer: _Writer, directory: ArtifactDirectory, figures: RunFigures, settings: Settings
+) -> None:
+    writer.text(directory, names.METRICS, lambda: metrics_text(figures, settings.metrics))
 
 
 class _Writer:
@@ -295,7 +308,6 @@ def _write_run(
         document = run_snapshot(snapshots, judgement)
     writer.text(directory, names.SNAPSHOT, lambda: snapshot_text(document))
     writer.text(directory, names.SNAPSHOT_PRETTY, lambda: snapshot_text(document, pretty=True))
-    writer.text(directory, names.METRICS, lambda: metrics_text(judgement))
     writer.text(directory, names.AUDIT, lambda: audit(histories, judgement, sources))
     writer.text(directory, names.RECOMMENDATIONS, lambda: recommendations(histories, judgement))
     writer.text(directory, names.FAILURES, lambda: failures(histories, judgement))

@@ -190,8 +190,12 @@ def _check_exports(settings: Settings) -> None:
             continue
         if path.is_dir():
             raise pytest.UsageError(f"soak: {option}: {path} is a directory, not a file")
-        if not path.parent.is_dir():
-            raise pytest.UsageError(f"soak: {option}: there is no directory {path.parent}")
+        # The end of the session makes the folder.
+        parent = next((folder for folder in path.parents if os.path.lexists(folder)), path.parent)
+        if not parent.is_dir():
+            raise pytest.UsageError(f"soak: {option}: {parent} is no directory")
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise pytest.UsageError(f"soak: {option}: the directory {parent} cannot be written")
         if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
             raise pytest.UsageError(
                 f"soak: {option}: {path} is a device, a pipe or a link; it would be replaced by a "
@@ -223,6 +227,7 @@ def _about(settings: Settings, resumed: int, sources: Sequence[Source]) -> dict[
         "tune": settings.tune,
         "dry_run": settings.dry_run,
         "strict": settings.strict,
+        "metrics": settings.metrics,
         "timeout_s": settings.timeout_s,
         "data": settings.data,
         "profiles": list(settings.profiles),

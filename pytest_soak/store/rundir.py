@@ -50,6 +50,7 @@ class RunFields(Struct, frozen=True, kw_only=True):
     tune: bool | UnsetType = UNSET
     dry_run: bool | UnsetType = UNSET
     strict: bool | UnsetType = UNSET
+    metrics: str | UnsetType = UNSET
     resumed: Whole | UnsetType = UNSET
     fresh_targets: dict[str, Whole] | UnsetType = UNSET
     versions: dict[str, Any] | UnsetType = UNSET

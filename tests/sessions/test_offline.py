@@ -104,6 +104,7 @@ def test_the_commands_print_what_the_session_printed(
     assert all(line in shown for line in text.splitlines())
     assert output("snapshot") == (result.code, result.text("POST_SOAK_SNAPSHOT.json"))
     assert output("audit") == (result.code, result.text("POST_SOAK_AUDIT.md"))
+    assert output("metrics") == (0, result.text("POST_SOAK_METRICS.prom"))
     document = json.loads(output("gate", "--json")[1])
     assert document["verdict"] == snapshot["verdict"]
     for judged, lane in zip(document["lanes"], lanes_of(snapshot), strict=True):

@@ -219,15 +219,12 @@ def test_the_command_line_judges_the_same(soak: Sessions) -> None:
 @pytest.mark.parametrize("option", ["--soak-export-json", "--soak-export-md"])
 def test_an_export_that_cannot_be_written_is_refused_before(soak: Sessions, option: str) -> None:
     soak.bot()
-    result = soak("--soak-iterations=1", BOT, f"{option}=nowhere/x")
-    assert result.code == 4
-    assert option in result.err
-    assert "nowhere" in result.err
     (soak.folder / "real").touch()
     (soak.folder / "link").symlink_to("real")
     result = soak("--soak-iterations=1", BOT, f"{option}=link")
     assert result.code == 4
     assert "link is a device, a pipe or a link; it would be replaced by a file" in result.err
+    assert option in result.err
     assert (soak.folder / "link").is_symlink()
 
 

@@ -97,6 +97,19 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "a stored run as the commands judge it",
         ("sealed", "references", "run_state", "stored", "store", "report", "gate", "loop"),
     ),
+    "run_list": (
+        "the runs of a soak directory, for `list`",
+        ("run_state", "sealed", "stored", "store", "report"),
+    ),
+    "stored_metrics": (
+        "the metrics of a stored run, and one value of them",
+        ("offline", "report", "messages"),
+    ),
+    "printing": ("what the commands print", ("canonical",)),
+    "figure_commands": (
+        "the commands that print figures and judge none: `metrics`, `value`, `list`",
+        ("stored_metrics", "run_list", "offline", "report", "printing"),
+    ),
     "api": (
         "public functions for use outside a session",
         ("lane", "store", "report", "gate", "loop", "profile", "canonical", "messages", "protocol"),
@@ -104,6 +117,8 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cli": (
         "`pytest-soak`: the same functions on stored runs",
         (
+            "figure_commands",
+            "printing",
             "offline",
             "sealed",
             "references",
@@ -141,6 +156,10 @@ OUTSIDE_PYTEST = (
     "run_state",
     "offline",
     "references",
+    "run_list",
+    "stored_metrics",
+    "printing",
+    "figure_commands",
 )
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",

@@ -11,6 +11,7 @@ from pytest_soak.gate.judge import judge_lane, judge_run
 from pytest_soak.loop.model import History
 from pytest_soak.report.delta_text import MOST_ROWS, delta_report
 from pytest_soak.report.deltas import delta_verify, run_delta_verify
+from pytest_soak.report.metric_values import figures_of
 from pytest_soak.report.metrics import metrics_lines, metrics_text
 from pytest_soak.report.snapshot import (
     _within,
@@ -112,11 +113,12 @@ def test_the_gate_alone() -> None:
 
 
 def metrics_of(*histories: History) -> dict[str, dict[str, float]]:
-    text = metrics_text(judge_run([judge_lane(history) for history in histories]))
-    return {
-        family.name: {sample.labels["lane"]: sample.value for sample in family.samples}
-        for family in text_string_to_metric_families(text)
-    }
+    text = metrics_text(figures_of(judge_run([judge_lane(history) for history in histories])))
+    values: dict[str, dict[str, float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            values.setdefault(sample.name, {})[sample.labels["lane"]] = sample.value
+    return values
 
 
 def test_metrics_have_their_names_and_a_lane() -> None:
@@ -146,7 +148,7 @@ def test_metrics_of_no_data_are_absent_not_zero() -> None:
 
 def test_metrics_as_lines_are_the_same_figures() -> None:
     run = judge_run([judge_lane(decided())])
-    lines = [json.loads(line) for line in metrics_lines(run).splitlines()]
+    lines = [json.loads(line) for line in metrics_lines(figures_of(run)).splitlines()]
     metrics = metrics_of(decided())
     assert {item["metric"]: item["value"] for item in lines} == {
         name: values["steady-BTCUSDT-1"] for name, values in metrics.items()
