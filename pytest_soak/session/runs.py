@@ -193,7 +193,7 @@ def _check_exports(settings: Settings) -> None:
         # The end of the session makes the folder.
         parent = next((folder for folder in path.parents if os.path.lexists(folder)), path.parent)
         if not parent.is_dir():
-            raise pytest.UsageError(f"soak: {option}: {parent} is no directory")
+            raise pytest.UsageError(f"soak: {option}: {path}: {parent} is no directory")
         if not os.access(parent, os.W_OK | os.X_OK):
             raise pytest.UsageError(f"soak: {option}: the directory {parent} cannot be written")
         if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):

@@ -234,7 +234,8 @@ def test_hooks_that_raise(soak: Sessions) -> None:
         "--soak-profile={}", "--soak-profile=./{}.yaml", "--soak-symbol={}", "--soak-seed={}",
         "--soak-data={}", "--soak-reference={}", "--soak-compare={}", "--soak-scenario={}",
         "--soak-sweep={}", "--soak-sweep={}=1,2", "--soak-interval={}", "--soak-mask={}",
-        "--soak-timeout={}", "--soak-target={}", "--soak-export-md={}/x", "--soak-resume {}",
+        "--soak-timeout={}", "--soak-target={}", "--soak-export-md=file/{}/x", "--soak-metrics={}",
+        "--soak-resume {}",
     ],
 )  # fmt: skip
 def test_an_option_that_is_refused(soak: Sessions, option: str) -> None:
@@ -242,6 +243,7 @@ def test_an_option_that_is_refused(soak: Sessions, option: str) -> None:
     mock = () if "target" in option or "data" in option else ("--soak-mock",)
     target = ("--soak-target=replay",) if "data" in option else ()
     given = option.format(text).split(" ", 1) if "resume" in option else [option.format(text)]
+    (soak.folder / "file").touch()
     result = soak("--soak-iterations=2", *given, *mock, *target)
     assert result.code == 4
     if "resume" not in option:  # a path that does not exist is pytest's own to refuse
