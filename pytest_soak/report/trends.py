@@ -1,0 +1,247 @@
+"""The course of each KPI over a lane: where it began and ended, its slope, and where it leads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_soak.gate.figures import figure, figure_by, with_unit
+from pytest_soak.gate.judge import LaneJudgement
+from pytest_soak.gate.window import KpiWindow, LaneWindow
+from pytest_soak.profile.model import Comparison
+from pytest_soak.report.layout import difference
+from pytest_soak.report.markdown import cell
+from pytest_soak.statistics import (
+    KpiSeries,
+    Slope,
+    first_quarter_figure,
+    fit,
+    onset,
+    remaining_iterations,
+    slope_of,
+)
+
+ALPHA = 0.025
+"""Of each side: the interval of a slope is a two-sided one of 95 %."""
+_FEWEST_SINCE = 24
+"""The iterations since the last change are used alone if at least this many have a value."""
+_FARTHEST = 10
+"""A forecast beyond this many times the length of the run is not made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When the line of a KPI reaches its limit, as iteration numbers."""
+
+    at: int
+    earliest: int
+    """By the steeper end of the slope's interval."""
+    latest: int | None
+    """By its flatter end; None if that is beyond any forecast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One KPI over a lane, in the KPI's unit."""
+
+    kpi: str
+    unit: str
+    """As it follows a figure: `` ms``."""
+    limit: Comparison | None
+    """The limit of the gate; None for a KPI that is not gated."""
+    begin: float | None
+    """The figure of the first quarter."""
+    window: KpiWindow
+    slope: Slope | None
+    """Per iteration; None with fewer than 12 values."""
+    first: int
+    last: int
+    """The iterations of the slope."""
+    word: str
+    """better, worse, steady, rises, falls, wanders, or why there is none."""
+    since: int | None
+    """About the last iteration before a KPI that gets worse began to; None for any other KPI."""
+    outside: tuple[int, ...]
+    """The iterations at the end, in a row, whose value is beyond the limit of the gate."""
+    forecast: Forecast | None
+
+    @property
+    def worse(self) -> bool:
+        """It gets worse, and the interval of its slope excludes 0."""
+        return self.word == "worse"
+
+    def shown(self, value: float | None) -> str:
+        """A figure in as many digits as its limit needs, with its unit."""
+        if value is None:
+            return figure(None)
+        text = figure(value) if self.limit is None else figure_by(value, self.limit)
+        return text + self.unit
+
+    @property
+    def slope_text(self) -> str:
+        """``-0.051 (-0.053 to -0.049)``; empty without a slope."""
+        if self.slope is None or self.slope.wanders:
+            return ""
+        ends = f"{difference(self.slope.low(ALPHA))} to {difference(self.slope.high(ALPHA))}"
+        return f"{difference(self.slope.slope + 0.0)} ({ends})"
+
+    @property
+    def forecast_text(self) -> str:
+        """What the slope means for the limit, in a few words; empty if it means nothing."""
+        limit, value = self.limit, self.window.figure
+        if limit is None or value is None:
+            return ""
+        if not limit.holds(value):
+            return "outside its limit"
+        if not self.worse:
+            return ""
+        if self.forecast is None:
+            return f"its limit is not near (over {_FARTHEST} times this run)"
+        if self.forecast.at <= self.last:
+            return "at this rate the limit is reached now"
+        latest = self.forecast.latest
+        until = f"and {latest}" if latest is not None else f"and over {_FARTHEST} times this run"
+        return (
+            f"at this rate the limit is reached in iteration {self.forecast.at} "
+            f"(between {self.forecast.earliest} {until})"
+        )
+
+
+def trends_of(lane: LaneWindow) -> Iterator[Trend]:
+    """The trend of every KPI that has data, gated ones first."""
+    gated = [criterion.kpi for criterion in lane.limits.criteria]
+    for kpi in dict.fromkeys((*gated, *lane.history.profile.kpis)):
+        if lane.judged_series(kpi).present:
+            yield trend_of(lane, kpi)
+
+
+def trend_of(lane: LaneWindow, kpi: str) -> Trend:
+    """The trend of one KPI over the iterations that are judged.
+
+    The slope is that of the iterations since the last applied change if these are enough, since a
+    line through a change is none; else that of the whole run.
+    """
+    series = lane.judged_series(kpi)
+    part = _since_the_last_change(lane, series)
+    slope, limit = slope_of(fit(part)), lane.comparison(kpi)
+    declared = lane.history.profile.kpis.get(kpi)
+    better = "none" if declared is None else declared.better
+    word = _word(slope, better, len(part.present))
+    return Trend(
+        kpi=kpi,
+        unit=with_unit("" if declared is None else declared.unit),
+        limit=limit,
+        begin=first_quarter_figure(series),
+        window=lane.kpi(kpi),
+        slope=slope,
+        first=part.numbers[0] if part.numbers else 0,
+        last=part.numbers[-1] if part.numbers else 0,
+        word=word,
+        since=onset(part) if word == "worse" else None,
+        outside=_outside_at_the_end(series, limit),
+        forecast=_forecast(lane, part, slope, limit) if word == "worse" else None,
+    )
+
+
+def _since_the_last_change(lane: LaneWindow, series: KpiSeries) -> KpiSeries:
+    if lane.last_change is None:
+        return series
+    after = series.after(lane.last_change)
+    return after if len(after.present) >= _FEWEST_SINCE else series
+
+
+def _word(slope: Slope | None, better: str, values: int) -> str:
+    if slope is None:
+        return f"{values} values are too few"
+    if slope.wanders:
+        return "wanders"
+    if slope.low(ALPHA) <= 0.0 <= slope.high(ALPHA):
+        return "steady"
+    way = "up" if slope.slope > 0.0 else "down"
+    if better == "none":
+        return "rises" if way == "up" else "falls"
+    return "better" if way == better else "worse"
+
+
+def _outside_at_the_end(series: KpiSeries, limit: Comparison | None) -> tuple[int, ...]:
+    numbers: list[int] = []
+    if limit is None:
+        return ()
+    for position in reversed(series.present):
+        value = series.values[position]
+        if value is None or limit.holds(value):
+            break
+        numbers.append(series.numbers[position])
+    return tuple(reversed(numbers))
+
+
+def _forecast(
+    lane: LaneWindow, part: KpiSeries, slope: Slope | None, limit: Comparison | None
+) -> Forecast | None:
+    """When the line through the last third reaches the limit, by the slope and its interval."""
+    if slope is None or limit is None:
+        return None
+    recent = part.last_values(max(lane.limits.window, len(part.present) // 3))
+    last, farthest = part.numbers[-1], _FARTHEST * len(lane.measured)
+
+    def reached(rate: float) -> int | None:
+        left = remaining_iterations(recent, rate, limit.limit, upper=limit.upper)
+        return None if left is None or left > farthest else last + round(left)
+
+    ends = sorted((slope.low(ALPHA), slope.high(ALPHA)), key=abs)
+    at, latest, earliest = reached(slope.slope), reached(ends[0]), reached(ends[1])
+    return None if at is None or earliest is None else Forecast(at, earliest, latest)
+
+
+# -- text ----------------------------------------------------------------------------------------
+
+
+def trend_table(lane: LaneJudgement) -> list[str]:
+    """The table of the audit: a row for each KPI with data."""
+    window = lane.window
+    rows = [_row(trend) for trend in trends_of(window)]
+    without = [kpi for kpi in window.history.profile.kpis if not window.judged_series(kpi).present]
+    lines = [f"Without data: {cell(', '.join(without))}."] if without else []
+    if not rows:
+        return lines or ["No KPI has data."]
+    return [
+        "| KPI | first quarter | window | iterations | slope per iteration (95 %) | trend |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        "",
+        f"The window is the last {len(window.long)} judged iterations. Better and worse need a "
+        "slope whose interval excludes 0; a KPI that wanders shows none.",
+        *([""] if lines else []),
+        *lines,
+    ]
+
+
+def _row(trend: Trend) -> str:
+    forecast = trend.forecast_text
+    word = f"{trend.word}; {forecast}" if forecast else trend.word
+    return (
+        f"| {cell(trend.kpi)} | {cell(trend.shown(trend.begin))} "
+        f"| {cell(trend.shown(trend.window.figure))} | {trend.first}-{trend.last} "
+        f"| {trend.slope_text or '-'} | {word} |"
+    )
+
+
+def decline_text(trend: Trend) -> str:
+    """A KPI that gets worse: since when, from where to where, and how fast."""
+    begins = trend.since is not None and trend.since > trend.first
+    since = f"about iteration {trend.since}" if begins else f"iteration {trend.first}"
+    return (
+        f"{trend.kpi} gets steadily worse since {since}: {trend.shown(trend.begin)} in the first "
+        f"quarter of the run, {trend.shown(trend.window.figure)} in the window; slope "
+        f"{trend.slope_text}{trend.unit} an iteration"
+    )
+
+
+def since_text(trend: Trend) -> str:
+    """Since when a KPI is beyond its limit; empty if its last values are inside."""
+    if not trend.outside:
+        return ""
+    first, count = trend.outside[0], len(trend.outside)
+    if count == 1:
+        return f"its last value, of iteration {first}, is outside"
+    return f"every value since iteration {first} is outside ({count} in a row)"
