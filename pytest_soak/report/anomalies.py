@@ -53,22 +53,18 @@ def _placed(lane: LaneJudgement) -> Iterator[tuple[int, str]]:
 
 
 def _where(group: Sequence[Iteration], causes: dict[int, str]) -> str:
-    """``iterations 15-16 (latency_spike)``."""
+    """``iterations 15-16 (explained by latency_spike)``."""
     where = iterations_text(item.number for item in group)
-    names_ = dict.fromkeys(causes[item.number] for item in group if item.number in causes)
-    return f"{where} ({names(list(names_))})" if names_ else where
+    scenarios = dict.fromkeys(causes[item.number] for item in group if item.number in causes)
+    return f"{where} (explained by {names(list(scenarios))})" if scenarios else where
 
 
 def _causes(lane: LaneJudgement) -> dict[int, str]:
     """Iteration to the scenario that ran in it, or from which it recovers."""
-    causes = {
-        number: f"recovering from {item.scheduled.name}"
-        for item in lane.recoveries
-        for number in item.hurt
-    }
+    causes = {number: item.scheduled.name for item in lane.recoveries for number in item.hurt}
     for item in lane.window.history.iterations:
         for fired in fired_in(item):
-            causes[item.number] = f"explained by {fired.name}"
+            causes[item.number] = fired.name
     return causes
 
 

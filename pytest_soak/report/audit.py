@@ -9,18 +9,21 @@ from pytest_soak.gate.figures import figure_by
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.report.audit_lane import lane_lines
-from pytest_soak.report.commands import command_lines, explain_commands
-from pytest_soak.report.comparison import comparison_lines
+from pytest_soak.report.commands import explain_commands
+from pytest_soak.report.comparison import comparison_sentences
 from pytest_soak.report.events import panics
 from pytest_soak.report.lists import names
-from pytest_soak.report.markdown import bullet, cell
+from pytest_soak.report.markdown import bullet, cell, code
 from pytest_soak.report.sources import source_lines
-from pytest_soak.report.trends import trends_of
-from pytest_soak.report.why import deciding, why_run
+from pytest_soak.report.trends import onsets
+from pytest_soak.report.why import deciding, headline
 
 _MOST_LANES = 24
 """Lanes that are shown one by one; those that do not PASS come first."""
+_FULL_LANES = 4
+"""With more lanes those that PASS have their most important sections only."""
 _MOST_ROWS = 200
+_TABLES = "RECOMMENDATIONS.md has the tables."
 
 
 def audit(
@@ -35,21 +38,23 @@ def audit(
     lines = [
         f"# Soak audit: {judgement.verdict}",
         "",
-        f"**{judgement.verdict}**: {cell(why_run(judgement))}.",
+        headline(judgement),
         "",
     ]
     several = len(histories) > 1
     lines += _next(histories, judgement)
     if several:
         lines += [*_lane_table(judgement.lanes), ""]
-        compared = comparison_lines(judgement.lanes)
-        lines += ["## Profiles compared", "", *compared] if compared else []
+        compared = [bullet(text) for text in comparison_sentences(judgement.lanes)]
+        if compared:
+            lines += ["## Profiles compared", "", *compared, "", _TABLES, ""]
     decided = source_lines(sources, histories[0].target) if histories else []
     lines += [*map(bullet, decided), ""] if decided else []
     pairs = list(zip(histories, judgement.lanes, strict=True))
     pairs.sort(key=lambda pair: -pair[1].verdict.severity)
     for history, lane in pairs[:_MOST_LANES]:
-        lines += lane_lines(history, lane, several=several)
+        short = len(pairs) > _FULL_LANES and lane.verdict is Verdict.PASS
+        lines += lane_lines(history, lane, several=several, short=short)
     rest = [lane.lane_id for _, lane in pairs[_MOST_LANES:]]
     if rest:
         lines += [f"And {len(rest)} more lanes, in their own directories: {cell(names(rest))}.", ""]
@@ -65,22 +70,20 @@ def _next(histories: Sequence[History], judgement: RunJudgement) -> list[str]:
     failing = [item.number for item in history.iterations if item.verdict is Verdict.FAIL]
     numbers = [*failing[:1], *(event.iteration for event in panics(history)[:1])]
     if not numbers:
-        numbers = [trend.since for trend in trends_of(lane.window) if trend.worse and trend.since]
+        numbers = onsets(lane)
     if not numbers and lane.window.last_change is not None:
         numbers = [lane.window.last_change]
     if not numbers and lane.measured:
         numbers = [lane.window.measured[-1].number]
     several = len(histories) > 1
     commands = explain_commands(sorted(numbers[:2]), lane.lane_id, several=several)
-    return [*command_lines(commands), ""]
+    return [f"More, in the directory of this file: {', '.join(map(code, commands))}.", ""]
 
 
 def _lane_table(lanes: Sequence[LaneJudgement]) -> list[str]:
     """Lane by KPI: the figure over the window, marked where its criterion is not PASS."""
     kpis = list(
-        dict.fromkeys(
-            criterion.kpi for lane in lanes for criterion in lane.window.limits.criteria
-        )
+        dict.fromkeys(criterion.kpi for lane in lanes for criterion in lane.window.limits.criteria)
     )
     heads = ["lane", "verdict", *map(cell, kpis), "measured", "freeze ready", "by"]
     rows = [

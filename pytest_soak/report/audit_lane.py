@@ -14,25 +14,35 @@ from pytest_soak.report.anomalies import anomalies
 from pytest_soak.report.commands import explain_commands
 from pytest_soak.report.effects import effect_lines
 from pytest_soak.report.events import closed_lines, count_rows, panic_lines, withheld
-from pytest_soak.report.freezable import why_not
+from pytest_soak.report.freezable import moves_of, why_not
 from pytest_soak.report.layout import criterion_bounds, criterion_value, spans
 from pytest_soak.report.lists import MOST, bounded, names
 from pytest_soak.report.markdown import bullet, cell, code
 from pytest_soak.report.notices import notice_lines
 from pytest_soak.report.scenarios import scenario_lines
 from pytest_soak.report.summary import final_values
-from pytest_soak.report.trends import trend_table
+from pytest_soak.report.trends import trend_table, trends_of
 from pytest_soak.report.why import note_of, why_lane
 
 
-def lane_lines(history: History, lane: LaneJudgement, *, several: bool) -> list[str]:
-    """The sections of one lane. In a run of several lanes it has its own reason and command."""
-    return [
+def lane_lines(
+    history: History, lane: LaneJudgement, *, several: bool, short: bool = False
+) -> list[str]:
+    """The sections of one lane. In a run of several lanes it has its own reason and command.
+
+    ``short``: what the lane did, without gate, parameters and counts, which its own audit has.
+    """
+    head = [
         f"## Lane {cell(lane.lane_id)}: {lane.verdict}",
         "",
         *_facts(history, lane, several=several),
         *_recorded_data(history),
         *_unknown(history),
+    ]
+    if short:
+        return [*head, *_in_short(history, lane)]
+    return [
+        *head,
         *_section("Gate", _gate(lane)),
         *_section("Trends", trend_table(lane)),
         *_disturbed(lane),
@@ -49,6 +59,28 @@ def lane_lines(history: History, lane: LaneJudgement, *, several: bool) -> list[
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
     return [f"### {title}", "", *lines, ""]
+
+
+def _in_short(history: History, lane: LaneJudgement) -> list[str]:
+    """Trends that are not steady, anomalies, what the tuner did."""
+    trends = [
+        f"{trend.kpi} {trend.word}: {trend.shown(trend.begin)} in the first quarter, "
+        f"{trend.shown(trend.window.figure)} in the window; slope {trend.slope_text or 'not known'}"
+        for trend in trends_of(lane.window)
+        if trend.word not in ("steady", "rises", "falls")
+    ]
+    moved = Counter(
+        outcome.rule
+        for item in history.iterations
+        if item.decision is not None
+        for outcome in item.decision.outcomes
+        if outcome.applied
+    )
+    moves = ", ".join(f"{rule or 'the proposer'} {count}" for rule, count in moved.most_common(6))
+    lines = [*trends, *anomalies(lane), *_events(history)]
+    lines.append(f"applied moves: {moves}" if moves else "no parameter was moved")
+    file = code(f"{lane.lane_id}/POST_SOAK_AUDIT.md")
+    return [*bounded([bullet(text) for text in lines], 8), "", f"All sections: {file}.", ""]
 
 
 # -- what it is ----------------------------------------------------------------------------------
@@ -107,14 +139,18 @@ def _gate(lane: LaneJudgement) -> list[str]:
         *rows,
     ]
     drifts = [item for item in quiet if item.name.startswith("drift:")]
+    wandering = [item.name.removeprefix("drift:") for item in drifts if "it wanders" in item.reason]
     tested = [item.name.removeprefix("drift:") for item in drifts if item.applicable]
+    tested = [kpi for kpi in tested if kpi not in wandering]
+    if wandering:
+        lines += ["", f"No drift can be shown, since it wanders: {cell(', '.join(wandering))}."]
     untested = [item.name.removeprefix("drift:") for item in drifts if not item.applicable]
     if tested:
         lines += ["", f"No drift that reaches a limit soon: {cell(', '.join(tested))}."]
     if untested:
         lines += ["", f"Too few values to test for a drift: {cell(', '.join(untested))}."]
     if excluded:
-        lines += ["", f"Not judged: {cell(excluded.removeprefix('left out: '))}."]
+        lines += ["", f"Not judged, {cell(excluded)}."]
     return lines
 
 
@@ -151,15 +187,18 @@ def _size(item: CriterionResult) -> str:
 
 def _tuner(history: History) -> list[str]:
     """Panics, freezes, cooldowns and pauses."""
-    lines = panic_lines(history)
-    if history.tune and not history.dry_run:
-        lines += closed_lines(history)
+    lines = _events(history)
     off = [] if history.tune else ["The tuner was off: nothing was proposed, withheld or moved."]
     if history.dry_run:
         off.append("A dry run: what the tuner decided is recorded, and nothing was moved.")
     if not lines:
         return off or ["No panic, no freeze, no cooldown."]
     return [*off, *([""] if off else []), *map(bullet, lines)]
+
+
+def _events(history: History) -> list[str]:
+    live = history.tune and not history.dry_run
+    return [*panic_lines(history), *(closed_lines(history) if live else [])]
 
 
 def _withheld(history: History) -> list[str]:
@@ -196,8 +235,11 @@ def _parameters(history: History) -> list[str]:
             continue
         unit = parameter.unit if parameter is not None else ""
         figures = f"{start:.6g} | {value:.6g} | {value - start:+.6g}"
-        rows.append(f"| {cell(key)} | {figures} | {cell(unit)} |")
-    head = ["| key | start | end | change | unit |", "|---|---|---|---|---|"]
+        moves = list(moves_of(history, key))
+        last = f"after iteration {moves[-1][0]} by {moves[-1][3]}" if moves else "-"
+        rows.append(f"| {cell(key)} | {figures} | {cell(unit)} | {len(moves)} | {cell(last)} |")
+    heads = "key | start | end | change | unit | moves | last move"
+    head = [f"| {heads} |", "|---|---|---|---|---|---|---|"]
     lines = [*head, *rows] if rows else []
     lines += [""] if rows and still else []
     return lines + ([f"Never moved: {cell(', '.join(still))}."] if still else [])
@@ -218,7 +260,8 @@ def _rules(history: History) -> list[str]:
         return ["No rule fired." if history.tune else "The tuner was off."]
     verb = "would have moved something" if history.dry_run else "moved something"
     rows = [
-        f"| {cell(name)} | {n} | {acted[name]} | {latest[name]} |" for name, n in fired.most_common()
+        f"| {cell(name)} | {n} | {acted[name]} | {latest[name]} |"
+        for name, n in fired.most_common()
     ]
     rest = len(rows) - MOST
     return [

@@ -212,9 +212,7 @@ def _welch(before: Sequence[float], after: Sequence[float]) -> tuple[float, floa
     return change - reach, change + reach
 
 
-def _both(
-    old: LaneJudgement, new: LaneJudgement, kpi: str
-) -> list[tuple[int, float, float]]:
+def _both(old: LaneJudgement, new: LaneJudgement, kpi: str) -> list[tuple[int, float, float]]:
     """The iterations that both lanes have data of, with both values."""
     first, second = (lane.window.judged_series(kpi) for lane in (old, new))
     theirs: Mapping[int, float | None] = dict(zip(first.numbers, first.values, strict=True))
@@ -225,9 +223,7 @@ def _both(
     ]
 
 
-def _correlation(
-    pairs: Sequence[tuple[LaneJudgement, LaneJudgement]], kpi: str
-) -> float | None:
+def _correlation(pairs: Sequence[tuple[LaneJudgement, LaneJudgement]], kpi: str) -> float | None:
     """Of single iterations of both lanes, around each lane's mean; None without any spread."""
     xs: list[float] = []
     ys: list[float] = []
@@ -249,8 +245,13 @@ def _correlation(
 # -- text ----------------------------------------------------------------------------------------
 
 
+def comparison_sentences(lanes: Sequence[LaneJudgement]) -> list[str]:
+    """A sentence for each pair of profiles; empty for one profile."""
+    return [f"{item.new} against {item.old}: {sentence(item)}" for item in comparisons(lanes)]
+
+
 def comparison_lines(lanes: Sequence[LaneJudgement]) -> list[str]:
-    """Markdown: a table and a sentence for each pair of profiles; empty for one profile."""
+    """Markdown: a sentence and a table for each pair of profiles; empty for one profile."""
     lines: list[str] = []
     for item in comparisons(lanes):
         lines += _table(item)
@@ -326,7 +327,9 @@ def _shown(value: float, contrast: Contrast) -> str:
 
 
 def _basis(contrast: Contrast, item: Comparison) -> str:
-    correlation = "" if contrast.correlation is None else f", correlation {contrast.correlation:.2f}"
+    correlation = (
+        "" if contrast.correlation is None else f", correlation {contrast.correlation:.2f}"
+    )
     if contrast.pairs:
         return f"{contrast.pairs} pair{'s' * (contrast.pairs > 1)}{correlation}"
     return f"{item.lanes[0]} and {item.lanes[1]} lanes, not paired{correlation}"

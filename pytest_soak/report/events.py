@@ -1,4 +1,4 @@
-"""What happened in a lane beside its figures: freezes, cooldowns, panics, withheld moves, counts."""
+"""What happened in a lane: freezes, cooldowns, panics, withheld moves, blocks, events."""
 
 from __future__ import annotations
 
@@ -148,9 +148,7 @@ def panics(history: History) -> list[PanicEvent]:
         failing = [i for i in decided[first : index + 1] if i.verdict is Verdict.FAIL]
         # The iteration of the next panic still ran with what this one left.
         after = decided[index + 1 : min(following + 1, index + 1 + AFTER)]
-        events.append(
-            PanicEvent(panic, decided[index].number, tuple(failing), tuple(after))
-        )
+        events.append(PanicEvent(panic, decided[index].number, tuple(failing), tuple(after)))
     return events
 
 
@@ -177,7 +175,9 @@ def panic_lines(history: History, most: int = 4) -> list[str]:
 def _panic_line(history: History, event: PanicEvent) -> str:
     panic, count = event.panic, len(event.failing)
     reasons = names(grouped_reasons(event.failing, history.profile), 2)
-    cause = f"{count} FAIL iterations in a row ({spans(i.number for i in event.failing)}: {reasons})"
+    cause = (
+        f"{count} FAIL iterations in a row ({spans(i.number for i in event.failing)}: {reasons})"
+    )
     head = f"iteration {event.iteration}: {cause}; "
     if panic.would:
         why = "the tuner was off" if not history.tune else "it was a dry run"
@@ -258,7 +258,9 @@ def left_out(decision: Decision) -> Iterator[tuple[str, str, str]]:
 # -- blocks and events ---------------------------------------------------------------------------
 
 
-def count_rows(history: History, window: tuple[Iteration, ...]) -> list[tuple[str, float, float, float]]:
+def count_rows(
+    history: History, window: tuple[Iteration, ...]
+) -> list[tuple[str, float, float, float]]:
     """Blocks by reason and audit events by kind: name, total, and the mean of an iteration.
 
     The means are those of the first quarter of the run and of the ``window``.

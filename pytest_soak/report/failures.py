@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.echo import echo_lines
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import PROPOSER_FAILED, History, Iteration, Verdict
@@ -19,8 +20,9 @@ from pytest_soak.report.lists import (
     stretches,
 )
 from pytest_soak.report.markdown import bullet, cell
-from pytest_soak.report.trends import decline_text, since_text, trends_of
-from pytest_soak.report.why import why_lane, why_run
+from pytest_soak.report.remedies import never_moved
+from pytest_soak.report.trends import decline_text, onsets, since_text, trends_of
+from pytest_soak.report.why import headline, why_lane
 
 _MOST_LANES = 24
 """Lanes with failures that are shown one by one; those that FAIL come first."""
@@ -34,7 +36,7 @@ def failures(histories: Sequence[History], judgement: RunJudgement) -> str:
     """The text of the file; it says so when nothing failed."""
     lines = [f"# Failures ({judgement.verdict})", ""]
     if judgement.verdict is not Verdict.PASS:
-        lines += [f"{cell(why_run(judgement))}.", ""]
+        lines += [headline(judgement), ""]
     several, calm, shown = len(histories) > 1, [], []
     for history, lane in zip(histories, judgement.lanes, strict=True):
         sections = _lane(history, lane, several=several)
@@ -69,13 +71,13 @@ def _lane(history: History, lane: LaneJudgement, *, several: bool) -> list[str]:
     for title, entries in (
         ("Since when", list(_since(lane))),
         ("Iterations", iterations),
-        ("Before it", list(_before(history))),
+        ("Before it", list(_before(history, lane))),
         ("What the safe profile did", panic_lines(history)),
     ):
         if entries:
             lines += [*([""] if lines and lines[-1] else []), f"### {title}", ""]
             lines += bounded([bullet(text) for text in entries])
-    numbers = _to_look_at(history)
+    numbers = _to_look_at(history, lane)
     commands = explain_commands(numbers, lane.lane_id, several=several)
     return [*lines, "", "### Go on", "", *command_lines(commands), ""]
 
@@ -84,7 +86,16 @@ def _criteria(lane: LaneJudgement) -> Iterator[str]:
     for result in lane.criteria:
         if result.verdict is Verdict.FAIL:
             kind = "gate" if result.binding else "not binding"
-            yield f"- {kind}: {cell(result.reason or result.name)}"
+            yield f"- {kind}: {cell(_reason(lane, result))}"
+
+
+def _reason(lane: LaneJudgement, result: CriterionResult) -> str:
+    """The reason in full; that of the pass count with the reasons of its iterations grouped."""
+    if not result.name.startswith("pass_count_last"):
+        return result.reason or result.name
+    window = lane.window
+    facts = result.reason.split("; ")[:2]
+    return "; ".join((*facts, *grouped_reasons(window.not_passing, window.history.profile)[:3]))
 
 
 def _since(lane: LaneJudgement) -> Iterator[str]:
@@ -162,20 +173,38 @@ def _noted(history: History) -> dict[str, list[int]]:
 # -- before --------------------------------------------------------------------------------------
 
 
-def _before(history: History) -> Iterator[str]:
-    """What announced the first failure, and what was changed before it."""
+def _before(history: History, lane: LaneJudgement) -> Iterator[str]:
+    """What announced the failure, and what was changed before it."""
     groups = stretches(history.iterations, Verdict.FAIL)
-    if not groups:
+    warned = [item for item in history.iterations if item.verdict is Verdict.WARN]
+    if groups:
+        first, what = groups[0][0].number, f"the FAIL of iteration {groups[0][0].number}"
+        warned = [item for item in warned if first - _BEFORE <= item.number < first]
+    elif lane.verdict is Verdict.PASS:
         return
-    first = groups[0][0].number
-    near = [item for item in history.iterations if first - _BEFORE <= item.number < first]
-    warned = [item for item in near if item.verdict is Verdict.WARN]
+    else:
+        yield "no iteration FAILs by itself: the gate judges the window and the trend"
+        first, what = _first_sign(lane), "it"
     if warned:
         where = iterations_text(item.number for item in warned)
         yield f"announced by WARN in {where}: {_reasons(warned, history)}"
     else:
-        yield f"no WARN iteration announced the FAIL of iteration {first}"
+        yield f"no WARN iteration announced {what}"
+    if len(never_moved(history)) == len(history.profile.parameters):
+        yield "no parameter was changed in the whole run"
+    near = [item for item in history.iterations if first - _BEFORE <= item.number < first]
     yield from _changed(near, first)
+
+
+def _first_sign(lane: LaneJudgement) -> int:
+    """The first iteration outside a limit, or of a decline, of the KPIs that are a reason."""
+    failing = {item.name for item in lane.criteria if item.verdict is Verdict.FAIL}
+    outside = [
+        trend.outside[0]
+        for trend in trends_of(lane.window)
+        if trend.outside and trend.kpi in failing
+    ]
+    return min((*outside, *onsets(lane)), default=1)
 
 
 def _changed(near: Sequence[Iteration], first: int) -> Iterator[str]:
@@ -190,7 +219,7 @@ def _changed(near: Sequence[Iteration], first: int) -> Iterator[str]:
             by = names(_movers(item), 3)
             moved = moves_text(item.basis, item.decision.values).replace("\xa0", " ")
             lines.append(f"after iteration {item.number}: {by} moved {moved}")
-    if not lines:
+    if not lines and near:
         yield f"nothing was changed in the {len(near)} iterations before iteration {first}"
     rest = len(lines) - _MOST_CHANGES
     if rest > 0:
@@ -208,13 +237,11 @@ def _movers(item: Iteration) -> list[str]:
     return list(dict.fromkeys(rules))
 
 
-def _to_look_at(history: History) -> list[int]:
-    """The first FAIL, the last iteration before it, and the first panic."""
+def _to_look_at(history: History, lane: LaneJudgement) -> list[int]:
+    """The first FAIL and the first panic; without them where it began to get worse."""
     groups = stretches(history.iterations, Verdict.FAIL)
     numbers = [groups[0][0].number] if groups else []
     numbers += [event.iteration for event in panics(history)[:1]]
     if history.halt is not None and not numbers and history.iterations:
         numbers = [history.iterations[-1].number]
-    return sorted(numbers)
-
-
+    return sorted(numbers) or onsets(lane)[:2]

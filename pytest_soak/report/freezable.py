@@ -22,7 +22,7 @@ def freeze_block(lane: LaneJudgement) -> list[str]:
     width = max((len(f"{key}: {_number(number)}") for key, number in end.items()), default=0)
     lines = [
         "```yaml",
-        f"# {_comment(f'{lane.lane_id}: the values after {lane.measured} iterations')}",
+        f"# the values in force after {lane.measured} iterations",
         f"extends: {_plain(history.profile.name)}",
     ]
     for key, number in end.items():
@@ -44,21 +44,20 @@ def unsettled(lane: LaneJudgement) -> list[str]:
 
 def _evidence(lane: LaneJudgement, key: str) -> str:
     history = lane.window.history
-    moves = list(_moves(history, key))
+    moves = list(moves_of(history, key))
     if not moves:
         return "start value, never moved"
-    last, before, after, by = moves[-1]
+    last, before, _, by = moves[-1]
     after_it = sum(item.number > last for item in lane.window.measured)
     start = history.start_values.get(key, before)
-    text = f"from {value(start)} in {len(moves)} move{'s' * (len(moves) > 1)}"
-    text += f", the last after iteration {last} by {by}, {after_it} iterations with this value"
-    effect = _effect_of(history, key, last)
+    text = f"{after_it} iteration{'s' * (after_it != 1)} with it; from {value(start)} in "
+    text += f"{len(moves)} move{'s' * (len(moves) > 1)}, the last by {by}"
     if last >= (lane.window.long[0].number if lane.window.long else 0):
         text = f"NOT SETTLED: {text}"
-    return f"{text}{effect}"
+    return f"{text}{_effect_of(history, key, last)}"
 
 
-def _moves(history: History, key: str) -> Iterator[tuple[int, float, float, str]]:
+def moves_of(history: History, key: str) -> Iterator[tuple[int, float, float, str]]:
     """Iteration, value before and after, and what moved it."""
     current = history.start_values.get(key)
     for item in history.iterations:
@@ -83,7 +82,7 @@ def _mover(item: Iteration, key: str) -> str:
 
 
 def _last_move(history: History, key: str) -> int | None:
-    return max((move[0] for move in _moves(history, key)), default=None)
+    return max((move[0] for move in moves_of(history, key)), default=None)
 
 
 def _effect_of(history: History, key: str, iteration: int) -> str:
@@ -91,7 +90,7 @@ def _effect_of(history: History, key: str, iteration: int) -> str:
     for item in history.iterations:
         for attribution in item.decision.attributed if item.decision is not None else ():
             if attribution.iteration == iteration and key in attribution.keys:
-                return f"; effect: {_effect_text(attribution)}"
+                return f"; {_effect_text(attribution)}"
     return ""
 
 
@@ -99,8 +98,11 @@ def _effect_text(attribution: Attribution) -> str:
     for effect in attribution.effects:
         if effect.verdict == attribution.verdict and effect.low is not None:
             ends = f"{difference(effect.low)} to {difference(effect.high or 0.0)}"
-            return f"{attribution.verdict} ({effect.kpi} {ends})"
-    return attribution.verdict
+            return f"{_EFFECTS[attribution.verdict]} ({effect.kpi} {ends})"
+    return _EFFECTS[attribution.verdict]
+
+
+_EFFECTS = {"helped": "it helped", "hurt": "it hurt", "no evidence": "no effect shown"}
 
 
 def why_not(lane: LaneJudgement) -> list[str]:

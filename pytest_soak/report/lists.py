@@ -58,9 +58,7 @@ def _worst(limit: str, values: Sequence[float]) -> float:
     return min(values) if limit.partition(" ")[2].startswith("<") else max(values)
 
 
-def stretches(
-    iterations: Iterable[Iteration], verdict: Verdict
-) -> list[tuple[Iteration, ...]]:
+def stretches(iterations: Iterable[Iteration], verdict: Verdict) -> list[tuple[Iteration, ...]]:
     """The iterations with this verdict, those in a row together."""
     grouped: list[list[Iteration]] = []
     for item in iterations:

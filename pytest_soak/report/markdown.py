@@ -40,5 +40,5 @@ def bullet(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """``text`` as code inside a line. A grave accent in it would end the code, so it is left out."""
+    """``text`` as code inside a line. A grave accent would end it, so it is left out."""
     return f"`{escaped(' '.join(text.split())).replace('`', '')}`"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
+from pytest_soak.gate.kpi import NO_LONGER
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.report.commands import command_lines, explain_commands
 from pytest_soak.report.comparison import comparison_lines
@@ -18,12 +19,11 @@ from pytest_soak.report.markdown import bullet, cell
 from pytest_soak.report.remedies import (
     never_moved,
     tuner_text,
-    unaimed,
     without_effect,
 )
 from pytest_soak.report.summary import final_values
-from pytest_soak.report.trends import Trend, decline_text, trends_of
-from pytest_soak.report.why import deciding, why_lane, why_run
+from pytest_soak.report.trends import Trend, decline_text, onsets, trends_of
+from pytest_soak.report.why import deciding, headline, note_of, why_lane
 
 _MOST_LANES = 24
 """Lanes of a run that are shown one by one; those that do not PASS come first."""
@@ -31,15 +31,20 @@ _MOST_LANES = 24
 
 def recommendations(histories: Sequence[History], judgement: RunJudgement) -> str:
     """The text of the file; ``histories`` in the order of ``judgement.lanes``."""
-    lines = [f"# Recommendations ({judgement.verdict})", "", f"{cell(why_run(judgement))}.", ""]
+    lines = [f"# Recommendations ({judgement.verdict})", "", headline(judgement), ""]
     lanes = list(zip(histories, judgement.lanes, strict=True))
     compared = comparison_lines(judgement.lanes)
     if compared:
         lines += ["## Profiles compared", "", *compared]
     lanes.sort(key=lambda pair: -pair[1].verdict.severity)
-    for history, lane in lanes[:_MOST_LANES]:
-        lines += _lane(history, lane, several=len(lanes) > 1)
-    rest = [lane.lane_id for _, lane in lanes[_MOST_LANES:]]
+    groups: dict[str, list[LaneJudgement]] = {}
+    for history, lane in lanes:
+        text = "\n".join(_lane(history, lane, several=len(lanes) > 1))
+        groups.setdefault(f"{lane.verdict}\n\n{text}", []).append(lane)
+    for text, alike in list(groups.items())[:_MOST_LANES]:
+        ids = names([lane.lane_id for lane in alike])
+        lines.append(f"## Lane{'s' * (len(alike) > 1)} {cell(ids)}: {text}")
+    rest = [lane.lane_id for alike in list(groups.values())[_MOST_LANES:] for lane in alike]
     if rest:
         lines += [f"And {len(rest)} more lanes, in their own directories: {cell(names(rest))}.", ""]
     return "\n".join(lines)
@@ -47,8 +52,7 @@ def recommendations(histories: Sequence[History], judgement: RunJudgement) -> st
 
 def _lane(history: History, lane: LaneJudgement, *, several: bool) -> list[str]:
     texts = list(dict.fromkeys(_recommended(history, lane)))
-    lines = [f"## Lane {cell(lane.lane_id)}: {lane.verdict}", ""]
-    lines += [f"{cell(why_lane(lane))}.", ""] if several and lane.verdict is not Verdict.PASS else []
+    lines = [f"{cell(why_lane(lane))}.", ""] if several and lane.verdict is not Verdict.PASS else []
     lines += [*map(bullet, texts), ""] if texts else []
     lines += _freeze(lane)
     if lane.verdict is not Verdict.PASS:
@@ -59,9 +63,8 @@ def _lane(history: History, lane: LaneJudgement, *, several: bool) -> list[str]:
 
 def _to_look_at(history: History, lane: LaneJudgement) -> list[int]:
     failing = [item.number for item in history.iterations if item.verdict is Verdict.FAIL]
-    events = [event.iteration for event in panics(history)[:1]]
-    worse = [trend.since for trend in trends_of(lane.window) if trend.worse and trend.since]
-    return [*failing[:1], *events, *worse[:1]][:3]
+    numbers = [*failing[:1], *(event.iteration for event in panics(history)[:1])]
+    return numbers or onsets(lane)[:2]
 
 
 def _freeze(lane: LaneJudgement) -> list[str]:
@@ -122,14 +125,18 @@ def _for_declines(lane: LaneJudgement, trends: dict[str, Trend]) -> Iterator[str
         if not trend.worse:
             continue
         if kpi in alarms | failing:
-            forecast = trend.forecast_text
+            forecast = f"; {trend.forecast_text}" if trend.forecast_text else ""
             yield (
-                f"{decline_text(trend)}{'; ' + forecast if forecast else ''}. A longer run does not "
-                f"help. Find what grows or wears out in the target or its market from iteration "
-                f"{trend.since or trend.first} on."
+                f"{decline_text(trend)}{forecast}. A longer run does not "
+                f"help. Find what grows or wears out in the target or its market {_from(trend)}."
             )
         elif trend.forecast is not None and kpi != lane.window.limits.throughput:
             yield f"Watch {decline_text(trend)}; {trend.forecast_text}."
+
+
+def _from(trend: Trend) -> str:
+    began = trend.began
+    return "from the start of the run on" if began is None else f"from iteration {began} on"
 
 
 def _for_kpi(
@@ -149,7 +156,15 @@ def _for_kpi(
     if result.verdict is not Verdict.FAIL:
         if trend is not None and (trend.worse or len(trend.outside) > 1):
             return  # a longer run is no remedy for a decline, which has its own item
-        if lane.measured < limits.pass_from:
+        if trend is not None and trend.inside_since is not None:
+            yield (
+                f"{result.name}: it began outside its limit and is inside since iteration "
+                f"{trend.inside_since}. Start the next run with the values at the end of this one "
+                "(runtime_overrides.json), so that it is steady from the start on."
+            )
+        elif NO_LONGER in result.reason:
+            yield f"{result.name}: {note_of(result)}."
+        elif lane.measured < limits.pass_from:
             yield (
                 f"{result.name}: run at least {limits.pass_from} iterations, or give a stored "
                 "tuner-off run with --soak-reference; without either the gate cannot say PASS."
@@ -197,10 +212,7 @@ def _for_panics(history: History) -> Iterator[str]:
         yield _repaired(events[-1], safe)
     elif failed:
         numbers = [
-            item.number
-            for event in failed
-            for item in event.after
-            if item.verdict is Verdict.FAIL
+            item.number for event in failed for item in event.after if item.verdict is Verdict.FAIL
         ]
         yield (
             f"{safe} failed as well, after the panic in {at}: {len(set(numbers))} iterations "
@@ -248,17 +260,12 @@ def _for_parameters(history: History, lane: LaneJudgement) -> Iterator[str]:
     """What the tuner did not do or did in vain, for a lane that FAILs."""
     still = never_moved(history)
     if still and len(still) == len(history.profile.parameters):
-        yield "No parameter moved in the whole run: what changed came from the target or its market."
+        yield "No parameter moved in the whole run: the target or its market has changed by itself."
     elif still:
         yield f"Never moved: {names(still, 12)}."
-    for kpi in unaimed(lane):
-        yield (
-            f"{kpi} is gated and no rule aims at it: add a rule whose condition is a bad value of "
-            f"{kpi}, or accept that only the target can repair it."
-        )
-    idle = without_effect(history)
+    idle = [f"{key} ({text})" for key, text in without_effect(history).items()]
     if idle:
-        yield f"No effect was shown of: {names(idle)}. Take them out of the rules, or move farther."
+        yield f"No effect was shown of {names(idle)}. Take them out of the rules, or move farther."
 
 
 def _at_bounds(history: History) -> Iterator[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
-from pytest_soak.gate.judge import LaneJudgement
-from pytest_soak.loop.attribution import aims_of
+from pytest_soak.loop.attribution import aims_of_conditions
 from pytest_soak.loop.model import History, Iteration
 from pytest_soak.loop.verdict import usable_value
 from pytest_soak.profile.model import Condition, Profile, Rule
@@ -14,6 +14,7 @@ from pytest_soak.report.events import left_out
 from pytest_soak.report.layout import listed, times
 from pytest_soak.report.lists import names
 
+_CHANCE = 0.05
 _FEWEST_EFFECTS = 3
 """So many measured changes without any effect say that a parameter has none that shows."""
 
@@ -23,8 +24,7 @@ def rules_for(profile: Profile, kpi: str) -> list[Rule]:
     return [
         rule
         for rule in profile.rules
-        if any(name == kpi for name, _ in aims_of(profile, rule.name, ()))
-        and any(condition.kpi == kpi for condition in rule.when)
+        if any(name == kpi for name, _ in aims_of_conditions(profile, rule))
     ]
 
 
@@ -40,31 +40,38 @@ def never_moved(history: History) -> list[str]:
     return [key for key in history.profile.parameters if key not in moved]
 
 
-def without_effect(history: History) -> list[str]:
-    """``tail_age_ms (5 measured changes)``: parameters whose changes neither helped nor hurt."""
+def without_effect(history: History) -> dict[str, str]:
+    """Parameter to its measured changes, where no more of them helped or hurt than by chance.
+
+    Of n changes without any effect about n times (1 - confidence) seem to help or hurt. By chance
+    are so many as come with a probability above 5 % (binomial).
+    """
+    settings = history.profile.guards.attribution
+    if settings is None:
+        return {}
     verdicts: dict[str, Counter[str]] = {}
     for item in history.iterations:
         for attribution in item.decision.attributed if item.decision is not None else ():
             if any(effect.low is not None for effect in attribution.effects):
                 for key in attribution.keys:
                     verdicts.setdefault(key, Counter())[attribution.verdict] += 1
-    return [
-        f"{key} ({counts['no evidence']} measured changes)"
-        for key, counts in verdicts.items()
-        if counts["no evidence"] >= _FEWEST_EFFECTS and set(counts) == {"no evidence"}
-    ]
+    idle = {}
+    for key, counts in verdicts.items():
+        n, evident = counts.total(), counts["helped"] + counts["hurt"]
+        if n >= _FEWEST_EFFECTS and _at_least(evident, n, 1.0 - settings.confidence) > _CHANCE:
+            text = f"{n} measured changes"
+            if evident:
+                text += f", {counts['helped']} helped and {counts['hurt']} hurt, as by chance"
+            idle[key] = text
+    return idle
 
 
-def unaimed(lane: LaneJudgement) -> list[str]:
-    """The gated KPIs that do not pass, and that no rule of the profile should make better."""
-    profile = lane.window.history.profile
-    return [
-        item.name
-        for item in lane.criteria
-        if lane.window.comparison(item.name) is not None
-        and item.verdict == "FAIL"
-        and not rules_for(profile, item.name)
-    ]
+def _at_least(count: int, n: int, probability: float) -> float:
+    """The probability of ``count`` or more of ``n`` (binomial)."""
+    below = (
+        math.comb(n, k) * probability**k * (1.0 - probability) ** (n - k) for k in range(count)
+    )
+    return 1.0 - math.fsum(below)
 
 
 def tuner_text(history: History, kpi: str) -> str:
@@ -72,8 +79,8 @@ def tuner_text(history: History, kpi: str) -> str:
     rules = rules_for(history.profile, kpi)
     if not rules:
         return (
-            f"no rule of the profile aims at {kpi}, so the tuner could not repair it: look at the "
-            "target, or write a rule for it"
+            f"no rule of the profile aims at {kpi}, so the tuner cannot repair it: add a rule "
+            "whose condition is a bad value of it, or repair the target"
         )
     return "; ".join(_rule_text(history, rule) for rule in rules)
 
@@ -134,19 +141,19 @@ def _withheld_from(
 
 
 _HINTS = {
-    "velocity": "cap_per_hour of {keys} is what limits it: raise it, or start nearer to the goal",
-    "bounds": "{keys} is at its bound: widen the bound if the target can bear it",
-    "freeze": "the freeze keeps {keys} where it is: look at guards.freeze",
-    "cooldown": "the cooldown keeps {keys} where it is: look at guards.cooldown",
-    "panic": "",
+    "velocity": "What limits it is cap_per_hour: raise it for {keys}, or start nearer to the goal",
+    "bounds": "It is at a bound: widen that of {keys} if the target can bear it",
+    "freeze": "The freeze keeps {keys} in place: look at guards.freeze",
+    "cooldown": "The cooldown keeps {keys} in place: look at guards.cooldown",
 }
 
 
 def _hint(kept: Counter[tuple[str, str]], history: History) -> str:
+    idle = without_effect(history)
     guard = kept.most_common(1)[0][0][0]
-    keys = listed([key for (name, key) in kept if name == guard][:3])
-    hint = _HINTS.get(guard, "").format(keys=keys)
-    return f". {hint[0].upper()}{hint[1:]}" if hint and history.tune else ""
+    keys = [key for (name, key) in kept if name == guard and key not in idle]
+    hint = _HINTS.get(guard, "")
+    return f". {hint.format(keys=listed(keys[:3]))}" if hint and keys else ""
 
 
 def _keys(rule: Rule) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_soak.gate.figures import figure, figure_by, with_unit
 from pytest_soak.gate.judge import LaneJudgement
 from pytest_soak.gate.window import KpiWindow, LaneWindow
+from pytest_soak.loop.model import Verdict
 from pytest_soak.profile.model import Comparison
 from pytest_soak.report.layout import difference
 from pytest_soak.report.markdown import cell
@@ -23,8 +24,11 @@ from pytest_soak.statistics import (
 
 ALPHA = 0.025
 """Of each side: the interval of a slope is a two-sided one of 95 %."""
-_FEWEST_SINCE = 24
-"""The iterations since the last change are used alone if at least this many have a value."""
+_FEWEST = 24
+"""A part of the run is used alone if at least this many of its iterations have a value."""
+_HALF_FROM = 36
+_SURE = 0.005
+"""Of each side: the last half alone needs an interval of 99 %, as in the drift test of the gate."""
 _FARTHEST = 10
 """A forecast beyond this many times the length of the run is not made."""
 
@@ -59,11 +63,16 @@ class Trend:
     """The iterations of the slope."""
     word: str
     """better, worse, steady, rises, falls, wanders, or why there is none."""
+    start: int
+    """The first iteration that is looked at: of the run, or after the last change."""
     since: int | None
     """About the last iteration before a KPI that gets worse began to; None for any other KPI."""
     outside: tuple[int, ...]
     """The iterations at the end, in a row, whose value is beyond the limit of the gate."""
     forecast: Forecast | None
+    inside_since: int | None
+    """The first iteration from which on every value is inside the limit of the gate, if the figure
+    of the first quarter is outside; else None."""
 
     @property
     def worse(self) -> bool:
@@ -78,10 +87,17 @@ class Trend:
         return text + self.unit
 
     @property
+    def began(self) -> int | None:
+        """About the iteration after which it began to get worse; None if from the start on."""
+        return self.since if self.since is not None and self.since > self.start else None
+
+    @property
     def slope_text(self) -> str:
         """``-0.051 (-0.053 to -0.049)``; empty without a slope."""
         if self.slope is None or self.slope.wanders:
             return ""
+        if self.slope.slope == self.slope.error == 0.0:
+            return "0, constant"
         ends = f"{difference(self.slope.low(ALPHA))} to {difference(self.slope.high(ALPHA))}"
         return f"{difference(self.slope.slope + 0.0)} ({ends})"
 
@@ -93,6 +109,8 @@ class Trend:
             return ""
         if not limit.holds(value):
             return "outside its limit"
+        if self.inside_since is not None:
+            return f"inside its limit since iteration {self.inside_since}"
         if not self.worse:
             return ""
         if self.forecast is None:
@@ -119,27 +137,32 @@ def trend_of(lane: LaneWindow, kpi: str) -> Trend:
     """The trend of one KPI over the iterations that are judged.
 
     The slope is that of the iterations since the last applied change if these are enough, since a
-    line through a change is none; else that of the whole run.
+    line through a change is none; else that of the whole run, or of its last half if only that has
+    a slope.
     """
     series = lane.judged_series(kpi)
-    part = _since_the_last_change(lane, series)
+    since_change = _since_the_last_change(lane, series)
+    part = _with_a_slope(since_change)
     slope, limit = slope_of(fit(part)), lane.comparison(kpi)
     declared = lane.history.profile.kpis.get(kpi)
     better = "none" if declared is None else declared.better
     word = _word(slope, better, len(part.present))
+    begin = first_quarter_figure(series)
     return Trend(
         kpi=kpi,
         unit=with_unit("" if declared is None else declared.unit),
         limit=limit,
-        begin=first_quarter_figure(series),
+        begin=begin,
         window=lane.kpi(kpi),
         slope=slope,
         first=part.numbers[0] if part.numbers else 0,
         last=part.numbers[-1] if part.numbers else 0,
+        start=since_change.numbers[0] if since_change.numbers else 0,
         word=word,
-        since=onset(part) if word == "worse" else None,
+        since=onset(since_change) if word == "worse" else None,
         outside=_outside_at_the_end(series, limit),
         forecast=_forecast(lane, part, slope, limit) if word == "worse" else None,
+        inside_since=_inside_since(series, limit, begin),
     )
 
 
@@ -147,7 +170,18 @@ def _since_the_last_change(lane: LaneWindow, series: KpiSeries) -> KpiSeries:
     if lane.last_change is None:
         return series
     after = series.after(lane.last_change)
-    return after if len(after.present) >= _FEWEST_SINCE else series
+    return after if len(after.present) >= _FEWEST else series
+
+
+def _with_a_slope(series: KpiSeries) -> KpiSeries:
+    """The series, or its last half if only that rises or falls."""
+    n = len(series.present)
+    if n < _HALF_FROM or _word(slope_of(fit(series)), "none", n) in ("rises", "falls"):
+        return series
+    half = series.last_values(max(_FEWEST, n - n // 2))
+    slope = slope_of(fit(half))
+    sure = slope is not None and (slope.rises(_SURE) or slope.falls(_SURE))
+    return half if sure else series
 
 
 def _word(slope: Slope | None, better: str, values: int) -> str:
@@ -173,6 +207,18 @@ def _outside_at_the_end(series: KpiSeries, limit: Comparison | None) -> tuple[in
             break
         numbers.append(series.numbers[position])
     return tuple(reversed(numbers))
+
+
+def _inside_since(series: KpiSeries, limit: Comparison | None, begin: float | None) -> int | None:
+    if limit is None or begin is None or limit.holds(begin):
+        return None
+    first: int | None = None
+    for position in reversed(series.present):
+        value = series.values[position]
+        if value is None or not limit.holds(value):
+            break
+        first = series.numbers[position]
+    return first
 
 
 def _forecast(
@@ -226,10 +272,27 @@ def _row(trend: Trend) -> str:
     )
 
 
+def onsets(lane: LaneJudgement) -> list[int]:
+    """The iterations in which KPIs that are a reason for the verdict began to get worse."""
+    reasons = {
+        item.name.removeprefix("drift:")
+        for item in lane.criteria
+        if item.verdict in (Verdict.FAIL, Verdict.WARN)
+    }
+    return sorted(
+        {
+            trend.since
+            for trend in trends_of(lane.window)
+            if trend.kpi in reasons and trend.since is not None
+        }
+    )
+
+
 def decline_text(trend: Trend) -> str:
     """A KPI that gets worse: since when, from where to where, and how fast."""
-    begins = trend.since is not None and trend.since > trend.first
-    since = f"about iteration {trend.since}" if begins else f"iteration {trend.first}"
+    since = "the start"
+    if trend.began is not None:
+        since = f"about iteration {trend.began}"
     return (
         f"{trend.kpi} gets steadily worse since {since}: {trend.shown(trend.begin)} in the first "
         f"quarter of the run, {trend.shown(trend.window.figure)} in the window; slope "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pytest_soak.gate.criteria import CriterionResult
@@ -9,8 +10,12 @@ from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import Verdict
 from pytest_soak.report.layout import criterion_value, limit_of, listed
 from pytest_soak.report.lists import names
-from pytest_soak.report.trends import Trend, since_text, trend_of
+from pytest_soak.report.markdown import cell
+from pytest_soak.report.trends import Trend, since_text, trend_of, trends_of
+from pytest_soak.statistics import PHI_MAX
 
+_DRIFT = re.compile(r"(?:falls|rises) .*? an iteration(?: \([^)]*\))?, (.*)")
+"""A drift without its slope and interval."""
 _MOST_REASONS = 2
 """Criteria that the sentence names; the others are counted."""
 
@@ -36,6 +41,11 @@ def why_lane(lane: LaneJudgement) -> str:
     return "; ".join(texts) + also
 
 
+def headline(judgement: RunJudgement) -> str:
+    """The verdict of a run and the sentence why, for the top of a file."""
+    return f"**{judgement.verdict}**: {cell(why_run(judgement))}."
+
+
 def why_run(judgement: RunJudgement) -> str:
     """The same of a run."""
     lanes = judgement.lanes
@@ -49,10 +59,11 @@ def why_run(judgement: RunJudgement) -> str:
         return f"all {len(lanes)} lanes PASS, {ready} of them freeze ready"
     ids = names([lane.lane_id for lane in worst], 4)
     count = f"{len(worst)} of {len(lanes)} lanes {_has(judgement.verdict, len(worst))}: {ids}"
-    shared = _shared(worst)
-    reason = f"all of them by {shared}" if shared and len(worst) > 1 else why_lane(worst[0])
-    head = "" if shared and len(worst) > 1 else f"{worst[0].lane_id}: " if len(worst) > 1 else ""
-    return f"{count}. {head}{reason}"
+    shared = _shared(worst) if len(worst) > 1 else ""
+    if shared:
+        return f"{count}; all of them by {shared}"
+    first = f"the first, {worst[0].lane_id}: " if len(worst) > 1 else ""
+    return f"{count}; {first}{why_lane(worst[0])}"
 
 
 def _has(verdict: Verdict, count: int) -> str:
@@ -76,8 +87,10 @@ def criterion_text(lane: LaneJudgement, item: CriterionResult) -> str:
         limit = limit_of(item.limit)
         if item.verdict is Verdict.FAIL and limit is not None and not limit.holds(item.value):
             since = since_text(trend)
-            return head + (f"; {since}" if since else "")
+            return head + (f"; {since}" if since else "") + _onset(trend)
         return f"{head}; {_facts(item)}"
+    if item.name.startswith("pass_count_last"):
+        return " ".join(item.reason.split()).partition("; ")[0]
     kpi, reason = item.name.removeprefix("drift:"), " ".join(item.reason.split())
     if kpi != item.name and window.history.profile.kpis.get(kpi) is not None:
         text = reason.removeprefix(f"{item.name}: ")
@@ -87,9 +100,9 @@ def criterion_text(lane: LaneJudgement, item: CriterionResult) -> str:
 
 
 def _onset(trend: Trend) -> str:
-    if not trend.worse or trend.since is None:
+    if not trend.worse or trend.began is None:
         return ""
-    return f"; steadily worse since about iteration {max(trend.since, trend.first)}"
+    return f"; steadily worse since about iteration {trend.began}"
 
 
 def _facts(item: CriterionResult) -> str:
@@ -101,18 +114,22 @@ def _facts(item: CriterionResult) -> str:
 
 def note_of(item: CriterionResult) -> str:
     """What a criterion says beyond its value, limit and bounds, for a table that has these."""
-    facts = [
-        fact
-        for fact in _facts(item).split("; ")
-        if not fact.startswith(("95% ", "98% ")) and " bound " not in fact
-    ]
+    facts = [fact for fact in _facts(item).split("; ") if " bound " not in fact]
+    if item.name.startswith("drift:") and (match := _DRIFT.fullmatch(facts[0])):
+        return match[1]
+    if item.name.startswith("pass_count_last"):
+        facts = facts[:1]  # the reasons of the iterations are in FAILURES.md, grouped
+    if item.marginal and item.phi is not None and item.phi >= PHI_MAX:
+        facts.append(f"it wanders (φ {item.phi:.2f})")
     return "; ".join(facts)
 
 
 def _passes(lane: LaneJudgement) -> str:
     gated = [item for item in lane.criteria if lane.window.comparison(item.name) is not None]
     if any(not item.binding for item in gated):
-        return "the lane is complete and its changes are verified; KPI limits do not bind in a sweep"
+        return (
+            "the lane is complete and its changes are verified; KPI limits do not bind in a sweep"
+        )
     near = [(_distance(item, lane), item) for item in gated]
     known = [(far, item) for far, item in near if far is not None]
     if not known:
@@ -124,7 +141,19 @@ def _passes(lane: LaneJudgement) -> str:
     return (
         f"all {len(gated)} gated KPIs are inside their limits with certainty; the closest is "
         f"{item.name}: {criterion_value(item)}{trend.unit}{certain}, limit {item.limit}"
+        f"{_healed(lane)}"
     )
+
+
+def _healed(lane: LaneJudgement) -> str:
+    """The KPIs that began outside their limit."""
+    texts = [
+        f"{trend.kpi} began outside its limit, {trend.shown(trend.begin)} in the first quarter, "
+        f"and is inside since iteration {trend.inside_since}"
+        for trend in trends_of(lane.window)
+        if trend.inside_since is not None
+    ]
+    return "".join(f"; {text}" for text in texts)
 
 
 def _distance(item: CriterionResult, lane: LaneJudgement) -> float | None:

@@ -1,8 +1,8 @@
 """Where a steady level turns into a rising or falling line.
 
-The model is a level up to iteration k and a line from there on, joined at k: ``a + b·max(0, t - k)``
-(two-phase regression, Hinkley 1969). k is the iteration that leaves the smallest sum of squares. It
-is an estimate for people, without an interval: no verdict depends on it.
+The model is a level up to iteration k and a line from k on, ``a + b·max(0, t - k)`` (two-phase
+regression, Hinkley 1969). k is the iteration that leaves the smallest sum of squares. It is an
+estimate for people, without an interval: no verdict depends on it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ def onset(series: KpiSeries) -> int | None:
     best, gain = numbers[0], -1.0
     # With h = max(0, t - k) and y the values around their mean, the line takes
     # (Σ y h)² / (Σ h² - (Σ h)² / n) off the sum of squares. k goes down from the last iteration.
-    count = 0
     sum_y = sum_h = sum_hh = sum_yh = 0.0
-    for position in range(n - 1, -1, -1):
+    for count, position in enumerate(range(n - 1, -1, -1)):
         step = float(numbers[position + 1] - numbers[position]) if count else 0.0
         sum_hh += 2.0 * step * sum_h + count * step * step
         sum_h += count * step
@@ -45,5 +44,4 @@ def onset(series: KpiSeries) -> int | None:
             if taken >= gain:
                 best, gain = numbers[position], taken
         sum_y += values[position] - mean
-        count += 1
     return best

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement, judge_lane, judge_run
+from pytest_soak.loop.blocks import AuditCounts
 from pytest_soak.loop.decide import decide
 from pytest_soak.loop.entries import (
     Entry,
@@ -38,6 +39,15 @@ Values = Mapping[str, float]
 Figures = Mapping[str, float]
 Bot = Callable[[int, Values], Figures]
 """Iteration and parameters in force to what the bot would have without noise."""
+
+
+AUDITED = AuditCounts(
+    rows=800,
+    unreadable=0,
+    example="",
+    events={"PLACE": 400, "CANCEL": 300, "FILL": 100},
+    blocks={},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,7 @@ def journal_of(
     dry_run: bool = False,
     scenarios: Sequence[Scheduled] = (),
 ) -> list[Record]:
-    """The journal of one lane. The noise follows from symbol, seed and iteration alone."""
+    """The journal of one lane. Most of the noise follows from symbol, seed and iteration alone."""
     resolved = shipped(profile)
     lane = Lane(f"{profile}-{symbol}-{seed}", profile, symbol, seed, 300.0, n)
     values = {key: parameter.start for key, parameter in resolved.parameters.items()}
@@ -116,15 +126,16 @@ def journal_of(
 
     for number in range(1, n + 1):
         report = _report(bot(number, state.values), random.Random(f"{symbol} {seed} {number}"))
+        own = random.Random(f"{profile} {symbol} {seed} {number}")
+        report["totals"]["net_bps"] += own.gauss(0.0, 0.02)
+        report["totals"]["p95_latency_ms"] += own.gauss(0.0, 0.5)
         fired = [item for item in scenarios if item.at == number]
         if fired:
             report["scenarios"] = [
                 {"name": item.name, "started_s": item.after_s, "ended_s": item.after_s + item.for_s}
                 for item in fired
             ]
-        events = {"PLACE": 400, "CANCEL": 300, "FILL": 100}
-        counts = {"rows": 800, "unreadable": 0, "example": "", "blocks": {}, "events": events}
-        add(Observation(number, report, counts, None))
+        add(Observation(number, report, AUDITED, None))
         decision = decide(state).decision
         add(decision)
         if decision.changes:
@@ -233,10 +244,38 @@ def tuner_off() -> Run:
     return Run.of(history_of(with_figures(tight, net={9: 1.0, 10: 1.0, 11: 1.0}), 30, tune=False))
 
 
+def of_symbol(symbol: str) -> Bot:
+    """On ETHUSDT a spread as narrow as that of steady gets too few maker fills."""
+
+    def run(number: int, values: Values) -> Figures:
+        narrow = symbol == "ETHUSDT" and values["base_spread_bps"] < 0.8
+        return {**calm(number, values), **({"maker": 0.8} if narrow else {})}
+
+    return run
+
+
+def capped() -> Run:
+    """Too few maker fills, whatever the tuner does about it."""
+    return Run.of(history_of(without_answer, 36))
+
+
+def without_answer(number: int, values: Values) -> Figures:
+    return {**calm(number, values), "maker": 0.75}
+
+
+def turning(number: int, values: Values) -> Figures:
+    """Steady up to iteration 30, then the edge falls."""
+    return {**calm(number, values), "net": 3.6 - 0.05 * max(0, number - 30)}
+
+
+def late_decay() -> Run:
+    return Run.of(history_of(turning, 60))
+
+
 def lanes() -> Run:
     return Run.of(
         *(
-            history_of(n=24, profile=profile, symbol=symbol, seed=seed)
+            history_of(of_symbol(symbol), n=24, profile=profile, symbol=symbol, seed=seed)
             for profile, symbol, seed in product(
                 ("steady", "S1", "ultra_safe"), ("BTCUSDT", "ETHUSDT"), (1, 2, 3)
             )
@@ -270,6 +309,8 @@ RUNS: Mapping[str, Callable[[], Run]] = {
     "scenario": disturbed,
     "scenario_late": disturbed_late,
     "reverted": reverted,
+    "capped": capped,
+    "late_decay": late_decay,
 }
 
 
