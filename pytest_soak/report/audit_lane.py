@@ -178,8 +178,9 @@ def _row(lane: LaneJudgement, item: CriterionResult) -> str:
 def _size(item: CriterionResult) -> str:
     if not item.n:
         return "-"
-    known = item.n_eff is not None and math.isfinite(item.n_eff)
-    return f"{item.n} ({item.n_eff:.1f})" if known else f"{item.n}"
+    if item.n_eff is None or not math.isfinite(item.n_eff):
+        return f"{item.n}"
+    return f"{item.n} ({item.n_eff:.1f})"
 
 
 # -- tuner ---------------------------------------------------------------------------------------

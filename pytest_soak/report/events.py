@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_soak.canonical import number
 from pytest_soak.gate.figures import figure, mean_of
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.blocks import blocks_of
 from pytest_soak.loop.completed import completed
 from pytest_soak.loop.entries import start_entry
@@ -133,7 +134,7 @@ class PanicEvent:
 
 def panics(history: History) -> list[PanicEvent]:
     """Every panic of the lane, in order of time."""
-    decided = [item for item in history.iterations if item.decision is not None]
+    decided = LaneWindow(history).measured
     places = [index for index, item in enumerate(decided) if _panic_of(item) is not None]
     events = []
     for index, following in zip(places, [*places[1:], len(decided)], strict=False):
@@ -175,6 +176,7 @@ def panic_lines(history: History, most: int = 4) -> list[str]:
 def _panic_line(history: History, event: PanicEvent) -> str:
     panic, count = event.panic, len(event.failing)
     reasons = names(grouped_reasons(event.failing, history.profile), 2)
+    moved = len(panic.moves)
     cause = (
         f"{count} FAIL iterations in a row ({spans(i.number for i in event.failing)}: {reasons})"
     )
@@ -185,7 +187,7 @@ def _panic_line(history: History, event: PanicEvent) -> str:
     if not panic.moves:
         head += f"nothing was changed, {panic.revert_to} was in force already"
     else:
-        head += f"{len(panic.moves)} parameters reverted to {panic.revert_to}"
+        head += f"{moved} parameter{'s' * (moved > 1)} reverted to {panic.revert_to}"
         if panic.pins:
             head += f", over the pins of {listed(panic.pins)}"
         if panic.paused_until is not None:

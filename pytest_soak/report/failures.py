@@ -105,9 +105,7 @@ def _since(lane: LaneJudgement) -> Iterator[str]:
         for item in lane.criteria
         if item.verdict in (Verdict.FAIL, Verdict.WARN)
     }
-    for trend in trends_of(lane.window):
-        if trend.kpi not in failing:
-            continue
+    for trend in trends_of(lane.window, failing):
         since = since_text(trend)
         if since and trend.limit is not None:
             yield f"{trend.kpi} (limit {trend.limit}): {since}"
@@ -199,11 +197,7 @@ def _before(history: History, lane: LaneJudgement) -> Iterator[str]:
 def _first_sign(lane: LaneJudgement) -> int:
     """The first iteration outside a limit, or of a decline, of the KPIs that are a reason."""
     failing = {item.name for item in lane.criteria if item.verdict is Verdict.FAIL}
-    outside = [
-        trend.outside[0]
-        for trend in trends_of(lane.window)
-        if trend.outside and trend.kpi in failing
-    ]
+    outside = [trend.outside[0] for trend in trends_of(lane.window, failing) if trend.outside]
     return min((*outside, *onsets(lane)), default=1)
 
 

@@ -38,19 +38,29 @@ def grouped_reasons(items: Iterable[Iteration], profile: Profile) -> list[str]:
     """``net_bps < 2: 8 times, worst 0.120``: like reasons of iterations, the commonest first."""
     values: dict[str, list[float]] = {}
     others: dict[str, int] = {}
+    alone: dict[str, str] = {}
     for item in items:
         for reason in item.reasons:
             match = _REASON.fullmatch(reason)
             if match is not None and match[1] in profile.kpis:
-                values.setdefault(f"{match[1]} {match[3]}", []).append(float(match[2]))
+                limit = f"{match[1]} {match[3]}"
+                values.setdefault(limit, []).append(float(match[2]))
+                alone[limit] = reason
             else:
                 others[reason] = others.get(reason, 0) + 1
     texts = [
-        (len(given), f"{limit}: {times(len(given))}, worst {figure(_worst(limit, given))}")
+        (len(given), _group_text(limit, given) if len(given) > 1 else alone[limit])
         for limit, given in values.items()
     ]
-    texts += [(count, f"{reason}: {times(count)}") for reason, count in others.items()]
+    texts += [
+        (count, f"{reason}: {times(count)}" if count > 1 else reason)
+        for reason, count in others.items()
+    ]
     return [text for _, text in sorted(texts, key=lambda item: -item[0])]
+
+
+def _group_text(limit: str, values: Sequence[float]) -> str:
+    return f"{limit}: {times(len(values))}, worst {figure(_worst(limit, values))}"
 
 
 def _worst(limit: str, values: Sequence[float]) -> float:

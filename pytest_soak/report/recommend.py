@@ -22,7 +22,7 @@ from pytest_soak.report.remedies import (
     without_effect,
 )
 from pytest_soak.report.summary import final_values
-from pytest_soak.report.trends import Trend, decline_text, onsets, trends_of
+from pytest_soak.report.trends import Trend, decline_text, gated, onsets, trends_of
 from pytest_soak.report.why import deciding, headline, note_of, why_lane
 
 _MOST_LANES = 24
@@ -87,7 +87,8 @@ def _freeze(lane: LaneJudgement) -> list[str]:
 
 def _recommended(history: History, lane: LaneJudgement) -> Iterator[str]:
     yield from _for_the_end(history, lane)
-    trends = {trend.kpi: trend for trend in trends_of(lane.window)}
+    kpis = {*gated(lane.window), lane.window.limits.throughput or ""}
+    trends = {trend.kpi: trend for trend in trends_of(lane.window, kpis)}
     yield from _for_declines(lane, trends)
     for result in lane.criteria:
         if lane.window.comparison(result.name) is not None and result.verdict is not Verdict.PASS:
@@ -260,7 +261,7 @@ def _for_parameters(history: History, lane: LaneJudgement) -> Iterator[str]:
     """What the tuner did not do or did in vain, for a lane that FAILs."""
     still = never_moved(history)
     if still and len(still) == len(history.profile.parameters):
-        yield "No parameter moved in the whole run: the target or its market has changed by itself."
+        yield "No parameter moved in the whole run, so no move of the tuner is the cause."
     elif still:
         yield f"Never moved: {names(still, 12)}."
     idle = [f"{key} ({text})" for key, text in without_effect(history).items()]

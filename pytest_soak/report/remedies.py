@@ -6,7 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.attribution import aims_of_conditions
+from pytest_soak.loop.conditions import evaluate
 from pytest_soak.loop.model import History, Iteration
 from pytest_soak.loop.verdict import usable_value
 from pytest_soak.profile.model import Condition, Profile, Rule
@@ -78,15 +80,16 @@ def tuner_text(history: History, kpi: str) -> str:
     """What the rules that aim at a KPI did, or would have done with the tuner on."""
     rules = rules_for(history.profile, kpi)
     if not rules:
+        off = "" if history.tune else "the tuner was off, and "
         return (
-            f"no rule of the profile aims at {kpi}, so the tuner cannot repair it: add a rule "
+            f"{off}no rule of the profile aims at {kpi}, so the tuner cannot repair it: add a rule "
             "whose condition is a bad value of it, or repair the target"
         )
     return "; ".join(_rule_text(history, rule) for rule in rules)
 
 
 def _rule_text(history: History, rule: Rule) -> str:
-    decided = [item for item in history.iterations if item.decision is not None]
+    decided = LaneWindow(history).measured
     total = len(decided)
     if not history.tune:
         count = sum(_holds(rule, item) for item in decided)
@@ -183,6 +186,4 @@ def _holds(rule: Rule, item: Iteration) -> bool:
 def _met(condition: Condition, item: Iteration) -> bool:
     """Whether the limits of a condition hold on this iteration alone, without margin."""
     number = usable_value(item.readings, condition.kpi)
-    if number is None:
-        return False
-    return all(comparison.holds(number) for comparison in condition.comparisons)
+    return evaluate(condition, number, firsts={}, unknown_first=True).holds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pytest_soak.gate.figures import figure, figure_by, with_unit
@@ -69,6 +69,9 @@ class Trend:
     """About the last iteration before a KPI that gets worse began to; None for any other KPI."""
     outside: tuple[int, ...]
     """The iterations at the end, in a row, whose value is beyond the limit of the gate."""
+    scattered: tuple[int, int, int]
+    """How many values of the window are beyond the limit, of how many, and the first such iteration
+    of the run (0 without)."""
     forecast: Forecast | None
     inside_since: int | None
     """The first iteration from which on every value is inside the limit of the gate, if the figure
@@ -107,7 +110,7 @@ class Trend:
         limit, value = self.limit, self.window.figure
         if limit is None or value is None:
             return ""
-        if not limit.holds(value):
+        if is_outside(limit, value):
             return "outside its limit"
         if self.inside_since is not None:
             return f"inside its limit since iteration {self.inside_since}"
@@ -125,12 +128,16 @@ class Trend:
         )
 
 
-def trends_of(lane: LaneWindow) -> Iterator[Trend]:
-    """The trend of every KPI that has data, gated ones first."""
-    gated = [criterion.kpi for criterion in lane.limits.criteria]
-    for kpi in dict.fromkeys((*gated, *lane.history.profile.kpis)):
-        if lane.judged_series(kpi).present:
+def trends_of(lane: LaneWindow, only: Collection[str] | None = None) -> Iterator[Trend]:
+    """The trend of every KPI that has data (or of those in ``only``), gated ones first."""
+    for kpi in dict.fromkeys((*gated(lane), *lane.history.profile.kpis)):
+        if (only is None or kpi in only) and lane.judged_series(kpi).present:
             yield trend_of(lane, kpi)
+
+
+def gated(lane: LaneWindow) -> list[str]:
+    """The KPIs that have a limit in the gate."""
+    return [criterion.kpi for criterion in lane.limits.criteria]
 
 
 def trend_of(lane: LaneWindow, kpi: str) -> Trend:
@@ -161,6 +168,7 @@ def trend_of(lane: LaneWindow, kpi: str) -> Trend:
         word=word,
         since=onset(since_change) if word == "worse" else None,
         outside=_outside_at_the_end(series, limit),
+        scattered=_scattered(series, limit, len(lane.long)),
         forecast=_forecast(lane, part, slope, limit) if word == "worse" else None,
         inside_since=_inside_since(series, limit, begin),
     )
@@ -197,25 +205,45 @@ def _word(slope: Slope | None, better: str, values: int) -> str:
     return "better" if way == better else "worse"
 
 
+def is_outside(limit: Comparison, value: float) -> bool:
+    """Whether a figure is beyond a limit of the gate."""
+    return not limit.holds(value)
+
+
 def _outside_at_the_end(series: KpiSeries, limit: Comparison | None) -> tuple[int, ...]:
     numbers: list[int] = []
     if limit is None:
         return ()
     for position in reversed(series.present):
         value = series.values[position]
-        if value is None or limit.holds(value):
+        if value is None or not is_outside(limit, value):
             break
         numbers.append(series.numbers[position])
     return tuple(reversed(numbers))
 
 
+def _scattered(series: KpiSeries, limit: Comparison | None, window: int) -> tuple[int, int, int]:
+    if limit is None:
+        return 0, 0, 0
+    last = series.last(window).present_values
+    first = next(
+        (
+            number
+            for number, value in zip(series.numbers, series.values, strict=True)
+            if value is not None and is_outside(limit, value)
+        ),
+        0,
+    )
+    return sum(is_outside(limit, value) for value in last), len(last), first
+
+
 def _inside_since(series: KpiSeries, limit: Comparison | None, begin: float | None) -> int | None:
-    if limit is None or begin is None or limit.holds(begin):
+    if limit is None or begin is None or not is_outside(limit, begin):
         return None
     first: int | None = None
     for position in reversed(series.present):
         value = series.values[position]
-        if value is None or not limit.holds(value):
+        if value is None or is_outside(limit, value):
             break
         first = series.numbers[position]
     return first
@@ -280,11 +308,7 @@ def onsets(lane: LaneJudgement) -> list[int]:
         if item.verdict in (Verdict.FAIL, Verdict.WARN)
     }
     return sorted(
-        {
-            trend.since
-            for trend in trends_of(lane.window)
-            if trend.kpi in reasons and trend.since is not None
-        }
+        {trend.since for trend in trends_of(lane.window, reasons) if trend.since is not None}
     )
 
 
@@ -301,10 +325,12 @@ def decline_text(trend: Trend) -> str:
 
 
 def since_text(trend: Trend) -> str:
-    """Since when a KPI is beyond its limit; empty if its last values are inside."""
-    if not trend.outside:
+    """Since when a KPI is beyond its limit, or how often; empty if it is never."""
+    if len(trend.outside) > 1:
+        first, count = trend.outside[0], len(trend.outside)
+        return f"every value since iteration {first} is outside ({count} in a row)"
+    count, values, first = trend.scattered
+    if not first:
         return ""
-    first, count = trend.outside[0], len(trend.outside)
-    if count == 1:
-        return f"its last value, of iteration {first}, is outside"
-    return f"every value since iteration {first} is outside ({count} in a row)"
+    window = f"{count} of the {values} values in the window are outside"
+    return f"{window}; the first of the run is that of iteration {first}"

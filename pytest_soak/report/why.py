@@ -11,7 +11,7 @@ from pytest_soak.loop.model import Verdict
 from pytest_soak.report.layout import criterion_value, limit_of, listed
 from pytest_soak.report.lists import names
 from pytest_soak.report.markdown import cell
-from pytest_soak.report.trends import Trend, since_text, trend_of, trends_of
+from pytest_soak.report.trends import Trend, gated, is_outside, since_text, trend_of, trends_of
 from pytest_soak.statistics import PHI_MAX
 
 _DRIFT = re.compile(r"(?:falls|rises) .*? an iteration(?: \([^)]*\))?, (.*)")
@@ -85,7 +85,8 @@ def criterion_text(lane: LaneJudgement, item: CriterionResult) -> str:
         head = f"{item.name} is {criterion_value(item)}{trend.unit}"
         head += f" over the last {trend.window.bounds.iterations} iterations, limit {item.limit}"
         limit = limit_of(item.limit)
-        if item.verdict is Verdict.FAIL and limit is not None and not limit.holds(item.value):
+        fails = item.verdict is Verdict.FAIL
+        if fails and limit is not None and is_outside(limit, item.value):
             since = since_text(trend)
             return head + (f"; {since}" if since else "") + _onset(trend)
         return f"{head}; {_facts(item)}"
@@ -125,22 +126,22 @@ def note_of(item: CriterionResult) -> str:
 
 
 def _passes(lane: LaneJudgement) -> str:
-    gated = [item for item in lane.criteria if lane.window.comparison(item.name) is not None]
-    if any(not item.binding for item in gated):
+    kpis = [item for item in lane.criteria if lane.window.comparison(item.name) is not None]
+    if any(not item.binding for item in kpis):
         return (
             "the lane is complete and its changes are verified; KPI limits do not bind in a sweep"
         )
-    near = [(_distance(item, lane), item) for item in gated]
-    known = [(far, item) for far, item in near if far is not None]
-    if not known:
+    near = [(_distance(item, lane), item) for item in kpis]
+    certain = [(far, item) for far, item in near if far is not None]
+    if not certain:
         return "every criterion passes"
-    _, item = min(known, key=lambda pair: pair[0])
+    _, item = min(certain, key=lambda pair: pair[0])
     trend = trend_of(lane.window, item.name)
     bound = lane.window.kpi(item.name).towards
-    certain = f" (certain to {trend.shown(bound)})" if bound is not None else ""
+    shown = f" (certain to {trend.shown(bound)})" if bound is not None else ""
     return (
-        f"all {len(gated)} gated KPIs are inside their limits with certainty; the closest is "
-        f"{item.name}: {criterion_value(item)}{trend.unit}{certain}, limit {item.limit}"
+        f"all {len(kpis)} gated KPIs are inside their limits with certainty; the closest is "
+        f"{item.name}: {criterion_value(item)}{trend.unit}{shown}, limit {item.limit}"
         f"{_healed(lane)}"
     )
 
@@ -150,7 +151,7 @@ def _healed(lane: LaneJudgement) -> str:
     texts = [
         f"{trend.kpi} began outside its limit, {trend.shown(trend.begin)} in the first quarter, "
         f"and is inside since iteration {trend.inside_since}"
-        for trend in trends_of(lane.window)
+        for trend in trends_of(lane.window, gated(lane.window))
         if trend.inside_since is not None
     ]
     return "".join(f"; {text}" for text in texts)
