@@ -7,6 +7,9 @@ import json
 import pytest
 
 from pytest_soak.cli import main
+from pytest_soak.offline import Options, RunningRun, read_run
+from pytest_soak.report.failures import failures
+from pytest_soak.report.recommend import recommendations
 from tests.sessions.conftest import Sessions
 
 pytestmark = pytest.mark.exhaustive
@@ -103,6 +106,10 @@ def test_the_commands_print_what_the_session_printed(
     assert all(line in shown for line in text.splitlines())
     assert output("snapshot") == (result.code, result.text("POST_SOAK_SNAPSHOT.json"))
     assert output("audit") == (result.code, result.text("POST_SOAK_AUDIT.md"))
+    run = read_run(result.latest)
+    assert not isinstance(run, RunningRun)
+    for name, make in (("RECOMMENDATIONS.md", recommendations), ("FAILURES.md", failures)):
+        assert make(run.histories, run.answer(Options()).judgement) == result.text(name)
     document = json.loads(output("gate", "--json")[1])
     assert document["verdict"] == snapshot["verdict"]
     assert [lane["criteria"] for lane in document["lanes"]] == [

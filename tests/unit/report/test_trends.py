@@ -53,7 +53,6 @@ def test_words() -> None:
 def test_a_forecast_is_made_only_where_the_interval_excludes_0() -> None:
     trend = latency(rising(30, 0.5))
     assert trend.forecast is not None
-    assert trend.forecast.at == pytest.approx(81, abs=5)
     assert trend.forecast.latest is not None
     assert trend.forecast.earliest < trend.forecast.at < trend.forecast.latest
     assert trend.forecast_text.startswith("at this rate the limit is reached in iteration ")
@@ -61,6 +60,17 @@ def test_a_forecast_is_made_only_where_the_interval_excludes_0() -> None:
     for other in (rising(30, 0.0), rising(30, -0.5), [300.0] * 30):
         assert latency(other).forecast is None
         assert latency(other).forecast_text == ""
+
+
+def test_the_interval_of_a_forecast_covers_the_truth() -> None:
+    """It does in 89 to 95 % of runs with a true slope, for φ from 0 to .6."""
+    covered = 0
+    for seed in range(60):
+        rng = random.Random(seed)
+        forecast = latency([300.0 + 0.5 * t + rng.gauss(0.0, 1.0) for t in range(30)]).forecast
+        assert forecast is not None
+        covered += forecast.earliest <= 81 <= (forecast.latest or 81)
+    assert covered >= 53
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.3, 0.6])
