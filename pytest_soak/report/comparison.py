@@ -3,9 +3,9 @@
 Lanes with the same symbol and seed are a pair: the same noise acts on both, so their difference is
 far more certain than either. From five pairs on the interval is that of the differences of the
 lanes' figures (Student's t). With fewer pairs it is that of the differences of single iterations,
-averaged over the pairs, with their autocorrelation; it takes 24 of them. Where the two lanes do not
-move together (a correlation below .2) pairs are worth nothing: then the lanes of either profile are
-two independent samples (Welch 1947). docs/gate.md describes the methods.
+averaged over the pairs, with their autocorrelation: of the window, and of 24 iterations at least.
+Where the two lanes do not move together (a correlation below .2) pairs are worth nothing: then the
+lanes of either profile are two independent samples (Welch 1947). docs/artifacts.md has the rules.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class Contrast:
     high: float | None
     """The interval of new - old; None with too few data."""
     correlation: float | None
+    iterations: int
+    """Of how many iterations the difference is the mean; 0 if it is that of the lanes' figures."""
     pairs: int
     """0: the lanes were compared as two independent samples."""
     word: Word
@@ -112,19 +114,33 @@ def _contrast(
         return None
     correlation = _correlation(pairs, kpi)
     paired = correlation is not None and correlation >= _LEAST_CORRELATION
-    ends = _paired_interval(pairs, kpi) if paired else _welch(before, after)
+    old, new, iterations = _mean(before), _mean(after), 0
+    ends = _interval_of_lanes(pairs, kpi) if paired else _welch(before, after)
+    if paired and len(pairs) < _FEWEST_RUNS:
+        numbers = _shared_iterations(pairs, kpi)
+        ends = _interval_of_iterations(_changes(pairs, kpi, numbers))
+        if ends is not None:
+            # The figures are those of the same iterations, so that they agree with the difference.
+            sides = list(zip(*pairs, strict=True))
+            old, new = (_mean_of_iterations(side, kpi, numbers) for side in sides)
+            iterations = len(numbers)
     low, high = (None, None) if ends is None else ends
     return Contrast(
         kpi=kpi,
         unit=with_unit(declared.unit),
-        old=math.fsum(before) / len(before),
-        new=math.fsum(after) / len(after),
+        old=old,
+        new=new,
         low=low,
         high=high,
         correlation=correlation,
+        iterations=iterations,
         pairs=len(pairs) if paired else 0,
         word=_word(low, high, declared.better),
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _figures(lanes: Sequence[LaneJudgement], kpi: str) -> list[float]:
@@ -145,40 +161,60 @@ def _word(low: float | None, high: float | None, better: str) -> Word:
 # -- intervals -----------------------------------------------------------------------------------
 
 
-def _paired_interval(
+def _interval_of_lanes(
     pairs: Sequence[tuple[LaneJudgement, LaneJudgement]], kpi: str
 ) -> tuple[float, float] | None:
-    """Of new - old, over the lanes' differences, or over those of single iterations."""
+    """Of new - old, from the differences of the lanes' figures."""
     changes = [
         after - before
         for old, new in pairs
         if (before := old.means.get(kpi)) is not None and (after := new.means.get(kpi)) is not None
     ]
     n = len(changes)
-    if n >= _FEWEST_RUNS:
-        mean = math.fsum(changes) / n
-        reach = student_t_quantile(CONFIDENCE, n - 1.0) * standard_deviation(changes) / n**0.5
-        return mean - reach, mean + reach
-    return _interval_of_iterations(_mean_changes(pairs, kpi))
+    if n < 2:
+        return None
+    mean = _mean(changes)
+    reach = student_t_quantile(CONFIDENCE, n - 1.0) * standard_deviation(changes) / n**0.5
+    return mean - reach, mean + reach
 
 
-def _mean_changes(
+def _shared_iterations(
     pairs: Sequence[tuple[LaneJudgement, LaneJudgement]], kpi: str
+) -> tuple[int, ...]:
+    """The last iterations that all lanes have data of: as many as the window, at least 24."""
+    numbers = set.intersection(
+        *({number for number, _, _ in _both(old, new, kpi)} for old, new in pairs)
+    )
+    length = max(_FEWEST_ITERATIONS, *(len(new.window.long) for _, new in pairs))
+    return tuple(sorted(numbers)[-length:])
+
+
+def _changes(
+    pairs: Sequence[tuple[LaneJudgement, LaneJudgement]], kpi: str, numbers: Sequence[int]
 ) -> list[float | None]:
-    """new - old of every iteration that is judged in all lanes, the mean over the pairs."""
+    """new - old, the mean over the pairs, for each iteration from the first to the last number."""
     changes = [
         {number: after - before for number, before, after in _both(old, new, kpi)}
         for old, new in pairs
     ]
-    if not changes:
-        return []
-    numbers = set.intersection(*(set(given) for given in changes))
-    if not numbers:
-        return []
+    shared = set(numbers)
     return [
-        math.fsum(given[number] for given in changes) / len(changes) if number in numbers else None
-        for number in range(min(numbers), max(numbers) + 1)
+        _mean([given[number] for given in changes]) if number in shared else None
+        for number in range(min(shared, default=1), max(shared, default=0) + 1)
     ]
+
+
+def _mean_of_iterations(lanes: Sequence[LaneJudgement], kpi: str, numbers: Sequence[int]) -> float:
+    shared = set(numbers)
+    series = [lane.window.judged_series(kpi) for lane in lanes]
+    return _mean(
+        [
+            value
+            for item in series
+            for number, value in zip(item.numbers, item.values, strict=True)
+            if value is not None and number in shared
+        ]
+    )
 
 
 def _interval_of_iterations(changes: Sequence[float | None]) -> tuple[float, float] | None:
@@ -257,9 +293,9 @@ def comparison_lines(lanes: Sequence[LaneJudgement]) -> list[str]:
         lines += _table(item)
     if lines:
         lines += [
-            "Figures are means over the lanes' windows, differences are new minus old with an "
-            "interval of 95 %. With 20 comparisons of equal profiles, one interval excludes 0 by "
-            "chance.",
+            "Figures are means over the lanes' windows, or over the iterations that are named. "
+            "Differences are new minus old with an interval of 95 %. With 20 comparisons of equal "
+            "profiles, one interval excludes 0 by chance.",
             "",
         ]
     return lines
@@ -331,5 +367,6 @@ def _basis(contrast: Contrast, item: Comparison) -> str:
         "" if contrast.correlation is None else f", correlation {contrast.correlation:.2f}"
     )
     if contrast.pairs:
-        return f"{contrast.pairs} pair{'s' * (contrast.pairs > 1)}{correlation}"
+        over = f", {contrast.iterations} iterations" if contrast.iterations else ""
+        return f"{contrast.pairs} pair{'s' * (contrast.pairs > 1)}{over}{correlation}"
     return f"{item.lanes[0]} and {item.lanes[1]} lanes, not paired{correlation}"

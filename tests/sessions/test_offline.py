@@ -106,7 +106,7 @@ def test_the_commands_print_what_the_session_printed(
     assert all(line in shown for line in text.splitlines())
     assert output("snapshot") == (result.code, result.text("POST_SOAK_SNAPSHOT.json"))
     assert output("audit") == (result.code, result.text("POST_SOAK_AUDIT.md"))
-    run = read_run(result.latest)
+    run = read_run(str(result.latest))
     assert not isinstance(run, RunningRun)
     for name, make in (("RECOMMENDATIONS.md", recommendations), ("FAILURES.md", failures)):
         assert make(run.histories, run.answer(Options()).judgement) == result.text(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -24,12 +25,12 @@ from tests.unit.gate.histories import applied, make_history, noise
 LIMIT = 340.0
 
 
-def lane(p95: list[float | None], **options: object) -> LaneWindow:
+def lane(p95: Sequence[float | None], **options: object) -> LaneWindow:
     history = make_history(len(p95), kpis={"p95_latency_ms": p95}, **options)  # type: ignore[arg-type]
     return LaneWindow(history)
 
 
-def latency(p95: list[float | None], **options: object) -> Trend:
+def latency(p95: Sequence[float | None], **options: object) -> Trend:
     return trend_of(lane(p95, **options), "p95_latency_ms")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,7 +12,7 @@ from pytest_soak.statistics import KpiSeries, onset
 from pytest_soak.statistics.onset import FEWEST
 
 
-def series(values: list[float | None], first: int = 1) -> KpiSeries:
+def series(values: Sequence[float | None], first: int = 1) -> KpiSeries:
     return KpiSeries(tuple(range(first, first + len(values))), tuple(values))
 
 
