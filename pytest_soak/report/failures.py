@@ -183,10 +183,12 @@ def _before(history: History, lane: LaneJudgement) -> Iterator[str]:
     else:
         yield "no iteration FAILs by itself: the gate judges the window and the trend"
         first, what = _first_sign(lane), "it"
+        if first <= 1:
+            yield "it is so from the first iteration on, so nothing came before it"
     if warned:
         where = iterations_text(item.number for item in warned)
         yield f"announced by WARN in {where}: {_reasons(warned, history)}"
-    else:
+    elif first > 1:
         yield f"no WARN iteration announced {what}"
     if len(never_moved(history)) == len(history.profile.parameters):
         yield "no parameter was changed in the whole run"

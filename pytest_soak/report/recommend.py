@@ -158,11 +158,7 @@ def _for_kpi(
         if trend is not None and (trend.worse or len(trend.outside) > 1):
             return  # a longer run is no remedy for a decline, which has its own item
         if trend is not None and trend.inside_since is not None:
-            yield (
-                f"{result.name}: it began outside its limit and is inside since iteration "
-                f"{trend.inside_since}. Start the next run with the values at the end of this one "
-                "(runtime_overrides.json), so that it is steady from the start on."
-            )
+            yield _healed_late(trend, trend.inside_since)
         elif NO_LONGER in result.reason:
             yield f"{result.name}: {note_of(result)}."
         elif lane.measured < limits.pass_from:
@@ -181,11 +177,21 @@ def _for_kpi(
     if trend is not None and trend.outside:
         first = trend.outside[0]
         since = f" (outside since iteration {first}, {len(trend.outside)} in a row)"
+    if trend is not None and trend.inside_since is not None:
+        yield _healed_late(trend, trend.inside_since)
     unit = trend.unit if trend is not None else ""
     shown = f"{result.value:.4g}{unit}" if result.value is not None else "no figure"
     yield (
         f"{result.name} is {shown}, limit {result.limit}{since}: "
         f"{tuner_text(history, result.name)}."
+    )
+
+
+def _healed_late(trend: Trend, since: int) -> str:
+    return (
+        f"{trend.kpi} began outside its limit and is inside since iteration {since}. Start the "
+        "next run with the values at the end of this one (runtime_overrides.json), so that it is "
+        "steady from the start on."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.attribution import aims_of_conditions
@@ -15,6 +16,7 @@ from pytest_soak.profile.model import Condition, Profile, Rule
 from pytest_soak.report.events import left_out
 from pytest_soak.report.layout import listed, times
 from pytest_soak.report.lists import names
+from pytest_soak.report.trends import trend_of
 
 _CHANCE = 0.05
 _FEWEST_EFFECTS = 3
@@ -45,16 +47,27 @@ def never_moved(history: History) -> list[str]:
 def without_effect(history: History) -> dict[str, str]:
     """Parameter to its measured changes, where no more of them helped or hurt than by chance.
 
+    Changes that should move a KPI that got better over the run are left out: its steps may be too
+    small to be measured one by one.
+
     Of n changes without any effect about n times (1 - confidence) seem to help or hurt. By chance
     are so many as come with a probability above 5 % (binomial).
     """
     settings = history.profile.guards.attribution
     if settings is None:
         return {}
+    lane = LaneWindow(history)
+
+    @cache
+    def improved(kpi: str) -> bool:
+        trend = trend_of(lane, kpi)
+        return trend.word == "better" or trend.inside_since is not None
+
     verdicts: dict[str, Counter[str]] = {}
     for item in history.iterations:
         for attribution in item.decision.attributed if item.decision is not None else ():
-            if any(effect.low is not None for effect in attribution.effects):
+            measured = [effect.kpi for effect in attribution.effects if effect.low is not None]
+            if measured and not any(map(improved, measured)):
                 for key in attribution.keys:
                     verdicts.setdefault(key, Counter())[attribution.verdict] += 1
     idle = {}

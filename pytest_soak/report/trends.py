@@ -333,4 +333,6 @@ def since_text(trend: Trend) -> str:
     if not first:
         return ""
     window = f"{count} of the {values} values in the window are outside"
-    return f"{window}; the first of the run is that of iteration {first}"
+    text = f"{window}; the first of the run is that of iteration {first}"
+    inside = trend.inside_since
+    return text if inside is None else f"{text}, and all since iteration {inside} are inside"

@@ -249,7 +249,7 @@ def of_symbol(symbol: str) -> Bot:
 
     def run(number: int, values: Values) -> Figures:
         narrow = symbol == "ETHUSDT" and values["base_spread_bps"] < 0.8
-        return {**calm(number, values), **({"maker": 0.8} if narrow else {})}
+        return {**calm(number, values), **({"maker": 0.7} if narrow else {})}
 
     return run
 

@@ -132,10 +132,10 @@ MUST: dict[tuple[str, str], tuple[str, ...]] = {
         "Never moved: impact_cap_ratio, max_delta_ratio,",
     ),
     ("lanes", AUDIT): (
-        "**WARN**: 3 of 18 lanes are WARN: steady-ETHUSDT-1, steady-ETHUSDT-2, steady-ETHUSDT-3; "
+        "**FAIL**: 3 of 18 lanes are FAIL: steady-ETHUSDT-1, steady-ETHUSDT-2, steady-ETHUSDT-3; "
         "all of them by maker_taker_ratio.",
         "| lane | verdict | maker_taker_ratio | risk_ratio | net_bps | p95_latency_ms | measured |",
-        "| steady-ETHUSDT-1 | WARN | 0.855 WARN | 0.317 | 3.6",
+        "| steady-ETHUSDT-1 | FAIL | 0.804 FAIL | 0.317 | 3.6",
         "S1 against steady: S1 is better at maker_taker_ratio by 0.0",
         "`pytest-soak explain . --lane steady-ETHUSDT-1 --iteration ",
         "All sections: `S1-ETHUSDT-3/POST_SOAK_AUDIT.md`.",
@@ -144,10 +144,17 @@ MUST: dict[tuple[str, str], tuple[str, ...]] = {
         "**ultra_safe against S1**: ultra_safe is better at",
         "| better | 6 pairs, correlation ",
         "worse at fills_per_hour by ",
-        "it began outside its limit and is inside since iteration 21. Start the next run with",
+        "maker_taker_ratio began outside its limit and is inside since iteration 21. Start the "
+        "next run with the values at the end of this one",
         "## Lanes S1-BTCUSDT-1, S1-BTCUSDT-2, S1-BTCUSDT-3, S1-ETHUSDT-1, S1-ETHUSDT-2, ",
     ),
-    ("lanes", FAILURES): ("No failures in 18 of 18 lanes",),
+    ("lanes", FAILURES): (
+        "**FAIL**: 3 of 18 lanes are FAIL",
+        "4 of the 8 values in the window are outside; the first of the run is that of iteration 1, "
+        "and all since iteration 21 are inside",
+        "it is so from the first iteration on",
+        "No failures in 15 of 18 lanes: ",
+    ),
     ("scenario", AUDIT): (
         "iterations 15-16 (explained by latency_spike): p95_latency_ms 379.6 to 519.2 is +",
         "Not judged, left out: iterations 15, 16 (latency_spike).",
@@ -177,7 +184,7 @@ MUST_NOT: dict[tuple[str, str], tuple[str, ...]] = {
     ("tuner_off", AUDIT): ("parameters reverted", "No panic"),
     ("tuner_off", ADVICE): ("there was a panic", "Start from a safer", "NORMALIZE", "withheld"),
     ("capped", ADVICE): ("raise it for", "safer", "longer run", "```yaml"),
-    ("lanes", ADVICE): ("longer interval",),
+    ("lanes", ADVICE): ("longer interval", "Take them out", "No effect was shown"),
     ("scenario_late", ADVICE): ("```yaml", "freeze ready:"),
     ("scenario", ADVICE): ("longer run",),
 }  # fmt: skip
