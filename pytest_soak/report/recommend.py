@@ -131,6 +131,8 @@ def _for_declines(lane: LaneJudgement, trends: dict[str, Trend]) -> Iterator[str
                 f"{decline_text(trend)}{forecast}. A longer run does not "
                 f"help. Find what grows or wears out in the target or its market {_from(trend)}."
             )
+            if kpi not in failing and trend.limit is not None:
+                yield f"{kpi}: {tuner_text(lane.window.history, kpi)}."
         elif trend.forecast is not None and kpi != lane.window.limits.throughput:
             yield f"Watch {decline_text(trend)}; {trend.forecast_text}."
 
