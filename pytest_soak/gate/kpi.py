@@ -21,6 +21,8 @@ FEWEST_VALUES = 6
 """With fewer values a KPI can only FAIL or be INCONCLUSIVE."""
 _MOST_MORE = 1_000
 """If a PASS needs more further iterations than this, the figure is too near to its limit."""
+NO_LONGER = "a longer run will not change it"
+"""The end of a reason for which more iterations are no remedy."""
 _MANY_OUTSIDE = 3
 """This many last values outside the limit are more than chance."""
 
@@ -117,7 +119,7 @@ def _limit_doubts(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -
         return []
     problem = _no_level(lane, comparison, window)
     if problem:
-        return [f"{problem}: a PASS needs a steady level, a longer run will not change it"]
+        return [f"{problem}: a PASS needs a steady level, {NO_LONGER}"]
     text = "the limit is within its noise" if window.deciding is not None else "it has no bound"
     return [f"{text}: a PASS needs {_remedy(lane, comparison, window)}"]
 
@@ -194,7 +196,7 @@ def _remedy(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
 
     total = _first(passes, n + 1, n + _MOST_MORE)
     if total is None:
-        return "a figure farther from the limit, a longer run will not change it"
+        return f"a figure farther from the limit, {NO_LONGER}"
     reference = "" if lane.noise(window.kpi) is not None else ", or a reference (--soak-reference)"
     more = total - n
     return f"about {more} more iteration{'s' * (more != 1)}{reference}"

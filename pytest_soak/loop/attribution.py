@@ -73,13 +73,14 @@ def aims_of(profile: Profile, rule: str, proposals: Sequence[Proposal]) -> tuple
     """
     declared = next((item for item in profile.rules if item.name == rule), None)
     if declared is not None:
-        return _aims_of_conditions(profile, declared) or _aims_of_kpis(
+        return aims_of_conditions(profile, declared) or _aims_of_kpis(
             profile, (c.kpi for c in declared.when)
         )
     return _aims_of_kpis(profile, (kpi for proposal in proposals for kpi in proposal.kpis))
 
 
-def _aims_of_conditions(profile: Profile, rule: Rule) -> tuple[Aim, ...]:
+def aims_of_conditions(profile: Profile, rule: Rule) -> tuple[Aim, ...]:
+    """The KPIs that the rule should repair: its conditions are on bad values of them."""
     aims = (_aim_of_condition(profile.kpis[condition.kpi], condition) for condition in rule.when)
     return tuple(aim for aim in aims if aim is not None)
 

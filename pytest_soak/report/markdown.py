@@ -37,3 +37,8 @@ def bullet(text: str) -> str:
     """``text`` as an item of a list: it begins no heading, quotation or list of its own."""
     line = _BLOCK.sub(r"\\", cell(text))
     return "- " + _NUMBERED.sub(r"\1\\", line)
+
+
+def code(text: str) -> str:
+    """``text`` as code inside a line. A grave accent would end it, so it is left out."""
+    return f"`{escaped(' '.join(text.split())).replace('`', '')}`"

@@ -13,10 +13,13 @@ from pytest_soak.statistics.drift import (
     Stretch,
     drift,
     first_quarter_figure,
+    remaining_iterations,
     throughput_drift,
 )
 from pytest_soak.statistics.interval import Interval, mean_interval
 from pytest_soak.statistics.kpi_series import KpiSeries
+from pytest_soak.statistics.onset import onset
+from pytest_soak.statistics.points import fit
 from pytest_soak.statistics.series import (
     PHI_MAX,
     Line,
@@ -26,7 +29,7 @@ from pytest_soak.statistics.series import (
     fitted_line,
     standard_deviation,
 )
-from pytest_soak.statistics.slope import Slope, slope_test
+from pytest_soak.statistics.slope import Slope, slope_of, slope_test
 from pytest_soak.statistics.student import student_t_quantile
 from pytest_soak.statistics.worst_case import worst_case_factor
 
@@ -47,9 +50,13 @@ __all__ = [
     "drift",
     "effective_size",
     "first_quarter_figure",
+    "fit",
     "fitted_line",
     "judge_bounds",
     "mean_interval",
+    "onset",
+    "remaining_iterations",
+    "slope_of",
     "slope_test",
     "standard_deviation",
     "student_t_quantile",

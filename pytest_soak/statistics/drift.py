@@ -201,17 +201,22 @@ def _stretch(part: _Part, limit: float | None, window: int, *, upper: bool) -> S
         alpha=part.alpha,
         proved=slope.rises(part.alpha) if upper else slope.falls(part.alpha),
         surely=slope.rises(part.sure_alpha) if upper else slope.falls(part.sure_alpha),
-        remaining=None if limit is None else _remaining(recent, slope.slope, limit, upper=upper),
+        remaining=None
+        if limit is None
+        else remaining_iterations(recent, slope.slope, limit, upper=upper),
         first_figure=series.first_values(part.values // 4).figure(),
         last_figure=recent.figure(),
         alarm=Alarm.NONE,
     )
 
 
-def _remaining(recent: KpiSeries, slope: float, limit: float, *, upper: bool) -> float | None:
+def remaining_iterations(
+    recent: KpiSeries, slope: float, limit: float, *, upper: bool
+) -> float | None:
     """``max(0, (limit - m) / b - time since the middle of the last third)`` in iterations.
 
-    That time is (w - 1) / 2 for w values without a gap up to the end of the run.
+    ``recent`` is the last third. That time is (w - 1) / 2 for w values without a gap up to the end
+    of the run. None if the slope does not lead to the limit.
     """
     figure = recent.figure()
     if figure is None or (slope <= 0.0 if upper else slope >= 0.0):

@@ -7,6 +7,9 @@ import json
 import pytest
 
 from pytest_soak.cli import main
+from pytest_soak.offline import Options, RunningRun, read_run
+from pytest_soak.report.failures import failures
+from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import lanes_of
 from tests.sessions.conftest import Sessions
 
@@ -105,6 +108,10 @@ def test_the_commands_print_what_the_session_printed(
     assert output("snapshot") == (result.code, result.text("POST_SOAK_SNAPSHOT.json"))
     assert output("audit") == (result.code, result.text("POST_SOAK_AUDIT.md"))
     assert output("metrics") == (0, result.text("POST_SOAK_METRICS.prom"))
+    run = read_run(str(result.latest))
+    assert not isinstance(run, RunningRun)
+    for name, make in (("RECOMMENDATIONS.md", recommendations), ("FAILURES.md", failures)):
+        assert make(run.histories, run.answer(Options()).judgement) == result.text(name)
     document = json.loads(output("gate", "--json")[1])
     assert document["verdict"] == snapshot["verdict"]
     for judged, lane in zip(document["lanes"], lanes_of(snapshot), strict=True):

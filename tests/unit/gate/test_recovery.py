@@ -257,5 +257,6 @@ def test_the_audit_shows_before_during_and_after() -> None:
     assert "Fired in iteration 15, 10.0 to 70.0 s: strength 200.0." in text
     assert "recovered after 2 iterations (iteration 15: p95_latency_ms 500.0, limit <= 340" in text
     assert "| mean of | 8 before | 1 during | 8 after |" in text
-    row = next(line for line in text.splitlines() if line.startswith("| p95_latency_ms | 310."))
+    rows = text.partition("#### crash")[2].splitlines()
+    row = next(line for line in rows if line.startswith("| p95_latency_ms | 310."))
     assert "| 500.0 |" in row
