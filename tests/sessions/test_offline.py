@@ -69,6 +69,10 @@ RUNS: dict[str, tuple[str, ...]] = {
     "halted": (N, "--soak-target=breaks:make"),
     "stale": (N, "--soak-target=repeats:make"),
     "two lanes": ("--soak-iterations=9", "--soak-mock", "--soak-seed=1,2"),
+    "eighteen lanes": (
+        *("--soak-iterations=9", BOT, "--soak-profile=steady,S1,ultra_safe"),
+        *("--soak-symbol=BTCUSDT,ETHUSDT", "--soak-seed=1,2,3"),
+    ),
     "scenario": (N, "--soak-mock", "--soak-scenario=throttle@20"),
     "failing check": (N, BOT),
     "hook": (N, BOT),
