@@ -38,6 +38,8 @@ class BridgeState(Struct, frozen=True):
     """The same of the delivery before it: a session may be killed before the last one arrives."""
     destination: str = ""
     """Where both were delivered."""
+    restore: bool = False
+    """The original is to be put back, and was not yet: a session that is killed leaves it true."""
     channels: Mapping[str, Channel] = {}
     """Number and place of the source to its newest report."""
     audit: Position | None = None

@@ -84,7 +84,7 @@ class LiveTarget:
         self._about_start = self._watched.start()
         if plan.processes:
             self._bridge.update(channels={})  # the seq of their reports may begin anew
-        if plan.writer.needs_process and plan.section.parameters.on_end == "restore":
+        if plan.writer.needs_process and self._restores:
             self._open(plan.writer)  # it reads the original from the bot
 
     def stop(self) -> None:
@@ -94,8 +94,9 @@ class LiveTarget:
             self._watched.close()
         finally:
             try:
-                if self._opened and self._plan.section.parameters.on_end == "restore":
+                if self._opened and self._restores:
                     self._plan.writer.restore()
+                    self._bridge.update(restore=False)
             finally:
                 if self._locks is not None:
                     self._locks.release()
@@ -106,6 +107,11 @@ class LiveTarget:
         except ChannelFault as fault:
             raise LiveHalt("not_delivered", HALTS["not_delivered"], [str(fault)]) from None
         self._opened = True
+        self._bridge.update(restore=self._restores)
+
+    @property
+    def _restores(self) -> bool:
+        return self._plan.section.parameters.on_end == "restore"
 
     # -- one iteration -------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from pytest_soak.live.channels import ChannelFault
 from pytest_soak.live.declared import located, with_command
 from pytest_soak.live.locks import DestinationInUse, Locks
 from pytest_soak.live.plan import LivePlan, plan_live
+from pytest_soak.live.put_back import put_back
 from pytest_soak.live.watched import ended_lines
 from pytest_soak.processes.errors import ProcessError
 from pytest_soak.processes.leftover import end_leftover
@@ -84,26 +85,24 @@ def check_lanes(
 def end_earlier(
     prepared: Sequence[PreparedLane], plans: Sequence[LanePlan], settings: Settings, run_id: str
 ) -> list[str]:
-    """End what still lives of the run that a new one replaces: it would use the same files.
+    """End what a killed session left of the run that a new one replaces, and undo its parameters.
+
+    What still lives of it would use the same files.
 
     Returns lines for the log. Raises pytest.UsageError for what cannot be ended.
     """
     latest = settings.directory.absolute() / names.LATEST
     record = f"{names.TARGET}/{PROCESSES_FILE}"
     folders = [path.parent for path in (*latest.glob(record), *latest.glob(f"*/{record}"))]
-    if not folders:
-        return []
     by_id = {item.lane.id: item.resolved.profile for item in prepared}
-    graces = [
-        process.grace_s
-        for plan in plans
-        for process in live_plan(plan, by_id[plan.lane.id], settings, run_id).processes
-    ]
+    planned = [live_plan(plan, by_id[plan.lane.id], settings, run_id) for plan in plans]
+    graces = [process.grace_s for plan in planned for process in plan.processes]
     try:
         ended = [end_leftover(folder, grace_s=max(graces, default=0.0)) for folder in folders]
     except ProcessError as error:
         raise pytest.UsageError(f"soak: {error}") from None
-    return ended_lines(sorted(pid for pids in ended for pid in pids))
+    lines = ended_lines(sorted(pid for pids in ended for pid in pids))
+    return [*lines, *put_back(latest, planned)]
 
 
 def _check_destination(plan: LivePlan) -> None:
