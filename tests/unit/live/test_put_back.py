@@ -1,4 +1,4 @@
-"""The original of a killed session is put back by the next run, if nobody changed the file."""
+"""The original of a killed session is put back by the next run, if the file is as delivered."""
 
 from __future__ import annotations
 
