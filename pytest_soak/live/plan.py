@@ -27,11 +27,21 @@ from pytest_soak.processes.plan import (
     plan_processes,
 )
 from pytest_soak.processes.ports import FreePorts
+from pytest_soak.processes.sections import RestartFields
 from pytest_soak.profile.model import Profile
 from pytest_soak.protocol import Lane
 
 _HIDDEN = ("PYTEST_CURRENT_TEST", "PYTEST_ADDOPTS", "PYTEST_VERSION")
 """Variables of the session that are nothing to a bot."""
+
+
+_A_DAY = 86_400.0
+
+
+def _waits(restart: RestartFields) -> float:
+    """Seconds of all waits before the restarts of a process."""
+    waits = restart.backoff_s
+    return sum(waits[min(used, len(waits) - 1)] for used in range(restart.budget))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +86,14 @@ class LivePlan:
 
     @property
     def longest_call_s(self) -> float:
-        """The longest that one iteration may take, with a restart of all processes in it."""
-        restart = max((max(plan.restart.backoff_s) for plan in self.processes), default=0.0)
+        """The longest that one iteration may take, with all restarts of a process in it."""
         ready = sum(plan.ready.within_s + plan.grace_s for plan in self.processes)
+        restarts = max(
+            (_waits(plan.restart) + plan.restart.budget * ready for plan in self.processes),
+            default=0.0,
+        )
         timing = self.section.timing
-        return self.lane.interval_s + timing.deadline_s + 5.0 + restart + ready
+        return self.lane.interval_s + timing.deadline_s + 5.0 + min(restarts, _A_DAY)
 
     @property
     def stop_s(self) -> float:

@@ -62,7 +62,7 @@ class Watched:
             return []
         last = [f"log {name} | {line}" for line in processes.last_lines(name)]
         try:
-            names = self._asking(lambda: processes.restart(name))
+            names = self._asking(lambda: _restarted(processes, name))
         except LiveHalt as halt:
             halt.add_note(f"this was a restart: {name} had ended by itself, after these lines")
             for line in last:
@@ -144,6 +144,20 @@ def _signal(processes: Processes, notify: Notify) -> None:
     except ProcessError as error:
         if error.kind not in ("dead", "not_ready"):
             raise
+
+
+def _restarted(processes: Processes, name: str) -> tuple[str, ...]:
+    """Restart, and again where a restart does not become ready: each spends one of the budget.
+
+    What a process needs, such as an exchange, may be away for longer than the first wait. Raises
+    ProcessError.
+    """
+    while True:
+        try:
+            return processes.restart(name)
+        except ProcessError as error:
+            if error.kind != "not_ready" or not processes.restarts(name).left:
+                raise
 
 
 def _size(path: Path) -> tuple[int, int]:

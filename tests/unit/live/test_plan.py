@@ -58,7 +58,10 @@ def test_the_deadline_of_a_call_leaves_time_for_a_restart(tmp_path: Path) -> Non
     assert plan.longest_call_s == 10.0 + 30.0 + 5.0
     restart = {"backoff_s": [1, 7]}
     bot = {**BOT, "restart": restart, "ready": {"within_s": 3}, "stop": {"grace_s": 2}}
-    assert planned(tmp_path, {"processes": {"bot": bot}}).longest_call_s == 45.0 + 7.0 + 5.0
+    assert (
+        planned(tmp_path, {"processes": {"bot": bot}}).longest_call_s
+        == 45.0 + (1 + 7 + 7) + 3 * 5.0
+    )
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,34 @@ def test_a_restart_that_fails_says_that_it_was_one(plan: LivePlan) -> None:
     assert notes[at + 1] == "log bot | READY"
 
 
+def test_a_restart_that_does_not_become_ready_is_tried_again(plan: LivePlan) -> None:
+    """As with an exchange that is away for longer than the first wait."""
+    program = (
+        "import os, sys, time; starts = len(os.listdir()); open(f'start-{starts}', 'w').close(); "
+        "before = sum(name.startswith('start-') for name in os.listdir()); "
+        "before in (2, 3) and sys.exit('no feed'); print('READY'); "
+        "time.sleep(0.2 if before == 1 else 60)"
+    )
+    fields = {
+        "command": [sys.executable, "-S", "-u", "-c", program],
+        "ready": {"log": "READY"},
+        "restart": {"budget": 3, "backoff_s": [0]},
+        "stop": {"grace_s": 0},
+    }
+    section = converted({"bot": fields}, Processes)
+    plan = replace(plan, processes=plan_processes(section, lambda text: text), root=plan.folder)
+    watched = Watched(plan)
+    watched.start()
+    try:
+        while (name := watched.died()) is None:
+            pass
+        lines = watched.restart(name)
+        assert lines[0] == "bot ended and was started again; 0 restarts left"
+        assert watched.died() is None
+    finally:
+        watched.close()
+
+
 def test_a_signal_to_a_process_that_just_died_is_no_halt(plan: LivePlan, watched: Watched) -> None:
     record = read_record(plan.folder)
     assert record is not None
