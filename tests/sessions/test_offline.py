@@ -6,11 +6,15 @@ import json
 
 import pytest
 
+from pytest_soak.canonical import canonical_json
 from pytest_soak.cli import main
 from pytest_soak.offline import Options, RunningRun, read_run
+from pytest_soak.report.delta_text import delta_report
+from pytest_soak.report.deltas import delta_verify
 from pytest_soak.report.failures import failures
 from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import lanes_of
+from pytest_soak.report.summary import tuning_report_parts
 from tests.sessions.conftest import Sessions
 
 pytestmark = pytest.mark.exhaustive
@@ -114,8 +118,18 @@ def test_the_commands_print_what_the_session_printed(
     assert output("metrics") == (0, result.text("POST_SOAK_METRICS.prom"))
     run = read_run(str(result.latest))
     assert not isinstance(run, RunningRun)
-    for name, make in (("RECOMMENDATIONS.md", recommendations), ("FAILURES.md", failures)):
-        assert make(run.histories, run.answer(Options()).judgement) == result.text(name)
+    judgement = run.answer(Options()).judgement
+    for file, make in (("RECOMMENDATIONS.md", recommendations), ("FAILURES.md", failures)):
+        assert make(run.histories, judgement) == result.text(file)
+    for history, of_lane in zip(run.histories, judgement.lanes, strict=True):
+        several = len(run.histories) > 1
+        directory = result.latest / history.lane.id if several else result.latest
+        again = {
+            "TUNING_REPORT.json": b"".join(tuning_report_parts(history)),
+            "DELTA_VERIFY.json": canonical_json(delta_verify(of_lane.delta)),
+            "DELTA_VERIFY_REPORT.md": delta_report(history, of_lane.delta).encode(),
+        }
+        assert {file: (directory / file).read_bytes() for file in again} == again
     document = json.loads(output("gate", "--json")[1])
     assert document["verdict"] == snapshot["verdict"]
     for judged, lane in zip(document["lanes"], lanes_of(snapshot), strict=True):
