@@ -38,8 +38,9 @@ def read_source(reference: str, referrer: str | None = None) -> Source:
         )
     names = known_profiles()
     if reference not in names:
+        near = nearest(reference, names)
         raise ProfileError(
-            f"unknown profile {reference!r}{nearest(reference, names)} (shipped: "
+            f"unknown profile {reference!r}{near if 'did you mean' in near else ''} (shipped: "
             f"{', '.join(names)}; a file of your own is given by its path: ./{reference}.yaml)"
         )
     return Source(label=reference, data=_bytes(_shipped() / f"{reference}.yaml"))
