@@ -30,6 +30,8 @@ class Collected:
         self.channel = before
         self.problem: Fault | None = None
         """Why the newest thing that was read is no report of this iteration."""
+        self.raw = b""
+        """The bytes of the newest report that belongs."""
         self.seen = 0
         """How many reports were read, whether they belong or not."""
         self.applied = 0
@@ -102,6 +104,7 @@ class Collected:
         self.by = "replaced" if others and self.by == "replaced" else belonging.by
         self.problem = None
         self.reports = [*others, report]
+        self.raw = getattr(self.reader, "raw", b"")
 
 
 _TEXTS: Mapping[str, str] = {

@@ -134,6 +134,8 @@ class Reader(Protocol):
     """What no two lanes may read their report from, as in ``Writer.destinations``."""
     every_s: float | None
     """Seconds between two polls during the measured span; None: only from its end on."""
+    raw: bytes
+    """What the last report was read from; empty if that is not known. It is kept for people."""
 
     def begin(self) -> None:
         """The measured span begins: what is there now is of an earlier time."""

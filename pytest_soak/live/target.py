@@ -16,6 +16,7 @@ from pytest_soak.live.edits import edits_of
 from pytest_soak.live.faults import HALTS, Fault, Limits, LiveHalt, too_many
 from pytest_soak.live.locks import DestinationInUse, Locks
 from pytest_soak.live.plan import LivePlan
+from pytest_soak.live.raw_reports import RawReports
 from pytest_soak.live.report import fault_in, lost_report, report_of
 from pytest_soak.live.state import BridgeFile, Channel
 from pytest_soak.live.watched import Watched
@@ -52,6 +53,7 @@ class LiveTarget:
         """The largest number of a delivery that a report named: one of an earlier run may not come
         again."""
         self._watched = Watched(plan)
+        self._raw = RawReports(plan.folder / "reports")
         self._locks: Locks | None = None
         self._is_stopped = threading.Event()
         self._opened = False
@@ -153,6 +155,7 @@ class LiveTarget:
         if fault is None:
             fault = self._fault_of(collected)
         if fault is None:
+            self._raw.keep(iteration, [source.raw for source in collected])
             return report_of(self._plan, collected, self._answer, audit, self._notes)
         self._lost[iteration] = fault.label
         described = self._described(fault, expected, collected)

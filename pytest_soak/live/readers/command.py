@@ -26,13 +26,14 @@ class ReportCommand:
         self._command = command
         self._argv = argv
         self._has_ended = False
+        self.raw = b""
 
     def begin(self) -> None:
         """Nothing to note: a report is made when the program runs."""
 
     def poll(self) -> dict[str, Any]:
         data = self._command.run(self._argv)
-        self._has_ended = True
+        self._has_ended, self.raw = True, data
         return parsed_report(data, self.place)
 
     def exists(self) -> bool:

@@ -43,6 +43,7 @@ class ReportFile:
         self._past: Version | None = None
         """The version that is no news: of before the span, or read by an earlier poll."""
         self._existed = False
+        self.raw = b""
 
     def begin(self) -> None:
         try:
@@ -58,6 +59,7 @@ class ReportFile:
         if content is None:
             return None
         report = parsed_report(content.data, self.place, may_be_unfinished=True)
+        self.raw = content.data
         self._past = content.version
         return report
 

@@ -22,13 +22,14 @@ class ReportUrl:
         self.every_s = every_s
         self._client = client
         self._has_answered = False
+        self.raw = b""
 
     def begin(self) -> None:
         """Nothing to note: an answer is made when it is requested."""
 
     def poll(self) -> dict[str, Any]:
         data = self._client.request("GET")
-        self._has_answered = True
+        self._has_answered, self.raw = True, data
         return parsed_report(data, self.place)
 
     def exists(self) -> bool:

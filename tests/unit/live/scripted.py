@@ -85,6 +85,7 @@ class Source:
 
     place = "source"
     every_s: float | None = 1.0
+    raw: bytes = b""
 
     def __init__(self, folder: Path) -> None:
         self.sources: tuple[str, ...] = (f"file:{folder}/source",)
