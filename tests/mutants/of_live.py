@@ -60,15 +60,16 @@ DELIVERIES = (
     Mutant(
         "a seq is delivered before it is on disk",
         "live/target.py",
-        "self._bridge.update(seq=seq, delivered=values, before=before, audit=position)",
-        "self._bridge.state = type(self._bridge.state)(seq=seq, delivered=values)",
+        "        self._bridge.update(\n            seq=seq, delivered=values, before=before, "
+        "destination=writer.place, audit=position\n        )\n",
+        "        self._bridge.state = type(self._bridge.state)(seq=seq, delivered=values)\n",
         (f"{TARGET}::test_the_seq_is_on_disk_before_it_is_delivered",),
         "FileNotFoundError",
     ),
     Mutant(
         "the seq begins anew below that of the destination",
         "live/target.py",
-        "max(self._bridge.state.seq, present.seq if present else 0)",
+        "max(self._bridge.state.seq, present_seq, self._applied)",
         "self._bridge.state.seq",
         (f"{TARGET}::test_the_seq_begins_above_what_the_destination_holds",),
         "42",
@@ -129,7 +130,7 @@ EVIDENCE = (
     Mutant(
         "a change before a lost iteration is verified",
         "gate/delta.py",
-        "unseen = follower is None or FAULT in follower.report",
+        "unseen = follower is None or follower.report.get(FAULT) is not None",
         "unseen = follower is None",
         (
             "tests/unit/gate/test_delta.py"
