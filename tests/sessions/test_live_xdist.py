@@ -89,6 +89,8 @@ def test_two_lanes_run_one_after_another_without_workers(
 def test_two_lanes_with_one_file_are_refused(
     soak: Sessions, folder: Path, workers: tuple[str, ...], shared: dict[str, str]
 ) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     write_bot(
         folder, runtime=shared.get("runtime", "{dir}/a"), report=shared.get("report", "{dir}/b")
     )
