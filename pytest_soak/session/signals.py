@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import errno
 import os
 import signal
 import stat
@@ -60,9 +61,20 @@ class EndSignals:
             raise KeyboardInterrupt(self._received)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_internalerror(self) -> Generator[None, object, object]:
-        """A worker whose controller died comes here first: it cannot send its reports."""
+    def pytest_internalerror(
+        self, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> Generator[None, object, object]:
+        """A worker whose controller died comes here first: it cannot send its reports.
+
+        So does a session that writes to a terminal which was just closed, before SIGHUP arrives.
+        That is no internal error: it ends as by the signal.
+        """
         self.is_ending = True
+        error = excinfo.value
+        if isinstance(error, OSError) and error.errno == errno.EIO and self._closed():
+            self.begin_end()
+            code = int(pytest.ExitCode.INTERRUPTED)
+            raise pytest.exit.Exception("the terminal was closed", returncode=code)
         return (yield)
 
     # A wrapper begins before all others, also before the lanes are stopped.
@@ -82,7 +94,7 @@ class EndSignals:
         raise. The output goes nowhere then.
         """
         self.is_ending = True
-        closed = {terminal for output, terminal in self._terminals.items() if not os.isatty(output)}
+        closed = self._closed()
         if not closed:
             return
         nowhere = os.open(os.devnull, os.O_RDWR)
@@ -93,6 +105,10 @@ class EndSignals:
                 if stat.S_ISCHR(status.st_mode) and status.st_rdev in closed:
                     os.dup2(nowhere, descriptor)
         os.close(nowhere)
+
+    def _closed(self) -> set[int]:
+        """The numbers of the terminals that were closed."""
+        return {terminal for output, terminal in self._terminals.items() if not os.isatty(output)}
 
     def request(self) -> None:
         """End the session as a signal does, from any thread; an ending session is not disturbed."""
