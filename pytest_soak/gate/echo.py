@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pytest_soak.loop.model import Iteration
 
 BELONGS_BY = "belongs_by"
-"""The field of a live target's report (docs/targets.md)."""
+"""The field of a live target's report (docs/live.md)."""
 
 
 def echo_text(iteration: Iteration) -> str:

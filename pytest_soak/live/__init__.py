@@ -1,1 +1,1 @@
-"""Live targets: a bot as a process, started, tuned, watched and stopped (docs/targets.md)."""
+"""Live targets: a bot as a process, started, tuned, watched and stopped (docs/live.md)."""

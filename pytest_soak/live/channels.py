@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from pytest_soak.json_types import EXACT
 
 Expand = Callable[[str], str]
-"""A text of the profile with its placeholders replaced, once (docs/targets.md lists them)."""
+"""A text of the profile with its placeholders replaced, once (docs/live.md lists them)."""
 
 LARGEST_BYTES = 64_000_000
 """A larger report, file of parameters or answer is refused, before it is read."""

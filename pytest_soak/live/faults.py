@@ -1,6 +1,6 @@
 """The faults of a live target: their names, what each does to the lane, and how many it may have.
 
-The table is that of docs/targets.md. A fault that loses an iteration leaves it without data
+The table is that of docs/live.md. A fault that loses an iteration leaves it without data
 (NODATA); the lane goes on until too many are lost. Any other halts the lane at once.
 """
 

@@ -25,7 +25,7 @@ NAMES = (
     "python",
     "port:NAME",
 )
-"""All placeholders of docs/targets.md."""
+"""All placeholders of docs/live.md."""
 
 
 class UnknownPlaceholderError(ValueError):

@@ -33,7 +33,7 @@ _LATE_S = 0.25
 
 
 class LiveTarget:
-    """One lane of a system that runs outside this process (docs/targets.md)."""
+    """One lane of a system that runs outside this process (docs/live.md)."""
 
     def __init__(self, plan: LivePlan, clock: Clock | None = None) -> None:
         self._plan = plan

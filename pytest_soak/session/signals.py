@@ -107,8 +107,16 @@ class EndSignals:
         os.close(nowhere)
 
     def _closed(self) -> set[int]:
-        """The numbers of the terminals that were closed."""
-        return {terminal for output, terminal in self._terminals.items() if not os.isatty(output)}
+        """The numbers of the terminals that were closed: no descriptor of theirs is one any more.
+
+        While pytest captures, the outputs are files, and its copies are the terminal.
+        """
+        living = set()
+        for descriptor in range(_MOST_DESCRIPTORS):
+            with suppress(OSError):
+                if os.isatty(descriptor):
+                    living.add(os.fstat(descriptor).st_rdev)
+        return set(self._terminals.values()) - living
 
     def request(self) -> None:
         """End the session as a signal does, from any thread; an ending session is not disturbed."""

@@ -17,9 +17,9 @@ GROUP = "pytest_soak.targets"
 BUILT_IN = {
     "mock": "pytest_soak.targets.mock:make_mock",
     "replay": "pytest_soak.targets.replay:make_replay",
-    "live": "pytest_soak.live.making:make_live",
+    "live": "pytest_soak.live.target:LiveTarget",
 }
-"""Name to ``module:factory``. That of ``live`` takes more than the lane (:mod:`.making`)."""
+"""Name to ``module:factory``. That of ``live`` takes the plan of a lane, not the lane."""
 ALIASES = {"bridge": "live"}
 """Other names of built-in targets."""
 

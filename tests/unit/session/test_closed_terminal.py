@@ -39,6 +39,21 @@ def test_a_write_to_a_closed_terminal_is_an_interruption() -> None:
     assert raised.returncode == 2
 
 
+def test_a_terminal_whose_output_is_captured_is_not_closed() -> None:
+    """pytest puts a file in the place of the output, and keeps a copy of the terminal."""
+    pty: Any = pytest.importorskip("pty")
+    ours, output = pty.openpty()
+    signals = EndSignals()
+    signals._terminals = {output: os.fstat(output).st_rdev}
+    copy, nowhere = os.dup(output), os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, output)
+    assert signals._closed() == set()
+    os.close(ours)
+    assert signals._closed() != set()
+    for descriptor in (copy, nowhere, output):
+        os.close(descriptor)
+
+
 def test_any_other_error_is_an_internal_one() -> None:
     assert raised_by(OSError(errno.EIO, "a disk"), is_closed=False) is None
     assert raised_by(OSError(errno.ENOSPC, "full"), is_closed=True) is None
