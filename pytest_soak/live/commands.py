@@ -24,7 +24,7 @@ from pytest_soak.live.channels import LARGEST_BYTES, ChannelFault, Context
 from pytest_soak.masking import Masker
 
 _EVERY_S = 0.05
-"""So often the size of the output is looked at."""
+"""Seconds between two checks of the size of the output."""
 _LAST_LINES = 5
 _LAST_BYTES = 8192
 _LONGEST_PLACE = 80

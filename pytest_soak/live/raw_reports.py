@@ -23,9 +23,9 @@ class RawReports:
         self._folder = folder
 
     def keep(self, iteration: int, raws: Sequence[bytes]) -> None:
-        """Keep those of an iteration, and remove those of the iterations before the last ten.
+        """Keep the reports of an iteration, and remove those of the iterations before the last ten.
 
-        A disk that refuses them costs them alone: what counts is in the journal.
+        If they cannot be written, the lane goes on: the journal has all that the verdict needs.
         """
         given = [(place, raw) for place, raw in enumerate(raws, 1) if raw]
         with suppress(StoreError, OSError):

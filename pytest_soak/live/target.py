@@ -26,10 +26,10 @@ from pytest_soak.store import names
 from pytest_soak.store.atomic import make_directory
 
 _LONGEST_WAIT_S = 0.1
-"""A process that died is noticed so soon."""
+"""The longest pause between two looks at the processes."""
 
 _LATE_S = 0.25
-"""Less is what an iteration costs by itself: the second reading of a file, the decision, syncs."""
+"""A smaller delay is not reported: the plugin itself takes that long between two iterations."""
 
 
 class LiveTarget:
@@ -46,7 +46,7 @@ class LiveTarget:
         self._lost: dict[int, str] = {}
         """Iteration to its fault, since this session began: a resume counts anew."""
         self._about_lost: list[str] = []
-        """What is known of the newest of them."""
+        """Lines for people on the newest lost iteration."""
         self._edits: dict[str, float] = {}
         """What :meth:`edits` returned since the last delivery."""
         self._applied = 0

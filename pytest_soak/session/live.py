@@ -43,7 +43,7 @@ def _section_of(item: PreparedLane, settings: Settings) -> Mapping[str, Any]:
     if section is None:
         raise pytest.UsageError(
             f"soak: --soak-target=live: profile {item.lane.profile} has no section 'target'; "
-            "docs/targets.md shows one, and --soak-command starts a bot without it"
+            "docs/live.md shows one, and --soak-command starts a bot without it"
         )
     return section
 

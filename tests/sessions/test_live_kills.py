@@ -38,7 +38,7 @@ ALL = [
 ]
 """What is killed, and the seed of the moment."""
 ALWAYS = {("pytest", 102), ("bot", 301), ("supervisor", 401), ("worker", 501)}
-"""These are no part of the exhaustive table alone."""
+"""These run with the plain test command too."""
 
 
 def case(kind: str, seed: int) -> object:

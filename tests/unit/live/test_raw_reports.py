@@ -26,7 +26,7 @@ def test_several_sources_have_a_file_each(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0003-1.json.gz", "0003-3.json.gz"]
 
 
-def test_a_disk_that_refuses_them_costs_them_alone(tmp_path: Path) -> None:
+def test_the_lane_goes_on_if_they_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("a file in the place of the folder")
     RawReports(tmp_path / "reports").keep(1, [b"{}"])
 
