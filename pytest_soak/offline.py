@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement, exit_code, judge_run
+from pytest_soak.loop.history import Watch
 from pytest_soak.loop.model import History, worst_of
 from pytest_soak.references import read_references, reference_for
 from pytest_soak.report.layout import WIDTH, cut
@@ -206,16 +207,21 @@ class RunningRun:
         }
 
 
-def read_run(path: str) -> StoredRun | RunningRun:
-    """The run at ``path``. Raises StoreError; for an ended run also if a journal is bad."""
+def read_run(path: str, watching: Callable[[str], Watch] | None = None) -> StoredRun | RunningRun:
+    """The run at ``path``. ``watching`` gives the watch of the transitions of a lane.
+
+    Raises StoreError; for an ended run also if a journal is bad.
+    """
     directory = RunDirectory.open(Path(path))
+    ids = [str(record["id"]) for record in directory.lanes]
+    watches = {} if watching is None else {lane_id: watching(lane_id) for lane_id in ids}
     holder = holder_of(directory)
     if holder is None:
-        return StoredRun(directory, read_lanes(directory))
+        return StoredRun(directory, read_lanes(directory, watches))
     lanes = []
-    for record in directory.lanes:
+    for lane_id in ids:
         try:
-            lanes.append(read_lane(directory, str(record["id"])))
+            lanes.append(read_lane(directory, lane_id, watch=watches.get(lane_id)))
         except StoreError:
             continue  # the lane has not begun
     return RunningRun(directory, holder, tuple(lanes))

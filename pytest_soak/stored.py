@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from pytest_soak.canonical import compute_json_hash
 from pytest_soak.gate.noise import Reference
 from pytest_soak.loop.entries import EntryError, Record, Start, entry_of
-from pytest_soak.loop.history import read_history
+from pytest_soak.loop.history import Watch, read_history
 from pytest_soak.loop.model import History
 from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError, describe_os_error
@@ -90,27 +91,43 @@ def read_lane_journal(
         return JournalRead.of(records, earlier)
 
 
-def read_lane(run: RunDirectory, lane_id: str, earlier: JournalRead | None = None) -> StoredLane:
-    """One lane of a run. Raises StoreError, naming the journal, if it makes no lane."""
-    if earlier is not None:
+def read_lane(
+    run: RunDirectory,
+    lane_id: str,
+    earlier: JournalRead | None = None,
+    watch: Watch | None = None,
+) -> StoredLane:
+    """One lane of a run. ``watch`` is called with each of its transitions.
+
+    Raises StoreError, naming the journal, if it makes no lane.
+    """
+    if earlier is not None and watch is None:
         journal = read_lane_journal(run, lane_id, earlier)
         return StoredLane(journal.past.history, _end_of(journal.records))
-    records = read_entries(run, lane_id)
+    records = read_entries(run, lane_id, earlier)
     end, entries = _end_of(records), deque(records.entries)
     del records
     with unreadable(run.lane_directory(lane_id).journal_path):
         # Each entry is let go when it is folded: a long journal is not twice in memory.
-        return StoredLane(read_history(entries.popleft() for _ in range(len(entries))), end)
+        return StoredLane(
+            read_history((entries.popleft() for _ in range(len(entries))), watch), end
+        )
 
 
 def _end_of(records: Records) -> JournalEnd:
     return JournalEnd(len(records.entries), records.size, records.torn, records.digest)
 
 
-def read_lanes(run: RunDirectory) -> tuple[StoredLane, ...]:
-    """Every lane of a run, in the run's order. Raises StoreError."""
+def read_lanes(
+    run: RunDirectory, watches: Mapping[str, Watch] = MappingProxyType({})
+) -> tuple[StoredLane, ...]:
+    """Every lane of a run, in the run's order; ``watches``: lane to its watch.
+
+    Raises StoreError.
+    """
     check_directories(run)
-    return tuple(read_lane(run, str(record["id"])) for record in run.lanes)
+    ids = [str(record["id"]) for record in run.lanes]
+    return tuple(read_lane(run, lane_id, watch=watches.get(lane_id)) for lane_id in ids)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,6 +10,18 @@ from pytest_soak.loop.entries import Done, Edit, Entry, Record, entry_of
 from pytest_soak.loop.fold import advance, begun
 from pytest_soak.loop.model import Decision, History, Iteration
 from pytest_soak.loop.state import LaneState
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One journal entry after the first, with the state of the lane before and after it."""
+
+    entry: Entry
+    before: LaneState
+    after: LaneState
+
+
+Watch = Callable[[Transition], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +35,26 @@ class Past:
     """The iterations after which the freeze began."""
 
     @classmethod
-    def of(cls, journal: Iterable[Record]) -> Self:
-        """The past of a whole journal, in one pass. Raises ``loop.entries.EntryError``."""
-        records = iter(journal)
-        return cls(begun(records), ()).after(records)
+    def of(cls, journal: Iterable[Record], watch: Watch | None = None) -> Self:
+        """The past of a whole journal, in one pass. Raises ``loop.entries.EntryError``.
 
-    def after(self, records: Iterable[Record]) -> Self:
+        ``watch`` is called with each transition, so that no journal has to be read twice.
+        """
+        records = iter(journal)
+        return cls(begun(records), ()).after(records, watch)
+
+    def after(self, records: Iterable[Record], watch: Watch | None = None) -> Self:
         """The past after these records too. Raises ``loop.entries.EntryError``."""
         state, decided, freezes = self.state, list(self.decided), list(self.freezes)
         for record in records:
-            observed, entry, before = state.observed, entry_of(record), state.timers
-            state = advance(state, entry, record.get("seq"))
-            if state.timers.frozen_until > before.frozen_until:
+            before, entry = state, entry_of(record)
+            state, observed = advance(before, entry, record.get("seq")), before.observed
+            if state.timers.frozen_until > before.timers.frozen_until:
                 freezes.append(state.done)
             if observed is not None and isinstance(entry, Decision):
                 decided.append(replace(observed, decision=entry))
+            if watch is not None:
+                watch(Transition(entry, before, state))
         return replace(self, state=state, decided=tuple(decided), freezes=tuple(freezes))
 
     @property
@@ -62,18 +79,12 @@ class Past:
         )
 
 
-def read_history(journal: Iterable[Record]) -> History:
-    """Every iteration of a journal, in one pass. Raises ``loop.entries.EntryError``."""
-    return Past.of(journal).history
+def read_history(journal: Iterable[Record], watch: Watch | None = None) -> History:
+    """Every iteration of a journal, in one pass. Raises ``loop.entries.EntryError``.
 
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One journal entry after the first, with the state of the lane before and after it."""
-
-    entry: Entry
-    before: LaneState
-    after: LaneState
+    ``watch`` is called with each transition.
+    """
+    return Past.of(journal, watch).history
 
 
 def transitions(journal: Iterable[Record]) -> Iterator[Transition]:

@@ -105,6 +105,14 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the metrics of a stored run, and one value of them",
         ("offline", "report", "messages"),
     ),
+    "stored_view": (
+        "the view of a stored run, from which everything that draws a run is drawn",
+        ("offline", "run_state", "store", "report", "gate", "loop"),
+    ),
+    "run_reader": (
+        "a run that is read on as it grows, for its view",
+        ("stored_view", "run_state", "stored", "store", "report", "gate", "loop"),
+    ),
     "printing": ("what the commands print", ("canonical",)),
     "figure_commands": (
         "the commands that print figures and judge none: `metrics`, `value`, `list`",
@@ -158,6 +166,8 @@ OUTSIDE_PYTEST = (
     "references",
     "run_list",
     "stored_metrics",
+    "stored_view",
+    "run_reader",
     "printing",
     "figure_commands",
 )

@@ -1,0 +1,1 @@
+"""A run as one typed object, from which everything that draws a run is drawn."""

@@ -1,0 +1,231 @@
+"""Builds the view of a run from what was collected of its lanes, and from its judgement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_soak.gate.figures import with_unit
+from pytest_soak.gate.judge import LaneJudgement, RunJudgement
+from pytest_soak.gate.result import CriterionResult
+from pytest_soak.loop.state import LaneState
+from pytest_soak.report.layout import limit_of
+from pytest_soak.report.view.collect import LaneCollector, verdict_word
+from pytest_soak.report.view.model import (
+    GateRowView,
+    IterationsView,
+    KpiView,
+    LaneView,
+    LimitView,
+    OutcomesView,
+    ResourceView,
+    RunView,
+    StateWord,
+    WindowView,
+)
+from pytest_soak.report.why import why_lane, why_run
+from pytest_soak.statistics import first_quarter_figure
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTimes:
+    """When the iterations of a lane ended, as far as it was recorded."""
+
+    seconds: Mapping[int, float] = field(default_factory=dict)
+    """Iteration to its wall time."""
+    last_utc: str | None = None
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneParts:
+    """What the view of one lane is built from."""
+
+    collected: LaneCollector
+    """Of a lane that has begun."""
+    word: StateWord
+    judgement: LaneJudgement | None = None
+    times: LaneTimes = LaneTimes()
+    resources: tuple[ResourceView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known of a run beside its lanes."""
+
+    run_id: str
+    state: StateWord
+    started_utc: str | None = None
+    command: tuple[str, ...] = ()
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLane:
+    """A lane that has not begun."""
+
+    id: str
+    profile: str
+    symbol: str
+    seed: int
+    interval_s: float
+    target: str
+    planned: int
+
+
+def run_view(
+    about: About, lanes: Sequence[LaneParts | PlannedLane], judgement: RunJudgement | None = None
+) -> RunView:
+    """The view of a run; ``judgement`` is that of the whole run, if it was judged."""
+    views = tuple(
+        lane_view(lane) if isinstance(lane, LaneParts) else _planned_view(lane) for lane in lanes
+    )
+    etas = [lane.eta_s for lane in views if lane.state in ("running", "planned")]
+    seconds = [eta for eta in etas if eta is not None]
+    return RunView(
+        run_id=about.run_id,
+        state=about.state,
+        verdict=None if judgement is None else verdict_word(judgement.verdict),
+        why="" if judgement is None else why_run(judgement),
+        sealed=about.sealed,
+        started_utc=about.started_utc,
+        eta_s=math.fsum(seconds) if seconds and len(seconds) == len(etas) else None,
+        command=about.command,
+        fingerprint=dict(about.fingerprint),
+        notes=about.notes,
+        lanes=views,
+    )
+
+
+def lane_view(parts: LaneParts) -> LaneView:
+    """The view of one lane."""
+    collected, state, judgement = parts.collected, _state(parts), parts.judgement
+    lane = state.lane
+    judged: dict[str, Any] = {}
+    if judgement is not None:
+        judged = {
+            "verdict": verdict_word(judgement.verdict),
+            "why": why_lane(judgement),
+            "judged": judgement.measured,
+            "freeze_ready": judgement.freeze_ready,
+            "gate": tuple(_gate_row(judgement, result) for result in judgement.criteria),
+        }
+    mock = state.mock if judgement is None else judgement.mock
+    return LaneView(
+        id=lane.id,
+        profile=lane.profile,
+        symbol=lane.symbol,
+        seed=lane.seed,
+        interval_s=lane.interval_s,
+        target=state.target,
+        state=parts.word,
+        planned=lane.iterations,
+        measured=len(collected.numbers),
+        limits="mock" if mock else "production",
+        iterations=collected.iterations(parts.times.seconds),
+        kpis=_kpis(parts, mock=mock),
+        parameters=collected.parameters(state),
+        spans=collected.spans({} if judgement is None else judgement.window.excluded),
+        events=collected.events(),
+        outcomes=collected.outcomes(),
+        resources=parts.resources,
+        last_utc=parts.times.last_utc,
+        eta_s=parts.times.eta_s,
+        **judged,
+    )
+
+
+def _planned_view(lane: PlannedLane) -> LaneView:
+    return LaneView(
+        id=lane.id,
+        profile=lane.profile,
+        symbol=lane.symbol,
+        seed=lane.seed,
+        interval_s=lane.interval_s,
+        target=lane.target,
+        state="planned",
+        planned=lane.planned,
+        measured=0,
+        iterations=IterationsView((), (), (), (), (), ()),
+        kpis=(),
+        parameters=(),
+        spans=(),
+        events=(),
+        outcomes=OutcomesView(0, 0, 0, 0, ()),
+    )
+
+
+def _state(parts: LaneParts) -> LaneState:
+    if parts.collected.state is None:
+        raise ValueError("a lane that has not begun has no parts")
+    return parts.collected.state
+
+
+def _kpis(parts: LaneParts, *, mock: bool) -> tuple[KpiView, ...]:
+    """Every KPI of the profile, those with a limit first, in the order of the gate."""
+    profile, columns = _state(parts).profile, parts.collected.kpis
+    limits = {item.kpi: item.mock if mock else item.production for item in profile.gate.criteria}
+    names = dict.fromkeys((*limits, *profile.kpis))
+    views = []
+    for name in names:
+        kpi, limit = profile.kpis[name], limits.get(name)
+        views.append(
+            KpiView(
+                name,
+                with_unit(kpi.unit).strip(),
+                kpi.better,
+                tuple(columns.get(name, ())),
+                limit is not None,
+                None if limit is None else LimitView(str(limit), limit.limit, limit.upper),
+                None if parts.judgement is None else _window(parts.judgement, name),
+            )
+        )
+    return tuple(views)
+
+
+def _window(judgement: LaneJudgement, kpi: str) -> WindowView | None:
+    """The iterations that the KPI's figure is of, and its bounds."""
+    window, lane = judgement.windows[kpi], judgement.window
+    count = window.bounds.iterations
+    if not count or not lane.judged:
+        return None
+    iterations = lane.judged[-count:]
+    return WindowView(
+        iterations[0].number,
+        iterations[-1].number,
+        window.figure,
+        _finite(window.low),
+        _finite(window.high),
+        _finite(first_quarter_figure(lane.judged_series(kpi))),
+    )
+
+
+def _gate_row(judgement: LaneJudgement, result: CriterionResult) -> GateRowView:
+    limit = limit_of(result.limit)
+    kpi = judgement.window.history.profile.kpis.get(result.name)
+    return GateRowView(
+        result.name,
+        verdict_word(result.verdict),
+        " ".join(result.reason.split()),
+        _finite(result.value),
+        result.limit,
+        None if limit is None else limit.limit,
+        limit is not None and limit.upper,
+        _finite(result.low),
+        _finite(result.high),
+        _finite(result.margin),
+        "" if kpi is None else with_unit(kpi.unit).strip(),
+        result.n,
+        _finite(result.n_eff),
+        result.applicable,
+        result.binding,
+        result.marginal,
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
