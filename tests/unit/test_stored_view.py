@@ -43,6 +43,7 @@ def test_a_stored_run_without_a_seal_says_so(soaked: Path) -> None:
     assert view.state == "done"
     assert not view.sealed
     assert view.notes[0].startswith("not sealed: ")
+    assert view.notes[0].endswith(". Judged from the journals alone")
     (lane,) = view.lanes
     assert (lane.measured, lane.planned, lane.verdict) == (24, 24, view.verdict)
     assert None not in lane.iterations.seconds
