@@ -301,7 +301,7 @@ def wandering() -> History:
     return make_history(48, kpis={"net_bps": [*level[:-4], 2.69, 2.69, 2.69, 2.69]})
 
 
-def standing_still() -> History:
+def unchanged_reports() -> History:
     return make_history(kpis={"fills_per_hour": [6000.0] * 24})
 
 
@@ -359,7 +359,7 @@ GATE: list[tuple[str, str, str, Callable[[], History]]] = [
     ("WARN: the noise is not known", "net_bps", "WARN", lambda: net(3.0, 3.1, n=12)),
     ("drift: a KPI moves towards its limit", "drift:net_bps", "FAIL", lambda: sloped(4.0, -0.025)),
     ("drift: not applicable, or nothing is shown", "drift:net_bps", "PASS", lambda: net(3.0, n=9)),
-    ("stale: the reports do not change", "stale", "WARN", standing_still),
+    ("stale: the reports do not change", "stale", "WARN", unchanged_reports),
     ("pass_count_lastN", "pass_count_last8", "FAIL", lambda: failing(18, 20, 22, 24)),
     ("checks", "checks", "FAIL", with_failed_check),
     ("completeness", "completeness", "FAIL", not_all),
