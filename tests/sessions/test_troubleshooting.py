@@ -115,6 +115,37 @@ def test_start_values(soak: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     assert entry("Start values of single parameters").explains(result.err), result.err
 
 
+def test_errors_in_the_collection(soak: Sessions) -> None:
+    soak.pytester.makepyfile(test_a="import no_such_module")
+    result = soak(*MOCK)
+    assert result.code == 2
+    assert entry("Errors in the collection").explains(result.out), result.out
+
+
+def test_a_file_of_the_hooks_that_changed(soak: Sessions) -> None:
+    text = "def pytest_soak_gate(lane, history): return []\n"
+    soak.pytester.makeconftest(text)
+    assert soak(*MOCK).code == 0
+    soak.pytester.makeconftest(f"{text}# another\n")
+    result = soak("--soak-iterations=4", "--soak-mock", "--soak-resume")
+    assert result.code == 0
+    assert entry("A file of the hooks changed").explains(result.out), result.out
+
+
+def test_what_cannot_be_written_at_the_end(soak: Sessions) -> None:
+    soak.pytester.makeconftest(
+        "def pytest_soak_iteration(lane, iteration):\n"
+        "    run = lane.dir.parent\n"
+        "    for name in ('judgement.jsonl', 'RECOMMENDATIONS.md'):\n"
+        "        (run / name).mkdir(exist_ok=True)\n"
+    )
+    result = soak(*MOCK, "-rf")
+    assert result.code == 1
+    shown = joined(result)
+    assert entry("run/seal").explains(shown), shown
+    assert "run/artifacts" in shown
+
+
 def test_no_soak_is_on(soak: Sessions) -> None:
     soak.pytester.makepyfile(test_a="def test_a(soak_iteration): pass")
     result = soak("-rs")
@@ -172,6 +203,9 @@ def test_an_item_that_fails_after_its_decision(soak: Sessions) -> None:
     assert result.code == 1
     shown = joined(result)
     assert entry("items").explains(shown), shown
+    raised = "pytest_soak_iteration raised OSError: "
+    assert raised in shown
+    assert raised in " ".join(entry("A hook raised, or answered what it must not").lines)
 
 
 def test_a_wrong_name_is_recorded(soak: Sessions) -> None:

@@ -27,7 +27,7 @@ WHOLE = (
     *("session/judging.py", "session/hook_criteria.py", "session/selection.py"),
     *("loop/verdict.py", "loop/kpis.py", "lane/driver.py", "store/errors.py", "json_types.py"),
     *("session/left_threads.py", "session/soak.py", "session/runs.py", "session/controller.py"),
-    *("session/summary.py", "loop/tuner.py", "store/journal.py", "sealed.py"),
+    *("session/summary.py", "loop/tuner.py", "store/journal.py", "sealed.py", "settings.py"),
 )
 """Modules of which every sentence is a part of a verdict's reason, of a halt or of a refusal."""
 
