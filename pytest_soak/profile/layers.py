@@ -33,7 +33,7 @@ class Layer:
     label: str
     document: Mapping[str, Any]
     file: str = ""
-    """The path of the file; empty if there is none."""
+    """The absolute path of the file; empty if there is none."""
     data: bytes = field(default=b"", repr=False)
 
     def sets(self, path: tuple[str, ...]) -> int:

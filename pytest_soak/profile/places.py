@@ -15,7 +15,7 @@ class Place:
     """A line of a profile's file."""
 
     file: str
-    """The path of the file, as the profile was read."""
+    """The absolute path of the file."""
     line: int
     """Counted from 1."""
 

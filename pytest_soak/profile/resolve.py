@@ -29,7 +29,7 @@ class Source:
     label: str
     data: bytes
     file: str = ""
-    """The path of the file that has these bytes; empty if there is none."""
+    """The absolute path of the file that has these bytes; empty if there is none."""
 
 
 ReadSource = Callable[[str, str | None], Source]

@@ -48,7 +48,7 @@ def limit_paths(criterion: str, *, mock: bool) -> tuple[tuple[str, ...], ...]:
     if criterion.startswith("drift:"):
         kpi = criterion.partition(":")[2]
         own = (*_GATE, "drift", kpi)
-        return ((*own, "budget"), own, *_of_kpi(kpi, mock=mock), (*_GATE, "throughput"), _GATE)
+        return ((*own, "budget"), *_of_kpi(kpi, mock=mock), own, (*_GATE, "throughput"), _GATE)
     if criterion.startswith("pass_count_last"):
         return ((*_GATE, "pass_count_slack"), (*_GATE, "window"), _GATE)
     if criterion == "delta_quality":
@@ -64,7 +64,7 @@ def _of_kpi(kpi: str, *, mock: bool) -> tuple[tuple[str, ...], ...]:
 def _below(root: Path, file: str) -> str | None:
     """``file`` relative to ``root``; None if it is elsewhere."""
     for path, folder in (
-        (Path(os.path.abspath(file)), root),  # noqa: PTH100 - links stay as they are named
+        (Path(os.path.normpath(file)), root),  # links stay as they are named
         (Path(file).resolve(), root.resolve()),
     ):
         if path.is_relative_to(folder):
