@@ -33,7 +33,7 @@ class Recipe:
     commands: tuple[str, ...]
     """In their order; the first installs, the second soaks."""
     keeps: tuple[str, ...]
-    """The paths that the system is asked to keep."""
+    """The paths that the system keeps."""
 
 
 def github() -> Recipe:
@@ -69,8 +69,8 @@ def jenkins() -> Recipe:
     (text,) = blocks("ci.md", "## Jenkins", "groovy")
     for opening, closing in ("{}", "[]", "()"):
         assert text.count(opening) == text.count(closing)
-    found = re.findall(r"^ *sh ('''(.*?)'''|'(.*?)')$", text, re.DOTALL | re.MULTILINE)
-    commands = tuple(textwrap.dedent(long or short) for _, long, short in found)
+    steps = re.findall(r"^ *sh ('''(.*?)'''|'(.*?)')$", text, re.DOTALL | re.MULTILINE)
+    commands = tuple(textwrap.dedent(long or short) for _, long, short in steps)
     (archived,) = re.findall(r"archiveArtifacts artifacts: '([^']*)'", text)
     assert re.search(r"junit testResults: 'junit\.xml', keepProperties: true", text)
     return Recipe(commands, tuple(path.removesuffix("/**") for path in archived.split(", ")))
