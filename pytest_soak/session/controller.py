@@ -16,10 +16,11 @@ from pytest_soak.fingerprint import versions
 from pytest_soak.loop.model import Halt
 from pytest_soak.masking import masker_of
 from pytest_soak.session import collector, terminal
+from pytest_soak.session.limit_places import LimitPlaces
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried, carried_halt
 from pytest_soak.session.refusals import clean_refusals
-from pytest_soak.session.reports import gate_reports, status_of_gate, trouble_report
+from pytest_soak.session.reports import status_of_gate, trouble_report
 from pytest_soak.session.runs import PreparedRun, collect_only_plan, prepare_run
 from pytest_soak.session.selection import SoakRefusal, SoakWarning, refuse_part, selection_of
 from pytest_soak.session.signals import EndSignals
@@ -43,8 +44,9 @@ def load_the_end() -> None:
 
     A soak may take days, in which the package may be replaced: what ends it must be what began it.
     """
-    for name in ("pytest_soak.session.judging", "pytest_soak.session.summary", "prometheus_client"):
-        import_module(name)
+    for name in ("judging", "gate_reports", "summary"):
+        import_module(f"pytest_soak.session.{name}")
+    import_module("prometheus_client")
     versions()
 
 
@@ -212,12 +214,16 @@ class Controller:
                 self._close(session, self._plan)
 
     def _close(self, session: pytest.Session, plan: Plan) -> None:
+        from pytest_soak.session.gate_reports import gate_reports
+
         trouble = self._soak.stop() if self._soak else self._distribution.trouble
         try:
             refuse_other_run(plan.run_path, plan.run_id)
             with collector.paused():
                 self._judged = self._judge(plan)
-            reports = gate_reports(self._judged.run, strict=plan.settings.strict)
+            reports = gate_reports(
+                self._judged.run, self._limit_places(), strict=plan.settings.strict
+            )
             reports += [
                 trouble_report(name, self._mask(text)) for name, text in self._judged.trouble
             ]
@@ -241,6 +247,11 @@ class Controller:
             hook.pytest_runtest_logreport(report=report)
             if report.when == "teardown":
                 hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
+
+    def _limit_places(self) -> LimitPlaces:
+        lanes = self._prepared.lanes if self._prepared else ()
+        places = {item.lane.id: item.resolved.places for item in lanes}
+        return LimitPlaces(self._config.rootpath, places)
 
     def _judge(self, plan: Plan) -> RunResult:
         from pytest_soak.session.judging import judge_and_write
