@@ -19,7 +19,8 @@ from pytest_soak.loop.model import GUARD_ORDER, Decision, Verdict
 from pytest_soak.loop.state import LaneState, evolved
 from pytest_soak.messages import nearest
 from pytest_soak.profile import parameters
-from pytest_soak.profile.model import Parameter, Profile
+from pytest_soak.profile.model import Profile
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.protocol import Lane
 from pytest_soak.report.summary import deltas_of, skip_reason

@@ -32,7 +32,8 @@ from pytest_soak.loop.model import (
     Outcome,
     Verdict,
 )
-from pytest_soak.profile.model import Comparison, DeltaQuality, Parameter
+from pytest_soak.profile.model import Comparison, DeltaQuality
+from pytest_soak.profile.parameter import SLACK, Parameter
 
 Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 
@@ -237,8 +238,8 @@ def _outcome_problem(history: History, iteration: Iteration, outcome: Outcome) -
     parameter = history.profile.parameters.get(outcome.key)
     if parameter is None or outcome.before is None or outcome.after is None:
         return f"{outcome.outcome}, but it is no parameter of the profile"
-    slack = _SLACK * parameter.span
-    if abs(outcome.before - iteration.basis[outcome.key]) > slack:
+    slack = SLACK * abs(parameter.maximum - parameter.minimum)
+    if not parameter.same(outcome.before, iteration.basis[outcome.key]):
         basis = iteration.basis[outcome.key]
         return f"decided from {outcome.before:.12g}, in force was {basis:.12g}"
     if abs(outcome.before + outcome.applied - outcome.after) > slack:
@@ -247,6 +248,8 @@ def _outcome_problem(history: History, iteration: Iteration, outcome: Outcome) -
     proposed = number(outcome.proposed)
     if proposed is None:
         return f"{outcome.outcome}, but {outcome.proposed!r:.60} was proposed"
+    if parameter.step:
+        proposed = parameter.fitted(outcome.before + proposed) - outcome.before
     if outcome.outcome == "APPLIED":
         whole = abs(outcome.applied - proposed) <= slack
         return "" if whole else f"APPLIED {outcome.applied:+.12g} of {proposed:+.12g}"
@@ -276,13 +279,13 @@ def _differences(
         before, after = expected.get(key), actual.get(key)
         if before is None or after is None:
             problems[key] = f"{key}: missing {where}"
-        elif abs(after - before) > _SLACK * _span(history.profile.parameters.get(key)):
+        elif not _same(history.profile.parameters.get(key), before, after):
             problems[key] = f"{key}: {before:.12g} expected, {after:.12g} found {where}"
     return problems
 
 
-def _span(parameter: Parameter | None) -> float:
-    return parameter.span if parameter is not None else 0.0
+def _same(parameter: Parameter | None, before: float, after: float) -> bool:
+    return before == after if parameter is None else parameter.same(before, after)
 
 
 def _echo_problems(iteration: Iteration) -> dict[str, str]:

@@ -36,17 +36,20 @@ def requested_apply_ratio(lane: LaneWindow) -> float | None:
     history = lane.history
     if history.dry_run or not history.tune:
         return None
-    spans = {key: parameter.span for key, parameter in history.profile.parameters.items()}
+    parameters = history.profile.parameters
     requested, applied = [], []
     for item in lane.measured:
         if item.decision is None:
             continue
         deltas = item.decision.requested
-        requested += [min(abs(delta) / spans[key], 1.0) for key, delta in deltas.items()]
+        requested += [
+            min(parameters[key].share(item.basis[key], item.basis[key] + delta), 1.0)
+            for key, delta in deltas.items()
+        ]
         applied += [
-            min(abs(outcome.applied) / spans[outcome.key], 1.0)
+            min(parameters[outcome.key].share(outcome.before, outcome.after), 1.0)
             for outcome in item.decision.outcomes
-            if outcome.key in deltas
+            if outcome.key in deltas and outcome.before is not None and outcome.after is not None
         ]
     total = math.fsum(requested)
     return min(math.fsum(applied) / total, 1.0) if total else None

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pytest_soak.canonical import number
 from pytest_soak.live.channels import Present
 from pytest_soak.live.state import BridgeState
-from pytest_soak.profile.model import Parameter
-
-_SLACK = 1e-9
-"""Two values are equal if they differ by no more than this part of the parameter's range: a YAML
-file has 12 digits of a value."""
+from pytest_soak.profile.parameter import Parameter
 
 
 def edits_of(
@@ -25,12 +20,10 @@ def edits_of(
     """
     edits = {}
     for key, value in present.values.items():
-        edited = number(value)
-        if edited is None or key not in parameters:
+        if key not in parameters or (edited := parameters[key].inner(value)) is None:
             continue
         expected = list(_expected(key, present.seq, state))
-        slack = _SLACK * parameters[key].span
-        if expected and all(abs(edited - value) > slack for value in expected):
+        if expected and not any(parameters[key].same(edited, value) for value in expected):
             edits[key] = edited
     return edits
 

@@ -242,7 +242,7 @@ def _with_charges(state: LaneState, decision: Decision, applied: Sequence[Outcom
     known_rules = {rule.name for rule in state.profile.rules}
     for outcome in applied:
         if outcome.rule not in UNCHARGED_RULES and interval_s < window:
-            moves.append(Moved(outcome.key, now, abs(outcome.applied)))
+            moves.append(Moved(outcome.key, now, _charged(state, outcome)))
         before[outcome.key] = (state.values[outcome.key], now)
         if outcome.rule in known_rules:
             acted[outcome.rule] = now
@@ -254,6 +254,14 @@ def _with_charges(state: LaneState, decision: Decision, applied: Sequence[Outcom
         rules=evolved(state.rules, acted=acted),
         timers=evolved(state.timers, cooldown_until=max(state.timers.cooldown_until, cooling)),
     )
+
+
+def _charged(state: LaneState, outcome: Outcome) -> float:
+    """The size of an applied move, as the caps measure it."""
+    parameter = state.profile.parameters[outcome.key]
+    if parameter.log and outcome.before is not None and outcome.after is not None:
+        return parameter.size(outcome.before, outcome.after)
+    return abs(outcome.applied)
 
 
 def _after_panic(state: LaneState, decision: Decision) -> LaneState:

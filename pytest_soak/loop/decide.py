@@ -10,7 +10,7 @@ from pytest_soak.loop.attribution import attributions
 from pytest_soak.loop.entries import state_hash_of
 from pytest_soak.loop.evidence import stopped_rules
 from pytest_soak.loop.guards import guard, plain_proposals
-from pytest_soak.loop.headroom import SLACK, headroom_of, panic_of
+from pytest_soak.loop.headroom import headroom_of, panic_of
 from pytest_soak.loop.model import (
     PROPOSER_FAILED,
     Decision,
@@ -24,6 +24,7 @@ from pytest_soak.loop.rollback import with_rollbacks
 from pytest_soak.loop.state import RESERVED_RULES, LaneState
 from pytest_soak.loop.tuner import propose
 from pytest_soak.profile.model import Profile
+from pytest_soak.profile.parameter import SLACK
 
 Proposer = Callable[[LaneState, Readings, Mapping[str, Headroom]], Requested]
 """``propose(state, readings, headroom)``: the built-in tuner, or one of the user's."""
@@ -166,7 +167,11 @@ def total_move(profile: Profile, decision: Decision) -> float:
 
 
 def _total(profile: Profile, applied: Sequence[Outcome]) -> float:
-    return sum(abs(outcome.applied) / profile.parameters[outcome.key].span for outcome in applied)
+    return sum(
+        profile.parameters[outcome.key].share(outcome.before, outcome.after)
+        for outcome in applied
+        if outcome.before is not None and outcome.after is not None
+    )
 
 
 def _panic_note(state: LaneState, panic: Panic | None) -> str:

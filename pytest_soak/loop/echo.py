@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_soak.canonical import number
 from pytest_soak.loop.words import described, hint
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameters import leaves
@@ -13,7 +12,6 @@ from pytest_soak.profile.parameters import leaves
 FIELD = "effective_params"
 KEYS = "echo_keys"
 """The parameters that the echo can confirm, as a list; without it, it should confirm all."""
-_SLACK = 1e-9
 _ABSENT = object()
 _MOST = 20
 
@@ -31,11 +29,11 @@ def echo_mismatch(profile: Profile, values: Mapping[str, float], echo: Any) -> d
         echoed = _echoed(profile, key, echo)
         if echoed is _ABSENT:
             continue
-        value = number(echoed)
+        value = parameter.inner(echoed)
         if value is None:
             different[key] = described(echoed)
-        elif abs(value - values[key]) > _SLACK * parameter.span:
-            different[key] = f"{value:.12g}"
+        elif not parameter.same(value, values[key]):
+            different[key] = parameter.text(value) if parameter.choices else f"{value:.12g}"
     return different
 
 

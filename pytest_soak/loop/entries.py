@@ -302,6 +302,17 @@ def edit_entry(state: LaneState, new_values: Mapping[str, float]) -> Edit:
                 f"the edited runtime has {key} = {value!r};"
                 f" it must lie in [{parameter.minimum:g}, {parameter.maximum:g}] {parameter.unit}"
             )
+        if not parameter.is_allowed(value):
+            raise ValueError(
+                f"the edited runtime has {key} = {value!r}; allowed: {parameter.allowed_text()}"
+            )
+        low, high = parameter.limits(new_values)
+        if not parameter.same(value, min(max(value, low), high)):
+            others = ", ".join(item.other for item in (*parameter.at_least, *parameter.at_most))
+            raise ValueError(
+                f"the edited runtime has {key} = {value!r}; with the values of {others} it must "
+                f"lie in [{low:g}, {high:g}]"
+            )
     values = _floats(new_values)
     return Edit(
         iteration=state.intent.iteration if state.intent is not None else state.done,

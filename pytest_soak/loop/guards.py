@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from pytest_soak.canonical import compute_json_hash, number, to_json
 from pytest_soak.loop.headroom import (
-    SLACK,
     deciding,
     is_cooling,
     is_frozen,
@@ -26,8 +25,7 @@ from pytest_soak.loop.headroom import (
 from pytest_soak.loop.model import Outcome, Panic, Proposal, Readings
 from pytest_soak.loop.state import UNCHARGED_RULES, LaneState
 from pytest_soak.loop.verdict import usable_value
-from pytest_soak.profile.model import Parameter
-from pytest_soak.profile.parameters import round_value
+from pytest_soak.profile.parameter import Parameter, round_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,8 @@ class ProposedMove:
     """None for an unknown key."""
     delta: float
     """NaN if the proposed delta is not a finite number."""
+    values: Mapping[str, float]
+    """The values in force, with those that this decision gives to keys before this one."""
     signature: str | None = None
     """The signature of the whole change, of all keys; None until it is known."""
 
@@ -49,6 +49,27 @@ class ProposedMove:
     def before(self) -> float:
         """The value in force; NaN for an unknown key."""
         return self.state.values.get(self.proposal.key, math.nan)
+
+    @property
+    def size(self) -> float:
+        """The size of the whole move, as caps measure it."""
+        if self.parameter is None or not self.parameter.log:
+            return abs(self.delta)
+        return self.parameter.size(self.before, self.before + self.delta)
+
+    def part(self, size: float) -> float:
+        """The longest part of the move, with its sign, that is no larger than ``size``."""
+        parameter, before = self.parameter, self.before
+        if parameter is None or not (parameter.log or parameter.step):
+            return math.copysign(size, self.delta)
+        return self.until(parameter.moved(before, size, up=self.delta > 0.0))
+
+    def until(self, end: float) -> float:
+        """The part of the move, with its sign, up to the value ``end``; 0 if that is behind it."""
+        parameter, before = self.parameter, self.before
+        if parameter is None or (end - before) * self.delta <= 0.0:
+            return 0.0
+        return parameter.toward(before, end) - before if parameter.step else end - before
 
     @property
     def target(self) -> float:
@@ -59,8 +80,7 @@ class ProposedMove:
         """The value of the key after ``delta``, rounded, and exactly on a bound that it reaches."""
         if self.parameter is None:
             return math.nan
-        value = self.before + delta
-        return _fitted_to_bounds(self.parameter, value) if math.isfinite(value) else math.nan
+        return self.parameter.fitted(self.before + delta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +171,9 @@ def _oscillation(move: ProposedMove) -> Objection | None:
         return None
     # Neither the proposed move nor the part that the limits allow may end at the earlier value.
     ends = (move.target, move.after(_left(move)))
-    if any(abs(end - value) <= SLACK * move.parameter.span for end in ends):
-        return Objection(f"back to {value:g}, left at iteration {iteration}")
+    if any(move.parameter.same(end, value) for end in ends):
+        back = move.parameter.text(value) if move.parameter.choices else f"{value:g}"
+        return Objection(f"back to {back}, left at iteration {iteration}")
     return None
 
 
@@ -160,23 +181,35 @@ def _velocity(move: ProposedMove) -> Objection | None:
     if move.parameter is None or move.proposal.rule in UNCHARGED_RULES:
         return None
     left = velocity_left(move.state, move.parameter)
-    if not abs(move.delta) > left + SLACK * move.parameter.span:
+    if not move.size > left + move.parameter.slack:
         return None
-    note = f"{left:g} of {move.parameter.cap_per_hour:g} per hour left"
-    return Objection(note, math.copysign(left, move.delta))
+    return Objection(_cap_note(move.parameter, left), move.part(left))
+
+
+def _cap_note(parameter: Parameter, left: float) -> str:
+    """What is left of the cap; of a ``log`` parameter as factors."""
+    cap, per = parameter.cap_per_hour, "hour"
+    if left == parameter.cap_per_iteration:
+        cap, per = left, "iteration"
+    if parameter.log:
+        return f"a factor of {math.exp(left):.4g} of {math.exp(cap):.4g} per {per} left"
+    return f"{left:g} of {cap:g} per {per} left"
 
 
 def _bounds(move: ProposedMove) -> Objection | None:
     parameter = move.parameter
     if parameter is None:
         return None
-    value, slack = move.before, SLACK * parameter.span
-    end = value + move.delta
-    if end > parameter.maximum + slack:
-        return Objection(f"at most {parameter.maximum:g}", max(0.0, parameter.maximum - value))
-    if end < parameter.minimum - slack:
-        return Objection(f"at least {parameter.minimum:g}", min(0.0, parameter.minimum - value))
+    (low, high), end = parameter.limits(move.values), move.before + move.delta
+    if end > high and not parameter.same(end, high):
+        return Objection(f"at most {_bound_text(parameter, high)}", move.until(high))
+    if end < low and not parameter.same(end, low):
+        return Objection(f"at least {_bound_text(parameter, low)}", move.until(low))
     return None
+
+
+def _bound_text(parameter: Parameter, bound: float) -> str:
+    return parameter.text(bound) if parameter.choices else f"{bound:g}"
 
 
 def _no_op(move: ProposedMove) -> Objection | None:
@@ -211,12 +244,16 @@ def guard(state: LaneState, readings: Readings, proposals: Iterable[Proposal]) -
     Of several proposals for one key the safest counts. If the delta of one of them is no number,
     that one counts, so that the key is refused.
     """
-    panic = panic_of(state)
-    proposed = [
-        _proposed_move(state, readings, panic, group)
-        for group in _by_key(plain_proposals(proposals))
-    ]
-    outcomes = [_outcome(move) for move in proposed]
+    panic, values = panic_of(state), dict(state.values)
+    proposed: list[ProposedMove] = []
+    outcomes: list[Outcome] = []
+    for group in _by_key(plain_proposals(proposals)):
+        move = _proposed_move(state, readings, panic, group, dict(values))
+        outcome = _outcome(move)
+        if outcome.after is not None:
+            values[outcome.key] = outcome.after
+        proposed.append(move)
+        outcomes.append(outcome)
     signature = _signature(state, outcomes)
     # A duplicate is a property of the whole change, so every part of it is checked again.
     again = [
@@ -263,12 +300,19 @@ def _by_key(proposals: Sequence[Proposal]) -> list[list[Proposal]]:
 
 
 def _proposed_move(
-    state: LaneState, readings: Readings, panic: Panic | None, group: Sequence[Proposal]
+    state: LaneState,
+    readings: Readings,
+    panic: Panic | None,
+    group: Sequence[Proposal],
+    values: Mapping[str, float],
 ) -> ProposedMove:
     parameter = state.profile.parameters.get(group[0].key)
     chosen = _safest(group, parameter)
     kpis = tuple(sorted({kpi for proposal in group for kpi in proposal.kpis}))
     delta = number(chosen.delta)
+    if parameter is not None and parameter.step and delta is not None:
+        before = state.values[chosen.key]
+        delta = parameter.fitted(before + delta) - before
     return ProposedMove(
         state=state,
         readings=readings,
@@ -276,6 +320,7 @@ def _proposed_move(
         proposal=replace(chosen, kpis=kpis),
         parameter=parameter,
         delta=math.nan if delta is None else delta,
+        values=values,
     )
 
 
@@ -324,24 +369,15 @@ def _left(move: ProposedMove) -> float:
 def _is_enough(move: ProposedMove, left: float) -> bool:
     if move.parameter is None:
         return False
-    least = move.state.profile.guards.clip_ratio * abs(move.delta)
+    least = move.state.profile.guards.clip_ratio * move.size
+    size = move.parameter.size(move.before, move.before + left) if move.parameter.log else abs(left)
     is_move = _is_move(move.parameter, move.before, move.after(left))
-    return is_move and abs(left) >= least - SLACK * move.parameter.span
+    return is_move and size >= least - move.parameter.slack
 
 
 def _is_move(parameter: Parameter, before: float, after: float) -> bool:
     # A change within the slack is no move: many such moves would else exceed the velocity cap.
-    return not abs(after - before) <= SLACK * parameter.span
-
-
-def _fitted_to_bounds(parameter: Parameter, value: float) -> float:
-    """The value rounded to 12 digits, and exactly on a bound that is within the slack of it."""
-    rounded, slack = round_value(value), SLACK * parameter.span
-    if parameter.minimum - slack <= rounded < parameter.minimum:
-        return parameter.minimum
-    if parameter.maximum < rounded <= parameter.maximum + slack:
-        return parameter.maximum
-    return rounded
+    return not parameter.same(before, after)
 
 
 def _signature(state: LaneState, outcomes: Sequence[Outcome]) -> str | None:

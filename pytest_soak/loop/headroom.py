@@ -11,10 +11,7 @@ from collections.abc import Mapping
 
 from pytest_soak.loop.model import Headroom, Panic, Verdict
 from pytest_soak.loop.state import LaneState
-from pytest_soak.profile.model import Parameter
-
-SLACK = 1e-9
-"""Part of a key's range by which a sum of floats may miss a cap or a bound (rounding errors)."""
+from pytest_soak.profile.parameter import Parameter
 
 
 def deciding(state: LaneState) -> int:
@@ -72,9 +69,10 @@ def is_cooling(state: LaneState) -> bool:
 
 
 def velocity_left(state: LaneState, parameter: Parameter) -> float:
-    """How much |move| the key has left in the half-open window (t - 1 h, t]; never negative."""
+    """The size of moves that the key has left in the half-open window (t - 1 h, t], at most its
+    cap of one iteration; never negative."""
     spent = math.fsum(move.size for move in state.charges.moves if move.key == parameter.key)
-    return max(0.0, parameter.cap_per_hour - spent)
+    return min(max(0.0, parameter.cap_per_hour - spent), parameter.cap_per_iteration)
 
 
 def closed_by(state: LaneState, key: str) -> str:
@@ -99,13 +97,26 @@ def _headroom(state: LaneState, parameter: Parameter) -> Headroom:
     reason, value = closed_by(state, parameter.key), state.values[parameter.key]
     if reason:
         return Headroom(parameter.key, 0.0, 0.0, reason, reason, value)
-    left = velocity_left(state, parameter)
-    down, up = max(0.0, value - parameter.minimum), max(0.0, parameter.maximum - value)
+    size, (low, high) = velocity_left(state, parameter), parameter.limits(state.values)
+    left_down, left_up = _reach(parameter, value, size, up=False), _reach(parameter, value, size)
+    down, up = max(0.0, value - low), max(0.0, high - value)
     return Headroom(
         parameter.key,
-        down=-min(left, down),
-        up=min(left, up),
-        reason_down="velocity" if left <= down else "bounds",
-        reason_up="velocity" if left <= up else "bounds",
+        down=-_whole(parameter, value, -min(left_down, down)),
+        up=_whole(parameter, value, min(left_up, up)),
+        reason_down="velocity" if left_down <= down else "bounds",
+        reason_up="velocity" if left_up <= up else "bounds",
         value=value,
     )
+
+
+def _reach(parameter: Parameter, value: float, size: float, *, up: bool = True) -> float:
+    """How far the value may go by a move of this size, in the parameter's unit."""
+    return size if not parameter.log else abs(parameter.moved(value, size, up=up) - value)
+
+
+def _whole(parameter: Parameter, value: float, delta: float) -> float:
+    """The amount of the longest move within ``delta`` to a value that the parameter may have."""
+    if not parameter.step:
+        return abs(delta)
+    return abs(parameter.toward(value, value + delta) - value)

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_soak.loop.evidence import RuleStatus
-from pytest_soak.loop.headroom import SLACK
 from pytest_soak.loop.model import Headroom, Proposal, Requested
 from pytest_soak.loop.rollback import Suspension
-from pytest_soak.profile.model import Move, Parameter, Profile, Rule
-from pytest_soak.profile.parameters import round_value
+from pytest_soak.profile.model import Move, Profile, Rule
+from pytest_soak.profile.parameter import SLACK, Parameter, round_value
 
 SMALLEST_SHARE = 0.001
 """A move below this part of the key's range is too small for a change and is dropped (§9)."""
@@ -39,7 +38,19 @@ def step(move: Move, parameter: Parameter, value: float) -> float:
         distance = parameter.start - value
         snaps = abs(distance) <= move.snap * parameter.span
         delta = distance if snaps else move.amount * distance
-    return round_value(_limited(move, parameter, value, delta))
+    limited = _limited(move, parameter, value, delta)
+    return _whole_step(parameter, value, limited) if parameter.step else round_value(limited)
+
+
+def _whole_step(parameter: Parameter, value: float, delta: float) -> float:
+    """The change to the nearest value that the parameter may have, at least one step.
+
+    Otherwise a share of a small number would never move it.
+    """
+    if not delta or not parameter.span:
+        return 0.0
+    moved = parameter.fitted(value + delta) - value
+    return round_value(moved if moved else math.copysign(parameter.step, delta))
 
 
 def _limited(move: Move, parameter: Parameter, value: float, delta: float) -> float:
@@ -139,12 +150,19 @@ def _safest(parameter: Parameter, contenders: Sequence[_RuleMove]) -> _RuleMove:
 def _trimmed(parameter: Parameter, headroom: Headroom, delta: float) -> tuple[float, str]:
     """The part of the move within the headroom, 0 if it is too small, and the reason if trimmed."""
     left = min(max(delta, headroom.down), headroom.up)
-    trimmed = abs(delta - left) > SLACK * parameter.span
+    trimmed = abs(delta - left) > SLACK * abs(parameter.maximum - parameter.minimum)
     reason = (headroom.reason_up if delta > 0 else headroom.reason_down) if trimmed else ""
     # With the slack, a rounding error does not drop a move of exactly the smallest share.
-    if abs(left) < (SMALLEST_SHARE - SLACK) * parameter.span:
+    if _is_small(parameter, headroom.value, left):
         return 0.0, reason or "small"
     return (round_value(left), reason) if trimmed else (delta, "")
+
+
+def _is_small(parameter: Parameter, value: float, delta: float) -> bool:
+    if parameter.step:
+        return abs(delta) < 0.5 * parameter.step
+    smallest = (SMALLEST_SHARE - SLACK) * parameter.span
+    return (parameter.size(value, value + delta) if parameter.log else abs(delta)) < smallest
 
 
 def rule_text(rule: Rule, figures: Mapping[str, float], proposals: Sequence[Proposal]) -> str:

@@ -16,7 +16,7 @@ from pytest_soak.loop.model import Attribution, Outcome, Proposal, Requested
 from pytest_soak.loop.state import LaneState, PendingRollback, RolledBack
 from pytest_soak.loop.verdict import usable_value
 from pytest_soak.profile.model import Profile
-from pytest_soak.profile.parameters import round_value
+from pytest_soak.profile.parameter import round_value
 
 ROLLBACK = "ROLLBACK"
 

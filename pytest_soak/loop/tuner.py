@@ -15,7 +15,8 @@ from pytest_soak.loop.model import PROPOSER_FAILED, Headroom, Proposal, Reading,
 from pytest_soak.loop.moves import assemble
 from pytest_soak.loop.rollback import suspensions_of
 from pytest_soak.loop.state import LaneState
-from pytest_soak.profile.model import Parameter, Profile
+from pytest_soak.profile.model import Profile
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.parameters import get_all_params
 
 MOST_KEYS = 1_000
@@ -91,6 +92,7 @@ def propose_micro_tuning(
 
 
 def _bounds(parameter: Parameter, value: float) -> Headroom:
+    # Without limits that other parameters set: a partial runtime may lack them.
     return Headroom(
         parameter.key,
         down=min(0.0, parameter.minimum - value),

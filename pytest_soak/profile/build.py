@@ -8,7 +8,7 @@ docs/profiles.md describes it; here stands what several fields must say together
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType, structs
@@ -18,20 +18,18 @@ from pytest_soak.profile.comparisons import conditions
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.gate import criterion, gate
 from pytest_soak.profile.guards import guards
-from pytest_soak.profile.model import Kpi, Parameter, Profile, VerdictLimits
+from pytest_soak.profile.model import Kpi, Profile, VerdictLimits
 from pytest_soak.profile.reading import plain, read
 from pytest_soak.profile.rules import rule
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
-from pytest_soak.profile.sections import Document, KpiFields, Order, ParameterFields
+from pytest_soak.profile.sections import Document, KpiFields, Order
+from pytest_soak.profile.tunable import READ_ONLY_SECTION, tunables
 
 SECTIONS = ("parameters", "kpis", "verdict", "rules", "guards", "gate")
 """What a profile consists of. Every one is required of a resolved profile."""
 
 BLOCK_REASONS = "block_reasons"
 """The list of all block reasons; without it, the reasons that a KPI's ``block_ratio`` names."""
-
-READ_ONLY_SECTION = "tuner"
-"""The section of the runtime that only shows copies; no parameter lives there."""
 
 _Built = TypeVar("_Built")
 
@@ -55,9 +53,8 @@ def checked(document: Mapping[str, Any]) -> Profile:
     if lineage[:1] != (given.name,):
         raise Invalid(("lineage",), f"begins with the profile's own name, {given.name!r}")
     order = given.order if given.order is not UNSET else _own_order(given)
-    parameters = {
-        key: _parameter(key, fields, given.parameters) for key, fields in given.parameters.items()
-    }
+    taken = (*SECTIONS, SCENARIOS, BLOCK_REASONS, "extends", READ_ONLY_SECTION)
+    parameters = tunables(given.parameters, taken, given.guards.caps_scale)
     parameters = _ordered(parameters, "parameters", order.parameters)
     kpis = {name: _kpi(name, fields) for name, fields in given.kpis.items()}
     kpis = _ordered(kpis, "kpis", order.kpis)
@@ -97,35 +94,6 @@ def _ordered(built: Mapping[str, _Built], section: str, order: Sequence[str]) ->
     if sorted(order) != sorted(built):
         raise Invalid(("order", section), f"does not list the entries of {section}, each once")
     return {key: built[key] for key in order}
-
-
-def _parameter(key: str, fields: ParameterFields, parameters: Collection[str]) -> Parameter:
-    at = ("parameters", key)
-    taken = (*SECTIONS, SCENARIOS, BLOCK_REASONS, "extends", READ_ONLY_SECTION)
-    if key in taken or key.endswith("_delta"):
-        raise Invalid(at, "this name has a meaning of its own; choose another")
-    path = tuple(fields.path.split("."))
-    if path[0] == READ_ONLY_SECTION:
-        raise Invalid((*at, "path"), f"the section {READ_ONLY_SECTION!r} is read-only")
-    for part in path:
-        # Its top-level names show whether a runtime is nested or flat, so they must not overlap.
-        if part in parameters:
-            raise Invalid((*at, "path"), f"{part!r} is a parameter, no section")
-    low, high = fields.minimum, fields.maximum
-    if low >= high:
-        raise Invalid((*at, "min"), f"min {low:g} is not below max {high:g}")
-    if not low <= fields.start <= high:
-        raise Invalid((*at, "start"), f"{fields.start:g} is outside {low:g} to {high:g}")
-    return Parameter(
-        key=key,
-        path=(*path, key),
-        unit=fields.unit,
-        start=fields.start,
-        minimum=low,
-        maximum=high,
-        cap_per_hour=fields.cap_per_hour,
-        safer=fields.safer,
-    )
 
 
 def _kpi(name: str, fields: KpiFields) -> Kpi:

@@ -7,9 +7,11 @@ from collections.abc import Collection, Mapping
 from pytest_soak.messages import nearest, shown
 from pytest_soak.profile.comparisons import conditions
 from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.model import FreezeGuard, Guards, PanicGuard, Parameter, PinGuard
+from pytest_soak.profile.model import FreezeGuard, Guards, PanicGuard, PinGuard
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.reading import check_known
-from pytest_soak.profile.sections import FreezeFields, GuardsSection, PinFields
+from pytest_soak.profile.sections import FreezeFields, GuardsSection, PanicFields, PinFields
+from pytest_soak.profile.tunable import check_couplings
 
 _AT = ("guards",)
 
@@ -40,24 +42,37 @@ def guards(
     )
 
 
-def _panic(panic: PanicGuard, parameters: Mapping[str, Parameter]) -> PanicGuard:
+def _panic(panic: PanicFields, parameters: Mapping[str, Parameter]) -> PanicGuard:
     """``panic`` with its values in the order of the parameters."""
     at = (*_AT, "panic")
     for key in panic.values:
         if key not in parameters:
             raise Invalid((*at, "values", key), f"unknown field{nearest(key, parameters)}")
-    for key, parameter in parameters.items():
+    for key in parameters:
         if key not in panic.values:
             names = ", ".join(parameters)
             raise Invalid((*at, "values"), f"{key!r} is missing; it has {names}")
-        if not parameter.minimum <= panic.values[key] <= parameter.maximum:
-            raise Invalid(
-                (*at, "revert_to"),
-                f"{shown(panic.revert_to)} has {key} = {panic.values[key]:g}, outside this "
-                f"profile's {parameter.minimum:g} to {parameter.maximum:g}",
-            )
-    values = {key: panic.values[key] for key in parameters}
+    values = {
+        key: _safe_value(panic, parameter, (*at, "revert_to"))
+        for key, parameter in parameters.items()
+    }
+    check_couplings(values, parameters, (*at, "revert_to"))
     return PanicGuard(panic.after, panic.revert_to, panic.pause, values)
+
+
+def _safe_value(panic: PanicFields, parameter: Parameter, at: tuple[str, ...]) -> float:
+    given = panic.values[parameter.key]
+    value = parameter.inner(given)
+    if value is not None and parameter.is_allowed(value):
+        return value
+    text = shown(given) if isinstance(given, str) else parameter.text(value)
+    where = f"{shown(panic.revert_to)} has {parameter.key} = {text}"
+    if value is not None and not parameter.choices and not parameter.step:
+        raise Invalid(
+            at,
+            f"{where}, outside this profile's {parameter.minimum:g} to {parameter.maximum:g}",
+        )
+    raise Invalid(at, f"{where}; this profile allows {parameter.allowed_text()}")
 
 
 def _pin(fields: PinFields) -> PinGuard:

@@ -15,6 +15,7 @@ from pytest_soak.profile.build import BLOCK_REASONS, SECTIONS
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.reading import plain, read
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
+from pytest_soak.profile.sections import StartValue
 
 _DELTA = "_delta"
 _EXACT = Context(prec=60)
@@ -49,7 +50,7 @@ class Layer:
 class _Start(Struct):
     """Of a parameter, the value to which a change is added."""
 
-    start: Finite
+    start: StartValue
 
 
 def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
             _put(document, section, layer.document[section], ())
     parameters = document.get("parameters")
     keys = dict(parameters) if isinstance(parameters, Mapping) else {}
-    moved: dict[str, float] = {}
+    moved: dict[str, float | bool | str] = {}
     for key, value in layer.document.items():
         if key in _MERGED or key == "extends":
             continue
@@ -73,12 +74,17 @@ def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
         if other in layer.document or layer.sets(inner) == len(inner):
             also = other if other in layer.document else ".".join(inner)
             raise Invalid((key,), f"is given as {also} too; keep one of them")
-        number = read(value, Finite, (key,))
-        if key != parameter:
-            start = read(keys[parameter], _Start, ("parameters", parameter)).start
-            # In decimal: 0.5 + 0.35 is the 0.85 that the author reads, not 0.8500000000000001.
-            number = float(_EXACT.add(Decimal(repr(start)), Decimal(repr(number)))) + 0.0
-        moved[parameter] = number
+        if key == parameter:
+            # Whether a switch or a choice fits is seen when the parameter is built.
+            plain_text = isinstance(value, (bool, str))
+            moved[parameter] = value if plain_text else read(value, Finite, (key,))
+            continue
+        change = read(value, Finite, (key,))
+        start = read(keys[parameter], _Start, ("parameters", parameter)).start
+        if isinstance(start, (bool, str)):
+            raise Invalid((key,), f"{parameter} is no number, so nothing can be added to it")
+        # In decimal: 0.5 + 0.35 is the 0.85 that the author reads, not 0.8500000000000001.
+        moved[parameter] = float(_EXACT.add(Decimal(repr(start)), Decimal(repr(change)))) + 0.0
     for parameter, start in moved.items():
         entry = keys[parameter]
         if not isinstance(entry, dict):

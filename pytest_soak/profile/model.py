@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from pytest_soak.json_types import EXACT, Count, Finite, NotNegative, Positive, Share
-from pytest_soak.profile.reading import Identifier, Name
+from pytest_soak.json_types import EXACT, Count, NotNegative, Positive, Share
+from pytest_soak.profile.parameter import Parameter
+from pytest_soak.profile.reading import Name
 
 Operator = Literal["<", "<=", ">", ">="]
 
@@ -35,26 +36,6 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One tunable number and everything that limits it."""
-
-    key: str
-    path: tuple[str, ...]
-    """Where it lives in the runtime, e.g. ``("risk", "base_spread_bps")``."""
-    unit: str
-    start: float
-    minimum: float
-    maximum: float
-    cap_per_hour: float
-    """Largest sum of absolute moves in one hour of target time, in the parameter's unit."""
-    safer: Literal["up", "down"]
-
-    @property
-    def span(self) -> float:
-        return self.maximum - self.minimum
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +170,12 @@ class Kpi:
         return self.derive == RECORDED
 
 
-class PanicGuard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    after: Count
-    revert_to: Name
-    pause: NotNegative
-    values: dict[Identifier, Finite]
+@dataclass(frozen=True, slots=True)
+class PanicGuard:
+    after: int
+    revert_to: str
+    pause: int
+    values: Mapping[str, float]
     """The safe profile, resolved: flat, every parameter."""
 
 

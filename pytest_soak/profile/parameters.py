@@ -12,24 +12,17 @@ from typing import Any, NoReturn
 
 from pytest_soak.canonical import number
 from pytest_soak.messages import nearest, shown
-from pytest_soak.profile.build import READ_ONLY_SECTION
-from pytest_soak.profile.model import Parameter, Profile
+from pytest_soak.profile.model import Profile
+from pytest_soak.profile.parameter import Parameter
+from pytest_soak.profile.tunable import READ_ONLY_SECTION
 
 Table = Mapping[str, Parameter]
 
-_SIGNIFICANT = 12
 _MISSING = object()
-_SLACK = 1e-9
-"""Share of a parameter's range by which rounding may leave its bounds."""
 
 
 class ParameterError(ValueError):
     """An unknown key, a value that is no finite number, or one outside its bounds."""
-
-
-def round_value(value: float) -> float:
-    """``value`` at 12 significant digits, without a negative zero."""
-    return float(f"{value:.{_SIGNIFICANT}g}") + 0.0
 
 
 def nest(
@@ -46,7 +39,7 @@ def nest(
         section = runtime
         for part in parameter.path[:-1]:
             section = section.setdefault(part, {})
-        section[key] = values[key]
+        section[key] = parameter.outer(values[key])
     if tuner is not None:
         runtime[READ_ONLY_SECTION] = dict(tuner)
     return runtime
@@ -67,7 +60,7 @@ def flatten(runtime: Mapping[str, Any], table: Table) -> dict[str, float]:
     values = {}
     for path, value in leaves(runtime):
         key = key_at(path, table)
-        values[key] = _number(value, ".".join(path))
+        values[key] = _inner(value, table[key], ".".join(path))
     for key, parameter in table.items():
         if key not in values:
             raise ParameterError(f"{'.'.join(parameter.path)}: is missing")
@@ -90,17 +83,18 @@ def get_from_runtime(runtime: Mapping[str, Any], key: str, table: Table) -> floa
     value = _find(runtime, parameter)
     if value is _MISSING:
         raise ParameterError(f"{where}: is missing")
-    return _number(value, where)
+    return _inner(value, parameter, where)
 
 
 def set_in_runtime(runtime: dict[str, Any], key: str, value: float, table: Table) -> dict[str, Any]:
     """Set ``key`` in ``runtime``, rounded and within bounds; the same dict is returned.
 
+    ``value`` is one that the target sees: a choice, true or false, a number.
     Raises ParameterError, with ``runtime`` unchanged, for an unknown key, for a value that is no
     number or out of bounds, and for a runtime that is no dict.
     """
     parameter = _parameter(key, table)
-    _place(runtime, parameter, table)[parameter.key] = bounded(value, parameter)
+    _place(runtime, parameter, table)[parameter.key] = parameter.outer(bounded(value, parameter))
     return runtime
 
 
@@ -115,12 +109,12 @@ def apply_deltas(
     changes = {}
     for key, delta in validate_deltas(deltas, table).items():
         before = get_from_runtime(runtime, key, table)
-        after = bounded(before + delta, table[key]) if delta else before
+        after = _after(before, delta, table[key]) if delta else before
         if after != before:
             changes[key] = after
     places = {key: _place(runtime, table[key], table) for key in changes}
     for key, value in changes.items():
-        places[key][key] = value
+        places[key][key] = table[key].outer(value)
     return runtime, len(changes)
 
 
@@ -134,7 +128,7 @@ def get_all_params(runtime: Mapping[str, Any], table: Table) -> dict[str, float]
     for key, parameter in table.items():
         value = _find(runtime, parameter)
         if value is not _MISSING:
-            values[key] = _number(value, key)
+            values[key] = _inner(value, parameter, key)
     if not values:
         named = ", ".join(str(name) for name in list(runtime)[:5]) or "nothing"
         raise ParameterError(f"the runtime has no parameter of the profile; it has {named}")
@@ -149,18 +143,35 @@ def validate_deltas(deltas: Mapping[str, Any], table: Table) -> dict[str, float]
 
 
 def bounded(value: Any, parameter: Parameter) -> float:
-    """``value`` rounded to 12 significant digits, and clamped where rounding left its bounds.
+    """The number of an outer value, rounded, and clamped where rounding left its bounds.
 
-    Raises ParameterError for what is no finite number or lies further out.
+    Raises ParameterError for what is no value of its kind, lies further out or is off its grid.
     """
-    new = _number(value, parameter.key)
-    slack = _SLACK * parameter.span
-    if not parameter.minimum - slack <= new <= parameter.maximum + slack:
+    new = _inner(value, parameter, parameter.key)
+    if not parameter.choices:
+        _check_bounds(new, parameter)
+    fitted = parameter.fitted(new)
+    if parameter.step and not parameter.same(fitted, new):
         raise ParameterError(
-            f"{parameter.key}: {new:.12g} is outside {parameter.minimum:g} to "
-            f"{parameter.maximum:g} {parameter.unit}"
+            f"{parameter.key}: {new:.12g} is not allowed; allowed: {parameter.allowed_text()}"
         )
-    return min(max(round_value(new), parameter.minimum), parameter.maximum)
+    return min(max(fitted, parameter.minimum), parameter.maximum)
+
+
+def _after(before: float, delta: float, parameter: Parameter) -> float:
+    """The value after a change, rounded. Raises ParameterError beyond the bounds."""
+    after = parameter.fitted(before + delta)
+    _check_bounds(after, parameter)
+    return min(max(after, parameter.minimum), parameter.maximum)
+
+
+def _check_bounds(value: float, parameter: Parameter) -> None:
+    low, high = parameter.minimum, parameter.maximum
+    if low <= value <= high or parameter.same(value, low) or parameter.same(value, high):
+        return
+    raise ParameterError(
+        f"{parameter.key}: {value:.12g} is outside {low:g} to {high:g} {parameter.unit}".rstrip()
+    )
 
 
 def leaves(runtime: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -200,6 +211,16 @@ def _number(value: Any, where: object) -> float:
     if finite is None:
         raise ParameterError(f"{where}: {shown(value)} is not a finite number")
     return finite
+
+
+def _inner(value: Any, parameter: Parameter, where: object) -> float:
+    """The number of an outer value."""
+    if not parameter.choices:
+        return _number(value, where)
+    number_of = parameter.inner(value)
+    if number_of is None:
+        raise ParameterError(f"{where}: {shown(value)} is not {parameter.allowed_text()}")
+    return number_of
 
 
 def _find(runtime: Mapping[str, Any], parameter: Parameter) -> Any:

@@ -12,7 +12,8 @@ from msgspec import UNSET, UnsetType
 from pytest_soak.messages import nearest, shown
 from pytest_soak.profile.comparisons import conditions, with_margins
 from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.model import Evidence, Hysteresis, Kpi, Move, Parameter, Rule
+from pytest_soak.profile.model import Evidence, Hysteresis, Kpi, Move, Rule
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.reading import check_known
 from pytest_soak.profile.sections import MoveFields, RuleFields
 

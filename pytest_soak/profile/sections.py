@@ -22,9 +22,9 @@ from pytest_soak.profile.model import (
     DriftLimits,
     Operator,
     OscillationGuard,
-    PanicGuard,
     RollbackGuard,
 )
+from pytest_soak.profile.parameter import Kind
 from pytest_soak.profile.reading import IDENTIFIER, Identifier, Name
 
 _PATH = rf"^{IDENTIFIER.pattern}(\.{IDENTIFIER.pattern})*$(?!\n)"
@@ -64,14 +64,35 @@ Conditions = dict[
 SomeConditions = Annotated[Conditions, Meta(min_length=1, description="a condition at least")]
 
 
-class ParameterFields(Struct, frozen=True, forbid_unknown_fields=True):
+StartValue = Finite | bool | str
+"""A value of a parameter as a profile has it: a number, a switch, a choice."""
+
+
+class CouplingFields(Struct, frozen=True, forbid_unknown_fields=True):
+    parameter: Identifier
+    factor: Positive = 1.0
+
+
+class ParameterFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     path: Annotated[str, Meta(pattern=_PATH, description="path of a section, such as 'engine'")]
-    unit: str
-    start: Finite
-    minimum: Finite = field(name="min")
-    maximum: Finite = field(name="max")
-    cap_per_hour: Positive
-    safer: Literal["up", "down"]
+    type: Kind = "float"
+    unit: str = ""
+    start: StartValue
+    minimum: Finite | UnsetType = field(name="min", default=UNSET)
+    maximum: Finite | UnsetType = field(name="max", default=UNSET)
+    choices: (
+        Annotated[tuple[Finite | str, ...], Meta(min_length=2, description="two choices at least")]
+        | UnsetType
+    ) = UNSET
+    step: Positive | UnsetType = UNSET
+    scale: Literal["linear", "log"] = "linear"
+    cap_per_hour: Positive | UnsetType = UNSET
+    cap_per_iteration: Positive | UnsetType = UNSET
+    safer: Literal["up", "down"] = "down"
+    at_most: Identifier | CouplingFields | UnsetType = UNSET
+    at_least: Identifier | CouplingFields | UnsetType = UNSET
+    restart: bool = False
+    description: str = ""
 
 
 class KpiFields(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +161,14 @@ class PinFields(Struct, frozen=True, forbid_unknown_fields=True):
     iterations: Literal["run"] | NotNegative = field(name="for")
 
 
+class PanicFields(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Count
+    revert_to: Name
+    pause: NotNegative
+    values: dict[Identifier, StartValue]
+    """The safe profile, resolved: flat, every parameter, as the profile has them."""
+
+
 class FreezeFields(Struct, frozen=True, forbid_unknown_fields=True):
     after: Count
     stable: SomeConditions
@@ -156,7 +185,8 @@ class GuardsSection(Struct, frozen=True, forbid_unknown_fields=True):
     hold_last: NotNegative
     velocity_window_s: Positive
     clip_ratio: Share
-    panic: PanicGuard | UnsetType = UNSET
+    panic: PanicFields | UnsetType = UNSET
+    caps_scale: Positive = 1.0
     pin: PinFields | UnsetType = UNSET
     freeze: FreezeFields | UnsetType = UNSET
     cooldown: CooldownGuard | UnsetType = UNSET

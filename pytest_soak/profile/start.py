@@ -42,7 +42,7 @@ def start_values(
     even where a stronger source replaces it.
     """
     table = resolved.profile.parameters
-    values = {key: bounded(parameter.start, parameter) for key, parameter in table.items()}
+    values = {key: parameter.fitted(parameter.start) for key, parameter in table.items()}
     origins = dict(resolved.origins)
     kept = resolved.named_below_base if explicit else frozenset()
     for origin, overrides in ((FILE, file), (ENVIRONMENT, environment)):

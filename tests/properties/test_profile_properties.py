@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pytest_soak.canonical import canonical_json
 from pytest_soak.profile.build import SECTIONS, build
 from pytest_soak.profile.errors import Invalid, ProfileError
-from pytest_soak.profile.parameters import apply_deltas, flatten, nest, round_value
+from pytest_soak.profile.parameter import round_value
+from pytest_soak.profile.parameters import apply_deltas, flatten, nest
 from pytest_soak.profile.resolve import Source, resolve
 from pytest_soak.profile.yaml_text import LOADERS, parse
 from pytest_soak.store.sources import read_source

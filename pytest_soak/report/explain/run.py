@@ -9,7 +9,8 @@ from pytest_soak.loop.entries import Record
 from pytest_soak.loop.headroom import is_pinned
 from pytest_soak.loop.model import GUARD_ORDER, Attribution, Verdict
 from pytest_soak.loop.state import EXTERNAL
-from pytest_soak.profile.model import Parameter, Profile
+from pytest_soak.profile.model import Profile
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.report.explain.answers import attribution_text
 from pytest_soak.report.explain.iteration import mode_of
 from pytest_soak.report.explain.rules import HOOK, Part

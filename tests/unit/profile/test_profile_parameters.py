@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_soak.profile.parameter import round_value
 from pytest_soak.profile.parameters import (
     ParameterError,
     apply_deltas,
@@ -20,7 +21,6 @@ from pytest_soak.profile.parameters import (
     get_all_params,
     get_from_runtime,
     nest,
-    round_value,
     set_in_runtime,
     tuner_copies,
     validate_deltas,

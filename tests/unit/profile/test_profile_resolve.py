@@ -229,8 +229,8 @@ MISTAKES = [
         "base_spread_bps: is given as parameters.base_spread_bps.start too; keep one of them",
     ),
     (
-        "parameters: {tail_age_ms: {min: 5000}}",
-        "parameters.tail_age_ms.min: min 5000 is not below max 5000",
+        "parameters: {tail_age_ms: {min: 6000}}",
+        "parameters.tail_age_ms.min: min 6000 is above max 5000",
     ),
     (
         "parameters: {tail_age_ms: {cap_per_hour: 0}}",
