@@ -85,7 +85,7 @@ def outcome_bars(ident: str, outcomes: OutcomesView) -> tuple[str, Table]:
 
 def verdict_strip(ident: str, numbers: Sequence[int], verdicts: Sequence[VerdictWord]) -> str:
     """One bar per iteration, or per stretch of them with its worst verdict."""
-    canvas = Canvas(ident, 1200, 30)
+    canvas = Canvas(ident, 1200, 30, stretched=True)
     order = list(MARKS)
     count, columns = len(numbers), min(len(numbers), _COLUMNS)
     width = 1196 / max(columns, 1)

@@ -15,8 +15,9 @@ Point = tuple[float, float]
 class Canvas:
     """Shapes in the order in which they were drawn. ``ident`` is the picture's id in the page."""
 
-    def __init__(self, ident: str, width: float, height: float) -> None:
+    def __init__(self, ident: str, width: float, height: float, *, stretched: bool = False) -> None:
         self.ident, self.width, self.height = ident, width, height
+        self._aspect = ' preserveAspectRatio="none"' if stretched else ""
         self._parts: list[str] = []
 
     def rect(
@@ -65,7 +66,7 @@ class Canvas:
         return Markup(  # noqa: S704 - every text in it went through html_text
             f'<svg id="{ident}" class="{name}" role="img" '
             f'aria-labelledby="{ident}-t {ident}-d" '
-            f'viewBox="0 0 {_n(self.width)} {_n(self.height)}">'
+            f'viewBox="0 0 {_n(self.width)} {_n(self.height)}"{self._aspect}>'
             f'<title id="{ident}-t">{html_text(title)}</title>'
             f'<desc id="{ident}-d">{html_text(description)}</desc>'
             + "".join(self._parts)

@@ -77,7 +77,7 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
         canvas.svg(f"{cut(kpi.name, _NAME)} per iteration", _description(subject, kpi, verdict)),
         _table(subject, kpi),
         verdict if kpi.gated else "",
-        data=_data(ident, subject, kpi),
+        data=_data(ident, subject, kpi) | {"range": [low, high]},
         gated=kpi.gated,
     )
 

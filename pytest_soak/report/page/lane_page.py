@@ -265,6 +265,7 @@ def _data(subject: Subject, panels: Sequence[Panel]) -> dict[str, Any]:
     data: dict[str, Any] = {
         "first": numbers[0],
         "last": subject.last,
+        "end": numbers[-1],
         "panels": [panel.data for panel in panels],
         "excluded": [
             [span.first, span.last] for span in subject.lane.spans if span.kind == "excluded"
@@ -275,10 +276,9 @@ def _data(subject: Subject, panels: Sequence[Panel]) -> dict[str, Any]:
         ],
     }
     if len(numbers) <= MOST_POINTS:
-        data["numbers"] = (
-            [numbers[0], len(numbers)]
-            if numbers == tuple(range(numbers[0], numbers[0] + len(numbers)))
-            else list(numbers)
-        )
+        if numbers == tuple(range(numbers[0], numbers[0] + len(numbers))):
+            data["count"] = len(numbers)
+        else:
+            data["numbers"] = list(numbers)
         data["verdicts"] = "".join(verdict[0] for verdict in verdicts)
     return data

@@ -61,7 +61,7 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
         legend=tuple(
             LegendItem(shape, f"{cut(by, 40)} {count}×") for by, (shape, count) in movers.items()
         ),
-        data=_data(ident, parameter, bands, movers),
+        data=_data(ident, parameter, bands, movers) | {"range": [low, high]},
     )
 
 
