@@ -58,16 +58,21 @@ class Axes:
 
     def draw(self, canvas: Canvas, below: float = 0.0) -> None:
         """Grid and labels. ``below``: height of what lies between the frame and its labels."""
-        frame = self.frame
-        for value, label in labelled_ticks(self.y.low, self.y.high, max(int(frame.height / 28), 4)):
-            place = self.y(value)
-            canvas.line(frame.x, place, frame.right, place, "grid")
-            canvas.text(frame.x - 5, place + 3.5, label, "tick end")
-        for number in iteration_ticks(self.x.low, self.x.high, max(int(frame.width / 70), 2)):
-            place = self.x(number)
-            canvas.line(place, frame.bottom + below, place, frame.bottom + below + 4, "axis")
-            canvas.text(place, frame.bottom + below + 15, str(number), "tick mid")
-        canvas.line(frame.x, frame.bottom + below, frame.right, frame.bottom + below, "axis")
+        frame, bottom = self.frame, self.frame.bottom + below
+        rows = labelled_ticks(self.y.low, self.y.high, max(int(frame.height / 28), 3))
+        for value, _ in rows:
+            canvas.line(frame.x, self.y(value), frame.right, self.y(value), "grid")
+        for value, label in rows:
+            canvas.text(frame.x - 5, self.y(value) + 3.5, label, "tick end")
+        numbers = iteration_ticks(self.x.low, self.x.high, max(int(frame.width / 70), 2))
+        # The word takes the place of a number at the right end.
+        numbers = [number for number in numbers if self.x(number) < frame.right - 42] or numbers[:1]
+        for number in numbers:
+            canvas.text(self.x(number), bottom + 15, str(number), "tick mid")
+        canvas.text(frame.right, bottom + 15, "iteration", "tick end")
+        for number in numbers:
+            canvas.line(self.x(number), bottom, self.x(number), bottom + 4, "axis")
+        canvas.line(frame.x, bottom, frame.right, bottom, "axis")
 
 
 def span_of(values: Iterable[float | None], *near: float | None) -> tuple[float, float]:
@@ -100,7 +105,10 @@ def labelled_ticks(low: float, high: float, about: int) -> list[tuple[float, str
     """Round values with labels that differ from each other."""
     if not math.isfinite(high - low):
         return [(value, short(value)) for value in (low, 0.0, high)]
-    values = [value + 0.0 for value in ticks(low, high, about)]
+    for more in range(about, about + 8):
+        values = [value + 0.0 for value in ticks(low, high, more)]
+        if len(values) > 1:
+            break
     return list(zip(values, tick_labels(values), strict=True))
 
 

@@ -14,6 +14,8 @@ from pytest_soak.report.view.model import EVENT_KINDS, LaneView, RunView, Verdic
 MOST_EXPLAINED = 50
 """Iterations whose text of ``explain`` is in the page."""
 _ORDER: list[VerdictWord] = list(MARKS)
+_SHORT = 0.5
+"""Seconds below which the time of an iteration says nothing."""
 _EVENT_TEXT = 200
 _MOST_EVENTS = 6
 
@@ -40,6 +42,8 @@ class Rows:
     kpis: tuple[str, ...]
     rows: tuple[Row, ...]
     left_out: str
+    timed: bool
+    """Whether any iteration took so long that its time matters."""
 
 
 def iteration_rows(subject: Subject, most: int) -> Rows:
@@ -62,13 +66,14 @@ def iteration_rows(subject: Subject, most: int) -> Rows:
         )
         for place in places
     )
+    timed = any(item is not None and item >= _SHORT for item in columns.seconds)
     missing = len(columns.numbers) - len(places)
     left_out = (
         f"{missing:,} of {len(columns.numbers):,} iterations are left out. Shown are the first, "
         "the last, those that did not PASS and those with rare events, the worst first if there "
         "are too many."
     )
-    return Rows(tuple(kpi.name for kpi in gated), rows, left_out if missing else "")
+    return Rows(tuple(kpi.name for kpi in gated), rows, left_out if missing else "", timed)
 
 
 def _events(item: Happening | None) -> tuple[tuple[str, str, str], ...]:

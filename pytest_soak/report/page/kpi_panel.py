@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_soak.gate.figures import figure, figure_by
@@ -31,6 +31,8 @@ class Subject:
 
     lane: LaneView
     happenings: tuple[Happening, ...]
+    shapes: Mapping[str, str]
+    """What moved a parameter to its shape."""
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -68,6 +70,9 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
     _draw_points(canvas, axes, subject, kpi)
     if limit is not None:
         _draw_limit(canvas, axes, with_unit(limit.text, kpi.unit), limit.value)
+    if all(value is None for value in kpi.values):
+        middle = (frame.x + frame.width / 2, frame.y + frame.height / 2 + 7)
+        canvas.text(*middle, "no data", "empty mid")
     draw_events(canvas, axes, subject.happenings)
     verdict = next((row.verdict for row in lane.gate if row.criterion == kpi.name), "")
     return Panel(
@@ -85,18 +90,19 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
 def figure_text(kpi: KpiView, value: float | None) -> str:
     """A figure of the KPI in as many digits as its limit needs."""
     limit = None if kpi.limit is None else limit_of(kpi.limit.text)
-    return figure(value) if value is None or limit is None else figure_by(value, limit)
+    if value is not None and limit is not None:
+        return figure_by(value, limit)
+    return figure(value) if value is None or not 1e4 <= abs(value) < 1e15 else f"{value:,.0f}"
 
 
 def _summary(kpi: KpiView) -> str:
     """The figure that is judged, with its bound and limit; else the last value."""
     window = kpi.window
     if window is not None and window.figure is not None:
-        texts = [with_unit(figure_text(kpi, window.figure), kpi.unit)]
-        texts[0] += f" over iterations {stretch((window.first, window.last))}"
+        text = with_unit(figure_text(kpi, window.figure), kpi.unit)
         if window.low is not None and window.high is not None:
-            bounds = (figure_text(kpi, window.low), figure_text(kpi, window.high))
-            texts.append(f"certain from {bounds[0]} to {bounds[1]}")
+            text += f" ({figure_text(kpi, window.low)} to {figure_text(kpi, window.high)})"
+        texts = [f"{text} over iterations {stretch((window.first, window.last))}"]
     else:
         present = [value for value in kpi.values if value is not None]
         last = figure_text(kpi, present[-1]) if present else ""

@@ -17,9 +17,7 @@ from pytest_soak.report.layout import cut
 from pytest_soak.report.page.iteration_rows import MOST_EXPLAINED
 from pytest_soak.report.page.lane_page import detail_of, lane_page, matrix_cells
 from pytest_soak.report.page.words import (
-    EVENT_WORDS,
     STATES,
-    SYMBOLS,
     duration,
     headline,
     moment,
@@ -29,7 +27,8 @@ from pytest_soak.report.view.model import RunView
 _LONGEST_NAME = 80
 _LONGEST_TITLE = 300
 _LONGEST_TEXT = 20_000
-_EXPLAINED_BYTES = 90_000
+_MOST_CAUSES = 8
+_EXPLAINED_BYTES = 70_000
 """All texts of ``explain`` together."""
 
 
@@ -76,11 +75,11 @@ def report_page(
         matrix=[matrix_cells(f"m{place}", lane, names) for place, lane in enumerate(view.lanes, 1)]
         if several
         else [],
-        fingerprint=sorted(view.fingerprint.items()),
+        causes=_causes(view),
+        fingerprint=_fingerprint(view.fingerprint),
         uplot=uplot,
         absent=absent,
         most_explained=MOST_EXPLAINED,
-        symbols=[(SYMBOLS[kind], EVENT_WORDS[kind]) for kind in SYMBOLS],
         policy=_policy(styles, scripts),
         styles=[_inline(text, "style") for text in styles],
         scripts=[_inline(text, "script") for text in scripts],
@@ -143,6 +142,31 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else cut(str(value), _LONGEST_TITLE)
+
+
+def _fingerprint(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values; those of an object one by one, without what is none."""
+    rows: list[tuple[str, str]] = []
+    for key, item in given.items():
+        parts = item.items() if isinstance(item, Mapping) else [("", item)]
+        rows += [
+            (f"{key}: {part}" if part else str(key), _plain(content))
+            for part, content in parts
+            if content not in (None, "", [], {})
+        ]
+    # What is long, such as the features of a CPU, comes last.
+    return sorted(rows, key=lambda row: len(row[1]) > _LONGEST_NAME)
+
+
+def _causes(view: RunView) -> list[tuple[str, str]]:
+    """The criteria that decide the verdict of a single lane, with their reasons."""
+    if len(view.lanes) != 1 or view.verdict in (None, "PASS"):
+        return []
+    rows = [row for row in view.lanes[0].gate if row.verdict == view.verdict and row.binding]
+    return [
+        (row.criterion, row.reason.removeprefix(f"{row.criterion}: "))
+        for row in rows[:_MOST_CAUSES]
+    ]
 
 
 def _within(explained: Mapping[tuple[str, int], str]) -> dict[tuple[str, int], str]:

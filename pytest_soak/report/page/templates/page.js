@@ -5,7 +5,7 @@
 
   const WORDS = { P: "PASS", W: "WARN", I: "INCONCLUSIVE", F: "FAIL" };
   const NAMES = ["ink", "faint", "rule", "paper", "ground", "data", "series", "step", "pass", "warn",
-    "inconclusive", "fail", "beyond", "window", "interval"];
+    "inconclusive", "fail", "refused", "beyond", "window", "interval"];
   const BANDS = { frozen: "data", cooldown: "warn", paused: "fail", pinned: "inconclusive" };
   const FONT = 'system-ui, "Segoe UI", "DejaVu Sans", Arial, sans-serif';
   const STRIP = 14;
@@ -149,7 +149,7 @@
   function drawAbove(u, lane, panel) {
     const ratio = uPlot.pxRatio;
     clipped(u, function (ctx, box) {
-      if (panel.kind === "kpi") { drawVerdicts(u, ctx, lane); } else { drawMovers(u, ctx, panel); }
+      if (panel.kind === "kpi") { drawVerdicts(u, ctx, lane); } else { drawMovers(u, ctx, lane, panel); }
       if (panel.limit) {
         const place = u.valToPos(panel.limit[0], "y", true);
         const inside = place >= box.top && place <= box.top + box.height;
@@ -186,6 +186,10 @@
       ctx.fillStyle = colour.paper;
       ctx.rect(x - 3.2 * r, y - 3.2 * r, 6.4 * r, 6.4 * r);
       ctx.fill(); ctx.stroke();
+    } else if (shape === "ring") {
+      ctx.fillStyle = colour.paper;
+      ctx.arc(x, y, 3.2 * r, 0, 7);
+      ctx.fill(); ctx.stroke();
     } else if (shape === "diamond") {
       ctx.moveTo(x, y - 4.5 * r); ctx.lineTo(x + 4.5 * r, y); ctx.lineTo(x, y + 4.5 * r);
       ctx.lineTo(x - 4.5 * r, y); ctx.closePath(); ctx.fill();
@@ -210,11 +214,25 @@
     }
   }
 
-  function drawMovers(u, ctx, panel) {
+  // A value is in force during the whole iteration, so its step begins half an iteration before.
+  function drawMovers(u, ctx, lane, panel) {
+    ctx.strokeStyle = colour.step;
+    ctx.lineWidth = 2 * uPlot.pxRatio;
+    ctx.beginPath();
+    let before = null;
+    for (const [number, value] of panel.steps) {
+      const x = u.valToPos(number - 0.5, "x", true);
+      const y = u.valToPos(value, "y", true);
+      if (before === null) { ctx.moveTo(x, y); } else { ctx.lineTo(x, before); ctx.lineTo(x, y); }
+      before = y;
+    }
+    ctx.lineTo(Math.max(u.valToPos(lane.end + 0.5, "x", true), 0), before);
+    ctx.stroke();
     for (const [number, value, mover] of panel.steps) {
       if (mover < 0 || number < u.scales.x.min || number > u.scales.x.max + 0.5) { continue; }
       const x = u.valToPos(number - 0.5, "x", true);
-      mark(ctx, panel.movers[mover][1], x, u.valToPos(value, "y", true), colour.step);
+      const shape = panel.movers[mover][1];
+      mark(ctx, shape, x, u.valToPos(value, "y", true), shape === "down" ? colour.fail : colour.step);
     }
   }
 
@@ -230,7 +248,7 @@
       if (taken.has(cell)) { continue; }
       taken.add(cell);
       if (symbol === "•" || symbol === "◦") {
-        u.ctx.fillStyle = symbol === "•" ? colour.step : colour.rule;
+        u.ctx.fillStyle = symbol === "•" ? colour.step : colour.refused;
         u.ctx.beginPath();
         u.ctx.arc(x, y, 2.5 * uPlot.pxRatio, 0, 7);
         u.ctx.fill();
@@ -243,7 +261,7 @@
   function drawBands(u, panel) {
     const ratio = uPlot.pxRatio;
     panel.bands.forEach(function ([kind, spans], row) {
-      const top = u.bbox.top - (panel.bands.length - row) * 12 * ratio;
+      const top = u.bbox.top - (panel.bands.length - row) * 12 * ratio - 4 * ratio;
       words(u.ctx, kind, u.bbox.left - 5 * ratio, top + 8.5 * ratio, colour.faint, "400", "right");
       u.ctx.save();
       u.ctx.beginPath();
@@ -269,7 +287,7 @@
     return {
       width: width,
       height: height,
-      padding: [8 + (isKpi ? 0 : 12 * panel.bands.length), 12, 0, 0],
+      padding: [8 + (isKpi ? 0 : 2 + 12 * panel.bands.length), 12, 0, 0],
       legend: { show: false },
       cursor: {
         sync: { key: lane.key, scales: ["x", null] },
@@ -282,7 +300,8 @@
           return whole || !(high > low) ? all : [low, high];
         } },
         y: { range: function (u, low, high) {
-          if (low === null || !u.scales.x || u.scales.x.min <= all[0] && u.scales.x.max >= all[1]) {
+          const x = u.scales.x;
+          if (low === null || !x || x.min === null || x.min === undefined || (x.min <= all[0] && x.max >= all[1])) {
             return panel.range;
           }
           const pad = 0.08 * (high - low) || Math.abs(high) * 0.1 || 1;
@@ -290,7 +309,7 @@
         } },
       },
       axes: [
-        Object.assign({}, axis, { size: isKpi ? 38 : 26, gap: isKpi ? STRIP + 5 : 5, space: 60,
+        Object.assign({}, axis, { size: isKpi ? 36 : 24, gap: isKpi ? STRIP + 5 : 5, space: 60,
           grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4],
           values: function (u, splits) { return splits.map(String); } }),
         Object.assign({}, axis, { size: 52, gap: 5, space: 28,
@@ -300,7 +319,7 @@
         stroke: stroke(isKpi ? "series" : "step"),
         width: isKpi ? 1.3 : 2,
         points: { show: false },
-        paths: isKpi ? uPlot.paths.linear() : uPlot.paths.stepped({ align: numbersOf(lane).length ? 0 : 1 }),
+        paths: isKpi ? uPlot.paths.linear() : function () { return null; },
         spanGaps: false,
       }],
       hooks: {
@@ -405,7 +424,7 @@
         }
       }
     }, { rootMargin: "600px" }) : null;
-    for (const source of document.querySelectorAll("script.panels")) {
+    for (const source of document.querySelectorAll("script.plot-data")) {
       const lane = JSON.parse(source.textContent);
       lane.key = source.dataset.lane;
       for (const panel of lane.panels) {
@@ -472,5 +491,5 @@
 
   startFilter();
   startPrint();
-  if (typeof uPlot !== "undefined" && document.querySelector("script.panels")) { startPlots(); }
+  if (typeof uPlot !== "undefined" && document.querySelector("script.plot-data")) { startPlots(); }
 })();
