@@ -11,6 +11,10 @@ from pytest_soak.report.svg import Frame, short, ticks
 
 _LARGEST = 1.5e308
 _SMALLEST_SPAN = 1e-290
+_LETTER = 6.4
+"""Width of a digit of a label."""
+_NEAR = 3.5
+"""A limit is in the picture if it is not farther from the values than their range, so often."""
 _FLAT = 1e-9
 """A range that is smaller than its values by this ratio is shown as a flat line."""
 
@@ -43,7 +47,13 @@ class Axes:
 
     @classmethod
     def of(cls, frame: Frame, first: int, last: int, low: float, high: float) -> Axes:
-        """Half an iteration of space left and right; ``low`` < ``high``."""
+        """Half an iteration of space left and right; ``low`` < ``high``.
+
+        Left of ``frame`` there is space for the labels; long ones make the frame smaller.
+        """
+        labels = [label for _, label in labelled_ticks(low, high, _rows(frame))]
+        more = max(_LETTER * max(map(len, labels)) + 8 - frame.x, 0.0)
+        frame = Frame(frame.x + more, frame.y, frame.width - more, frame.height)
         return cls(
             frame,
             Scale(first - 0.5, max(last, first) + 0.5, frame.x, frame.right),
@@ -59,7 +69,7 @@ class Axes:
     def draw(self, canvas: Canvas, below: float = 0.0) -> None:
         """Grid and labels. ``below``: height of what lies between the frame and its labels."""
         frame, bottom = self.frame, self.frame.bottom + below
-        rows = labelled_ticks(self.y.low, self.y.high, max(int(frame.height / 28), 3))
+        rows = labelled_ticks(self.y.low, self.y.high, _rows(frame))
         for value, _ in rows:
             canvas.line(frame.x, self.y(value), frame.right, self.y(value), "grid")
         for value, label in rows:
@@ -75,6 +85,11 @@ class Axes:
         canvas.line(frame.x, bottom, frame.right, bottom, "axis")
 
 
+def _rows(frame: Frame) -> int:
+    """About how many labels an axis from bottom to top has."""
+    return max(int(frame.height / 28), 3)
+
+
 def span_of(values: Iterable[float | None], *near: float | None) -> tuple[float, float]:
     """The range of the values with a little space, and of each of ``near`` that is not far away.
 
@@ -85,7 +100,7 @@ def span_of(values: Iterable[float | None], *near: float | None) -> tuple[float,
     if not present:
         present = others or [0.0]
     low, high = min(present), max(present)
-    reach = 2.0 * _size(low, high)
+    reach = _NEAR * _size(low, high)
     for value in others:
         if low / 2 - reach / 2 <= value / 2 <= high / 2 + reach / 2:
             low, high = min(low, value), max(high, value)

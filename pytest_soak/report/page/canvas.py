@@ -24,6 +24,7 @@ class Canvas:
         self.ident, self.width, self.height = ident, width, height
         self._aspect = ' preserveAspectRatio="none"' if stretched else ""
         self._shapes: list[tuple[str, str]] = []
+        self._words = False
 
     def rect(
         self, x: float, y: float, width: float, height: float, name: str, title: str = ""
@@ -45,7 +46,8 @@ class Canvas:
         self.path("".join(lines), "slant")
 
     def line(self, x1: float, y1: float, x2: float, y2: float, name: str) -> None:
-        self.path(f"M{_n(x1)},{_n(y1)}L{_n(x2)},{_n(y2)}", name)
+        end = f"H{_n(x2)}" if y1 == y2 else f"V{_n(y2)}" if x1 == x2 else f"L{_n(x2)},{_n(y2)}"
+        self.path(f"M{_n(x1)},{_n(y1)}{end}", name)
 
     def path(self, data: str, name: str, title: str = "") -> None:
         """A path; nothing without ``data``."""
@@ -55,19 +57,21 @@ class Canvas:
     def text(self, x: float, y: float, words: str, name: str, title: str = "") -> None:
         """Words; their class says where they are anchored too."""
         inner = html_text(words) + (f"<title>{html_text(title)}</title>" if title else "")
+        self._words = True
         self._shapes.append((name, f'<text x="{_n(x)}" y="{_n(y)}">{inner}</text>'))
 
     def svg(self, title: str, description: str, name: str = "plot") -> Markup:
         """The element. Its title and description are what a screen reader reads."""
         ident, width, height = self.ident, _n(self.width), _n(self.height)
         groups = (
-            f'<g class="{look}" {LOOK[look]}>{"".join(text for _, text in shapes)}</g>'
+            f'<g class="{look}" {LOOK[look]}>{_joined(text for _, text in shapes)}</g>'
             for look, shapes in groupby(self._shapes, key=lambda shape: shape[0])
         )
+        font = f' font-family="{FONT}" font-size="11"' if self._words else ""
         return Markup(  # noqa: S704 - every text in it went through html_text
             f'<svg id="{ident}" class="{name}" role="img" '
             f'aria-labelledby="{ident}-t {ident}-d" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}"{self._aspect} font-family="{FONT}" font-size="11">'
+            f'viewBox="0 0 {width} {height}"{self._aspect}{font}>'
             f'<title id="{ident}-t">{html_text(title)}</title>'
             f'<desc id="{ident}-d">{html_text(description)}</desc>' + "".join(groups) + "</svg>"
         )
@@ -77,15 +81,18 @@ class Canvas:
         self._shapes.append((name, f"<{element} {attributes}{inner}"))
 
 
+def _joined(shapes: Iterable[str]) -> str:
+    """The shapes of a group; paths without a title become one path."""
+    return "".join(shapes).replace('"/><path d="', "")
+
+
 def polyline(points: Iterable[Point | None]) -> str:
     """Path data of a line through the points, with a gap at each None."""
-    parts, command = [], "M"
+    parts, first = [], True
     for point in points:
-        if point is None:
-            command = "M"
-            continue
-        parts.append(f"{command}{_n(point[0])},{_n(point[1])}")
-        command = "L"
+        if point is not None:
+            parts.append(f"{'M' if first else ' '}{_n(point[0])},{_n(point[1])}")
+        first = point is None
     return "".join(parts)
 
 
@@ -107,11 +114,16 @@ SHAPES = {
     "ring": "m-3.2,0a3.2,3.2 0 1 0 6.4,0a3.2,3.2 0 1 0-6.4,0",
 }
 """Marks as path data relative to their middle. A dot is a stroke without length, round ends."""
+_TINY = {
+    "triangle": "m0-2.2l2.2,3.8h-4.4z",
+    "square": "m-1.7-1.7h3.4v3.4h-3.4z",
+    "cross": "m-2-2l4,4m0-4l-4,4",
+}
 
 
-def marks(points: Iterable[Point], shape: str) -> str:
-    """Path data of a mark at each point."""
-    data = SHAPES[shape]
+def marks(points: Iterable[Point], shape: str, *, tiny: bool = False) -> str:
+    """Path data of a mark at each point; ``tiny`` where many are close to each other."""
+    data = (_TINY if tiny else SHAPES).get(shape, SHAPES[shape])
     return "".join(f"M{_n(x)},{_n(y)}{data}" for x, y in points)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_soak.report.layout import cut
 from pytest_soak.report.page.kpi_panel import Subject, figure_text
-from pytest_soak.report.page.strip import Happening
+from pytest_soak.report.page.strip import RARE, Happening
 from pytest_soak.report.page.words import MARKS, SYMBOLS, duration
 from pytest_soak.report.view.model import EVENT_KINDS, LaneView, RunView, VerdictWord
 
@@ -46,8 +46,11 @@ class Rows:
     """Whether any iteration took so long that its time matters."""
 
 
-def iteration_rows(subject: Subject, most: int) -> Rows:
-    """At most ``most`` rows: the first and the last, then the worst verdicts, then rare events."""
+def iteration_rows(subject: Subject, most: int, *, brief: bool) -> Rows:
+    """At most ``most`` rows: the first and the last, then the worst verdicts, then rare events.
+
+    ``brief``: of the events that are in almost every iteration only the symbols.
+    """
     lane = subject.lane
     gated = [kpi for kpi in lane.kpis if kpi.gated][:8]
     by_number = {item.iteration: item for item in subject.happenings}
@@ -62,7 +65,7 @@ def iteration_rows(subject: Subject, most: int) -> Rows:
             columns.moved[place],
             columns.refused[place],
             duration(columns.seconds[place]),
-            _events(by_number.get(columns.numbers[place])),
+            _events(by_number.get(columns.numbers[place]), brief=brief),
         )
         for place in places
     )
@@ -76,11 +79,16 @@ def iteration_rows(subject: Subject, most: int) -> Rows:
     return Rows(tuple(kpi.name for kpi in gated), rows, left_out if missing else "", timed)
 
 
-def _events(item: Happening | None) -> tuple[tuple[str, str, str], ...]:
+def _events(item: Happening | None, *, brief: bool) -> tuple[tuple[str, str, str], ...]:
+    """Symbol, kind and text of each."""
     if item is None:
         return ()
     shown = [
-        (SYMBOLS[event.kind], event.kind.replace("_", " "), cut(event.text, _EVENT_TEXT))
+        (
+            SYMBOLS[event.kind],
+            event.kind.replace("_", " "),
+            "" if brief and event.kind not in RARE else cut(event.text, _EVENT_TEXT),
+        )
         for event in item.events[:_MOST_EVENTS]
     ]
     more = len(item.events) - _MOST_EVENTS

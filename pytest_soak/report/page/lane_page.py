@@ -46,7 +46,7 @@ class Detail(Enum):
     """The gate, the verdicts and the events in words."""
 
 
-ROWS = {Detail.FULL: 200, Detail.COMPACT: 12, Detail.SHORT: 4}
+ROWS = {Detail.FULL: 200, Detail.COMPACT: 50, Detail.SHORT: 4}
 
 
 def detail_of(lanes: int) -> Detail:
@@ -90,7 +90,7 @@ class LanePage:
     detail: str
     gate: tuple[GateLine, ...]
     passed: tuple[str, ...]
-    """The reasons of the criteria that PASS."""
+    """The reasons of the criteria that PASS; of many lanes the names of those without a row."""
     strip: str
     strip_words: str
     marks: tuple[tuple[str, str, str], ...]
@@ -124,7 +124,6 @@ def lane_page(view: RunView, place: int, explained: Mapping[tuple[str, int], str
     lane, ident = view.lanes[place], f"lane-{place + 1}"
     detail = detail_of(len(view.lanes))
     subject = Subject(lane, happenings(lane.events), shapes_of(lane))
-    lines = _gate_lines(f"{ident}-b", lane, detail)
     gated = [kpi for kpi in lane.kpis if kpi.gated]
     others = [kpi for kpi in lane.kpis if not kpi.gated and has_data(kpi)]
     moved = [parameter for parameter in lane.parameters if has_moved(parameter)]
@@ -144,8 +143,7 @@ def lane_page(view: RunView, place: int, explained: Mapping[tuple[str, int], str
         ident,
         lane,
         detail.value,
-        lines,
-        _passed_reasons(lines, detail),
+        *_shown_lines(lane, _gate_lines(f"{ident}-b", lane, detail), detail),
         verdict_strip(f"{ident}-v", subject.numbers, lane.iterations.verdicts)
         if subject.numbers
         else "",
@@ -168,7 +166,7 @@ def lane_page(view: RunView, place: int, explained: Mapping[tuple[str, int], str
         outcomes,
         outcomes_table,
         resources,
-        iteration_rows(subject, ROWS[detail]),
+        iteration_rows(subject, ROWS[detail], brief=not full),
         tuple(
             (SYMBOLS[kind], EVENT_WORDS[kind], count)
             for kind, count in by_kind(lane.events).items()
@@ -244,11 +242,17 @@ def _gate_lines(ident: str, lane: LaneView, detail: Detail) -> tuple[GateLine, .
     return tuple(sorted(lines, key=lambda line: -order.index(line.row.verdict)))
 
 
-def _passed_reasons(lines: Sequence[GateLine], detail: Detail) -> tuple[str, ...]:
-    """The sentences of the criteria that have no row of their own."""
-    if detail is not Detail.FULL:
-        return ()
-    return tuple(line.row.reason for line in lines if not line.reason)
+def _shown_lines(
+    lane: LaneView, lines: Sequence[GateLine], detail: Detail
+) -> tuple[tuple[GateLine, ...], tuple[str, ...]]:
+    """The rows of the table, and what is in words below it: the reasons of those that PASS, or
+    the names of criteria without a row, where there are many lanes."""
+    if detail is Detail.FULL:
+        return tuple(lines), tuple(line.row.reason for line in lines if not line.reason)
+    gated = {kpi.name for kpi in lane.kpis if kpi.gated}
+    shown = [line for line in lines if line.verdict != "PASS" or line.row.criterion in gated]
+    others = [line.row.criterion for line in lines if line not in shown]
+    return tuple(shown), tuple(others)
 
 
 def _marks(subject: Subject) -> tuple[tuple[str, str, str], ...]:

@@ -40,6 +40,7 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
     low, high = span_of([step.value for step in parameter.steps], parameter.low, parameter.high)
     first = min(subject.numbers[0] if subject.numbers else 1, parameter.steps[0].iteration)
     axes = Axes.of(frame, first, max(subject.last, parameter.steps[-1].iteration), low, high)
+    frame = axes.frame
     canvas.rect(frame.x, frame.y, frame.width, frame.height, "ground")
     for row, (kind, spans) in enumerate(bands):
         _draw_band(canvas, axes, 3 + _BAND * row, kind, spans)

@@ -101,9 +101,6 @@
       ctx.fillRect(left, top, width, Math.max(bottom - top, 1));
     }
     ctx.globalAlpha = 1;
-    if (given[2] !== null) {
-      rule(ctx, left, left + width, u.valToPos(given[2], "y", true), colour.data, 2.4, []);
-    }
   }
 
   function hatch(u, ctx, box, span) {
@@ -149,6 +146,10 @@
   function drawAbove(u, lane, panel) {
     const ratio = uPlot.pxRatio;
     clipped(u, function (ctx, box) {
+      if (panel.window && panel.window[2] !== null) {
+        const [left, width] = stretch(u, panel.window[0], panel.window[1]);
+        rule(ctx, left, left + width, u.valToPos(panel.window[2], "y", true), colour.data, 2.4, []);
+      }
       if (panel.kind === "kpi") { drawVerdicts(u, ctx, lane); } else { drawMovers(u, ctx, lane, panel); }
       if (panel.limit) {
         const place = u.valToPos(panel.limit[0], "y", true);
@@ -168,8 +169,8 @@
     if (panel.kind === "kpi") { drawEvents(u, lane); } else { drawBands(u, panel); }
   }
 
-  function mark(ctx, shape, x, y, stroke) {
-    const r = uPlot.pxRatio;
+  function mark(ctx, shape, x, y, stroke, size) {
+    const r = uPlot.pxRatio * size;
     ctx.strokeStyle = stroke;
     ctx.fillStyle = stroke;
     ctx.lineWidth = 1.6 * r;
@@ -210,7 +211,8 @@
       const inside = xs[place] >= u.scales.x.min && xs[place] <= u.scales.x.max;
       if (!inside || ys[place] === null || (letter === "P" && seen > 400)) { continue; }
       const [shape, stroke] = shapes[letter];
-      mark(ctx, shape, u.valToPos(xs[place], "x", true), u.valToPos(ys[place], "y", true), stroke);
+      mark(ctx, shape, u.valToPos(xs[place], "x", true), u.valToPos(ys[place], "y", true), stroke,
+        seen > 150 && letter !== "P" ? 0.55 : 1);
     }
   }
 
@@ -232,7 +234,7 @@
       if (mover < 0 || number < u.scales.x.min || number > u.scales.x.max + 0.5) { continue; }
       const x = u.valToPos(number - 0.5, "x", true);
       const shape = panel.movers[mover][1];
-      mark(ctx, shape, x, u.valToPos(value, "y", true), shape === "down" ? colour.fail : colour.step);
+      mark(ctx, shape, x, u.valToPos(value, "y", true), shape === "down" ? colour.fail : colour.step, 1);
     }
   }
 
@@ -312,7 +314,10 @@
         Object.assign({}, axis, { size: isKpi ? 36 : 24, gap: isKpi ? STRIP + 5 : 5, space: 60,
           grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4],
           values: function (u, splits) { return splits.map(String); } }),
-        Object.assign({}, axis, { size: 52, gap: 5, space: 28,
+        Object.assign({}, axis, { gap: 5, space: 28,
+          size: function (u, labels) {
+            return Math.max(52, 6.4 * Math.max.apply(null, (labels || [""]).map(function (label) { return label.length; })) + 10);
+          },
           values: function (u, splits) { return splits.map(shown); } }),
       ],
       series: [{}, {
