@@ -24,6 +24,7 @@ _MOST_ROWS = 50
 _MOST_SPANS = 300
 _LETTER = 6.2
 _NAME = 80
+_UNIT = 40
 
 
 def has_moved(parameter: ParameterView) -> bool:
@@ -70,7 +71,7 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
 def _summary(parameter: ParameterView) -> str:
     first, last = parameter.steps[0].value, parameter.steps[-1].value
     return (
-        f"{with_unit(first, '1')} → {with_unit(last, parameter.unit)}, "
+        f"{with_unit(first, '1')} → {with_unit(last, cut(parameter.unit, _UNIT))}, "
         f"{counted(len(parameter.steps) - 1, 'move')}, "
         f"bounds {value(parameter.low)} to {value(parameter.high)}"
     )

@@ -166,6 +166,7 @@
         rule(ctx, box.left, box.left + box.width, place, colour.faint, 1, [3, 3]);
       }
     });
+    words(u.ctx, "iteration", u.bbox.left + u.bbox.width, (u.height - 5) * ratio, colour.faint, "400", "right");
     if (panel.kind === "kpi") { drawEvents(u, lane); } else { drawBands(u, panel); }
   }
 
@@ -313,7 +314,9 @@
       axes: [
         Object.assign({}, axis, { size: isKpi ? 36 : 24, gap: isKpi ? STRIP + 5 : 5, space: 60,
           grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4],
-          values: function (u, splits) { return splits.map(String); } }),
+          values: function (u, splits) {
+            return splits.map(function (split) { return u.valToPos(split, "x") < u.over.clientWidth - 42 ? String(split) : ""; });
+          } }),
         Object.assign({}, axis, { gap: 5, space: 28,
           size: function (u, labels) {
             return Math.max(52, 6.4 * Math.max.apply(null, (labels || [""]).map(function (label) { return label.length; })) + 10);
