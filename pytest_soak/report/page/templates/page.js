@@ -161,10 +161,14 @@
         const y = inside ? near : above ? box.top + 11 * ratio : box.top + box.height - 4 * ratio;
         words(ctx, text, box.left + 5 * ratio, y, colour.fail, "600", "left");
       }
-      for (const bound of panel.bounds || []) {
+      (panel.bounds || []).forEach(function (bound, upper) {
         const place = u.valToPos(bound, "y", true);
+        if (place < box.top || place > box.top + box.height) { return; }
         rule(ctx, box.left, box.left + box.width, place, colour.faint, 1, [3, 3]);
-      }
+        const y = place < box.top + 14 * ratio ? place + 11 * ratio : place - 4 * ratio;
+        const text = (upper ? "upper" : "lower") + " bound " + shown(bound);
+        words(ctx, text, box.left + 5 * ratio, y, colour.faint, "400", "left");
+      });
     });
     words(u.ctx, "iteration", u.bbox.left + u.bbox.width, (u.height - 5) * ratio, colour.faint, "400", "right");
     if (panel.kind === "kpi") { drawEvents(u, lane); } else { drawBands(u, panel); }
@@ -264,7 +268,7 @@
   function drawBands(u, panel) {
     const ratio = uPlot.pxRatio;
     panel.bands.forEach(function ([kind, spans], row) {
-      const top = u.bbox.top - (panel.bands.length - row) * 12 * ratio - 4 * ratio;
+      const top = u.bbox.top - (panel.bands.length - row) * 12 * ratio - 7 * ratio;
       words(u.ctx, kind, u.bbox.left - 5 * ratio, top + 8.5 * ratio, colour.faint, "400", "right");
       u.ctx.save();
       u.ctx.beginPath();
@@ -290,7 +294,7 @@
     return {
       width: width,
       height: height,
-      padding: [8 + (isKpi ? 0 : 2 + 12 * panel.bands.length), 12, 0, 0],
+      padding: [8 + (isKpi ? 0 : 6 + 12 * panel.bands.length), 12, 0, 0],
       legend: { show: false },
       cursor: {
         sync: { key: lane.key, scales: ["x", null] },
@@ -314,8 +318,11 @@
       axes: [
         Object.assign({}, axis, { size: isKpi ? 36 : 24, gap: isKpi ? STRIP + 5 : 5, space: 60,
           grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4],
+          // The word "iteration" takes the place of a number at the right end.
           values: function (u, splits) {
-            return splits.map(function (split) { return u.valToPos(split, "x") < u.over.clientWidth - 42 ? String(split) : ""; });
+            const scale = u.scales.x;
+            const right = scale.max - (scale.max - scale.min) * 42 / Math.max(u.width - 64, 100);
+            return splits.map(function (split) { return split < right ? String(split) : ""; });
           } }),
         Object.assign({}, axis, { gap: 5, space: 28,
           size: function (u, labels) {
