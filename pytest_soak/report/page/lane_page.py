@@ -14,12 +14,13 @@ from pytest_soak.report.layout import cut, value
 from pytest_soak.report.page.bars import gate_bar, outcome_bars, sparkline, verdict_strip
 from pytest_soak.report.page.iteration_rows import Rows, iteration_rows
 from pytest_soak.report.page.kpi_panel import Subject, figure_text, kpi_panel
-from pytest_soak.report.page.panel import LARGE, SMALL, Panel, Table
+from pytest_soak.report.page.panel import LARGE, SMALL, LegendItem, Panel, Table
 from pytest_soak.report.page.parameter_panel import has_moved, parameter_panel, shapes_of
 from pytest_soak.report.page.plot_data import script_json
 from pytest_soak.report.page.strip import by_kind, happenings
 from pytest_soak.report.page.words import (
     EVENT_WORDS,
+    GLYPHS,
     MARKS,
     SYMBOLS,
     row_bounds,
@@ -95,8 +96,8 @@ class LanePage:
     """The reasons of the criteria that PASS; of many lanes the names of those without a row."""
     strip: str
     strip_words: str
-    marks: tuple[tuple[str, str, str], ...]
-    """The legend of the panels: class, symbol, meaning."""
+    marks: tuple[LegendItem, ...]
+    """The legend of the panels."""
     gated: tuple[Panel, ...]
     others: tuple[Panel, ...]
     without_data: tuple[str, ...]
@@ -266,18 +267,22 @@ def _shown_lines(
     return tuple(shown), tuple(others)
 
 
-def _marks(subject: Subject) -> tuple[tuple[str, str, str], ...]:
-    """The marks of the panels that occur in the lane: class, symbol, meaning."""
+def _marks(subject: Subject) -> tuple[LegendItem, ...]:
+    """The marks of the panels that occur in the lane."""
     lane = subject.lane
     occurring = [
-        (f"mark-{shape} {verdict}", "", f"{verdict} iteration")
+        LegendItem(GLYPHS[shape], f"{verdict} iteration", verdict)
         for verdict, shape in MARKS.items()
         if verdict in lane.iterations.verdicts
     ]
     if any(span.kind == "excluded" for span in lane.spans):
-        occurring.append(("mark-hatch", "▨", "left out of the gate"))
+        occurring.append(LegendItem("▨", "left out of the gate", "symbol"))
     kinds = by_kind(lane.events)
-    occurring += [("symbol", SYMBOLS[kind], EVENT_WORDS[kind]) for kind in kinds]
+    occurring += [LegendItem(SYMBOLS[kind], EVENT_WORDS[kind], "symbol") for kind in kinds]
+    if any(kpi.window is not None for kpi in lane.kpis):
+        occurring.append(
+            LegendItem("▭", "judged window; the box in it: bounds of the figure", "box")
+        )
     return tuple(occurring)
 
 

@@ -18,6 +18,17 @@ MARKS: dict[VerdictWord, str] = {
 }
 """The shape of an iteration's point."""
 
+GLYPHS = {
+    "dot": "●",
+    "triangle": "▲",
+    "square": "□",
+    "cross": "✕",
+    "diamond": "◆",
+    "down": "▼",
+    "ring": "○",
+}
+"""The shapes of a picture as characters, for its legend."""
+
 SYMBOLS: dict[EventKind, str] = {
     "halt": "H",
     "end_of_data": "N",

@@ -132,6 +132,7 @@
   }
 
   function words(ctx, text, x, y, fill, weight, align) {
+    ctx.save();
     ctx.font = weight + " " + 11 * uPlot.pxRatio + "px " + FONT;
     ctx.textAlign = align;
     ctx.textBaseline = "alphabetic";
@@ -141,6 +142,7 @@
     ctx.strokeText(text, x, y);
     ctx.fillStyle = fill;
     ctx.fillText(text, x, y);
+    ctx.restore();
   }
 
   function drawAbove(u, lane, panel) {
@@ -306,14 +308,7 @@
           const whole = low <= u.data[0][0] && high >= u.data[0][u.data[0].length - 1];
           return whole || !(high > low) ? all : [low, high];
         } },
-        y: { range: function (u, low, high) {
-          const x = u.scales.x;
-          if (low === null || !x || x.min === null || x.min === undefined || (x.min <= all[0] && x.max >= all[1])) {
-            return panel.range;
-          }
-          const pad = 0.08 * (high - low) || Math.abs(high) * 0.1 || 1;
-          return [Math.max(low - pad, panel.range[0]), Math.min(high + pad, panel.range[1])];
-        } },
+        y: { range: function (u, low, high) { return heights(panel, u.data[1], low, high); } },
       },
       axes: [
         Object.assign({}, axis, { size: isKpi ? 36 : 24, gap: isKpi ? STRIP + 5 : 5, space: 60,
@@ -344,6 +339,21 @@
       },
     };
   }
+
+  // The range of the static picture; of a part of the iterations theirs, with the limit.
+  function heights(panel, values, low, high) {
+    const present = values.filter(function (value) { return value !== null; });
+    const whole = low === null || low <= least(present) && high >= -least(present.map(function (v) { return -v; }));
+    if (whole) { return panel.range; }
+    const limit = panel.limit ? panel.limit[0] : low;
+    const shown = limit >= panel.range[0] && limit <= panel.range[1];
+    const bottom = shown ? Math.min(low, limit) : low;
+    const top = shown ? Math.max(high, limit) : high;
+    const pad = 0.08 * (top - bottom) || Math.abs(top) * 0.1 || 1;
+    return [Math.max(bottom - pad, panel.range[0]), Math.min(top + pad, panel.range[1])];
+  }
+
+  function least(values) { return values.reduce(function (a, b) { return Math.min(a, b); }, Infinity); }
 
   function reading(u, lane, panel) {
     const place = u.cursor.idx;
