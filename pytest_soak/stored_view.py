@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -154,5 +155,6 @@ def _judged(run: StoredRun | RunningRun) -> ShownJudgement:
     try:
         return ShownJudgement(run.answer(Options()).judgement, sealed=True)
     except StoreError as error:
-        note = f"not sealed: {error}. Judged from the journals alone"
+        text = str(error).replace(f"{run.directory.path}{os.sep}", "")  # a page may be shared
+        note = f"not sealed: {text}. Judged from the journals alone"
         return ShownJudgement(run.without_seal(Options()).judgement, notes=(note,))
