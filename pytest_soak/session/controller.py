@@ -16,6 +16,7 @@ from pytest_soak.fingerprint import versions
 from pytest_soak.loop.model import Halt
 from pytest_soak.masking import masker_of
 from pytest_soak.session import collector, terminal
+from pytest_soak.session.limit_places import LimitPlaces
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried, carried_halt
 from pytest_soak.session.refusals import clean_refusals
@@ -217,7 +218,9 @@ class Controller:
             refuse_other_run(plan.run_path, plan.run_id)
             with collector.paused():
                 self._judged = self._judge(plan)
-            reports = gate_reports(self._judged.run, strict=plan.settings.strict)
+            reports = gate_reports(
+                self._judged.run, self._limit_places(), strict=plan.settings.strict
+            )
             reports += [
                 trouble_report(name, self._mask(text)) for name, text in self._judged.trouble
             ]
@@ -241,6 +244,11 @@ class Controller:
             hook.pytest_runtest_logreport(report=report)
             if report.when == "teardown":
                 hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
+
+    def _limit_places(self) -> LimitPlaces:
+        lanes = self._prepared.lanes if self._prepared else ()
+        places = {item.lane.id: item.resolved.places for item in lanes}
+        return LimitPlaces(self._config.rootpath, places)
 
     def _judge(self, plan: Plan) -> RunResult:
         from pytest_soak.session.judging import judge_and_write

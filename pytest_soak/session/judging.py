@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from pytest_soak.report.metric_values import RunFigures, figures_of
 from pytest_soak.report.metrics import metrics_text
 from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
+from pytest_soak.report.step_summary import step_summary
 from pytest_soak.report.summary import iteration_summary, tuning_report_parts
 from pytest_soak.report.sweep import sweeps_of
 from pytest_soak.report.sweep_picture import sweep_svg
@@ -46,7 +48,7 @@ from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_text, make_directory
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import JournalRead
-from pytest_soak.store.lines import append_lines
+from pytest_soak.store.lines import append_lines, append_paragraphs
 from pytest_soak.store.rundir import ArtifactDirectory, LaneDirectory, RunDirectory
 from pytest_soak.stored import StoredReference, check_directories, read_lane
 
@@ -123,6 +125,7 @@ def judge_and_write(
     except (StoreError, OSError) as error:
         trouble.append(("run/seal", f"the judgement could not be sealed: {error}"))
     failed = write_artifacts(run, judgement, histories, settings)
+    failed += write_summary(run, judgement, histories, settings)
     if failed:
         trouble.append(("run/artifacts", "\n".join(failed)))
     return RunResult(judgement, histories, tuple(trouble))
@@ -219,6 +222,32 @@ def write_artifacts(
             make_directory(settings.export_md.parent)
             atomic_write_text(settings.export_md, audit(histories, judgement, sources))
     return tuple(writer.trouble)
+
+
+def write_summary(
+    run: RunDirectory, judgement: RunJudgement, histories: Sequence[History], settings: Settings
+) -> tuple[str, ...]:
+    """The summary for the page of a CI job, where the settings ask for it.
+
+    Returns a line if it could not be made or written.
+    """
+    path = settings.summary
+    if path is None:
+        return ()
+    writer = _Writer()
+    with writer.artifact(f"the summary {path}"):
+        text = step_summary(histories, judgement, _from(settings.root, run.path))
+        if settings.appends_summary:
+            append_paragraphs(path, text)
+        else:
+            make_directory(path.parent)
+            atomic_write_text(path, text)
+    return tuple(writer.trouble)
+
+
+def _from(folder: Path, path: Path) -> str:
+    """``path`` as seen from ``folder``, if it is below it."""
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def _write_metrics(

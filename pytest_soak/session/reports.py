@@ -11,11 +11,13 @@ import pytest
 from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.loop.model import Verdict
 from pytest_soak.masking import Masker
+from pytest_soak.report.criterion_figures import criterion_figures
+from pytest_soak.session.limit_places import LimitPlaces, Location
 from pytest_soak.store.errors import StoreError
 
 if TYPE_CHECKING:
     from pytest_soak.gate.criteria import CriterionResult
-    from pytest_soak.gate.judge import RunJudgement
+    from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 
 GATE_ATTRIBUTE = "soak_gate"
 _LETTERS: Final = {
@@ -26,14 +28,21 @@ _LETTERS: Final = {
 }
 
 
-def gate_reports(run: RunJudgement, *, strict: bool) -> list[pytest.TestReport]:
-    """A call and a teardown report per lane and criterion, in the order of the lanes."""
+def gate_reports(
+    run: RunJudgement, places: LimitPlaces, *, strict: bool
+) -> list[pytest.TestReport]:
+    """A call and a teardown report per lane and criterion, in the order of the lanes.
+
+    Their location is the line of the profile that has the limit. JUnit XML and annotations of CI
+    read it; the names of the reports stay those of lane and criterion.
+    """
     reports: list[pytest.TestReport] = []
     for lane in run.lanes:
         for result in lane.criteria:
             if not result.binding:
                 continue
-            reports.extend(_pair(f"{lane.lane_id}/{result.name}", result, strict=strict))
+            location = places.location(lane.lane_id, result.name, mock=lane.mock)
+            reports.extend(_pair(lane, result, location, strict=strict))
     return reports
 
 
@@ -42,23 +51,32 @@ def trouble_report(name: str, text: str) -> pytest.TestReport:
     return _report(name, "failed", text, "call")
 
 
-def _pair(name: str, result: CriterionResult, *, strict: bool) -> list[pytest.TestReport]:
+def _pair(
+    lane: LaneJudgement, result: CriterionResult, location: Location | None, *, strict: bool
+) -> list[pytest.TestReport]:
+    name = f"{lane.lane_id}/{result.name}"
     fails = result.verdict is Verdict.FAIL or (strict and result.verdict is not Verdict.PASS)
     text = escaped(f"{result.verdict}: {' '.join(result.reason.split())}")
-    call = _report(name, "failed" if fails else "passed", text if fails else None, "call")
+    outcome, shown = ("failed", text) if fails else ("passed", None)
+    call = _report(name, outcome, shown, "call", location)
     if not fails:
         call.sections.append(("soak gate", text))
     setattr(call, GATE_ATTRIBUTE, str(result.verdict) if result.applicable else "N/A")
-    call.user_properties.append(("soak_gate", text))
-    teardown = _report(name, "passed", None, "teardown")
-    teardown.user_properties.append(("soak_gate", text))
+    teardown = _report(name, "passed", None, "teardown", location)
+    figures = criterion_figures(lane, result)
+    for report in (call, teardown):
+        report.user_properties.append(("soak_gate", text))
+        report.user_properties.extend((f"soak_{key}", value) for key, value in figures.items())
     return [call, teardown]
 
 
-def _report(name: str, outcome: Any, longrepr: str | None, when: Any) -> pytest.TestReport:
+def _report(
+    name: str, outcome: Any, longrepr: str | None, when: Any, location: Location | None = None
+) -> pytest.TestReport:
+    file, line = location or ("soak", None)
     return pytest.TestReport(
         nodeid=f"soak::gate[{name}]",
-        location=("soak", None, f"gate[{name}]"),
+        location=(file, line, f"gate[{name}]"),
         keywords={},
         outcome=outcome,
         longrepr=None if longrepr is None else escaped_lines(longrepr),
