@@ -77,6 +77,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "targets": ("the mock market, replay, and the registry of targets", ("protocol", "canonical")),
     "fingerprint": ("versions and CPU features with which a run was made", ()),
+    "vendored": ("uPlot, the JavaScript of the report page, with the hashes of its files", ()),
     "stored": (
         "stored runs read back, for the session's end and for the commands",
         ("store", "gate", "loop", "canonical"),
@@ -159,6 +160,7 @@ OUTSIDE_PYTEST = (
     "live",
     "processes",
     "fingerprint",
+    "vendored",
     "store",
     "targets",
     "api",
