@@ -22,7 +22,7 @@ from pytest_soak.session.output import ProgressOutput
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried, carried_halt
 from pytest_soak.session.refusals import clean_refusals
-from pytest_soak.session.reports import gate_reports, status_of_gate, trouble_report
+from pytest_soak.session.reports import status_of_gate, trouble_report
 from pytest_soak.session.runs import PreparedRun, collect_only_plan, prepare_run
 from pytest_soak.session.selection import SoakRefusal, SoakWarning, refuse_part, selection_of
 from pytest_soak.session.signals import EndSignals
@@ -46,8 +46,9 @@ def load_the_end() -> None:
 
     A soak may take days, in which the package may be replaced: what ends it must be what began it.
     """
-    for name in ("pytest_soak.session.judging", "pytest_soak.session.summary", "prometheus_client"):
-        import_module(name)
+    for name in ("judging", "gate_reports", "summary"):
+        import_module(f"pytest_soak.session.{name}")
+    import_module("prometheus_client")
     versions()
 
 
@@ -226,6 +227,8 @@ class Controller:
                 self._close(session, self._plan)
 
     def _close(self, session: pytest.Session, plan: Plan) -> None:
+        from pytest_soak.session.gate_reports import gate_reports
+
         trouble = self._soak.stop() if self._soak else self._distribution.trouble
         try:
             refuse_other_run(plan.run_path, plan.run_id)

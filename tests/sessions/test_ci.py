@@ -165,10 +165,10 @@ def test_a_bad_value_of_the_ini_is_refused(soak: Sessions) -> None:
 def cases(result: Result, name: str = "junit.xml") -> dict[str, ElementTree.Element]:
     """The cases of the gate by criterion."""
     suite = ElementTree.parse(result.folder / name).getroot()
-    found = {case.get("name", ""): case for case in suite.iter("testcase")}
+    criteria = {case.get("name", ""): case for case in suite.iter("testcase")}
     return {
         name.partition("/")[2].removesuffix("]"): case
-        for name, case in found.items()
+        for name, case in criteria.items()
         if name.startswith("gate[")
     }
 
@@ -193,21 +193,21 @@ def test_junit_has_the_figures_as_numbers(
     args = ("--soak-target=bot:make", "--junitxml=junit.xml", "-o", f"junit_family={family}")
     result = limited(*LIMITED, *args, *workers, subprocess=bool(workers))
     assert result.code == 1
-    found = cases(result)
-    assert list(found) == list(CRITERIA)
+    criteria = cases(result)
+    assert list(criteria) == list(CRITERIA)
     (lane,) = [result.json("POST_SOAK_SNAPSHOT.json")]
     for item in lane["criteria"]:
-        given = properties(found[item["name"]])
+        given = properties(criteria[item["name"]])
         assert given.pop("soak_gate").startswith(item["verdict"])
         numbers = {name: float(text) for name, text in given.items()}
         for name, key in (("soak_value", "value"), ("soak_margin", "margin")):
             assert numbers.get(name) == item[key]
-    latency = properties(found["p95_latency_ms"])
+    latency = properties(criteria["p95_latency_ms"])
     assert float(latency["soak_limit"]) == 300
     assert 310.0 < float(latency["soak_value"]) < float(latency["soak_bound"]) < 310.1
     assert float(latency["soak_margin"]) == 300 - float(latency["soak_value"])
-    assert "soak_bound" not in properties(found["completeness"])
-    assert "soak_limit" not in properties(found["drift:net_bps"])
+    assert "soak_bound" not in properties(criteria["completeness"])
+    assert "soak_limit" not in properties(criteria["drift:net_bps"])
 
 
 @BOTH
@@ -219,8 +219,8 @@ def test_junit_has_the_line_of_the_limit(
     if workers:
         pytest.importorskip("xdist")
     args = ("--soak-target=bot:make", "--junitxml=junit.xml", "-o", f"junit_family={family}")
-    found = cases(limited(*LIMITED, *args, *workers, subprocess=bool(workers)))
-    places = {name: (case.get("file"), case.get("line")) for name, case in found.items()}
+    criteria = cases(limited(*LIMITED, *args, *workers, subprocess=bool(workers)))
+    places = {name: (case.get("file"), case.get("line")) for name, case in criteria.items()}
     if family == "xunit2":
         assert set(places.values()) == {(None, None)}
         return
@@ -271,8 +271,8 @@ def test_the_lines_of_the_terminal_name_lane_and_criterion(limited: Sessions) ->
 def test_a_resumed_run_has_the_lines_too(limited: Sessions) -> None:
     args = ("--soak-target=bot:make", "--junitxml=junit.xml", "-o", "junit_family=xunit1")
     limited(*LIMITED, *args)
-    found = cases(limited(*LIMITED, *args, "--soak-resume"))
-    assert found["p95_latency_ms"].get("line") == "4"
+    criteria = cases(limited(*LIMITED, *args, "--soak-resume"))
+    assert criteria["p95_latency_ms"].get("line") == "4"
 
 
 def test_a_profile_that_is_changed_during_the_run_has_the_lines_as_it_was_read(
@@ -283,8 +283,8 @@ def test_a_profile_that_is_changed_during_the_run_has_the_lines_as_it_was_read(
         "    pathlib.Path('soaks/mine.yaml').write_text('# replaced')\n"
     )
     args = ("--soak-target=bot:make", "--junitxml=junit.xml", "-o", "junit_family=xunit1")
-    found = cases(limited(*LIMITED, *args))
-    assert found["p95_latency_ms"].get("line") == "4"
+    criteria = cases(limited(*LIMITED, *args))
+    assert criteria["p95_latency_ms"].get("line") == "4"
 
 
 def test_the_journal_has_no_lines(limited: Sessions) -> None:
