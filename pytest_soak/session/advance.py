@@ -144,6 +144,11 @@ class Advance:
         began = [began for _, began in self._running.values()]
         return self._clocks.monotonic() - min(began) if began else None
 
+    def lane_of(self, nodeid: str) -> str:
+        """The lane of an item; empty for an item of no lane."""
+        slot = self._slot(nodeid)
+        return slot[0] if slot else ""
+
     def _slot(self, nodeid: str) -> tuple[str, int] | None:
         try:
             return slot_of_nodeid(nodeid, self._lanes)
