@@ -63,8 +63,8 @@ class Drawn:
         self.stream = Stream(self.screen)
         self.terminal = FakeTerminal(self.stream)
         self.text = "row 1"
-        given: Any = (self.stream, self.terminal)
-        self.row = StatusRow(*given, lambda width: self.text[:width])
+        make: Any = StatusRow
+        self.row: StatusRow = make(self.stream, self.terminal, lambda width: self.text[:width])
         self.row.open(beats=False)
 
 
@@ -117,7 +117,9 @@ def test_the_screen_is_that_of_a_session_without_a_row() -> None:
 
 def test_it_is_not_drawn_where_the_next_character_wraps() -> None:
     it = Drawn(width=20)
-    it.stream.write("x" * 20)
+    it.stream.write("x" * 19)
+    it.row.draw()
+    it.stream.write("x")
     it.row.draw()
     assert it.screen.lines == ["x" * 20]
     it.stream.write("y")
@@ -180,7 +182,7 @@ def test_a_forked_child_writes_as_without_a_row(monkeypatch: pytest.MonkeyPatch)
 def test_a_terminal_is_known_by_its_device() -> None:
     pty: Any = pytest.importorskip("pty")
     ours, output = pty.openpty()
-    with open(output, "w", encoding="utf-8") as stream:
+    with os.fdopen(output, "w", encoding="utf-8") as stream:
         terminal = terminal_of(stream)
         assert isinstance(terminal, Terminal)
         assert terminal.width() == 80
