@@ -112,8 +112,8 @@ class Advance:
         # Lanes that run at the same time: the longest lane, or the share of each worker.
         waves = max(max(left, default=0), -(-sum(left) // self._workers))
         durations = list(self._durations)
-        if not durations and self._interval_s is not None:
-            durations = [self._interval_s]
+        if len(durations) < 2 and self._interval_s is not None:
+            durations = [self._interval_s]  # the first one also has the start of the target in it
         whole = eta_s(0, waves, durations)
         if whole is None or not waves:
             return whole

@@ -107,6 +107,32 @@ class OnTerminal:
         return bool(data)
 
 
+# -- the header --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "conftest", "line"),
+    [
+        ([], "", "soak: profile steady; proposer: the rules"),
+        (["--soak-no-tune"], "", "soak: profile steady; proposer: none (tuner off)"),
+        (["--soak-profile=S1,steady"], "", "soak: profiles S1, steady; proposer: the rules"),
+        (
+            [],
+            "def pytest_soak_propose(lane, kpis, headroom, history): return {}\n",
+            "soak: profile steady; proposer: pytest_soak_propose of conftest.py",
+        ),
+    ],
+)
+def test_the_header_names_profile_and_proposer(
+    soak: Sessions, args: list[str], conftest: str, line: str
+) -> None:
+    soak.bot()
+    soak.pytester.makeconftest(conftest)
+    result = soak("--soak-iterations=1", "--soak-target=bot:make", *args)
+    assert line in result.out.splitlines()
+    assert "planned end" not in result.out
+
+
 # -- without a terminal ------------------------------------------------------------------------
 
 

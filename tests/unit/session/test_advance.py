@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_soak.loop.model import Verdict
-from pytest_soak.protocol import Lane
 from pytest_soak.session.advance import Advance, Clocks, end_text
-from pytest_soak.session.plan import LanePlan, Plan
 from pytest_soak.session.waiting import Waiting
+from tests.unit.session.plans import plan_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -67,20 +65,6 @@ class Session:
                 self.advance.report(nodeid, when, "passed", given)
 
 
-def plan_of(planned: int, *lanes: str, done: int, target: str, interval_s: float) -> Plan:
-    class Given:
-        iterations = planned
-        mock = False
-
-    settings: Any = Given()
-    settings.target, settings.interval_s = target, interval_s
-    plans = [
-        LanePlan(Lane(name, "steady", "X", 1, interval_s, planned), Path(), done, False, 13, ())
-        for name in lanes or ("a",)
-    ]
-    return Plan(settings, "run", Path(), tuple(plans), target)
-
-
 def test_figures_count_iterations_not_items() -> None:
     session = Session(4, checks=3)
     assert (session.advance.passed, session.advance.planned) == (0, 4)
@@ -126,6 +110,10 @@ def test_a_paced_run_has_an_eta_before_its_first_iteration_is_over() -> None:
     session = Session(4, target="live", interval_s=300.0)
     assert session.eta_s() == 1200.0
     assert session.advance.status().interval_s == 300.0
+    session.run(1, 320.0)
+    assert session.eta_s() == 900.0
+    session.run(2, 310.0)
+    assert session.eta_s() == 620.0
     assert Session(4, target="live", interval_s=0.2).advance.eta_s is None
 
 
