@@ -28,6 +28,7 @@ BEAT_S = 1.0
 _LOCK_S: Final = 1.0
 """A terminal that takes no output (Ctrl-S) delays the end of a session by so much, not for ever."""
 _LEAST_COLUMNS: Final = 20
+_USUAL: Final = os.terminal_size((80, 24))
 
 
 class Terminal:
@@ -48,7 +49,9 @@ class Terminal:
             size = os.terminal_size((0, 0))
         if size.lines == 1:
             return 0
-        general = shutil.get_terminal_size().columns
+        # While pytest captures, the standard output has no size: then it is that of the terminal.
+        usual = (size.columns or _USUAL.columns, size.lines or _USUAL.lines)
+        general = shutil.get_terminal_size(usual).columns
         return min(size.columns, general) if size.columns else general
 
     def has_stream(self) -> bool:

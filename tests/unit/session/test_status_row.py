@@ -203,6 +203,26 @@ def test_a_terminal_is_known_by_its_device() -> None:
         os.close(nowhere)
 
 
+def test_the_width_is_that_of_the_terminal_also_while_pytest_captures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pty: Any = pytest.importorskip("pty")
+    termios: Any = pytest.importorskip("termios")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    ours, output = pty.openpty()
+    with os.fdopen(output, "w", encoding="utf-8") as stream:
+        terminal = terminal_of(stream)
+        assert terminal is not None
+        for size, width in (((40, 132), 132), ((40, 50), 50), ((1, 132), 0), ((0, 0), 80)):
+            termios.tcsetwinsize(output, size)
+            assert terminal.width() == width
+        termios.tcsetwinsize(output, (40, 132))
+        monkeypatch.setenv("COLUMNS", "60")  # the choice of the user
+        assert terminal.width() == 60
+        terminal.close()
+    os.close(ours)
+
+
 def test_a_file_is_no_terminal(tmp_path: Any) -> None:
     with (tmp_path / "log").open("w") as stream:
         assert terminal_of(stream) is None
