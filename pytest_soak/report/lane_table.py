@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from pytest_soak.canonical import escaped
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement
 from pytest_soak.loop.model import Verdict
@@ -115,7 +116,7 @@ def _reasons(lanes: Sequence[LaneJudgement]) -> list[str]:
         results.sort(key=lambda item: _ORDER.index(item.verdict))
         lines.append(f"lane {middle_cut(lane.lane_id, 75)}: {lane.verdict}")
         for result in results[:_MOST_REASONS]:
-            text = f"{result.verdict} {named_reason(result)}"
+            text = escaped(f"{result.verdict} {named_reason(result)}")
             lines += textwrap.wrap(text, WIDTH, initial_indent=_INDENT, subsequent_indent=" " * 6)
         more = len(results) - _MOST_REASONS
         lines += [f"  and {more} more, in POST_SOAK_AUDIT.md"] if more > 0 else []

@@ -112,8 +112,8 @@ class Advance:
         # Lanes that run at the same time: the longest lane, or the share of each worker.
         waves = max(max(left, default=0), -(-sum(left) // self._workers))
         durations = list(self._durations)
-        if not durations and self._interval_s is not None:
-            durations = [self._interval_s]
+        if len(durations) < 2 and self._interval_s is not None:
+            durations = [self._interval_s]  # the first one also has the start of the target in it
         whole = eta_s(0, waves, durations)
         if whole is None or not waves:
             return whole
@@ -143,6 +143,11 @@ class Advance:
         """How long the iteration runs that began first."""
         began = [began for _, began in self._running.values()]
         return self._clocks.monotonic() - min(began) if began else None
+
+    def lane_of(self, nodeid: str) -> str:
+        """The lane of an item; empty for an item of no lane."""
+        slot = self._slot(nodeid)
+        return slot[0] if slot else ""
 
     def _slot(self, nodeid: str) -> tuple[str, int] | None:
         try:

@@ -18,7 +18,7 @@ from pytest_soak.report.status_line import status_text
 from pytest_soak.session.advance import Advance, Clocks
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried
-from pytest_soak.session.status_row import StatusRow, is_usable
+from pytest_soak.session.status_row import StatusRow, terminal_of
 from pytest_soak.session.waiting import is_paced
 
 _FIGURES: Final = {
@@ -29,7 +29,7 @@ _FIGURES: Final = {
 """The styles of pytest's ``console_output_style`` that show how far a session is."""
 _AT_MOST_EVERY_S: Final = 0.2
 """Events come closer together in a simulation; the status line is made anew that often."""
-_NOT_BEFORE_S: Final = 1.0
+NOT_BEFORE_S = 1.0
 """A session that is shorter needs no status line."""
 _CI: Final = ("CI", "BUILD_NUMBER")
 
@@ -45,7 +45,10 @@ class Style(Enum):
 def style_of(
     verbosity: int, *, is_terminal: bool, captures: bool, environment: Mapping[str, str]
 ) -> Style:
-    """The style of a session: a status line only where a person watches a terminal."""
+    """The style of a session: a status line only where a person watches a terminal.
+
+    ``captures``: pytest captures the descriptors too, so that nothing else writes to the terminal.
+    """
     if verbosity < 0:
         return Style.LETTERS
     in_ci = any(environment.get(name) for name in _CI)
@@ -61,13 +64,10 @@ class ProgressOutput:
         config: pytest.Config,
         clocks: Clocks | None = None,
         environment: Mapping[str, str] = os.environ,
-        beat_s: float | None = 1.0,
     ) -> None:
-        """``beat_s``: how often a status line is drawn without an event; None: never."""
         self._config = config
         self._clocks = clocks or Clocks()
         self._environment = environment
-        self._beat_s = beat_s
         self._lock = threading.RLock()
         self._advance: Advance | None = None
         self._style = Style.LETTERS
@@ -89,26 +89,32 @@ class ProgressOutput:
         self._several = len(plan.lanes) > 1
         self._began = self._clocks.monotonic()
         stream = sys.stdout  # pytest captures nothing now
+        terminal = terminal_of(stream) if reporter.isatty() else None
         self._style = style_of(
             self._config.get_verbosity(),
-            is_terminal=bool(reporter.isatty()) and is_usable(stream),
-            captures=self._config.getoption("capture", "no") != "no",
+            is_terminal=terminal is not None,
+            captures=self._config.getoption("capture", "no") == "fd",
             environment=self._environment,
         )
         self._count_iterations(reporter)
         self._is_waiting = is_paced(plan)
         self._hide_paths()
-        if self._style is Style.STATUS:
-            self._row = StatusRow(stream, self._row_text)
-            self._row.open(self._beat_s)
+        if terminal is not None and self._style is Style.STATUS:
+            self._row = StatusRow(stream, terminal, self._row_text)
+            self._row.open()
+        elif terminal is not None:
+            terminal.close()
 
     def end(self) -> None:
         """The iterations are over: leave nothing behind, before the gate reports."""
+        self._close_row()
+        self._is_waiting = False
+        self._hide_paths()
+
+    def _close_row(self) -> None:
         if self._row is not None:
             self._row.close()
             self._row = None
-        self._is_waiting = False
-        self._hide_paths()
 
     def _count_iterations(self, reporter: pytest.TerminalReporter) -> None:
         """Let pytest's figure at the end of a line count iterations, not items and criteria.
@@ -140,6 +146,7 @@ class ProgressOutput:
         if self._advance:
             with self._lock:
                 self._advance.start(nodeid)
+            self._draw()
 
     # Around the reporter: it writes the figure, and the line comes below what it writes.
     @pytest.hookimpl(wrapper=True)
@@ -169,12 +176,8 @@ class ProgressOutput:
         return category, "", word or " "
 
     def pytest_enter_pdb(self) -> None:
-        if self._row is not None:
-            self._row.pause()
-
-    def pytest_leave_pdb(self) -> None:
-        if self._row is not None:
-            self._row.resume()
+        """The user has the terminal, and from now on Ctrl-C opens the debugger again."""
+        self._close_row()
 
     # -- what is shown -------------------------------------------------------------------------
 
@@ -217,17 +220,15 @@ class ProgressOutput:
         self._write(f"  {line if self._several else line.lstrip()}")
 
     def _show_failure(self, report: pytest.TestReport, progress: Mapping[str, Any] | None) -> None:
-        """A failed check or a target's error; of the items that are skipped after it the first."""
-        if report.skipped:
-            lane = progress["lane"] if progress else report.nodeid.partition("/")[0]
-            if lane in self._skipped:
-                return
-            self._skipped.add(lane)
-        word = "SKIPPED" if report.skipped else "FAILED" if report.when == "call" else "ERROR"
-        colour = {"yellow": True} if report.skipped else {"red": True}
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-        text = f"  {word} {report.nodeid}{f' - {reason}' if reason else ''}"
-        self._write(cut(text, WIDTH), **colour)
+        """A failed check or an error of the target, and once for each lane that it is over."""
+        if not report.skipped:
+            word = "FAILED" if report.when == "call" else "ERROR"
+            self._write(cut(f"  {word} {report.nodeid}{_reason(report)}", WIDTH), red=True)
+        elif progress is None:  # no check skipped itself: the lane halted, or its data ended
+            lane = self._advance.lane_of(report.nodeid) if self._advance else ""
+            if lane not in self._skipped:
+                self._skipped.add(lane)
+                self._write(cut(f"  SKIPPED the rest{_reason(report)}", WIDTH), yellow=True)
 
     def _write(self, line: str, **markup: bool) -> None:
         """Write one line below what is there. In a log of CI it is seen at once."""
@@ -245,14 +246,26 @@ class ProgressOutput:
 
     def _draw(self) -> None:
         now = self._clocks.monotonic()
-        if self._row is None or now - self._drawn < _AT_MOST_EVERY_S:
+        is_soon = now - self._drawn < _AT_MOST_EVERY_S
+        if self._row is None or (is_soon and not self._is_waiting):
             return
         self._drawn = now
         self._row.draw()
 
     def _row_text(self, width: int) -> str:
-        if self._advance is None or self._clocks.monotonic() - self._began < _NOT_BEFORE_S:
+        if self._advance is None or self._clocks.monotonic() - self._began < NOT_BEFORE_S:
             return ""
         with self._lock:
             status = self._advance.status()
         return status_text(status, width)
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """The first line of why a report is not passed, behind a dash."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if isinstance(report.longrepr, tuple):
+        text = report.longrepr[2].removeprefix("Skipped: ")
+    else:
+        text = str(report.longrepr if crash is None else crash.message)
+    first = text.strip().partition("\n")[0]
+    return f" - {first}" if first else ""

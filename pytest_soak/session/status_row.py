@@ -12,7 +12,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 from pytest_soak.report.columns import columns
 
@@ -23,81 +23,91 @@ _BELOW: Final = "\x1bD\x1bM\x1b7\x1b[B\r\x1b[?7l"
 """Make sure that there is a row below, remember the cursor, go to that row, do not wrap."""
 _BACK: Final = "\x1b[K\x1b[?7h\x1b8"
 _SEQUENCE: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b.")
-BEAT_S: Final = 1.0
+BEAT_S = 1.0
+"""Seconds between two drawings without an event, so that a long iteration shows its time."""
 _LOCK_S: Final = 1.0
 """A terminal that takes no output (Ctrl-S) delays the end of a session by so much, not for ever."""
 _LEAST_COLUMNS: Final = 20
+_USUAL: Final = os.terminal_size((80, 24))
 
 
-def width_of(stream: TextIO) -> int:
-    """The columns of the terminal, now: of a resized one the new ones. 0 if it has no rows."""
-    try:
-        size = os.get_terminal_size(stream.fileno())
-    except (OSError, ValueError):
-        size = os.terminal_size((0, 0))
-    if size.lines == 1:
-        return 0
-    general = shutil.get_terminal_size().columns
-    return min(size.columns, general) if size.columns else general
+class Terminal:
+    """The terminal behind a stream. While pytest captures, the stream itself is a file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Raises OSError or ValueError for a stream without a descriptor."""
+        self._number = stream.fileno()
+        self._device = os.fstat(self._number).st_rdev
+        self._descriptor = os.dup(self._number)
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def width(self) -> int:
+        """Its columns now, of a resized terminal the new ones. 0 if it has one row only."""
+        try:
+            size = os.get_terminal_size(self._descriptor)
+        except (OSError, ValueError):
+            size = os.terminal_size((0, 0))
+        if size.lines == 1:
+            return 0
+        # While pytest captures, the standard output has no size: then it is that of the terminal.
+        usual = (size.columns or _USUAL.columns, size.lines or _USUAL.lines)
+        general = shutil.get_terminal_size(usual).columns
+        return min(size.columns, general) if size.columns else general
+
+    def has_stream(self) -> bool:
+        """Whether the stream is the terminal now, because nothing is captured."""
+        try:
+            return os.fstat(self._number).st_rdev == self._device
+        except OSError:
+            return False
+
+    def write(self, text: str) -> None:
+        """Write directly, past what is captured. Raises OSError if the terminal is gone."""
+        data = text.encode(self._encoding, "backslashreplace")
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def close(self) -> None:
+        with suppress(OSError):
+            os.close(self._descriptor)
 
 
 class StatusRow:
-    """Draws a text on the row below the cursor of ``stream``, from any thread."""
+    """Draws a text on the row below the cursor of a terminal, from any thread."""
 
-    def __init__(
-        self,
-        stream: TextIO,
-        text: Callable[[int], str],
-        width: Callable[[TextIO], int] = width_of,
-    ) -> None:
+    def __init__(self, stream: TextIO, terminal: Terminal, text: Callable[[int], str]) -> None:
         """``text`` gives the row for a number of columns, without line breaks."""
         self._stream = stream
+        self._terminal = terminal
         self._text = text
-        self._width = width
         self._write: Callable[[str], int] = stream.write
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._row = ""
         self._is_drawn = False
         self._column = 0
-        self._is_paused = False
         self._is_open = False
         self._is_over = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    def open(self, beat_s: float | None = BEAT_S) -> None:
-        """Take part in the writes of the stream, and draw every ``beat_s``; None: no thread."""
-        # The instance's attribute: it also gets what is printed while pytest captures nothing.
+    def open(self, *, beats: bool = True) -> None:
+        """Take part in the writes of the stream, and draw every BEAT_S if it ``beats``."""
+        # The instance's attribute: it also gets what a test prints while nothing is captured.
         setattr(self._stream, "write", self._write_around)  # noqa: B010
         self._is_open = True
-        if beat_s is not None:
-            self._thread = threading.Thread(
-                target=self._beat, args=(beat_s,), name="soak-status-row", daemon=True
-            )
-            self._thread.start()
+        if beats:
+            # A daemon: it ends with the process, whatever the terminal does.
+            threading.Thread(target=self._beat, name="soak-status-row", daemon=True).start()
 
     def draw(self) -> None:
         """Draw the row as it is now. A terminal that is gone ends the drawing, and nothing else."""
         with self._lock:
-            if self._is_paused or not self._is_open or os.getpid() != self._process:
+            if not self._is_open or os.getpid() != self._process:
                 return
             self._row = self._new_row()
             try:
-                self._write(self._erased() + self._drawn())
-                self._stream.flush()
-            except (OSError, ValueError):
+                self._terminal.write(self._erased() + self._drawn())
+            except OSError:
                 self._is_open = self._is_drawn = False
-
-    def pause(self) -> None:
-        """Erase the row and draw none until :meth:`resume`: the user has the terminal."""
-        with self._lock:
-            self._is_paused = True
-            self._erase()
-
-    def resume(self) -> None:
-        with self._lock:
-            self._is_paused = False
-            self._column = 0
 
     def close(self) -> None:
         """Erase the row, and leave the stream as it was. A second call does nothing."""
@@ -107,8 +117,9 @@ class StatusRow:
             if getattr(self._stream, "write", None) == self._write_around:
                 with suppress(AttributeError):
                     del self._stream.write
-            if is_locked:
+            if is_locked and self._is_open:
                 self._erase()
+                self._terminal.close()
             self._is_open = False
         finally:
             if is_locked:
@@ -120,11 +131,12 @@ class StatusRow:
         if os.getpid() != self._process:
             return self._write(text)  # of a child that was forked, perhaps while the lock was taken
         with self._lock:
-            if not self._is_open or self._is_paused:
+            if not self._is_open or not self._terminal.has_stream():
                 return self._write(text)
             before = self._erased()
             self._follow(text)
             written = self._write(before + text + self._drawn())
+            self._stream.flush()  # the next row is written past the buffer
             return min(written, len(text))
 
     def _follow(self, text: str) -> None:
@@ -138,12 +150,12 @@ class StatusRow:
     # -- the row -------------------------------------------------------------------------------
 
     def _new_row(self) -> str:
-        width = self._width(self._stream)
+        width = self._terminal.width()
         return self._text(width - 1) if width >= _LEAST_COLUMNS else ""
 
     def _drawn(self) -> str:
         """What draws the row; nothing where that would lose the place of the cursor."""
-        width = self._width(self._stream)
+        width = self._terminal.width()
         # At the right edge a terminal wraps with the next character, which moving would forget.
         is_at_edge = self._column > 0 and width > 0 and self._column % width == 0
         if not self._row or is_at_edge:
@@ -158,19 +170,18 @@ class StatusRow:
         return erase
 
     def _erase(self) -> None:
-        with suppress(OSError, ValueError):
+        with suppress(OSError):
             if self._is_drawn:
-                self._write(self._erased())
-                self._stream.flush()
+                self._terminal.write(self._erased())
 
-    def _beat(self, beat_s: float) -> None:
-        while not self._is_over.wait(beat_s):
+    def _beat(self) -> None:
+        while not self._is_over.wait(BEAT_S):
             self.draw()
 
 
-def is_usable(stream: Any) -> bool:
-    """Whether a row can be drawn on the stream: a terminal, and its writes can be taken part in."""
+def terminal_of(stream: TextIO) -> Terminal | None:
+    """The terminal of a stream on which a row can be drawn; None without one."""
     try:
-        return bool(stream.isatty()) and hasattr(stream, "__dict__")
+        return Terminal(stream) if stream.isatty() and hasattr(stream, "__dict__") else None
     except (AttributeError, ValueError, OSError):
-        return False
+        return None

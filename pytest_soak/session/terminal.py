@@ -72,7 +72,7 @@ def header(
     for item in plan.lanes if any(item.scenarios for item in plan.lanes) else ():
         text = f"soak: scenarios of {item.lane.id}: {', '.join(item.scenarios) or 'none'}"
         lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
-    for line in (*_decided_by(plan, sources), *about_target, *_end_lines(plan, now, workers)):
+    for line in (*_decided_by(plan, sources), *about_target, *end_lines(plan, now, workers)):
         text = f"soak: {line}"
         lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
     lines += _source_lines(plan, sources)
@@ -94,7 +94,7 @@ def _decided_by(plan: Plan, sources: Sequence[Source]) -> list[str]:
     return [f"profile{'s' * (len(names) > 1)} {', '.join(names)}; proposer: {proposer}"]
 
 
-def _end_lines(plan: Plan, now: datetime | None, workers: int) -> list[str]:
+def end_lines(plan: Plan, now: datetime | None, workers: int) -> list[str]:
     """When the session ends if each iteration takes its interval, in a run that really waits."""
     if now is None or not is_paced(plan):
         return []

@@ -8,7 +8,7 @@ from typing import Final
 from pytest_soak.session.plan import Plan
 from pytest_soak.settings import LIVE
 
-LEAST_S: Final = 1.0
+LEAST_S = 1.0
 """A run waits if each of its iterations takes so long."""
 _SIMULATED: Final = "mock"
 
