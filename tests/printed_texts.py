@@ -212,11 +212,9 @@ def words(text: str) -> list[str]:
 
 
 def is_sentence(text: str) -> bool:
-    """Whether a text has two words of its own, or a long one beside a part that differs."""
+    """Whether a text has two words of its own, or a long one beside something else."""
     own = words(text)
-    return " " in text.strip() and (
-        len(own) > 1 or (HOLE in text and any(len(word) > 4 for word in own))
-    )
+    return " " in text.strip() and (len(own) > 1 or any(len(word) > 4 for word in own))
 
 
 @cache

@@ -8,9 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from tests.printed_texts import HOLE
+from tests.printed_texts import HOLE, is_sentence
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "troubleshooting.md"
+LEAST_WORDS: Final = 4
+"""A part of a text with fewer words could be of any other."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,19 @@ class Entry:
 
     @property
     def anchor(self) -> str:
-        """The end of a link to it, as GitHub makes it."""
-        return re.sub(r"[^\w\- ]", "", self.heading.lower()).replace(" ", "-")
+        """The end of a link to it."""
+        return anchor_of(self.heading)
 
     def explains(self, output: str) -> bool:
         """Whether a text of the entry is in what was printed, however its lines were wrapped."""
         flat = " ".join(output.split())
-        return any(re.search(pattern(bare(text)), flat) for text in self.printed)
+        long = [text for text in map(bare, self.printed) if is_sentence(text)]
+        return any(re.search(pattern(text), flat) for text in long)
+
+
+def anchor_of(heading: str) -> str:
+    """The end of a link to a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def bare(text: str) -> str:
@@ -50,9 +58,14 @@ def entries() -> tuple[Entry, ...]:
     every = []
     for section in re.split(r"^## ", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1:]:
         title = section.partition("\n")[0]
-        for entry in re.split(r"^### ", section, flags=re.MULTILINE)[1:]:
-            heading, *lines = entry.rstrip().splitlines()
+        for part in re.split(r"^### ", section, flags=re.MULTILINE)[1:]:
+            heading, *lines = part.rstrip().splitlines()
             quoted = " ".join(line.removeprefix(">").strip() for line in lines if line[:1] == ">")
             printed = tuple(re.findall(r"`([^`]+)`", quoted))
             every.append(Entry(title, heading, printed, tuple(filter(None, lines))))
     return tuple(every)
+
+
+def entry(heading: str) -> Entry:
+    """The entry with a heading."""
+    return next(item for item in entries() if item.heading == heading)

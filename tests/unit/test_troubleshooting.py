@@ -16,13 +16,10 @@ from tests.printed_texts import (
     texts_of_errors,
     words,
 )
-from tests.troubleshooting import PAGE, Entry, bare, entries
+from tests.troubleshooting import LEAST_WORDS, PAGE, Entry, anchor_of, bare, entries
 
 LONGEST = 8
 """Lines of an entry."""
-
-LEAST_WORDS = 3
-"""A part of a text with fewer words could be of any other."""
 
 WHOLE = (
     *("gate/kpi.py", "gate/drifts.py", "gate/delta.py", "gate/criteria.py", "gate/recovery.py"),
@@ -30,7 +27,7 @@ WHOLE = (
     *("session/judging.py", "session/hook_criteria.py", "session/selection.py"),
     *("loop/verdict.py", "loop/kpis.py", "lane/driver.py", "store/errors.py", "json_types.py"),
     *("session/left_threads.py", "session/soak.py", "session/runs.py", "session/controller.py"),
-    *("session/summary.py", "loop/tuner.py", "store/journal.py", "sealed.py"),
+    *("session/summary.py", "loop/tuner.py", "store/journal.py", "sealed.py", "settings.py"),
 )
 """Modules of which every sentence is a part of a verdict's reason, of a halt or of a refusal."""
 
@@ -79,7 +76,7 @@ PARTS = frozenset(
         *("before: …", "entry …", "iteration …", ", iteration …", "iteration… … (…)"),
         *("n_eff …", "limit …", "drift:…: …", ", crosses … …", "profile …", "replay: … …"),
         *("variable …", "variable …: …", "journal: … (…): …", "… tests", "… thread…"),
-        *("artifacts: …", "more than …"),
+        *("artifacts: …", "more than …", "a number", "a mapping", "a value", "a doctest"),
     }
 )
 """Parts that a text has beside what it is about."""
@@ -179,3 +176,10 @@ def test_every_name_of_a_criterion_is_in_the_page() -> None:
     page = PAGE.read_text("utf-8")
     names = {name.rstrip(":") for name in (*_RESERVED, *_RESERVED_PREFIXES)} - {"regression"}
     assert sorted(name for name in names if name not in page) == []
+
+
+def test_every_link_leads_to_a_heading() -> None:
+    for file, place in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", PAGE.read_text("utf-8")):
+        page = PAGE.parent / file if file else PAGE
+        headings = re.findall(r"^#+ (.*)", page.read_text("utf-8"), re.MULTILINE)
+        assert not place or place in map(anchor_of, headings), f"{file}#{place}"
