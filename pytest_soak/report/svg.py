@@ -36,6 +36,14 @@ class Frame:
         return self.y + self.height
 
 
+def coordinate(value: float, digits: int = 2) -> str:
+    """A place in a drawing as SVG has it, without needless zeros."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".")
+
+
+_n = coordinate
+
+
 class Drawing:
     """Shapes in the order in which they were drawn, in a frame of ``width`` by ``height``."""
 
@@ -49,7 +57,7 @@ class Drawing:
         stroke: str = "none", line: float = 1.0, opacity: float = 1.0, dash: str = "",
     ) -> None:  # fmt: skip
         self._parts.append(
-            f'<rect x="{coordinate(x)}" y="{coordinate(y)}" width="{coordinate(width)}" height="{coordinate(height)}" '
+            f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" '
             f'fill="{fill}"{_stroke(stroke, line, dash)}{_opacity(opacity)}/>'
         )
 
@@ -58,7 +66,7 @@ class Drawing:
         line: float = 1.0, dash: str = "", opacity: float = 1.0,
     ) -> None:  # fmt: skip
         self._parts.append(
-            f'<line x1="{coordinate(x1)}" y1="{coordinate(y1)}" x2="{coordinate(x2)}" y2="{coordinate(y2)}"'
+            f'<line x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}"'
             f"{_stroke(stroke, line, dash)}{_opacity(opacity)}/>"
         )
 
@@ -67,7 +75,7 @@ class Drawing:
         line: float = 1.5, closed: bool = False, opacity: float = 1.0, clip: str = "",
     ) -> None:  # fmt: skip
         if points:
-            line_to = "L".join(f"{coordinate(x)},{coordinate(y)}" for x, y in points)
+            line_to = "L".join(f"{_n(x)},{_n(y)}" for x, y in points)
             within = f' clip-path="url(#{clip})"' if clip else ""
             self._parts.append(
                 f'<path d="M{line_to}{"Z" if closed else ""}" fill="{fill}" '
@@ -76,7 +84,7 @@ class Drawing:
 
     def circle(self, x: float, y: float, radius: float, fill: str, stroke: str) -> None:
         self._parts.append(
-            f'<circle cx="{coordinate(x)}" cy="{coordinate(y)}" r="{coordinate(radius)}" fill="{fill}"'
+            f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" fill="{fill}"'
             f"{_stroke(stroke, 1.8, '')}/>"
         )
 
@@ -84,10 +92,10 @@ class Drawing:
         self, x: float, y: float, words: str, *, size: float = 12, fill: str = INK,
         anchor: str = "start", bold: bool = False, turned: bool = False,
     ) -> None:  # fmt: skip
-        turn = f' transform="rotate(-90 {coordinate(x)} {coordinate(y)})"' if turned else ""
+        turn = f' transform="rotate(-90 {_n(x)} {_n(y)})"' if turned else ""
         weight = ' font-weight="bold"' if bold else ""
         self._parts.append(
-            f'<text x="{coordinate(x)}" y="{coordinate(y)}" font-size="{coordinate(size)}" fill="{fill}" '
+            f'<text x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}" fill="{fill}" '
             f'text-anchor="{anchor}"{weight}{turn}>{html_text(words)}</text>'
         )
 
@@ -96,14 +104,14 @@ class Drawing:
         self._clips += 1
         name = f"frame{self._clips}"
         self._parts.append(
-            f'<clipPath id="{name}"><rect x="{coordinate(x)}" y="{coordinate(y)}" width="{coordinate(width)}" '
-            f'height="{coordinate(height)}"/></clipPath>'
+            f'<clipPath id="{name}"><rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" '
+            f'height="{_n(height)}"/></clipPath>'
         )
         return name
 
     def svg(self) -> str:
         """The file. It refers to nothing outside itself."""
-        width, height = map(coordinate, self._size)
+        width, height = map(_n, self._size)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
             f'width="{width}" height="{height}" font-family="{FONT}">\n'
@@ -165,17 +173,12 @@ def _ramp(stops: Sequence[tuple[int, int, int]], ratio: float) -> str:
     return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
-def coordinate(value: float, digits: int = 2) -> str:
-    """A place in a drawing as SVG has it, without needless zeros."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".")
-
-
 def _stroke(stroke: str, line: float, dash: str) -> str:
     if stroke == "none":
         return ""
     dashed = f' stroke-dasharray="{dash}"' if dash else ""
-    return f' stroke="{stroke}" stroke-width="{coordinate(line)}"{dashed}'
+    return f' stroke="{stroke}" stroke-width="{_n(line)}"{dashed}'
 
 
 def _opacity(opacity: float) -> str:
-    return f' opacity="{coordinate(opacity)}"' if opacity < 1.0 else ""
+    return f' opacity="{_n(opacity)}"' if opacity < 1.0 else ""

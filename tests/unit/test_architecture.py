@@ -114,10 +114,18 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "a run that is read on as it grows, for its view",
         ("stored_view", "run_state", "stored", "store", "report", "gate", "loop"),
     ),
+    "stored_report": (
+        "the page of a stored run: its view, and the explanations of its iterations",
+        ("stored_view", "stored", "vendored", "store", "report", "loop"),
+    ),
     "printing": ("what the commands print", ("canonical",)),
     "figure_commands": (
         "the commands that print figures and judge none: `metrics`, `value`, `list`",
         ("stored_metrics", "run_list", "offline", "report", "printing"),
+    ),
+    "report_command": (
+        "the command that writes the page of a run: `report`",
+        ("stored_report", "run_state", "offline", "store", "printing"),
     ),
     "api": (
         "public functions for use outside a session",
@@ -127,6 +135,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "`pytest-soak`: the same functions on stored runs",
         (
             "figure_commands",
+            "report_command",
             "printing",
             "offline",
             "sealed",
@@ -176,6 +185,8 @@ OUTSIDE_PYTEST = (
     "run_reader",
     "printing",
     "figure_commands",
+    "stored_report",
+    "report_command",
 )
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",
