@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import hatch_build
 from pytest_soak.vendored import UPLOT
 from tests.packaging.conftest import (
     Environment,
@@ -40,7 +42,8 @@ def test_script_and_style_can_be_inlined(sdist: Path) -> None:
     """Nothing in them ends the element of HTML in which they are."""
     files = sdist_files(sdist)
     script, style = files["uplot/uPlot.iife.min.js"], files["uplot/uPlot.min.css"]
-    assert script.startswith(b"/*! https://github.com/leeoniya/uPlot (v1.6.32) */\nvar uPlot=")
+    head = f"/*! https://github.com/leeoniya/uPlot (v{UPLOT.version}) */\nvar uPlot="
+    assert script.startswith(head.encode())
     assert b"</script" not in script.lower()
     assert b"<!--" not in script
     assert b"</style" not in style.lower()
@@ -115,7 +118,7 @@ def test_another_package_than_the_pinned_one_is_refused(tmp_path: Path, file: ob
     tree = clone(tmp_path / "clone")
     pins = tree / "pytest_soak" / "vendored.py"
     text = pins.read_text("utf-8")
-    pin = getattr(file, "sha256", "sha512-KIMV")
+    pin = getattr(file, "sha256", UPLOT.integrity[:40])
     wrong = pin[:-4] + "0000"
     assert pin in text
     pins.write_text(text.replace(pin, wrong), "utf-8")
@@ -133,6 +136,19 @@ def test_another_package_than_the_pinned_one_is_refused(tmp_path: Path, file: ob
     assert f", expected {wrong}" in result.stderr
     assert not list(tmp_path.glob("dist/*.whl"))
     assert not (tree / "pytest_soak" / "_vendor").exists()
+
+
+def test_the_command_prints_the_block_of_the_module() -> None:
+    root = Path(hatch_build.__file__).parent
+    result = subprocess.run(
+        [sys.executable, "hatch_build.py", UPLOT.version],
+        cwd=root,
+        env=environment(npm=True),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"\n{result.stdout}" in (root / "pytest_soak" / "vendored.py").read_text("utf-8")
 
 
 def test_two_builds_at_once_give_two_whole_wheels(tmp_path: Path) -> None:
