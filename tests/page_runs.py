@@ -1,9 +1,9 @@
 """Runs a page as a reader would: writes its files, calls its commands, compares what they print.
 
-A block without a language has commands, one a line. A block ``text`` after it is what they print, in
-order; a line ``…`` stands for any lines, and ``…`` within a line for any characters. A block of any
-other language is a file, named in its first line (``# pool.yaml``). Blocks ``sh`` install the
-package, and are left out.
+A block without a language has commands, one a line. A block ``text`` after it is what the last of
+them prints, in order; a line ``…`` stands for any lines, and ``…`` within a line for any
+characters. A block of any other language is a file, named in its first line (``# pool.yaml``).
+Blocks ``sh`` install the package, and are left out.
 """
 
 from __future__ import annotations

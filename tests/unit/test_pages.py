@@ -79,5 +79,7 @@ def test_the_readme_is_short_and_has_the_commands_of_ci() -> None:
     assert len(lines) <= 110
     for command in COMMANDS:
         assert lines.count(command) == 1
-    assert not [line for line in lines if line.startswith("| `--")], "options are in docs/options.md"
+    assert not [line for line in lines if line.startswith("| `--")], (
+        "options are in docs/options.md"
+    )
     assert "docs/index.md" in links("\n".join(lines))
