@@ -57,7 +57,7 @@ def draw_terminal(folder: Path) -> None:
     from rich.text import Text
 
     output = soak(folder, *SOAK).replace(str(folder), "~/empty")
-    console = Console(record=True, width=100, file=io.StringIO())
+    console = Console(record=True, width=102, file=io.StringIO())
     console.print(Text.from_ansi(f"$ pytest {' '.join(SOAK)}\n{output}"))
     svg = console.export_svg(title="pytest-soak")
     # The fonts of the reader's machine are used: the picture must not open a connection.
