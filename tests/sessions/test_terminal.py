@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
 
 import pytest
 
@@ -62,6 +64,8 @@ def iteration_lines(result: Result) -> list[str]:
 class OnTerminal:
     """A session on a terminal of its own; the screen as it is when a text is seen."""
 
+    started: ClassVar[list[subprocess.Popen[bytes]]] = []
+
     def __init__(
         self,
         soak: Sessions,
@@ -80,6 +84,7 @@ class OnTerminal:
             stdin=output, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
         os.close(output)
+        self.started.append(self.process)
 
     def until(self, text: str, times: int = 1) -> Screen:
         """Read until ``text`` was written ``times`` times."""
@@ -97,6 +102,7 @@ class OnTerminal:
         return self.screen.lines
 
     def _read(self) -> bool:
+        assert select.select([self.ours], [], [], 60)[0], self.text
         try:
             data = os.read(self.ours, 65536)
         except OSError:  # the other end is closed
@@ -105,6 +111,18 @@ class OnTerminal:
         self.text += text
         self.screen.feed(text)
         return bool(data)
+
+
+@pytest.fixture(autouse=True)
+def _sessions_end() -> Iterator[None]:
+    """A test that fails leaves no session behind."""
+    yield
+    for process in OnTerminal.started:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(60)
+    OnTerminal.started.clear()
 
 
 # -- the header --------------------------------------------------------------------------------
