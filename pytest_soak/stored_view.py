@@ -154,5 +154,11 @@ def _judged(run: StoredRun | RunningRun) -> ShownJudgement:
     try:
         return ShownJudgement(run.answer(Options()).judgement, sealed=True)
     except StoreError as error:
-        note = f"not sealed: {error}. Judged from the journals alone"
+        # A view is passed on, so it has no path of this machine.
+        text = (
+            str(error)
+            .replace(f"{run.directory.path}/", "")
+            .replace(f"{run.directory.path}", "the run")
+        )
+        note = f"not sealed: {text}. Judged from the journals alone"
         return ShownJudgement(run.without_seal(Options()).judgement, notes=(note,))
