@@ -26,7 +26,7 @@ MAP = (
 )
 FAILS = ("--soak-iterations=24", "--soak-target=mock")
 GATE, KPIS = 'section[id$="-gate"]', 'section[id$="-kpis"]'
-WIDTH, MARGIN = 1200, 16
+WIDTH, MARGIN = 1200, 10
 LATEST = Path("artifacts/soak/latest")
 
 
@@ -101,16 +101,18 @@ def photograph(page: Path, picture: Path, colours: str, first: str, last: str) -
         raise SystemExit("chromium is not installed (Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        sheet = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme=colours)
+        sheet = browser.new_page(viewport={"width": WIDTH, "height": 3000}, color_scheme=colours)
         sheet.goto(page.as_uri())
         sheet.wait_for_load_state("networkidle")
         upper = sheet.locator(first).first.bounding_box()
         lower = sheet.locator(last).first.bounding_box()
         if upper is None or lower is None:
             raise SystemExit(f"{page}: {first} or {last} is not there")
-        top, bottom = upper["y"] - MARGIN, lower["y"] + lower["height"] + MARGIN
-        clip = {"x": 0, "y": max(top, 0), "width": WIDTH, "height": bottom - max(top, 0)}
-        sheet.screenshot(path=picture, clip=clip, full_page=True)
+        top = max(upper["y"] - MARGIN, 0)
+        height = lower["y"] + lower["height"] + MARGIN - top
+        clip = {"x": 0, "y": top, "width": WIDTH, "height": height}
+        sheet.wait_for_timeout(500)  # uPlot draws the panels that are in view
+        sheet.screenshot(path=picture, clip=clip)
         browser.close()
 
 
