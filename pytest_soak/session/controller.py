@@ -118,7 +118,7 @@ class Controller:
         about_target = self._prepared.about_target if self._prepared else ()
         if self._plan is None:
             return []
-        workers = len(self._config.getoption("tx", None) or ("this process",))
+        workers = len(self._config.getoption("tx", None) or ()) or 1
         now = None if self._prepared is None else local_now()
         return terminal.header(self._plan, about_target, self._sources, now, workers)
 

@@ -30,13 +30,21 @@ from pytest_soak.report.page.words import (
     stretch,
     with_unit,
 )
-from pytest_soak.report.view.model import EventKind, GateRowView, KpiView, LaneView, RunView
+from pytest_soak.report.view.model import (
+    EventKind,
+    GateRowView,
+    KpiView,
+    LaneView,
+    ParameterView,
+    RunView,
+)
 from pytest_soak.report.view.scale import MOST_POINTS
 
 _FULL_LANES = 4
 _COMPACT_LANES = 24
 _MOST_EVENTS = 2_000
 _SUMMARY = 100
+_UNIT = 40
 _LIMIT = 28
 """Characters of a limit that a hook of the user gives."""
 
@@ -176,14 +184,7 @@ def lane_page(view: RunView, place: int) -> LanePage:
         parameters,
         None if full or not others else _figures_table(others),
         None if full or not moved else _moved_table(lane),
-        tuple(
-            with_unit(
-                f"{parameter.key} = {value(parameter.steps[0].value)}",
-                "" if parameter.unit == "1" else parameter.unit,
-            )
-            for parameter in lane.parameters
-            if not has_moved(parameter)
-        ),
+        tuple(_unmoved(parameter) for parameter in lane.parameters if not has_moved(parameter)),
         outcomes,
         outcomes_table,
         resources,
@@ -315,6 +316,11 @@ def _figures_table(kpis: Sequence[KpiView]) -> Table:
         rows.append((kpi.name, kpi.unit, *(figure_text(kpi, item) for item in figures)))
     heads = ("KPI", "unit", "lowest", "middle", "highest")
     return Table("KPIs without a limit", heads, tuple(rows))
+
+
+def _unmoved(parameter: ParameterView) -> str:
+    unit = "" if parameter.unit == "1" else f" {cut(parameter.unit, _UNIT)}"
+    return f"{cut(parameter.key, _UNIT)} = {value(parameter.steps[0].value)}{unit}"
 
 
 def _moved_table(lane: LaneView) -> Table:

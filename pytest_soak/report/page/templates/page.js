@@ -374,7 +374,8 @@
   function build(lane, panel) {
     const picture = document.getElementById(panel.id + "-picture");
     const svg = picture.querySelector("svg");
-    const height = Math.round(picture.clientWidth * svg.viewBox.baseVal.height / svg.viewBox.baseVal.width);
+    const shape = svg.viewBox.baseVal;
+    const height = Math.max(Math.round(picture.clientWidth * shape.height / shape.width), 130);
     const title = svg.querySelector("title").textContent;
     const box = element("div", { class: "plot-box", tabindex: "0", role: "group",
       "aria-label": title + ". Arrow keys read the values, plus and minus zoom, Escape shows all." });

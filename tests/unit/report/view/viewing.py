@@ -11,7 +11,9 @@ from pytest_soak.report.view.collect import LaneCollector
 from pytest_soak.report.view.model import EventView, LaneView, RunView, SpanView
 from tests.unit.loop.lanes import Drive
 
-ABOUT = About("20261129T120000Z-abc123", "done", "2026-11-29T12:00:00+00:00", ("pytest", "--soak"))
+ABOUT = About(
+    "20261129T120000Z-abc123", "done", "2026-11-29T12:00:00+00:00", command=("pytest", "--soak")
+)
 
 UNKNOWN = LaneTimes()
 
