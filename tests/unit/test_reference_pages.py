@@ -1,4 +1,4 @@
-"""docs/options.md and docs/commands.md have every option, ini value, variable and command."""
+"""The pages to look something up have every option, variable, command, and the right limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import pytest
 import pytest_soak
 from pytest_soak.cli import _parser
 from pytest_soak.options import add_options
-from tests.pages import DOCS, rows
+from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.resolve import resolve
+from pytest_soak.store.sources import read_source
+from tests.pages import DOCS, README, rows
 
 OPTIONS = (DOCS / "options.md").read_text("utf-8")
 COMMANDS = (DOCS / "commands.md").read_text("utf-8")
@@ -126,3 +129,19 @@ def test_every_argument_of_a_command_has_a_row_with_its_commands() -> None:
         for command in re.findall(r"`([a-z ]+)`", row[1])
     }
     assert shown == set(arguments(_parser()))
+
+
+def limit_text(limit: Comparison) -> str:
+    digits = 2 if limit.limit < 1 else 1 if limit.limit < 10 else 0
+    return f"{ {'>=': '≥', '<=': '≤'}[limit.op] } {limit.limit:.{digits}f}"
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "gate.md"], ids=lambda page: page.name)
+def test_the_table_of_limits_is_that_of_the_profile(page: Path) -> None:
+    criteria = resolve("market_maker", read_source).profile.gate.criteria
+    limits = [
+        [f"`{item.kpi}`", limit_text(item.production), limit_text(item.mock)] for item in criteria
+    ]
+    table = rows(page.read_text("utf-8"))
+    place = table.index(["criterion", "production", "mock"]) + 1
+    assert table[place : place + len(limits)] == limits
