@@ -92,6 +92,16 @@ def draw_failure(folder: Path) -> None:
     photograph(folder / LATEST / "REPORT.html", HERE / "report_fail.png", "dark", "header", GATE)
 
 
+def draw_service(folder: Path) -> None:
+    """``report_service.png``: KPIs and parameters of the service of docs/own_service.md."""
+    page = (HERE.parent / "own_service.md").read_text("utf-8")
+    for name, text in re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        (folder / name).write_text(text, "utf-8")
+    soak(folder, "--soak-iterations=24")
+    last = 'section[id$="-parameters"]'
+    photograph(folder / LATEST / "REPORT.html", HERE / "report_service.png", "light", KPIS, last)
+
+
 def photograph(page: Path, picture: Path, colours: str, first: str, last: str) -> None:
     """A page from the top of one element to the bottom of another, as a browser shows it."""
     from playwright.sync_api import sync_playwright
@@ -120,6 +130,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "run": draw_terminal,
     "report": draw_report,
     "report_fail": draw_failure,
+    "report_service": draw_service,
     "sweep": draw_sweep,
     "sweep_map": draw_map,
 }

@@ -83,3 +83,15 @@ def test_the_readme_is_short_and_has_the_commands_of_ci() -> None:
         "options are in docs/options.md"
     )
     assert "docs/index.md" in links("\n".join(lines))
+
+
+def test_every_picture_is_shown_and_is_small() -> None:
+    shown = {
+        (page.parent / link).resolve()
+        for page in (README, *PAGES)
+        for link in links(page.read_text("utf-8"))
+    }
+    pictures = [path for path in (DOCS / "images").iterdir() if path.suffix in (".png", ".svg")]
+    assert len(pictures) > 5
+    assert [path.name for path in pictures if path not in shown] == []
+    assert [path.name for path in pictures if path.stat().st_size > 200_000] == []
