@@ -76,7 +76,15 @@ PARTS = frozenset(
         *("before: …", "entry …", "iteration …", ", iteration …", "iteration… … (…)"),
         *("n_eff …", "limit …", "drift:…: …", ", crosses … …", "profile …", "replay: … …"),
         *("variable …", "variable …: …", "journal: … (…): …", "… tests", "… thread…"),
-        *("artifacts: …", "more than …", "a number", "a mapping", "a value", "a doctest"),
+        *(
+            "artifacts: …",
+            "report: …",
+            "more than …",
+            "a number",
+            "a mapping",
+            "a value",
+            "a doctest",
+        ),
     }
 )
 """Parts that a text has beside what it is about."""
