@@ -157,21 +157,8 @@ def _title(text: str) -> str:
 
 def _lines(text: str) -> Markup:
     """A text of several lines, for ``pre``."""
-    shown = _with_tabs(escaped_lines(text))
+    shown = escaped_lines(text)
     return Markup.escape(shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + " ..")
-
-
-def _with_tabs(text: str) -> str:
-    """The text with tabs for the spaces before each eighth column: the same to the eye, smaller."""
-    lines = (
-        "".join(f"{part.rstrip(' ')}\t" if part.endswith("  ") else part for part in _eighths(line))
-        for line in text.split("\n")
-    )
-    return "\n".join(lines)
-
-
-def _eighths(line: str) -> list[str]:
-    return [line[at : at + 8] for at in range(0, len(line), 8)]
 
 
 def _plain(value: Any) -> str:
