@@ -232,6 +232,10 @@ def test_several_lanes_have_a_matrix_with_a_link_to_each() -> None:
         *("PASS", "PASS", "FAIL", "PASS", "PASS", "PASS", ""),
     ]
     assert [len(list(row.all("svg"))) for row in rows] == [4] * 6 + [0]
+    sections = [item.attributes["id"] for item in document.all("section")]
+    assert [ident for ident in sections if re.fullmatch(r"lane-[0-9]", ident)] == [
+        f"lane-{number}" for number in (3, 1, 2, 4, 5, 6, 7)
+    ]
     # Without scripts nothing is hidden but what only they can do.
     hidden = [item for item in document.all() if "hidden" in item.attributes]
     assert hidden
