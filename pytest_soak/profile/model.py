@@ -18,6 +18,9 @@ from msgspec import Meta
 from pytest_soak.json_types import EXACT, Count, Finite, NotNegative, Positive, Share
 from pytest_soak.profile.reading import Identifier, Name
 
+SHIPPED = ("S1", "market_maker", "steady", "steady_safe", "ultra_safe")
+"""The names of the shipped profiles. Any other name is that of a file."""
+
 Operator = Literal["<", "<=", ">", ">="]
 
 Derived = Literal["maker_taker_ratio", "fills_per_hour"]

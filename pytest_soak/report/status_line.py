@@ -14,6 +14,8 @@ from pytest_soak.report.layout import SHORT_NAMES, main_kpis, reading
 
 _SEPARATOR: Final = " | "
 _LONGEST_KPI: Final = 48
+_LATE_S: Final = 2.0
+"""An iteration that is late by less is due now: starts and reports take a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def _pace(status: RunStatus) -> str:
     if status.interval_s is None:
         return f"runs for {duration_text(status.running_s)}"
     left = status.interval_s - status.running_s
-    if left >= 0:
+    if left > -_LATE_S:
+        left = max(0.0, left)
         return f"next in {duration_text(left)}"
     return f"next is late by {duration_text(-left)}"

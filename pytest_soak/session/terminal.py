@@ -43,7 +43,7 @@ def header(
     a time each.
     """
     settings = plan.settings
-    hours = settings.iterations * settings.interval_s / 3600
+    whole = duration_text(settings.iterations * settings.interval_s)
     modes = [
         name
         for name, on in (
@@ -56,7 +56,7 @@ def header(
         if on
     ]
     lines = [
-        f"soak: {settings.iterations} iterations x {settings.interval_s:g} s ({hours:.3g} h) "
+        f"soak: {settings.iterations} iterations x {settings.interval_s:g} s ({whole}) "
         f"of target {plan.target}" + "".join(f", {mode}" for mode in modes)
     ]
     ids = [item.lane.id for item in plan.lanes]
