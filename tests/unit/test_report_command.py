@@ -11,6 +11,7 @@ from pytest_soak.loop.history import moment_of, moments
 from pytest_soak.loop.model import Halt
 from pytest_soak.report.explain.iteration import explain_iteration
 from pytest_soak.report.page.iteration_rows import explained_iterations
+from pytest_soak.report.view.model import from_json
 from pytest_soak.store.lock import DirectoryLock
 from pytest_soak.store.rundir import RunDirectory
 from pytest_soak.stored import read_entries
@@ -49,6 +50,16 @@ def test_it_writes_to_a_file_or_to_stdout(path: Path, tmp_path: Path, capsys: CA
     assert captured.out == file.read_text("utf-8")
     assert captured.err == ""
     assert not (path / "REPORT.html").exists()
+
+
+def test_json_is_the_view_that_the_page_is_drawn_from(
+    path: Path, tmp_path: Path, capsys: CAPTURE
+) -> None:
+    assert main(["report", str(path), "--json"]) == 0
+    printed = capsys.readouterr().out
+    assert from_json(printed.encode()) == stored_view(path)
+    assert main(["report", str(path), "--json", "-o", str(tmp_path / "view.json")]) == 0
+    assert (tmp_path / "view.json").read_text("utf-8") == printed
 
 
 def test_a_file_that_cannot_be_written_is_an_error(
