@@ -1,0 +1,80 @@
+"""What holds for the page of every run, in both colour schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.browser import probes
+from tests.browser.chromium import NARROW, Theme
+from tests.browser.conftest import Open
+from tests.browser.pages import Pages
+from tests.browser.runs import RUNS
+
+THEMES: Sequence[Theme] = ("light", "dark")
+KILOBYTES = {"passing": 250, "failing": 250, "long": 600}
+"""The most that the page of a run may have."""
+SMALLEST_TEXT = 10.0
+
+every_run = pytest.mark.parametrize("name", RUNS)
+both_themes = pytest.mark.parametrize("theme", THEMES)
+
+
+@every_run
+@both_themes
+def test_it_requests_nothing_and_runs_without_an_error(
+    shared: Open, name: str, theme: Theme
+) -> None:
+    opened = shared(name, theme)
+    assert opened.requests == []
+    assert opened.messages == []
+    assert opened.exceptions == []
+    assert opened.dialogs == []
+    assert opened.popups == []
+
+
+@every_run
+@both_themes
+def test_axe_finds_no_violation(fresh: Open, pages: Pages, name: str, theme: Theme) -> None:
+    page = fresh(pages.page(name), theme=theme).page
+    probes.open_all_details(page)
+    assert probes.accessibility(page) == []
+
+
+@every_run
+def test_without_scripts_every_picture_is_whole(shared: Open, name: str) -> None:
+    page = shared(name, scripts=False).page
+    assert page.locator("svg").count() > 0
+    assert probes.broken_pictures(page) == []
+
+
+@every_run
+@both_themes
+def test_the_texts_of_pictures_can_be_read(shared: Open, name: str, theme: Theme) -> None:
+    page = shared(name, theme, scripts=False).page
+    assert probes.overlapping_texts(page) == []
+    assert probes.cut_texts(page) == []
+    assert probes.illegible_texts(page, SMALLEST_TEXT) == []
+
+
+@every_run
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_narrow_window_scrolls_in_one_direction(
+    shared: Open, name: str, *, scripts: bool
+) -> None:
+    assert probes.sideways_scroll(shared(name, width=NARROW, scripts=scripts).page) == []
+
+
+@every_run
+def test_a_print_has_everything(fresh: Open, pages: Pages, name: str) -> None:
+    page = fresh(pages.page(name), width=720).page  # A4 less its margins, at 96 px an inch
+    page.emulate_media(media="print")
+    assert probes.sideways_scroll(page) == []
+    assert probes.cut_elements(page) == []
+    assert probes.broken_pictures(page) == []
+
+
+@pytest.mark.parametrize(("name", "limit"), KILOBYTES.items())
+def test_the_file_is_small(pages: Pages, name: str, limit: int) -> None:
+    assert pages.page(name).stat().st_size <= limit * 1000
