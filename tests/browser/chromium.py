@@ -38,6 +38,10 @@ HEIGHT = 900
 
 Theme = Literal["light", "dark"]
 
+JENKINS_POLICY = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
+"""The header with which Jenkins serves the files of a build: no script, and no style sheet that is
+part of the page."""
+
 
 def missing() -> str:
     """What keeps the tests from running; empty if all is there."""
@@ -99,8 +103,12 @@ def open_page(
     theme: Theme = "light",
     width: int = WIDE,
     scripts: bool = True,
+    policy: str = "",
 ) -> OpenedPage:
-    """Open the file in a context of its own; it is loaded when this returns."""
+    """Open the file in a context of its own; it is loaded when this returns.
+
+    ``policy``: the content security policy that a server sends with it, beside its own.
+    """
     context = browser.new_context(
         viewport={"width": width, "height": HEIGHT},
         color_scheme=theme,
@@ -109,16 +117,19 @@ def open_page(
     )
     context.set_default_timeout(20_000)
     opened = OpenedPage(context.new_page(), path)
-    _watch(context, opened)
+    _watch(context, opened, policy)
     opened.page.goto(path.as_uri(), wait_until="load")
     return opened
 
 
-def _watch(context: BrowserContext, opened: OpenedPage) -> None:
+def _watch(context: BrowserContext, opened: OpenedPage, policy: str) -> None:
     own = opened.path.as_uri()
 
     def route(route: Route) -> None:
-        if route.request.url == own:
+        if route.request.url == own and policy:
+            headers = {"Content-Security-Policy": policy, "Content-Type": "text/html"}
+            route.fulfill(body=opened.path.read_bytes(), headers=headers)
+        elif route.request.url == own:
             route.continue_()
         else:
             route.abort()

@@ -71,8 +71,8 @@ def _spoilt(value: Any, annotation: Any, text: str, numbers: Iterator[int]) -> A
                 for name in value.__struct_fields__
             }
         )
-    if isinstance(value, tuple):
-        return tuple(_spoilt(item, _of_items(annotation), text, numbers) for item in value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(_spoilt(item, _of_items(annotation), text, numbers) for item in value)
     if isinstance(value, dict):
         return {
             f"{text}{next(numbers)}": _spoilt(item, str, text, numbers) for item in value.values()

@@ -18,8 +18,13 @@ class Pages:
         """The page of the run of that name. Raises RuntimeError if it cannot be made."""
         path = self.folder / f"{name}.html"
         if not path.exists():
-            run = make_run(name, self.folder / name)
-            code = main(["report", str(run), "-o", str(path)])
+            code = main(["report", str(self.directory(name)), "-o", str(path)])
             if code not in (0, 1, 2) or not path.exists():
                 raise RuntimeError(f"pytest-soak report of the run {name} ended with {code}")
         return path
+
+    def directory(self, name: str) -> Path:
+        """The directory of the run of that name. Raises RuntimeError if it cannot be made."""
+        folder = self.folder / name
+        latest = folder / "artifacts" / "soak" / "latest"
+        return latest if latest.exists() else make_run(name, folder)

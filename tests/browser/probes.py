@@ -156,6 +156,22 @@ _PICTURES_WHOLE = (
 }"""
 )
 
+_NOTHING_BLACK = (
+    "() => {"
+    + _PICTURES
+    + """
+  return pictures.flatMap((svg) => {
+    const shapes = [...svg.querySelectorAll('path, polyline, polygon, rect')];
+    return shapes.filter((shape) => {
+      const style = getComputedStyle(shape);
+      const box = shape.getBoundingClientRect();
+      return style.fill === 'rgb(0, 0, 0)' && Number(style.fillOpacity) * Number(style.opacity) > 0
+        && box.width > 20 && box.height > 5;
+    }).map((shape) => `${named(svg)}: black: ${shape.outerHTML.slice(0, 100)}`);
+  });
+}"""
+)
+
 _NO_SIDEWAYS_SCROLL = """
 () => {
   const width = document.documentElement.clientWidth;
@@ -211,6 +227,11 @@ def illegible_texts(page: Page, smallest: float) -> list[str]:
 def broken_pictures(page: Page) -> list[str]:
     """SVG pictures that are hidden, empty, or have numbers that are none."""
     return _texts(page, _PICTURES_WHOLE)
+
+
+def black_shapes(page: Page) -> list[str]:
+    """Areas in black, the colour of a shape that has none: without a style sheet they cover all."""
+    return _texts(page, _NOTHING_BLACK)
 
 
 def sideways_scroll(page: Page) -> list[str]:

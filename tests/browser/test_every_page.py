@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.browser import probes
-from tests.browser.chromium import NARROW, Theme
+from tests.browser.chromium import JENKINS_POLICY, NARROW, Theme
 from tests.browser.conftest import Open
 from tests.browser.pages import Pages
 from tests.browser.runs import RUNS
@@ -47,6 +47,18 @@ def test_without_scripts_every_picture_is_whole(shared: Open, name: str) -> None
     page = shared(name, scripts=False).page
     assert page.locator("svg").count() > 0
     assert probes.broken_pictures(page) == []
+
+
+@every_run
+def test_without_a_style_sheet_the_pictures_still_can_be_read(
+    fresh: Open, pages: Pages, name: str
+) -> None:
+    """Jenkins serves a file with a policy that forbids scripts and style sheets of its own."""
+    page = fresh(pages.page(name), policy=JENKINS_POLICY).page
+    assert probes.broken_pictures(page) == []
+    assert probes.black_shapes(page) == []
+    assert probes.overlapping_texts(page) == []
+    assert probes.cut_texts(page) == []
 
 
 @every_run

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser import probes
+from tests.browser.chromium import JENKINS_POLICY
 from tests.browser.conftest import Open
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ HEAD = (
 )
 SOUND = (
     "<main><h1>Page</h1><svg role=img width=300 height=100 viewBox='0 0 300 100'><title>P</title>"
-    "<text x=10 y=20>first</text><text x=10 y=60>second</text><path d='M0 0L90 90' stroke='#111'/>"
+    "<text x=10 y=20>first</text><text x=10 y=60>second</text><path d='M0 0L90 90' fill='none' stroke='#111'/>"
     "</svg><p>text</p></main>"
 )
 PICTURE = "<svg width=300 height=100 viewBox='0 0 300 100'><title>P</title>{}</svg>"
@@ -39,6 +40,7 @@ PROBES: dict[str, Probe] = {
     "cut text": probes.cut_texts,
     "legible": legible,
     "picture": probes.broken_pictures,
+    "black": probes.black_shapes,
     "sideways": probes.sideways_scroll,
     "cut element": probes.cut_elements,
 }
@@ -53,6 +55,7 @@ FAULTS = [
     ("picture", PICTURE.format(""), "nothing is drawn"),
     ("picture", PICTURE.format("<path d='M0 0L90 9'/><path d='M0 NaN'/>"), "d=M0 NaN"),
     ("picture", f"<div hidden>{PICTURE.format('<path/>')}</div>", "is not shown"),
+    ("black", PICTURE.format("<path class=line d='M0 0L90 90L200 9'/>"), "black: <path"),
     ("sideways", "<p style='width:3000px'>wide</p>", "px wide"),
     ("cut element", "<p style='height:9px;overflow:hidden'>a<br>b<br>c</p>", "cut: <p"),
     ("cut element", "<p style='width:9px;overflow:auto'>wwwwwwwwww</p>", "cut: <p"),
@@ -94,3 +97,14 @@ def test_what_a_policy_forbids_is_seen(fresh: Open, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(HEAD + policy + "<script>window.pwned = 1</script>")
     opened = fresh(tmp_path / "page.html")
     assert any("Content Security Policy" in message for message in opened.messages)
+
+
+def test_a_policy_of_the_server_is_in_force(fresh: Open, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(
+        HEAD + "<style>p { color: #123456 }</style><p>text</p><script>window.ran = 1</script>"
+    )
+    page = fresh(tmp_path / "page.html", policy=JENKINS_POLICY).page
+    colour = "getComputedStyle(document.querySelector('p')).color"
+    assert page.evaluate("window.ran") is None
+    assert page.evaluate(colour) == "rgb(0, 0, 0)"
+    assert fresh(tmp_path / "page.html").page.evaluate(colour) == "rgb(18, 52, 86)"

@@ -1,0 +1,66 @@
+"""Texts of strangers in every field of a page: they are shown, and nothing of them runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_soak.report.page.document import report_page
+from pytest_soak.stored_view import stored_view
+from tests.browser import probes
+from tests.browser.chromium import NARROW, OpenedPage
+from tests.browser.conftest import Open
+from tests.browser.hostile import HOSTILE, LONG, MARKUP, hostile_view
+from tests.browser.pages import Pages
+
+TEXTS = {"markup": HOSTILE, "long": LONG, "markup and long": HOSTILE + LONG, "empty": ""}
+STRANGE = "img, iframe, object, embed, base, form, link, template, [onerror], [onload], [onfocus]"
+
+
+def check(opened: OpenedPage) -> None:
+    """Nothing ran, was requested, or became an element."""
+    assert opened.page.evaluate("window.pwned") is None
+    assert (opened.dialogs, opened.popups, opened.requests) == ([], [], [])
+    assert (opened.messages, opened.exceptions) == ([], [])
+    assert opened.page.locator(STRANGE).count() == 0
+    assert opened.page.locator("a[href]:not([href^='#'])").count() == 0
+
+
+def structure(opened: OpenedPage) -> dict[str, int]:
+    """How many elements of each kind the page has, where a hostile text could add one."""
+    kinds = ("script", "style", "title", "svg", "meta", "main", "h1")
+    return {kind: opened.page.locator(kind).count() for kind in kinds}
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_run_of_strangers(shared: Open, *, scripts: bool) -> None:
+    opened = shared("hostile", scripts=scripts)
+    check(opened)
+    assert "window.pwned=1" in opened.page.locator("body").inner_text()
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@pytest.mark.parametrize("run", ["eventful", "lanes"])
+def test_a_view_with_a_hostile_text_in_every_field(
+    fresh: Open, pages: Pages, tmp_path: Path, run: str, kind: str
+) -> None:
+    view = stored_view(pages.directory(run))
+    path = tmp_path / "page.html"
+    path.write_text(report_page(hostile_view(view, TEXTS[kind])), "utf-8")
+    opened = fresh(path)
+    check(opened)
+    path.write_text(report_page(view), "utf-8")
+    assert structure(opened) == structure(fresh(path))
+    if "markup" in kind:
+        assert MARKUP[:40] in opened.page.locator("body").inner_text()
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_long_text_makes_no_page_wide(
+    fresh: Open, pages: Pages, tmp_path: Path, kind: str
+) -> None:
+    view = hostile_view(stored_view(pages.directory("eventful")), TEXTS[kind])
+    (tmp_path / "page.html").write_text(report_page(view), "utf-8")
+    page = fresh(tmp_path / "page.html", width=NARROW).page
+    assert probes.sideways_scroll(page) == []
