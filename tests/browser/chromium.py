@@ -37,6 +37,7 @@ WIDE, NARROW = 1280, 360
 HEIGHT = 900
 
 Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 
 JENKINS_POLICY = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
 """The header with which Jenkins serves the files of a build: no script, and no style sheet that is

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
 from tests.browser import probes
-from tests.browser.chromium import JENKINS_POLICY, NARROW, Theme
+from tests.browser.chromium import JENKINS_POLICY, NARROW, THEMES, Theme
 from tests.browser.conftest import Open
 from tests.browser.pages import Pages
 from tests.browser.runs import RUNS
 
-THEMES: Sequence[Theme] = ("light", "dark")
 KILOBYTES = {"passing": 250, "failing": 250, "long": 600}
 """The most that the page of a run may have."""
 SMALLEST_TEXT = 10.0

@@ -24,7 +24,8 @@ HEAD = (
 )
 SOUND = (
     "<main><h1>Page</h1><svg role=img width=300 height=100 viewBox='0 0 300 100'><title>P</title>"
-    "<text x=10 y=20>first</text><text x=10 y=60>second</text><path d='M0 0L90 90' fill='none' stroke='#111'/>"
+    "<text x=10 y=20>first</text><text x=10 y=60>second</text>"
+    "<path d='M0 0L90 90' fill='none' stroke='#111'/>"
     "</svg><p>text</p></main>"
 )
 PICTURE = "<svg width=300 height=100 viewBox='0 0 300 100'><title>P</title>{}</svg>"
