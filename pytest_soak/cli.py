@@ -93,7 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     metrics = command("metrics", _metrics, "Print POST_SOAK_METRICS.prom.")
     value = command("value", _value, "Print one metric, and nothing else.")
     listing = command("list", _list, "List the runs of a soak directory, the newest first.")
-    for added in (verify, gate, snapshot, audit, explain, metrics, value):
+    report = command("report", _report, "Write REPORT.html of a run, a page with pictures.")
+    for added in (verify, gate, snapshot, audit, explain, metrics, value, report):
         added.add_argument("path", metavar="PATH", help=path)
     for added in (verify, gate, snapshot, metrics, value):
         added.add_argument(
@@ -117,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     value.add_argument(
         "name", metavar="NAME", help='of either set, with labels: NAME{guard="late"}'
+    )
+    report.add_argument(
+        *("-o", "--output"), metavar="FILE", help="default: REPORT.html of the run; - is stdout"
     )
     listing.add_argument(
         *("path",), nargs="?", metavar="DIR", default="artifacts/soak", help="a soak directory"
@@ -361,6 +365,12 @@ def _list(arguments: argparse.Namespace) -> int:
     from pytest_soak.figure_commands import print_list
 
     return print_list(arguments.path, as_json=arguments.json)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from pytest_soak.report_command import write_report
+
+    return write_report(arguments.path, arguments.output)
 
 
 def _profile_show(arguments: argparse.Namespace) -> int:

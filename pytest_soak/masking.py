@@ -14,7 +14,7 @@ is none: figures stay figures.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
@@ -70,6 +70,10 @@ class Masker:
         name = rf"(?:{alternatives}){_AFTER}"
         self._pair = re.compile(
             rf"(?P<name>{name})(?P<between>\\{{0,8}}[\"'`]?\s*(?:=>|:=|[=:])\s*){_VALUE}",
+            re.IGNORECASE,
+        )
+        self._spaced = re.compile(
+            rf"((?:^|[\s'\"=])--?[\w-]*(?:{alternatives}){_AFTER}(?:\s+|=))(?:'[^']*'|\"[^\"]*\"|\S+)",
             re.IGNORECASE,
         )
         self._secret_key = re.compile(rf".*{name}", re.IGNORECASE | re.DOTALL)
@@ -154,6 +158,28 @@ class Masker:
             return value if same else items
         return value
 
+    def arguments(self, given: Sequence[str]) -> list[str]:
+        """The arguments of a command, masked: of ``--api-key VALUE`` the value, too."""
+        masked: list[str] = []
+        after_name = False
+        for text in given:
+            masked.append(MASK if after_name else self._argument(text))
+            after_name = self._is_option_of_secret(text)
+        return masked
+
+    def _argument(self, text: str) -> str:
+        """One argument. It may be a whole command itself, as that of ``--soak-command``."""
+        name, equals, _ = text.partition("=")
+        if equals and self._is_option_of_secret(name):
+            return f"{name}={MASK}"
+        if not any(character.isspace() for character in text):
+            return self(text)
+        return self(self._spaced.sub(rf"\1{MASK}", text))
+
+    def _is_option_of_secret(self, text: str) -> bool:
+        name = text.lstrip("-")
+        return text.startswith("-") and self._names_secret(name.replace("-", "_"))
+
     def _is_clean(self, value: dict[str, Any], shortest: int) -> bool:
         """Whether nothing in it is to be masked; fast for figures under names that are known."""
         plain = self._plain
@@ -193,6 +219,9 @@ class NoMasker(Masker):
 
     def __call__(self, text: str) -> str:
         return text
+
+    def arguments(self, given: Sequence[str]) -> list[str]:
+        return list(given)
 
     def value(self, value: Any, shortest: int = 0) -> Any:
         return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -100,6 +101,9 @@ def view_of(
             directory.run_id,
             cast(StateWord, str(run_state(words))),
             started if isinstance(started, str) else None,
+            _duration(
+                started, [lane.times.last_utc for lane in lanes if isinstance(lane, LaneParts)]
+            ),
             tuple(map(str, about.get("command", ()))),
             {name: about[name] for name in _FINGERPRINT if name in about},
             judged.notes,
@@ -108,6 +112,15 @@ def view_of(
         lanes,
         judgement,
     )
+
+
+def _duration(started: object, ends: Sequence[str | None]) -> float | None:
+    """Seconds from ``started`` to the last of ``ends``, both ISO 8601; None if unknown."""
+    try:
+        last = max(datetime.fromisoformat(end) for end in ends if end is not None)
+        return max((last - datetime.fromisoformat(str(started))).total_seconds(), 0.0)
+    except (TypeError, ValueError):  # no time was recorded, or it is no ISO text
+        return None
 
 
 def _timing(directory: RunDirectory, lane_id: str) -> TimingTail:

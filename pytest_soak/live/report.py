@@ -18,7 +18,7 @@ from pytest_soak.live.merging import at, merged
 from pytest_soak.live.plan import LivePlan
 from pytest_soak.live.sections import ReportFields
 from pytest_soak.loop.blocks import CountedAudit
-from pytest_soak.loop.kpis import FAULT
+from pytest_soak.loop.kpis import FAULT, RESTARTS
 
 _SECTIONS = ("totals", "fills", "block_reasons", "weekly_rollup", "summary", "scenarios")
 """The sections of a report that KPIs, checks and the gate read."""
@@ -30,6 +30,11 @@ BELONGS_BY = "belongs_by"
 def lost_report(fault: Fault, details: Sequence[str]) -> dict[str, Any]:
     """The report of an iteration without data."""
     return {"totals": {}, FAULT: fault.label, "details": list(details)}
+
+
+def with_restarts(report: dict[str, Any], restarts: Mapping[str, int]) -> dict[str, Any]:
+    """The report with the processes that were started again, if there are any."""
+    return {**report, RESTARTS: dict(restarts)} if restarts else report
 
 
 def fault_in(reports: Sequence[Mapping[str, Any]]) -> str | None:

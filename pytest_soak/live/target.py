@@ -17,7 +17,7 @@ from pytest_soak.live.faults import HALTS, Fault, Limits, LiveHalt, too_many
 from pytest_soak.live.locks import DestinationInUse, Locks
 from pytest_soak.live.plan import LivePlan
 from pytest_soak.live.raw_reports import RawReports
-from pytest_soak.live.report import fault_in, lost_report, report_of
+from pytest_soak.live.report import fault_in, lost_report, report_of, with_restarts
 from pytest_soak.live.state import BridgeFile, Channel
 from pytest_soak.live.watched import Watched
 from pytest_soak.loop.blocks import CountedAudit, count_tally
@@ -156,13 +156,15 @@ class LiveTarget:
             fault = self._fault_of(collected)
         if fault is None:
             self._raw.keep(iteration, [source.raw for source in collected])
-            return report_of(self._plan, collected, self._answer, audit, self._notes)
+            report = report_of(self._plan, collected, self._answer, audit, self._notes)
+            return with_restarts(report, self._watched.take_restarts())
         self._lost[iteration] = fault.label
         described = self._described(fault, expected, collected)
         self._about_lost = [f"iteration {iteration}: {described[0]}", *described[1:]]
         if len(self._lost) == self._plan.lane.iterations:
             raise LiveHalt("too_many_lost", f"no iteration had data, {fault.label}", described)
-        return lost_report(fault, [*self._notes, *described])
+        lost = lost_report(fault, [*self._notes, *described])
+        return with_restarts(lost, self._watched.take_restarts())
 
     def _wait_until_due(self) -> None:
         due = self._schedule.due

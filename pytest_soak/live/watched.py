@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,7 @@ class Watched:
         self._processes: Processes | None = None
         self._sizes: dict[str, tuple[tuple[int, int], ...]] = {}
         self._dead: list[str] = []
+        self._restarted: Counter[str] = Counter()
 
     def start(self) -> list[str]:
         """End what an earlier session left, then start all; lines on both. Raises LiveHalt."""
@@ -69,9 +71,15 @@ class Watched:
                 halt.add_note(line)
             raise
         self._dead = [dead for dead in self._dead if dead not in names]
+        self._restarted.update(names[:1])
         left = processes.restarts(name).left
         also = f", and after it {', '.join(names[1:])}" if len(names) > 1 else ""
         return [f"{name} ended and was started again{also}; {left} restarts left", *last]
+
+    def take_restarts(self) -> dict[str, int]:
+        """Process to how often it was started again since the last call, because it had ended."""
+        restarts, self._restarted = dict(self._restarted), Counter()
+        return restarts
 
     def signal(self, notify: Notify) -> None:
         """Tell a process of the delivery. One that just died is noticed by :meth:`died`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -114,6 +114,15 @@ def moment_of(journal: Iterable[Record], iteration: int) -> Moment | None:
 
     Raises ``loop.entries.EntryError`` for a bad entry before the iteration.
     """
+    return next((moment for _, moment in moments(journal, {iteration})), None)
+
+
+def moments(journal: Iterable[Record], iterations: Collection[int]) -> Iterator[tuple[int, Moment]]:
+    """Each of ``iterations`` that was observed, just before its decision, in one pass.
+
+    Raises ``loop.entries.EntryError`` at the first bad entry.
+    """
+    left, number = set(iterations), 0
     moment: Moment | None = None
     for transition in transitions(journal):
         entry, observed = transition.entry, transition.after.observed
@@ -121,11 +130,18 @@ def moment_of(journal: Iterable[Record], iteration: int) -> Moment | None:
             # After "done", and after an edit that came while it was being written, the decision
             # counts as carried out.
             if isinstance(entry, (Done, Edit)):
-                return replace(moment, in_force=True)
+                left.discard(number)
+                yield number, replace(moment, in_force=True)
+                moment = None
         elif moment is not None and isinstance(entry, Decision):
             moment = replace(moment, decision=entry)
             if transition.after.intent is None:
-                return replace(moment, in_force=True)
-        elif observed is not None and observed.number == iteration:
-            moment = Moment(transition.after)
-    return moment
+                left.discard(number)
+                yield number, replace(moment, in_force=True)
+                moment = None
+        elif observed is not None and observed.number in left:
+            number, moment = observed.number, Moment(transition.after)
+        if not left:
+            return
+    if moment is not None:
+        yield number, moment

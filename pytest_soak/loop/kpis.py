@@ -21,6 +21,8 @@ from pytest_soak.profile.model import Kpi, Profile
 
 FAULT = "fault"
 """A report with this field has no data; its text names what went wrong (docs/targets.md)."""
+RESTARTS = "restarts"
+"""A report may have the processes that were started again: name to how often."""
 FAULT_WHY = "the target had a fault: "
 """A reading without data for that reason begins with it."""
 

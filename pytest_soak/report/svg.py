@@ -36,6 +36,14 @@ class Frame:
         return self.y + self.height
 
 
+def coordinate(value: float, digits: int = 2) -> str:
+    """A place in a drawing as SVG has it, without needless zeros."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".")
+
+
+_n = coordinate
+
+
 class Drawing:
     """Shapes in the order in which they were drawn, in a frame of ``width`` by ``height``."""
 
@@ -163,10 +171,6 @@ def _ramp(stops: Sequence[tuple[int, int, int]], ratio: float) -> str:
         round(a + (b - a) * (place - at)) for a, b in zip(stops[at], stops[at + 1], strict=True)
     )
     return "#" + "".join(f"{channel:02x}" for channel in mixed)
-
-
-def _n(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
 
 
 def _stroke(stroke: str, line: float, dash: str) -> str:

@@ -142,7 +142,8 @@ class Controller:
         selection = selection_of(nodeids, planned)
         refuse_part(selection, planned, self._config)
         self._warnings += self._prepared.changed_files(self._sources)
-        self._plan = self._prepared.begin(selection.iterations, self._sources)
+        command = ("pytest", *self._mask.arguments(self._config.invocation_params.args))
+        self._plan = self._prepared.begin(selection.iterations, self._sources, command)
         self._begun = True
         new = [source for source in self._sources if source not in shown]
         terminal.begun(self._config, planned, self._plan, self._warnings, new)

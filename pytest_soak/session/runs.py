@@ -6,7 +6,6 @@ wrong before it, :meth:`PreparedRun.begin` writes once whole lanes are known to 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +17,6 @@ from typing import Any, NoReturn
 
 import pytest
 
-from pytest_soak.fingerprint import versions
 from pytest_soak.lane.files import StoredFiles
 from pytest_soak.lane.runner import LaneRunner
 from pytest_soak.loop import entries
@@ -28,6 +26,7 @@ from pytest_soak.profile.parameters import nest, tuner_copies
 from pytest_soak.protocol import Lane
 from pytest_soak.report.log_lines import plan_line, unpiped
 from pytest_soak.session import targets
+from pytest_soak.session.about import about_run, about_sources, data_hash, target_name
 from pytest_soak.session.lanes import PreparedLane, named, prepare_lanes, scheduled_in
 from pytest_soak.session.plan import Plan, in_directories
 from pytest_soak.session.sources import Source, hashes_of
@@ -52,7 +51,7 @@ _LEFT_OUT = "left_out"
 def collect_only_plan(settings: Settings) -> Plan:
     """The plan of a session that only lists its items: nothing is written."""
     lanes = tuple(prepared.plan(Path()) for prepared in prepare_lanes(settings))
-    return Plan(settings, "", Path(), lanes, _target_name(settings))
+    return Plan(settings, "", Path(), lanes, target_name(settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +69,23 @@ class PreparedRun:
     about_target: tuple[str, ...]
     """What the target says about its data, for the header."""
 
-    def begin(self, lane_ids: Collection[str], sources: Sequence[Source] = ()) -> Plan:
+    def begin(
+        self,
+        lane_ids: Collection[str],
+        sources: Sequence[Source] = (),
+        command: Sequence[str] = (),
+    ) -> Plan:
         """Make the run of these lanes, and retire ``latest``; or go on with the stored run.
 
-        ``sources`` are the places in the code that answer its hooks. Raises pytest.UsageError
-        where the directory cannot be written.
+        ``sources`` are the places in the code that answer its hooks, ``command`` the command line
+        without secrets. Raises pytest.UsageError where the directory cannot be written.
         """
         plan = self.plan.only(lane_ids)
         try:
             if self.stored:
-                _go_on(plan, self.stored, sources)
+                _go_on(plan, self.stored, sources, command)
             else:
-                _create(plan, self.lanes, sources)
+                _create(plan, self.lanes, sources, command)
         except (StoreError, ValueError) as error:
             raise pytest.UsageError(f"soak: {error}") from error
         return plan
@@ -169,7 +173,7 @@ def _references(
         return {}
     from pytest_soak.references import read_references, reference_for  # with much of the gate
 
-    target = _target_name(settings)
+    target = target_name(settings)
     try:
         stored = read_references(settings.reference)
         return {
@@ -203,55 +207,25 @@ def _check_exports(settings: Settings) -> None:
             )
 
 
-def _target_name(settings: Settings) -> str:
-    return settings.target or "conftest"
-
-
-def about_sources(sources: Sequence[Source]) -> dict[str, Any]:
-    """The fields of ``run.json`` on the code that decides: its places, and the files' hashes."""
-    files = {"files": hashes_of(sources)} if sources else {}
-    return {
-        "hooks": [
-            {"hook": source.hook, "file": source.file, "line": source.line} for source in sources
-        ],
-        "versions": {**versions(), **files},
-    }
-
-
-def _about(settings: Settings, resumed: int, sources: Sequence[Source]) -> dict[str, Any]:
-    return {
-        "iterations": settings.iterations,
-        "interval_s": settings.interval_s,
-        "target": _target_name(settings),
-        "mock": settings.mock,
-        "tune": settings.tune,
-        "dry_run": settings.dry_run,
-        "strict": settings.strict,
-        "metrics": settings.metrics,
-        "timeout_s": settings.timeout_s,
-        "data": settings.data,
-        "profiles": list(settings.profiles),
-        "reference": str(settings.reference) if settings.reference else None,
-        "resumed": resumed,
-        **about_sources(sources),
-        **({"sweep": list(settings.sweep)} if settings.sweep else {}),
-    }
-
-
 def _new_plan(settings: Settings, prepared: tuple[PreparedLane, ...], run_id: str) -> Plan:
     path = settings.directory.absolute() / names.LATEST
     lanes = in_directories([item.plan(path) for item in prepared], path)
-    return Plan(settings, run_id, path, lanes, _target_name(settings))
+    return Plan(settings, run_id, path, lanes, target_name(settings))
 
 
-def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[Source]) -> None:
+def _create(
+    plan: Plan,
+    prepared: tuple[PreparedLane, ...],
+    sources: Sequence[Source],
+    command: Sequence[str],
+) -> None:
     """The directory of a new run, with the start of each lane of the plan in it."""
     settings = plan.settings
     selected = {item.lane.id for item in plan.lanes}
     left_out = [item.lane.id for item in prepared if item.lane.id not in selected]
     about = {
-        **_about(settings, 0, sources),
-        "data_hash": _data_hash(settings),
+        **about_run(settings, 0, sources, command),
+        "data_hash": data_hash(settings),
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         **({_LEFT_OUT: left_out} if left_out else {}),
     }
@@ -271,7 +245,7 @@ def _create(plan: Plan, prepared: tuple[PreparedLane, ...], sources: Sequence[So
         start = entries.start_entry(
             item.lane,
             profile,
-            _target_name(settings),
+            target_name(settings),
             item.start.values,
             item.scenarios,
             mock=settings.mock,
@@ -319,7 +293,7 @@ def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tupl
             f"soak: --soak-resume: the run in {run.path} has the lanes {_some(stored)}; "
             f"profile, symbol, seed and sweep now name {_some(list(requested))}"
         )
-    data = _data_hash(settings)
+    data = data_hash(settings)
     if run.about.get("data_hash") != data:
         raise pytest.UsageError("soak: --soak-resume: --soak-data is not the stored run's file")
     plans = []
@@ -341,11 +315,13 @@ def _stored_plan(settings: Settings, prepared: tuple[PreparedLane, ...]) -> tupl
         if runner.state.iterations != settings.iterations:
             lengthened.append(lane_id)
         plans.append(item.plan(directory.path, runner.state.done, over=runner.halt is not None))
-    plan = Plan(settings, run.run_id, run.path, tuple(plans), _target_name(settings))
+    plan = Plan(settings, run.run_id, run.path, tuple(plans), target_name(settings))
     return plan, _StoredRun(run, tuple(lengthened), journals)
 
 
-def _go_on(plan: Plan, stored: _StoredRun, sources: Sequence[Source]) -> None:
+def _go_on(
+    plan: Plan, stored: _StoredRun, sources: Sequence[Source], command: Sequence[str]
+) -> None:
     """Write into the stored run that it goes on, and as what."""
     run = stored.directory
     for lane_id in stored.lengthened:
@@ -356,7 +332,7 @@ def _go_on(plan: Plan, stored: _StoredRun, sources: Sequence[Source]) -> None:
         next_iteration = stored.journals[lane_id].past.state.next_iteration
         line = plan_line(lane_id, next_iteration, plan.settings.iterations)
         append_lines(path.with_name(names.LOG), line)
-    about = _about(plan.settings, int(run.about.get("resumed", 0)) + 1, sources)
+    about = about_run(plan.settings, int(run.about.get("resumed", 0)) + 1, sources, command)
     run.update(**about, verdict=None)
     if plan.has_items:
         # What an earlier end of the run said of it is no longer true.
@@ -374,19 +350,11 @@ def _no_target(lane: Lane) -> NoReturn:
     raise AssertionError(f"lane {lane.id} is only opened")
 
 
-def _data_hash(settings: Settings) -> str | None:
-    """What the recorded data are, for a resume to know them again."""
-    if settings.data is None or not Path(settings.data).is_file():
-        return None
-    with Path(settings.data).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _check_same(settings: Settings, item: PreparedLane, state: LaneState) -> None:
     """A resumed run is the same run: anything that would change its journal is refused."""
     for name, now, then in (
         ("profile", item.resolved.profile.document, state.profile.document),
-        ("target", _target_name(settings), state.target),
+        ("target", target_name(settings), state.target),
         ("--soak-mock", settings.mock, state.mock),
         ("--soak-interval", settings.interval_s, state.lane.interval_s),
         ("--soak-no-tune", not settings.tune, not state.tune),

@@ -57,6 +57,7 @@ class RunFields(Struct, frozen=True, kw_only=True):
     verdict: str | UnsetType | None = UNSET
     data_hash: str | UnsetType | None = UNSET
     left_out: tuple[str, ...] | UnsetType = UNSET
+    command: tuple[str, ...] | UnsetType = UNSET
     hooks: tuple[HookRecord, ...] | UnsetType = UNSET
 
 

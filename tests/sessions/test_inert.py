@@ -39,7 +39,7 @@ def test_the_ini_value_alone_starts_no_soak(soak: Sessions) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *("numpy", "yaml", "msgspec", "filelock", "psutil"),
+        *("numpy", "yaml", "msgspec", "filelock", "psutil", "jinja2"),
         *("pytest_soak.processes", "pytest_soak.session"),
     ],
 )

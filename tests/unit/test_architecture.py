@@ -77,6 +77,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "targets": ("the mock market, replay, and the registry of targets", ("protocol", "canonical")),
     "fingerprint": ("versions and CPU features with which a run was made", ()),
+    "vendored": ("uPlot, the JavaScript of the report page, with the hashes of its files", ()),
     "stored": (
         "stored runs read back, for the session's end and for the commands",
         ("store", "gate", "loop", "canonical"),
@@ -113,10 +114,18 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "a run that is read on as it grows, for its view",
         ("stored_view", "run_state", "stored", "store", "report", "gate", "loop"),
     ),
+    "stored_report": (
+        "the page of a stored run: its view, and the explanations of its iterations",
+        ("stored_view", "stored", "vendored", "store", "report", "loop"),
+    ),
     "printing": ("what the commands print", ("canonical",)),
     "figure_commands": (
         "the commands that print figures and judge none: `metrics`, `value`, `list`",
         ("stored_metrics", "run_list", "offline", "report", "printing"),
+    ),
+    "report_command": (
+        "the command that writes the page of a run: `report`",
+        ("stored_report", "run_state", "offline", "store", "printing"),
     ),
     "api": (
         "public functions for use outside a session",
@@ -126,6 +135,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "`pytest-soak`: the same functions on stored runs",
         (
             "figure_commands",
+            "report_command",
             "printing",
             "offline",
             "sealed",
@@ -155,6 +165,7 @@ OUTSIDE_PYTEST = (
     "live",
     "processes",
     "fingerprint",
+    "vendored",
     "store",
     "targets",
     "api",
@@ -170,6 +181,8 @@ OUTSIDE_PYTEST = (
     "run_reader",
     "printing",
     "figure_commands",
+    "stored_report",
+    "report_command",
 )
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",

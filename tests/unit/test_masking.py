@@ -174,3 +174,26 @@ def test_a_lane_without_a_session_masks_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert history.halt is not None
     assert history.halt.text.endswith("password=*** ***")
     assert history.iterations[0].report["note"] == "token=***"
+
+
+@pytest.mark.parametrize(
+    ("given", "masked"),
+    [
+        (["--soak-mock", "-q"], ["--soak-mock", "-q"]),
+        (["--api-key", "abcdefgh1234"], ["--api-key", "***"]),
+        (["--api-key=abcdefgh1234"], ["--api-key=***"]),
+        (["--soak-command=bot --api-key abcdefgh1234 -v"], ["--soak-command=bot --api-key *** -v"]),
+        (["--soak-command", "bot --token 'a b c d e'"], ["--soak-command", "bot --token ***"]),
+        (["--soak-command=bot --db-password=x"], ["--soak-command=bot --db-password=***"]),
+        (["--soak-command=API_TOKEN=abcdefgh1234 bot"], ["--soak-command=API_TOKEN=*** bot"]),
+        (["--db=postgres://me:abcdefgh@host/x"], ["--db=postgres://me:***@host/x"]),
+        (["--soak-mask", "mytoken"], ["--soak-mask", "mytoken"]),
+    ],
+)
+def test_arguments_are_masked(given: list[str], masked: list[str]) -> None:
+    assert Masker().arguments(given) == masked
+
+
+def test_arguments_with_the_value_of_a_variable_are_masked() -> None:
+    mask = Masker.of((), {"EXCHANGE_API_KEY": "s3cr3t-value"})
+    assert mask.arguments(["--soak-command=bot s3cr3t-value"]) == ["--soak-command=bot ***"]

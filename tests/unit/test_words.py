@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CODE = sorted(
-    path
-    for folder in ("pytest_soak", "tests", "benchmarks", "examples", "docs", ".ci")
-    for path in (ROOT / folder).rglob("*.py")
-)
+CODE = [
+    ROOT / "hatch_build.py",
+    *sorted(
+        path
+        for folder in ("pytest_soak", "tests", "benchmarks", "examples", "docs", ".ci")
+        for path in (ROOT / folder).rglob("*.py")
+    ),
+]
 TEXTS = sorted(
     [
         *ROOT.glob("*.md"),

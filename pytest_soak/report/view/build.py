@@ -58,6 +58,7 @@ class About:
     run_id: str
     state: StateWord
     started_utc: str | None = None
+    duration_s: float | None = None
     command: tuple[str, ...] = ()
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -94,6 +95,7 @@ def run_view(
         sealed=about.sealed,
         started_utc=about.started_utc,
         eta_s=math.fsum(seconds) if seconds and len(seconds) == len(etas) else None,
+        duration_s=about.duration_s,
         command=about.command,
         fingerprint=dict(about.fingerprint),
         notes=about.notes,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pytest_soak.gate.figures import figure
 from pytest_soak.loop.entries import Edit, Observation, Plan
 from pytest_soak.loop.history import Transition
-from pytest_soak.loop.kpis import FAULT
+from pytest_soak.loop.kpis import FAULT, RESTARTS
 from pytest_soak.loop.model import Attribution, Decision, Halt, Iteration, Outcome, Panic
 from pytest_soak.loop.rollback import ROLLBACK
 from pytest_soak.loop.scenarios import fired_in
@@ -17,8 +17,6 @@ from pytest_soak.report.summary import Shortfall
 from pytest_soak.report.view.model import EventKind, EventView
 
 LONGEST = 300
-RESTARTS = "restarts"
-"""``report["restarts"]``: the process of a live target to how often it was started again."""
 _MOST_KEYS = 6
 
 

@@ -222,6 +222,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     started_utc: str | None = None
     eta_s: float | None = None
     """Seconds until the last lane ends, if the lanes run one after the other; null if unknown."""
+    duration_s: float | None = None
+    """Seconds from its start to the end of its last iteration; null if unknown."""
     command: tuple[str, ...] = ()
     """The command line of the session, without secrets; empty if it was not recorded."""
     fingerprint: dict[str, Any] = {}

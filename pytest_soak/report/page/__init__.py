@@ -1,0 +1,1 @@
+"""REPORT.html: a run as one page, whose pictures are whole without scripts."""

@@ -1,0 +1,119 @@
+"""The axes of a panel: which values it spans, where they are drawn, and their labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_soak.report.page.canvas import Canvas
+from pytest_soak.report.svg import Frame, short, ticks
+
+_LARGEST = 1.5e308
+_SMALLEST_SPAN = 1e-290
+_FLAT = 1e-9
+"""A range that is smaller than its values by this ratio is shown as a flat line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """``low`` to ``high`` of a figure onto ``start`` to ``end`` of the picture."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        # Halves, because the difference of two finite numbers may be infinite.
+        ratio = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        return self.start + min(max(ratio, -0.05), 1.05) * (self.end - self.start)
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Iterations from left to right, figures from bottom to top, in a frame."""
+
+    frame: Frame
+    x: Scale
+    y: Scale
+
+    @classmethod
+    def of(cls, frame: Frame, first: int, last: int, low: float, high: float) -> Axes:
+        """Half an iteration of space left and right; ``low`` < ``high``."""
+        return cls(
+            frame,
+            Scale(first - 0.5, max(last, first) + 0.5, frame.x, frame.right),
+            Scale(low, high, frame.bottom, frame.y),
+        )
+
+    def stretch(self, first: float, last: float) -> tuple[float, float]:
+        """Left edge and width of the iterations ``first`` to ``last``, at least a pixel wide."""
+        left = max(self.x(first - 0.5), self.frame.x)
+        right = min(self.x(last + 0.5), self.frame.right)
+        return left, max(right - left, 1.0)
+
+    def draw(self, canvas: Canvas, below: float = 0.0) -> None:
+        """Grid and labels. ``below``: height of what lies between the frame and its labels."""
+        frame = self.frame
+        for value, label in labelled_ticks(self.y.low, self.y.high, max(int(frame.height / 28), 4)):
+            place = self.y(value)
+            canvas.line(frame.x, place, frame.right, place, "grid")
+            canvas.text(frame.x - 5, place + 3.5, label, "tick end")
+        for number in iteration_ticks(self.x.low, self.x.high, max(int(frame.width / 70), 2)):
+            place = self.x(number)
+            canvas.line(place, frame.bottom + below, place, frame.bottom + below + 4, "axis")
+            canvas.text(place, frame.bottom + below + 15, str(number), "tick mid")
+        canvas.line(frame.x, frame.bottom + below, frame.right, frame.bottom + below, "axis")
+
+
+def span_of(values: Iterable[float | None], *near: float | None) -> tuple[float, float]:
+    """The range of the values with a little space, and of each of ``near`` that is not far away.
+
+    Without any value it is the range of ``near``.
+    """
+    present = [value for value in values if value is not None]
+    others = [value for value in near if value is not None]
+    if not present:
+        present = others or [0.0]
+    low, high = min(present), max(present)
+    reach = 2.0 * _size(low, high)
+    for value in others:
+        if low / 2 - reach / 2 <= value / 2 <= high / 2 + reach / 2:
+            low, high = min(low, value), max(high, value)
+    pad = 0.08 * _size(low, high)
+    return max(low - pad, -_LARGEST), min(high + pad, _LARGEST)
+
+
+def _size(low: float, high: float) -> float:
+    """The length of a range; of a single value a part of it, and never 0."""
+    size, largest = high / 2 - low / 2, max(abs(low), abs(high))
+    if size > max(largest * _FLAT, _SMALLEST_SPAN):
+        return min(size * 2, _LARGEST)
+    return largest * 0.1 if largest > _SMALLEST_SPAN else 1.0
+
+
+def labelled_ticks(low: float, high: float, about: int) -> list[tuple[float, str]]:
+    """Round values with labels that differ from each other."""
+    if not math.isfinite(high - low):
+        return [(value, short(value)) for value in (low, 0.0, high)]
+    values = [value + 0.0 for value in ticks(low, high, about)]
+    return list(zip(values, tick_labels(values), strict=True))
+
+
+def tick_labels(values: Sequence[float]) -> list[str]:
+    """The labels of equally spaced values, with as many digits as keep them apart."""
+    labels = [short(value) for value in values]
+    for digits in range(3, 17):
+        if len(set(labels)) == len(labels):
+            break
+        labels = [f"{value:.{digits}g}" for value in values]
+    return labels
+
+
+def iteration_ticks(low: float, high: float, about: int) -> list[int]:
+    """Round numbers of iterations; of a few iterations each."""
+    return sorted({round(value) for value in ticks(low, high, about) if float(value).is_integer()})

@@ -1,0 +1,130 @@
+"""The table of iterations: all of a short run, of a long one those that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_soak.report.layout import cut
+from pytest_soak.report.page.kpi_panel import Subject, figure_text
+from pytest_soak.report.page.strip import Happening
+from pytest_soak.report.page.words import MARKS, SYMBOLS, duration
+from pytest_soak.report.view.model import EVENT_KINDS, LaneView, RunView, VerdictWord
+
+MOST_EXPLAINED = 50
+"""Iterations whose text of ``explain`` is in the page."""
+_ORDER: list[VerdictWord] = list(MARKS)
+_EVENT_TEXT = 200
+_MOST_EVENTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One iteration as the table shows it."""
+
+    number: int
+    verdict: VerdictWord
+    reason: str
+    kpis: tuple[str, ...]
+    moved: int
+    refused: int
+    seconds: str
+    events: tuple[tuple[str, str, str], ...]
+    """Symbol, kind, text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows, the names of their KPIs, and what is left out."""
+
+    kpis: tuple[str, ...]
+    rows: tuple[Row, ...]
+    left_out: str
+
+
+def iteration_rows(subject: Subject, most: int) -> Rows:
+    """At most ``most`` rows: the first and the last, then the worst verdicts, then rare events."""
+    lane = subject.lane
+    gated = [kpi for kpi in lane.kpis if kpi.gated][:8]
+    by_number = {item.iteration: item for item in subject.happenings}
+    columns = lane.iterations
+    places = _chosen(subject, by_number, most)
+    rows = tuple(
+        Row(
+            columns.numbers[place],
+            columns.verdicts[place],
+            columns.reasons[place],
+            tuple(figure_text(kpi, kpi.values[place]) for kpi in gated),
+            columns.moved[place],
+            columns.refused[place],
+            duration(columns.seconds[place]),
+            _events(by_number.get(columns.numbers[place])),
+        )
+        for place in places
+    )
+    missing = len(columns.numbers) - len(places)
+    left_out = (
+        f"{missing:,} of {len(columns.numbers):,} iterations are left out. Shown are the first, "
+        "the last, those that did not PASS and those with rare events, the worst first if there "
+        "are too many."
+    )
+    return Rows(tuple(kpi.name for kpi in gated), rows, left_out if missing else "")
+
+
+def _events(item: Happening | None) -> tuple[tuple[str, str, str], ...]:
+    if item is None:
+        return ()
+    shown = [
+        (SYMBOLS[event.kind], event.kind.replace("_", " "), cut(event.text, _EVENT_TEXT))
+        for event in item.events[:_MOST_EVENTS]
+    ]
+    more = len(item.events) - _MOST_EVENTS
+    return (*shown, ("+", "", f"and {more} more")) if more > 0 else tuple(shown)
+
+
+def _chosen(subject: Subject, items: dict[int, Happening], most: int) -> Sequence[int]:
+    """Places of the iterations that are shown, in their order."""
+    columns, count = subject.lane.iterations, len(subject.numbers)
+    if count <= most:
+        return range(count)
+    rare = {number for number, item in items.items() if item.rare}
+    ranked = sorted(
+        (
+            place
+            for place in range(count)
+            if columns.verdicts[place] != "PASS" or columns.numbers[place] in rare
+        ),
+        key=lambda place: (-_ORDER.index(columns.verdicts[place]), place),
+    )
+    kept = dict.fromkeys((0, count - 1, *ranked))
+    return sorted(list(kept)[:most])
+
+
+def explained_iterations(view: RunView) -> tuple[tuple[str, int], ...]:
+    """Lane and iteration of those whose text of ``explain`` belongs in the page.
+
+    They are at most ``MOST_EXPLAINED``: those that FAIL and those with an event, in the order in
+    which a person looks at them; of several lanes those that did not PASS come first.
+    """
+    ranked: list[tuple[tuple[int, int, int, int], tuple[str, int]]] = []
+    for place, lane in enumerate(view.lanes):
+        kinds = _first_kinds(lane)
+        columns = lane.iterations
+        for number, verdict in zip(columns.numbers, columns.verdicts, strict=True):
+            if verdict != "FAIL" and number not in kinds:
+                continue
+            kind = kinds.get(number, len(EVENT_KINDS))
+            rank = -_ORDER.index(lane.verdict or "PASS")
+            ranked.append(((int(verdict != "FAIL"), kind, rank, place), (lane.id, number)))
+    ranked.sort(key=lambda item: item[0])
+    return tuple(key for _, key in ranked[:MOST_EXPLAINED])
+
+
+def _first_kinds(lane: LaneView) -> dict[int, int]:
+    """Iteration to the place in EVENT_KINDS of its most important event."""
+    places = {kind: place for place, kind in enumerate(EVENT_KINDS)}
+    kinds: dict[int, int] = {}
+    for event in lane.events:
+        place = places[event.kind]
+        kinds[event.iteration] = min(place, kinds.get(event.iteration, place))
+    return kinds

@@ -1,0 +1,255 @@
+"""The panel of a KPI: its iterations, the limit, the window with its interval, the events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_soak.gate.figures import figure, figure_by
+from pytest_soak.report.layout import cut, limit_of
+from pytest_soak.report.page.axes import Axes, span_of
+from pytest_soak.report.page.canvas import Canvas, Point, marks, polyline
+from pytest_soak.report.page.panel import Panel, Size, Table
+from pytest_soak.report.page.plot_data import compact, rounded, window_data
+from pytest_soak.report.page.strip import HEIGHT, Happening, described, draw_events
+from pytest_soak.report.page.words import MARKS, counted, stretch, with_unit
+from pytest_soak.report.svg import Frame, short
+from pytest_soak.report.view.model import KpiView, LaneView, VerdictWord, WindowView
+from pytest_soak.report.view.scale import extremes
+
+_MOST_POINTS = 400
+"""Iterations up to which those that PASS have points too; above, only the line and the others."""
+_MOST_ROWS = 50
+"""A longer table has stretches of iterations instead."""
+_STRETCHES = 24
+_NAME = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The lane of the panels, and what all of them show."""
+
+    lane: LaneView
+    happenings: tuple[Happening, ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return self.lane.iterations.numbers
+
+    @property
+    def last(self) -> int:
+        """The right end of the panels: the last planned iteration, if it is not far away."""
+        measured = self.numbers[-1] if self.numbers else 1
+        return self.lane.planned if measured <= self.lane.planned <= 4 * measured else measured
+
+
+def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
+    """The panel of one KPI."""
+    lane, limit, window = subject.lane, kpi.limit, kpi.window
+    canvas = Canvas(ident, size.width, size.height)
+    frame = Frame(52, 8, size.width - 64, size.height - 8 - HEIGHT - 24)
+    low, high = span_of(
+        kpi.values,
+        None if limit is None else limit.value,
+        *(() if window is None else (window.figure, window.low, window.high)),
+    )
+    first = subject.numbers[0] if subject.numbers else 1
+    axes = Axes.of(frame, first, subject.last, low, high)
+    canvas.rect(frame.x, frame.y, frame.width, frame.height, "ground")
+    if limit is not None:
+        _draw_beyond(canvas, axes, limit.value, upper=limit.upper)
+    if window is not None:
+        left, width = axes.stretch(window.first, window.last)
+        canvas.rect(left, frame.y, width, frame.height, "window")
+    _draw_excluded(canvas, axes, lane)
+    axes.draw(canvas, HEIGHT)
+    if window is not None:
+        _draw_window(canvas, axes, window)
+    _draw_points(canvas, axes, subject, kpi)
+    if limit is not None:
+        _draw_limit(canvas, axes, with_unit(limit.text, kpi.unit), limit.value)
+    draw_events(canvas, axes, subject.happenings)
+    verdict = next((row.verdict for row in lane.gate if row.criterion == kpi.name), "")
+    return Panel(
+        ident,
+        kpi.name,
+        _summary(kpi),
+        canvas.svg(f"{cut(kpi.name, _NAME)} per iteration", _description(subject, kpi, verdict)),
+        _table(subject, kpi),
+        verdict if kpi.gated else "",
+        data=_data(ident, subject, kpi),
+        gated=kpi.gated,
+    )
+
+
+def figure_text(kpi: KpiView, value: float | None) -> str:
+    """A figure of the KPI in as many digits as its limit needs."""
+    limit = None if kpi.limit is None else limit_of(kpi.limit.text)
+    return figure(value) if value is None or limit is None else figure_by(value, limit)
+
+
+def _summary(kpi: KpiView) -> str:
+    """The figure that is judged, with its bound and limit; else the last value."""
+    window = kpi.window
+    if window is not None and window.figure is not None:
+        texts = [with_unit(figure_text(kpi, window.figure), kpi.unit)]
+        texts[0] += f" over iterations {stretch((window.first, window.last))}"
+        if window.low is not None and window.high is not None:
+            bounds = (figure_text(kpi, window.low), figure_text(kpi, window.high))
+            texts.append(f"certain from {bounds[0]} to {bounds[1]}")
+    else:
+        present = [value for value in kpi.values if value is not None]
+        last = figure_text(kpi, present[-1]) if present else ""
+        texts = [f"last {with_unit(last, kpi.unit)}" if present else "no data"]
+    if kpi.limit is not None:
+        texts.append(f"limit {with_unit(kpi.limit.text, kpi.unit)}")
+    return ", ".join(texts)
+
+
+def _description(subject: Subject, kpi: KpiView, verdict: str) -> str:
+    present = [value for value in kpi.values if value is not None]
+    texts = [f"{counted(len(kpi.values), 'iteration')} of lane {cut(subject.lane.id, _NAME)}."]
+    if present:
+        low, high = figure(min(present)), figure(max(present))
+        texts.append(f"Values from {low} to {with_unit(high, kpi.unit)}.")
+    missing = len(kpi.values) - len(present)
+    if missing:
+        texts.append(f"No data in {counted(missing, 'iteration')}.")
+    texts.append(f"{_summary(kpi)}.")
+    if verdict:
+        texts.append(f"Verdict: {verdict}.")
+    events = described(subject.happenings)
+    return " ".join([*texts, f"{events}." if events else ""]).strip()
+
+
+# -- the picture -------------------------------------------------------------------------------
+
+
+def _draw_beyond(canvas: Canvas, axes: Axes, limit: float, *, upper: bool) -> None:
+    """The side that is outside of the limit."""
+    frame, place = axes.frame, axes.y(min(max(limit, axes.y.low), axes.y.high))
+    top, bottom = (frame.y, place) if upper else (place, frame.bottom)
+    if bottom - top > 0.5:
+        canvas.rect(frame.x, top, frame.width, bottom - top, "beyond")
+
+
+def _draw_limit(canvas: Canvas, axes: Axes, text: str, limit: float) -> None:
+    frame = axes.frame
+    words = f"limit {cut(text, 40)}"
+    if limit in axes.y:
+        place = axes.y(limit)
+        canvas.line(frame.x, place, frame.right, place, "limit")
+        y = place - 4 if place > frame.y + 16 else place + 12
+    elif limit > axes.y.high:
+        words, y = f"{words} ↑ above", frame.y + 11
+    else:
+        words, y = f"{words} ↓ below", frame.bottom - 4
+    canvas.text(frame.x + 5, y, words, "limit-text")
+
+
+def _draw_window(canvas: Canvas, axes: Axes, window: WindowView) -> None:
+    left, width = axes.stretch(window.first, window.last)
+    inner = [value for value in (window.low, window.figure, window.high) if value is not None]
+    if len(inner) > 1:
+        top, bottom = axes.y(max(inner)), axes.y(min(inner))
+        canvas.rect(left, top, width, max(bottom - top, 1.0), "interval")
+    if window.figure is not None:
+        place = axes.y(window.figure)
+        canvas.line(left, place, left + width, place, "figure")
+
+
+def _draw_excluded(canvas: Canvas, axes: Axes, lane: LaneView) -> None:
+    for span in lane.spans:
+        if span.kind == "excluded":
+            left, width = axes.stretch(span.first, span.last)
+            title = f"left out of the gate: scenario {cut(span.name, _NAME)}"
+            canvas.hatched(left, axes.frame.y, width, axes.frame.height, title)
+
+
+def _draw_points(canvas: Canvas, axes: Axes, subject: Subject, kpi: KpiView) -> None:
+    numbers: Sequence[int] = subject.numbers
+    values: Sequence[float | None] = kpi.values
+    columns = int(axes.frame.width / 1.5)
+    if len(numbers) > 2 * columns:
+        numbers, values = extremes(numbers, values, columns)
+    points: list[Point | None] = [
+        None if value is None else (axes.x(number), axes.y(value))
+        for number, value in zip(numbers, values, strict=True)
+    ]
+    canvas.path(polyline(points), "series")
+    verdicts = dict(zip(subject.numbers, subject.lane.iterations.verdicts, strict=True))
+    for verdict, shape in MARKS.items():
+        if verdict == "PASS" and len(points) > _MOST_POINTS:
+            continue
+        canvas.path(_of_verdict(verdict, shape, numbers, points, verdicts), f"point {verdict}")
+
+
+def _of_verdict(
+    verdict: VerdictWord,
+    shape: str,
+    numbers: Sequence[int],
+    points: Sequence[Point | None],
+    verdicts: dict[int, VerdictWord],
+) -> str:
+    return marks(
+        (
+            point
+            for number, point in zip(numbers, points, strict=True)
+            if point is not None and verdicts[number] == verdict
+        ),
+        shape,
+    )
+
+
+# -- the table and the data of uPlot -------------------------------------------------------------
+
+
+def _table(subject: Subject, kpi: KpiView) -> Table:
+    numbers, verdicts = subject.numbers, subject.lane.iterations.verdicts
+    unit = f" in {kpi.unit}" if kpi.unit else ""
+    caption = f"{kpi.name}{unit}"
+    if len(numbers) <= _MOST_ROWS:
+        rows = [
+            (str(number), "no data" if value is None else figure_text(kpi, value), verdict)
+            for number, value, verdict in zip(numbers, kpi.values, verdicts, strict=True)
+        ]
+        return Table(caption, ("iteration", "value", "verdict"), tuple(rows))
+    heads = ("iterations", "lowest", "middle", "highest", "no data", "worst verdict")
+    order = list(MARKS)
+    groups = []
+    for part in range(_STRETCHES):
+        first, end = part * len(numbers) // _STRETCHES, (part + 1) * len(numbers) // _STRETCHES
+        present = sorted(value for value in kpi.values[first:end] if value is not None)
+        shown = (
+            [short(present[0]), short(present[len(present) // 2]), short(present[-1])]
+            if present
+            else ["-", "-", "-"]
+        )
+        groups.append(
+            (
+                stretch(numbers[first:end]),
+                *shown,
+                str(end - first - len(present)),
+                max(verdicts[first:end], key=order.index),
+            )
+        )
+    return Table(caption, heads, tuple(groups), "Every single value is in the journal of the lane.")
+
+
+def _data(ident: str, subject: Subject, kpi: KpiView) -> dict[str, object]:
+    numbers, values = compact(subject.numbers, kpi.values)
+    data: dict[str, object] = {
+        "id": ident,
+        "kind": "kpi",
+        "name": cut(kpi.name, _NAME),
+        "unit": cut(kpi.unit, 20),
+        "values": rounded(values),
+    }
+    if numbers is not None:
+        data["x"] = numbers
+    if kpi.limit is not None:
+        limit = kpi.limit
+        data["limit"] = [limit.value, int(limit.upper), cut(with_unit(limit.text, kpi.unit), 40)]
+    if kpi.window is not None:
+        data["window"] = window_data(kpi.window)
+    return data

@@ -1,0 +1,284 @@
+"""The parts of one lane in the page, in the detail that the number of lanes leaves space for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from markupsafe import Markup
+
+from pytest_soak.report.commands import explain_commands
+from pytest_soak.report.layout import value
+from pytest_soak.report.page.bars import gate_bar, outcome_bars, sparkline, verdict_strip
+from pytest_soak.report.page.iteration_rows import Rows, iteration_rows
+from pytest_soak.report.page.kpi_panel import Subject, figure_text, kpi_panel
+from pytest_soak.report.page.panel import LARGE, SMALL, Panel, Table
+from pytest_soak.report.page.parameter_panel import has_moved, parameter_panel
+from pytest_soak.report.page.plot_data import script_json
+from pytest_soak.report.page.strip import by_kind, happenings
+from pytest_soak.report.page.words import (
+    EVENT_WORDS,
+    SYMBOLS,
+    row_bounds,
+    row_figure,
+    row_margin,
+    with_unit,
+)
+from pytest_soak.report.view.model import GateRowView, KpiView, LaneView, RunView
+from pytest_soak.report.view.scale import MOST_POINTS
+
+_FULL_LANES = 4
+_COMPACT_LANES = 24
+_MOST_EVENTS = 2_000
+
+
+class Detail(Enum):
+    """How much of a lane the page shows."""
+
+    FULL = "full"
+    COMPACT = "compact"
+    """Panels of the gated KPIs only; the other figures are in tables."""
+    SHORT = "short"
+    """The gate, the verdicts and the events in words."""
+
+
+ROWS = {Detail.FULL: 200, Detail.COMPACT: 12, Detail.SHORT: 4}
+
+
+def detail_of(lanes: int) -> Detail:
+    """The detail for a run of so many lanes."""
+    if lanes <= _FULL_LANES:
+        return Detail.FULL
+    return Detail.COMPACT if lanes <= _COMPACT_LANES else Detail.SHORT
+
+
+@dataclass(frozen=True, slots=True)
+class GateLine:
+    """A criterion as the table of the gate shows it."""
+
+    row: GateRowView
+    value: str
+    bounds: str
+    limit: str
+    margin: str
+    bar: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The text of ``explain`` of one iteration."""
+
+    iteration: int
+    verdict: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LanePage:
+    """What the template shows of one lane."""
+
+    ident: str
+    lane: LaneView
+    detail: str
+    gate: tuple[GateLine, ...]
+    strip: str
+    gated: tuple[Panel, ...]
+    others: tuple[Panel, ...]
+    parameters: tuple[Panel, ...]
+    other_figures: Table | None
+    """The KPIs without a panel."""
+    moved: Table | None
+    """The parameters that moved, where they have no panels."""
+    unmoved: tuple[str, ...]
+    """``KEY VALUE UNIT`` of each parameter that never moved."""
+    outcomes: str
+    outcomes_table: Table | None
+    resources: tuple[Panel, ...]
+    rows: Rows
+    events: tuple[tuple[str, str, int], ...]
+    """Symbol, meaning and number of each kind of event."""
+    explained: tuple[Explained, ...]
+    command: str
+    """What prints the explanation of one iteration."""
+    data: Markup | str
+    """JSON for the script; empty without pictures."""
+
+
+def lane_page(view: RunView, place: int, explained: Mapping[tuple[str, int], str]) -> LanePage:
+    """The lane at ``place`` of the run."""
+    lane, ident = view.lanes[place], f"lane-{place + 1}"
+    detail = detail_of(len(view.lanes))
+    subject = Subject(lane, happenings(lane.events))
+    gated = [kpi for kpi in lane.kpis if kpi.gated]
+    others = [kpi for kpi in lane.kpis if not kpi.gated]
+    moved = [parameter for parameter in lane.parameters if has_moved(parameter)]
+    full, drawn = detail is Detail.FULL, detail is not Detail.SHORT and bool(subject.numbers)
+    size = LARGE if full else SMALL
+    gated_panels = _kpi_panels(f"{ident}-g", subject, gated, size) if drawn else ()
+    other_panels = _kpi_panels(f"{ident}-k", subject, others, SMALL) if drawn and full else ()
+    parameters = tuple(
+        parameter_panel(f"{ident}-p{number}", subject, parameter, LARGE)
+        for number, parameter in enumerate(moved, 1)
+        if drawn and full
+    )
+    resources = _resource_panels(f"{ident}-r", subject) if drawn and full else ()
+    outcomes, outcomes_table = _outcomes(f"{ident}-o", lane, detail)
+    panels = [*gated_panels, *other_panels, *parameters, *resources]
+    return LanePage(
+        ident,
+        lane,
+        detail.value,
+        tuple(
+            _gate_line(f"{ident}-b{number}", row, drawn=detail is not Detail.SHORT)
+            for number, row in enumerate(lane.gate, 1)
+        ),
+        verdict_strip(f"{ident}-v", subject.numbers, lane.iterations.verdicts)
+        if subject.numbers
+        else "",
+        gated_panels,
+        other_panels,
+        parameters,
+        None if full or not others else _figures_table(others),
+        None if full or not moved else _moved_table(lane),
+        tuple(
+            with_unit(
+                f"{parameter.key} {value(parameter.steps[0].value)}",
+                "" if parameter.unit == "1" else parameter.unit,
+            )
+            for parameter in lane.parameters
+            if not has_moved(parameter)
+        ),
+        outcomes,
+        outcomes_table,
+        resources,
+        iteration_rows(subject, ROWS[detail]),
+        tuple(
+            (SYMBOLS[kind], EVENT_WORDS[kind], count)
+            for kind, count in by_kind(lane.events).items()
+        ),
+        tuple(_explained(lane, explained)),
+        f"{explain_commands((), lane.id, several=len(view.lanes) > 1)[0]} --iteration N",
+        script_json(_data(subject, panels)) if panels else "",
+    )
+
+
+def matrix_cells(ident: str, lane: LaneView, names: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Per gated KPI: its verdict, its figure, its sparkline; empty where the lane has none."""
+    kpis = {kpi.name: kpi for kpi in lane.kpis if kpi.gated}
+    verdicts = {row.criterion: str(row.verdict) for row in lane.gate}
+    cells = []
+    for number, name in enumerate(names, 1):
+        kpi = kpis.get(name)
+        if kpi is None or not kpi.values:
+            cells.append(("", "", ""))
+            continue
+        verdict = verdicts.get(name, "")
+        figure = None if kpi.window is None else kpi.window.figure
+        text = with_unit(figure_text(kpi, figure), kpi.unit)
+        cells.append((verdict, text, sparkline(f"{ident}-s{number}", kpi, verdict)))
+    return cells
+
+
+def _kpi_panels(
+    ident: str, subject: Subject, kpis: Sequence[KpiView], size: Any
+) -> tuple[Panel, ...]:
+    return tuple(
+        kpi_panel(f"{ident}{number}", subject, kpi, size) for number, kpi in enumerate(kpis, 1)
+    )
+
+
+def _resource_panels(ident: str, subject: Subject) -> tuple[Panel, ...]:
+    kpis = [
+        KpiView(f"{item.process}: {item.name}", item.unit, "none", item.values)
+        for item in subject.lane.resources
+    ]
+    return _kpi_panels(ident, subject, kpis, SMALL)
+
+
+def _gate_line(ident: str, row: GateRowView, *, drawn: bool) -> GateLine:
+    reason_value = with_unit(row_figure(row, row.value), row.unit)
+    return GateLine(
+        row,
+        reason_value,
+        row_bounds(row),
+        with_unit(row.limit, row.unit if row.limit_value is not None else ""),
+        row_margin(row),
+        gate_bar(ident, row) if drawn else "",
+    )
+
+
+def _figures_table(kpis: Sequence[KpiView]) -> Table:
+    rows = []
+    for kpi in kpis:
+        present = sorted(item for item in kpi.values if item is not None)
+        figures = (
+            (present[0], present[len(present) // 2], present[-1]) if present else (None, None, None)
+        )
+        rows.append((kpi.name, kpi.unit, *(figure_text(kpi, item) for item in figures)))
+    heads = ("KPI", "unit", "lowest", "middle", "highest")
+    return Table("KPIs without a limit", heads, tuple(rows))
+
+
+def _moved_table(lane: LaneView) -> Table:
+    rows = []
+    for parameter in lane.parameters:
+        if has_moved(parameter):
+            steps = parameter.steps
+            movers = sorted({step.by for step in steps[1:]})
+            rows.append(
+                (
+                    parameter.key,
+                    value(steps[0].value),
+                    with_unit(value(steps[-1].value), parameter.unit),
+                    f"{value(parameter.low)} to {value(parameter.high)}",
+                    str(len(steps) - 1),
+                    ", ".join(movers[:4]),
+                )
+            )
+    heads = ("parameter", "start", "end", "bounds", "moves", "moved by")
+    return Table("Parameters that moved", heads, tuple(rows))
+
+
+def _outcomes(ident: str, lane: LaneView, detail: Detail) -> tuple[str, Table | None]:
+    counts = lane.outcomes
+    if not (counts.applied or counts.clipped or counts.skipped or counts.withheld):
+        return "", None
+    picture, table = outcome_bars(ident, counts)
+    return (picture, table) if detail is Detail.FULL else ("", None)
+
+
+def _explained(lane: LaneView, explained: Mapping[tuple[str, int], str]) -> Sequence[Explained]:
+    columns = lane.iterations
+    return [
+        Explained(number, verdict, explained[lane.id, number])
+        for number, verdict in zip(columns.numbers, columns.verdicts, strict=True)
+        if (lane.id, number) in explained
+    ]
+
+
+def _data(subject: Subject, panels: Sequence[Panel]) -> dict[str, Any]:
+    """What the script draws: numbers, verdicts by their first letters, panels, symbols."""
+    numbers = subject.numbers
+    verdicts = subject.lane.iterations.verdicts
+    data: dict[str, Any] = {
+        "first": numbers[0],
+        "last": subject.last,
+        "panels": [panel.data for panel in panels],
+        "excluded": [
+            [span.first, span.last] for span in subject.lane.spans if span.kind == "excluded"
+        ],
+        "events": [
+            [item.iteration, SYMBOLS[item.kind], int(item.rare)]
+            for item in sorted(subject.happenings, key=lambda item: not item.rare)[:_MOST_EVENTS]
+        ],
+    }
+    if len(numbers) <= MOST_POINTS:
+        data["numbers"] = (
+            [numbers[0], len(numbers)]
+            if numbers == tuple(range(numbers[0], numbers[0] + len(numbers)))
+            else list(numbers)
+        )
+        data["verdicts"] = "".join(verdict[0] for verdict in verdicts)
+    return data

@@ -1,0 +1,186 @@
+"""REPORT.html of a run: one file, which requests nothing and is whole without scripts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Protocol
+
+import jinja2
+from markupsafe import Markup
+
+from pytest_soak.canonical import escaped, escaped_lines
+from pytest_soak.report.layout import cut
+from pytest_soak.report.page.iteration_rows import MOST_EXPLAINED
+from pytest_soak.report.page.lane_page import detail_of, lane_page, matrix_cells
+from pytest_soak.report.page.words import (
+    EVENT_WORDS,
+    STATES,
+    SYMBOLS,
+    duration,
+    headline,
+    moment,
+)
+from pytest_soak.report.view.model import RunView
+
+_LONGEST_NAME = 80
+_LONGEST_TITLE = 300
+_LONGEST_TEXT = 20_000
+_EXPLAINED_BYTES = 90_000
+"""All texts of ``explain`` together."""
+
+
+class PlotLibrary(Protocol):
+    """The sources of uPlot, which are copied into the page."""
+
+    @property
+    def script(self) -> str: ...
+    @property
+    def style(self) -> str: ...
+    @property
+    def licence(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+
+def report_page(
+    view: RunView,
+    *,
+    explained: Mapping[tuple[str, int], str],
+    uplot: PlotLibrary | None,
+    absent: str = "",
+) -> str:
+    """The page. ``explained``: lane and iteration to the text of ``explain``.
+
+    Without ``uplot`` the pictures are static, and ``absent`` is shown as the reason.
+    """
+    environment = _environment()
+    style, script = _source(environment, "page.css"), _source(environment, "page.js")
+    styles = [style] if uplot is None else [uplot.style, style]
+    scripts = [] if uplot is None else [uplot.script]
+    scripts.append(script)
+    texts = _within(explained)
+    names = tuple(dict.fromkeys(kpi.name for lane in view.lanes for kpi in lane.kpis if kpi.gated))
+    several = len(view.lanes) > 1
+    return environment.get_template("page.html.j2").render(
+        view=view,
+        headline=headline(view),
+        state=STATES[view.state],
+        detail=detail_of(len(view.lanes)).value,
+        lanes=[lane_page(view, place, texts) for place in range(len(view.lanes))],
+        several=several,
+        matrix_names=names,
+        matrix=[matrix_cells(f"m{place}", lane, names) for place, lane in enumerate(view.lanes, 1)]
+        if several
+        else [],
+        fingerprint=sorted(view.fingerprint.items()),
+        uplot=uplot,
+        absent=absent,
+        most_explained=MOST_EXPLAINED,
+        symbols=[(SYMBOLS[kind], EVENT_WORDS[kind]) for kind in SYMBOLS],
+        policy=_policy(styles, scripts),
+        styles=[_inline(text, "style") for text in styles],
+        scripts=[_inline(text, "script") for text in scripts],
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pytest_soak.report.page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters.update(
+        name=_name, title=_title, lines=_lines, duration=duration, moment=moment, plain=_plain,
+        quoted=shlex.quote,
+    )  # fmt: skip
+    return environment
+
+
+def _source(environment: jinja2.Environment, name: str) -> str:
+    """A style sheet or script of the package, as it is."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+# -- texts of others -----------------------------------------------------------------------------
+
+
+def _shown(value: Any) -> Any:
+    """What is written of a value: control characters as escapes. Jinja escapes HTML after it."""
+    return value if isinstance(value, Markup) else escaped(str(value))
+
+
+def _name(text: str) -> str:
+    """A name of others in a readable length."""
+    return cut(str(text), _LONGEST_NAME)
+
+
+def _title(text: str) -> str:
+    """The whole of a name that was cut, within a limit; empty for a short one."""
+    return "" if len(str(text)) <= _LONGEST_NAME else cut(str(text), _LONGEST_TITLE)
+
+
+def _lines(text: str) -> Markup:
+    """A text of several lines, for ``pre``."""
+    shown = escaped_lines(text)
+    return Markup.escape(shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + " ..")
+
+
+def _plain(value: Any) -> str:
+    """A value of the fingerprint in words."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_plain(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_plain, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else cut(str(value), _LONGEST_TITLE)
+
+
+def _within(explained: Mapping[tuple[str, int], str]) -> dict[tuple[str, int], str]:
+    """The first texts, as many as the page has space for."""
+    kept: dict[tuple[str, int], str] = {}
+    left = _EXPLAINED_BYTES
+    for key, text in list(explained.items())[:MOST_EXPLAINED]:
+        left -= min(len(text.encode("utf-8", "replace")), _LONGEST_TEXT)
+        if left < 0:
+            break
+        kept[key] = text
+    return kept
+
+
+# -- the policy: only what is in the file runs ---------------------------------------------------
+
+
+def _policy(styles: list[str], scripts: list[str]) -> str:
+    """The content security policy: nothing is loaded, and only these sources are applied."""
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"style-src {' '.join(map(_hash, styles))}",
+            f"script-src {' '.join(map(_hash, scripts))}",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _inline(text: str, element: str) -> Markup:
+    """A source of the package for the content of its element. Raises ValueError if it ends it."""
+    if f"</{element}" in text.lower() or "<!--" in text or "\r" in text:
+        raise ValueError(f"a source of the page cannot be the content of a {element} element")
+    return Markup(text)  # noqa: S704

@@ -1,0 +1,140 @@
+"""Words and figures of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_soak.gate.figures import figure, figure_by
+from pytest_soak.report.layout import limit_of
+from pytest_soak.report.view.model import EventKind, GateRowView, RunView, StateWord, VerdictWord
+
+MARKS: dict[VerdictWord, str] = {
+    "PASS": "dot",
+    "WARN": "triangle",
+    "INCONCLUSIVE": "square",
+    "FAIL": "cross",
+}
+"""The shape of an iteration's point."""
+
+SYMBOLS: dict[EventKind, str] = {
+    "halt": "H",
+    "end_of_data": "N",
+    "panic": "P",
+    "fault": "F",
+    "check": "C",
+    "restart": "R",
+    "rollback": "B",
+    "edit": "E",
+    "scenario": "S",
+    "refusal": "◦",
+    "rule": "•",
+    "effect": "Δ",
+    "resume": "U",
+}
+"""The symbol of an event below a panel."""
+
+EVENT_WORDS: dict[EventKind, str] = {
+    "halt": "the lane halted",
+    "end_of_data": "no more data",
+    "panic": "panic: reverted to the safe profile",
+    "fault": "fault of the target",
+    "check": "failed check",
+    "restart": "restart of a process",
+    "rollback": "rollback",
+    "edit": "edited by hand",
+    "scenario": "scenario",
+    "refusal": "a guard refused or withheld a move",
+    "rule": "a rule moved parameters",
+    "effect": "the effect of a move was measured",
+    "resume": "resumed",
+}
+
+STATES: dict[StateWord, str] = {
+    "running": "The run goes on. What is judged here is information, no verdict.",
+    "lost": "The worker of a lane died before its last planned iteration.",
+    "halted": "A lane halted before its last planned iteration.",
+    "interrupted": "The session was interrupted before the last planned iteration.",
+    "planned": "No iteration was measured yet.",
+    "ended": "The data ended before the last planned iteration.",
+    "done": "Every planned iteration was measured.",
+}
+
+
+def headline(view: RunView) -> str:
+    """The largest words of the page."""
+    if view.state == "running":
+        return "RUNNING"
+    return view.verdict or "NOT JUDGED"
+
+
+def duration(seconds: float | None) -> str:
+    """``2 d 3 h``, ``3 h 20 min``, ``45 s``, in two units at most; empty if unknown."""
+    if seconds is None or not 0.0 <= seconds < 1e12:
+        return ""
+    if seconds < 10.0:
+        return f"{seconds:.1f} s"
+    left = round(seconds)
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {unit}")
+        if len(parts) == 2:
+            break
+    return " ".join(part for part in parts if not part.startswith("0 "))
+
+
+def moment(text: str | None) -> str:
+    """``2026-11-29 23:16:57 UTC`` of an ISO text; another text as it is."""
+    if not text:
+        return "unknown"
+    for end in ("+00:00", "Z"):
+        if text.endswith(end) and len(text) >= 19:
+            return text[:19].replace("T", " ") + " UTC"
+    return text
+
+
+def with_unit(text: str, unit: str) -> str:
+    return f"{text} {unit}" if unit and text not in ("", "-") else text
+
+
+def row_figure(row: GateRowView, value: float | None) -> str:
+    """A figure of a criterion, in as many digits as its limit needs."""
+    limit = limit_of(row.limit)
+    if value is None or limit is None:
+        return figure(value)
+    if row.bound is None and value.is_integer() and limit.limit.is_integer():
+        return f"{value:.0f}" if abs(value) < 1e15 else figure(value)
+    return figure_by(value, limit)
+
+
+def row_bounds(row: GateRowView) -> str:
+    """``2.91 to 3.2``, ``up to 3.2``, ``at least 2.91``; empty without bounds."""
+    if row.low is not None and row.high is not None:
+        return f"{row_figure(row, row.low)} to {row_figure(row, row.high)}"
+    if row.low is not None:
+        return f"at least {row_figure(row, row.low)}"
+    return "" if row.high is None else f"up to {row_figure(row, row.high)}"
+
+
+def row_margin(row: GateRowView) -> str:
+    """The distance to the limit with its sign; of a count it is a count."""
+    if row.margin is None:
+        return ""
+    is_count = row.bound is None and row.margin.is_integer() and abs(row.margin) < 1e15
+    return f"{row.margin + 0.0:+.0f}" if is_count else signed(row.margin)
+
+
+def signed(value: float) -> str:
+    text = figure(value + 0.0)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def counted(count: int, what: str) -> str:
+    """``1 iteration``, ``3 iterations``, ``12,000 iterations``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def stretch(numbers: Sequence[int]) -> str:
+    """``12`` or ``12–20``."""
+    return f"{numbers[0]}" if numbers[0] == numbers[-1] else f"{numbers[0]}–{numbers[-1]}"
