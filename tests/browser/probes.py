@@ -13,6 +13,9 @@ from tests.browser.chromium import axe_source
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+MOST_SHOWN = 12
+"""Of the faults of a page, in the message of a test."""
+
 _COLOURS = """
 const parsed = (text) => {
   const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
@@ -64,10 +67,10 @@ const texts = (svg) => [...svg.querySelectorAll('text')].filter(
 """
 
 _AXE = """
-async () => {
+async (only) => {
   const found = await axe.run(document, {
     resultTypes: ['violations'],
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    runOnly: only || ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
   });
   return found.violations.map((item) => `${item.id}: ${item.help}: ` + item.nodes.slice(0, 3)
     .map((node) => `${node.target} ${node.html.slice(0, 160)}`).join(' | '));
@@ -202,11 +205,18 @@ _NOTHING_CUT = """
 """
 
 
-def accessibility(page: Page) -> list[str]:
-    """The violations that axe-core finds."""
+def none(*lists: list[str]) -> None:
+    """Fails with the first of the texts if there are any."""
+    texts = [text for texts in lists for text in texts]
+    assert not texts, "\n".join([f"{len(texts)} faults", *texts[:MOST_SHOWN]])
+
+
+def accessibility(page: Page, *rules: str) -> list[str]:
+    """The violations that axe-core finds: of these rules, or of all for WCAG 2.2 AA and of its
+    best practices."""
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(axe_source())
-    return _texts(page, _AXE)
+    return [str(item) for item in page.evaluate(_AXE, list(rules) or None)]
 
 
 def overlapping_texts(page: Page) -> list[str]:

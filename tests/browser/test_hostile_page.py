@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pytest_soak.report.page.document import report_page
 
+from pytest_soak.report.page.page import report_page
+from pytest_soak.report.view.model import RunView
 from pytest_soak.stored_view import stored_view
+from pytest_soak.vendored import uplot
 from tests.browser import probes
 from tests.browser.chromium import NARROW, OpenedPage
 from tests.browser.conftest import Open
@@ -25,6 +27,13 @@ def check(opened: OpenedPage) -> None:
     assert (opened.messages, opened.exceptions) == ([], [])
     assert opened.page.locator(STRANGE).count() == 0
     assert opened.page.locator("a[href]:not([href^='#'])").count() == 0
+
+
+def page_text(view: RunView, text: str) -> str:
+    """The page of a view with ``text`` in every field, and in the explanations."""
+    spoilt = hostile_view(view, text)
+    explained = {(lane.id, 1): f"{text}\n{text}" for lane in spoilt.lanes}
+    return report_page(spoilt, explained=explained, uplot=uplot(), absent=text)
 
 
 def structure(opened: OpenedPage) -> dict[str, int]:
@@ -47,10 +56,10 @@ def test_a_view_with_a_hostile_text_in_every_field(
 ) -> None:
     view = stored_view(pages.directory(run))
     path = tmp_path / "page.html"
-    path.write_text(report_page(hostile_view(view, TEXTS[kind])), "utf-8")
+    path.write_text(page_text(view, TEXTS[kind]), "utf-8")
     opened = fresh(path)
     check(opened)
-    path.write_text(report_page(view), "utf-8")
+    path.write_text(page_text(view, "harmless"), "utf-8")
     assert structure(opened) == structure(fresh(path))
     if "markup" in kind:
         assert MARKUP[:40] in opened.page.locator("body").inner_text()
@@ -60,7 +69,7 @@ def test_a_view_with_a_hostile_text_in_every_field(
 def test_a_long_text_makes_no_page_wide(
     fresh: Open, pages: Pages, tmp_path: Path, kind: str
 ) -> None:
-    view = hostile_view(stored_view(pages.directory("eventful")), TEXTS[kind])
-    (tmp_path / "page.html").write_text(report_page(view), "utf-8")
+    view = stored_view(pages.directory("eventful"))
+    (tmp_path / "page.html").write_text(page_text(view, TEXTS[kind]), "utf-8")
     page = fresh(tmp_path / "page.html", width=NARROW).page
     assert probes.sideways_scroll(page) == []
