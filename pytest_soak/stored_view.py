@@ -154,5 +154,5 @@ def _judged(run: StoredRun | RunningRun) -> ShownJudgement:
     try:
         return ShownJudgement(run.answer(Options()).judgement, sealed=True)
     except StoreError as error:
-        note = f"not sealed: {error}. ShownJudgement from the journals alone"
+        note = f"not sealed: {error}. Judged from the journals alone"
         return ShownJudgement(run.without_seal(Options()).judgement, notes=(note,))

@@ -11,6 +11,10 @@ from pytest_soak.report.svg import Frame, short, ticks
 
 _LARGEST = 1.5e308
 _SMALLEST_SPAN = 1e-290
+_LETTER = 6.4
+"""Width of a digit of a label."""
+_NEAR = 3.5
+"""A limit is in the picture if it is not farther from the values than their range, so often."""
 _FLAT = 1e-9
 """A range that is smaller than its values by this ratio is shown as a flat line."""
 
@@ -43,7 +47,13 @@ class Axes:
 
     @classmethod
     def of(cls, frame: Frame, first: int, last: int, low: float, high: float) -> Axes:
-        """Half an iteration of space left and right; ``low`` < ``high``."""
+        """Half an iteration of space left and right; ``low`` < ``high``.
+
+        Left of ``frame`` there is space for the labels; long ones make the frame smaller.
+        """
+        labels = [label for _, label in labelled_ticks(low, high, _rows(frame))]
+        more = max(_LETTER * max(map(len, labels)) + 8 - frame.x, 0.0)
+        frame = Frame(frame.x + more, frame.y, frame.width - more, frame.height)
         return cls(
             frame,
             Scale(first - 0.5, max(last, first) + 0.5, frame.x, frame.right),
@@ -58,16 +68,26 @@ class Axes:
 
     def draw(self, canvas: Canvas, below: float = 0.0) -> None:
         """Grid and labels. ``below``: height of what lies between the frame and its labels."""
-        frame = self.frame
-        for value, label in labelled_ticks(self.y.low, self.y.high, max(int(frame.height / 28), 4)):
-            place = self.y(value)
-            canvas.line(frame.x, place, frame.right, place, "grid")
-            canvas.text(frame.x - 5, place + 3.5, label, "tick end")
-        for number in iteration_ticks(self.x.low, self.x.high, max(int(frame.width / 70), 2)):
-            place = self.x(number)
-            canvas.line(place, frame.bottom + below, place, frame.bottom + below + 4, "axis")
-            canvas.text(place, frame.bottom + below + 15, str(number), "tick mid")
-        canvas.line(frame.x, frame.bottom + below, frame.right, frame.bottom + below, "axis")
+        frame, bottom = self.frame, self.frame.bottom + below
+        rows = labelled_ticks(self.y.low, self.y.high, _rows(frame))
+        for value, _ in rows:
+            canvas.line(frame.x, self.y(value), frame.right, self.y(value), "grid")
+        for value, label in rows:
+            canvas.text(frame.x - 5, self.y(value) + 3.5, label, "tick end")
+        numbers = iteration_ticks(self.x.low, self.x.high, max(int(frame.width / 70), 2))
+        # The word takes the place of a number at the right end.
+        numbers = [number for number in numbers if self.x(number) < frame.right - 42] or numbers[:1]
+        for number in numbers:
+            canvas.text(self.x(number), bottom + 15, str(number), "tick mid")
+        canvas.text(frame.right, bottom + 15, "iteration", "tick end")
+        for number in numbers:
+            canvas.line(self.x(number), bottom, self.x(number), bottom + 4, "axis")
+        canvas.line(frame.x, bottom, frame.right, bottom, "axis")
+
+
+def _rows(frame: Frame) -> int:
+    """About how many labels an axis from bottom to top has."""
+    return max(int(frame.height / 28), 3)
 
 
 def span_of(values: Iterable[float | None], *near: float | None) -> tuple[float, float]:
@@ -80,7 +100,7 @@ def span_of(values: Iterable[float | None], *near: float | None) -> tuple[float,
     if not present:
         present = others or [0.0]
     low, high = min(present), max(present)
-    reach = 2.0 * _size(low, high)
+    reach = _NEAR * _size(low, high)
     for value in others:
         if low / 2 - reach / 2 <= value / 2 <= high / 2 + reach / 2:
             low, high = min(low, value), max(high, value)
@@ -100,7 +120,10 @@ def labelled_ticks(low: float, high: float, about: int) -> list[tuple[float, str
     """Round values with labels that differ from each other."""
     if not math.isfinite(high - low):
         return [(value, short(value)) for value in (low, 0.0, high)]
-    values = [value + 0.0 for value in ticks(low, high, about)]
+    for more in range(about, about + 8):
+        values = [value + 0.0 for value in ticks(low, high, more)]
+        if len(values) > 1:
+            break
     return list(zip(values, tick_labels(values), strict=True))
 
 

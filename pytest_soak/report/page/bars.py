@@ -22,12 +22,17 @@ _COLUMNS = 600
 _HEIGHTS: dict[VerdictWord, float] = {"PASS": 4, "WARN": 12, "INCONCLUSIVE": 16, "FAIL": 22}
 
 
-def gate_bar(ident: str, row: GateRowView) -> str:
-    """Figure, bounds and limit of a criterion on one scale; empty if it has none of them."""
+def gate_bar(ident: str, row: GateRowView, values: Sequence[float | None]) -> str:
+    """Figure, bounds and limit of a criterion on one scale; empty for counts.
+
+    ``values`` are those of its KPI: the scale has their range at least.
+    """
     if row.value is None or row.limit_value is None:
         return ""
+    if row.bound is None and row.value.is_integer() and row.limit_value.is_integer():
+        return ""
     canvas = Canvas(ident, 220, 30)
-    low, high = span_of((row.value, row.low, row.high, row.limit_value))
+    low, high = span_of((row.value, row.low, row.high, row.limit_value, *values))
     x = Scale(low, high, 4, 216)
     limit = x(row.limit_value)
     left, right = (limit, 216.0) if row.upper else (4.0, limit)
@@ -58,12 +63,18 @@ def outcome_bars(ident: str, outcomes: OutcomesView) -> tuple[str, Table]:
         ("clipped", outcomes.clipped, "short"),
         ("skipped", outcomes.skipped, "short"),
         ("withheld", outcomes.withheld, "short"),
-        *((f"by {cut(guard, 24)}", count, "guard") for guard, count in outcomes.by_guard[:12]),
+        *((cut(guard, 24), count, "guard") for guard, count in outcomes.by_guard[:12]),
     ]
-    canvas = Canvas(ident, 600, 22.0 * len(rows) + 4)
+    heads = {0: "what became of the requested moves", 4: "which guard refused, cut or withheld"}
+    canvas = Canvas(ident, 600, 22.0 * (len(rows) + 1 + (len(rows) > 4)) + 16)
     most = max([count for _, count, _ in rows] + [1])
+    top = -18.0
     for place, (word, count, name) in enumerate(rows):
-        top = 22.0 * place + 4
+        top += 22.0
+        if place in heads:
+            top += 8.0 if place else 0.0
+            canvas.text(4, top + 13, heads[place], "head")
+            top += 22.0
         canvas.text(140, top + 13, word, "tick end")
         width = 390 * count / most
         canvas.rect(148, top + 2, max(width, 1.0), 15, f"outcome {name}")
@@ -85,7 +96,7 @@ def outcome_bars(ident: str, outcomes: OutcomesView) -> tuple[str, Table]:
 
 def verdict_strip(ident: str, numbers: Sequence[int], verdicts: Sequence[VerdictWord]) -> str:
     """One bar per iteration, or per stretch of them with its worst verdict."""
-    canvas = Canvas(ident, 1200, 30)
+    canvas = Canvas(ident, 1200, 30, stretched=True)
     order = list(MARKS)
     count, columns = len(numbers), min(len(numbers), _COLUMNS)
     width = 1196 / max(columns, 1)

@@ -3,89 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
 from markupsafe import Markup
 
 from pytest_soak.report.html import html_text
+from pytest_soak.report.page.look import FONT, LOOK
 from pytest_soak.report.svg import coordinate
 
 Point = tuple[float, float]
 
 
 class Canvas:
-    """Shapes in the order in which they were drawn. ``ident`` is the picture's id in the page."""
+    """Shapes in the order in which they were drawn. ``ident`` is the picture's id in the page.
 
-    def __init__(self, ident: str, width: float, height: float) -> None:
+    ``name``, of a shape, is its class in the style sheet, and in ``LOOK`` without one.
+    """
+
+    def __init__(self, ident: str, width: float, height: float, *, stretched: bool = False) -> None:
         self.ident, self.width, self.height = ident, width, height
-        self._parts: list[str] = []
+        self._aspect = ' preserveAspectRatio="none"' if stretched else ""
+        self._shapes: list[tuple[str, str]] = []
+        self._words = False
 
     def rect(
         self, x: float, y: float, width: float, height: float, name: str, title: str = ""
     ) -> None:
-        """A rectangle of class ``name``; ``title`` is shown when one points at it."""
-        self._shape(
-            "rect",
-            f'x="{_n(x)}" y="{_n(y)}" width="{_n(max(width, 0.0))}" height="{_n(height)}"',
-            name,
-            title,
-        )
+        """A rectangle; ``title`` is shown when one points at it."""
+        size = f'width="{_n(max(width, 0.0))}" height="{_n(max(height, 0.0))}"'
+        self._add("rect", f'x="{_n(x)}" y="{_n(y)}" {size}', name, title)
 
     def hatched(self, x: float, y: float, width: float, height: float, title: str) -> None:
         """A rectangle with slanted lines, for what is left out."""
         self.rect(x, y, width, height, "hatch", title)
-        step, lines = 7.0, []
-        place = x - height
+        lines, place, bottom = [], x - height, y + height
         while place < x + width:
             left, right = max(place, x), min(place + height, x + width)
             if right > left:
-                lines.append(
-                    ((left, y + height - (left - place)), (right, y + height - (right - place)))
-                )
-            place += step
-        self.path(
-            "".join(f"M{_n(a[0])},{_n(a[1])}L{_n(b[0])},{_n(b[1])}" for a, b in lines), "slant"
-        )
+                ends = (bottom - (left - place), bottom - (right - place))
+                lines.append(f"M{_n(left)},{_n(ends[0])}L{_n(right)},{_n(ends[1])}")
+            place += 7.0
+        self.path("".join(lines), "slant")
 
     def line(self, x1: float, y1: float, x2: float, y2: float, name: str) -> None:
-        self._shape("path", f'd="M{_n(x1)},{_n(y1)}L{_n(x2)},{_n(y2)}"', name, "")
+        end = f"H{_n(x2)}" if y1 == y2 else f"V{_n(y2)}" if x1 == x2 else f"L{_n(x2)},{_n(y2)}"
+        self.path(f"M{_n(x1)},{_n(y1)}{end}", name)
 
     def path(self, data: str, name: str, title: str = "") -> None:
-        """A path of class ``name``; nothing without ``data``."""
+        """A path; nothing without ``data``."""
         if data:
-            self._shape("path", f'd="{data}"', name, title)
+            self._add("path", f'd="{data}"', name, title)
 
     def text(self, x: float, y: float, words: str, name: str, title: str = "") -> None:
-        """Words of class ``name``, which says where they are anchored too."""
+        """Words; their class says where they are anchored too."""
         inner = html_text(words) + (f"<title>{html_text(title)}</title>" if title else "")
-        self._parts.append(f'<text x="{_n(x)}" y="{_n(y)}" class="{name}">{inner}</text>')
+        self._words = True
+        self._shapes.append((name, f'<text x="{_n(x)}" y="{_n(y)}">{inner}</text>'))
 
     def svg(self, title: str, description: str, name: str = "plot") -> Markup:
         """The element. Its title and description are what a screen reader reads."""
-        ident = self.ident
+        ident, width, height = self.ident, _n(self.width), _n(self.height)
+        groups = (
+            f'<g class="{look}" {LOOK[look]}>{_joined(text for _, text in shapes)}</g>'
+            for look, shapes in groupby(self._shapes, key=lambda shape: shape[0])
+        )
+        font = f' font-family="{FONT}" font-size="11"' if self._words else ""
         return Markup(  # noqa: S704 - every text in it went through html_text
             f'<svg id="{ident}" class="{name}" role="img" '
-            f'aria-labelledby="{ident}-t {ident}-d" '
-            f'viewBox="0 0 {_n(self.width)} {_n(self.height)}">'
+            f'aria-labelledby="{ident}-t {ident}-d" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}"{self._aspect}{font}>'
             f'<title id="{ident}-t">{html_text(title)}</title>'
-            f'<desc id="{ident}-d">{html_text(description)}</desc>'
-            + "".join(self._parts)
-            + "</svg>"
+            f'<desc id="{ident}-d">{html_text(description)}</desc>' + "".join(groups) + "</svg>"
         )
 
-    def _shape(self, element: str, attributes: str, name: str, title: str) -> None:
+    def _add(self, element: str, attributes: str, name: str, title: str) -> None:
         inner = f"><title>{html_text(title)}</title></{element}>" if title else "/>"
-        self._parts.append(f'<{element} class="{name}" {attributes}{inner}')
+        self._shapes.append((name, f"<{element} {attributes}{inner}"))
+
+
+def _joined(shapes: Iterable[str]) -> str:
+    """The shapes of a group; paths without a title become one path."""
+    return "".join(shapes).replace('"/><path d="', "")
 
 
 def polyline(points: Iterable[Point | None]) -> str:
     """Path data of a line through the points, with a gap at each None."""
-    parts, command = [], "M"
+    parts, first = [], True
     for point in points:
-        if point is None:
-            command = "M"
-            continue
-        parts.append(f"{command}{_n(point[0])},{_n(point[1])}")
-        command = "L"
+        if point is not None:
+            parts.append(f"{'M' if first else ' '}{_n(point[0])},{_n(point[1])}")
+        first = point is None
     return "".join(parts)
 
 
@@ -104,13 +111,19 @@ SHAPES = {
     "square": "m-3.2-3.2h6.4v6.4h-6.4z",
     "diamond": "m0-4.5l4.5,4.5l-4.5,4.5l-4.5-4.5z",
     "down": "m0,4.2l4.2-7.4h-8.4z",
+    "ring": "m-3.2,0a3.2,3.2 0 1 0 6.4,0a3.2,3.2 0 1 0-6.4,0",
 }
 """Marks as path data relative to their middle. A dot is a stroke without length, round ends."""
+_TINY = {
+    "triangle": "m0-2.2l2.2,3.8h-4.4z",
+    "square": "m-1.7-1.7h3.4v3.4h-3.4z",
+    "cross": "m-2-2l4,4m0-4l-4,4",
+}
 
 
-def marks(points: Iterable[Point], shape: str) -> str:
-    """Path data of a mark at each point."""
-    data = SHAPES[shape]
+def marks(points: Iterable[Point], shape: str, *, tiny: bool = False) -> str:
+    """Path data of a mark at each point; ``tiny`` where many are close to each other."""
+    data = (_TINY if tiny else SHAPES).get(shape, SHAPES[shape])
     return "".join(f"M{_n(x)},{_n(y)}{data}" for x, y in points)
 
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from pytest_soak.report.layout import cut
 from pytest_soak.report.page.kpi_panel import Subject, figure_text
-from pytest_soak.report.page.strip import Happening
+from pytest_soak.report.page.strip import RARE, Happening
 from pytest_soak.report.page.words import MARKS, SYMBOLS, duration
 from pytest_soak.report.view.model import EVENT_KINDS, LaneView, RunView, VerdictWord
 
 MOST_EXPLAINED = 50
 """Iterations whose text of ``explain`` is in the page."""
 _ORDER: list[VerdictWord] = list(MARKS)
+_SHORT = 0.5
+"""Seconds below which the time of an iteration says nothing."""
 _EVENT_TEXT = 200
 _MOST_EVENTS = 6
 
@@ -40,10 +42,15 @@ class Rows:
     kpis: tuple[str, ...]
     rows: tuple[Row, ...]
     left_out: str
+    timed: bool
+    """Whether any iteration took so long that its time matters."""
 
 
-def iteration_rows(subject: Subject, most: int) -> Rows:
-    """At most ``most`` rows: the first and the last, then the worst verdicts, then rare events."""
+def iteration_rows(subject: Subject, most: int, *, brief: bool) -> Rows:
+    """At most ``most`` rows: the first and the last, then the worst verdicts, then rare events.
+
+    ``brief``: of the events that are in almost every iteration only the symbols.
+    """
     lane = subject.lane
     gated = [kpi for kpi in lane.kpis if kpi.gated][:8]
     by_number = {item.iteration: item for item in subject.happenings}
@@ -58,24 +65,30 @@ def iteration_rows(subject: Subject, most: int) -> Rows:
             columns.moved[place],
             columns.refused[place],
             duration(columns.seconds[place]),
-            _events(by_number.get(columns.numbers[place])),
+            _events(by_number.get(columns.numbers[place]), brief=brief),
         )
         for place in places
     )
+    timed = any(item is not None and item >= _SHORT for item in columns.seconds)
     missing = len(columns.numbers) - len(places)
     left_out = (
         f"{missing:,} of {len(columns.numbers):,} iterations are left out. Shown are the first, "
         "the last, those that did not PASS and those with rare events, the worst first if there "
         "are too many."
     )
-    return Rows(tuple(kpi.name for kpi in gated), rows, left_out if missing else "")
+    return Rows(tuple(kpi.name for kpi in gated), rows, left_out if missing else "", timed)
 
 
-def _events(item: Happening | None) -> tuple[tuple[str, str, str], ...]:
+def _events(item: Happening | None, *, brief: bool) -> tuple[tuple[str, str, str], ...]:
+    """Symbol, kind and text of each."""
     if item is None:
         return ()
     shown = [
-        (SYMBOLS[event.kind], event.kind.replace("_", " "), cut(event.text, _EVENT_TEXT))
+        (
+            SYMBOLS[event.kind],
+            event.kind.replace("_", " "),
+            "" if brief and event.kind not in RARE else cut(event.text, _EVENT_TEXT),
+        )
         for event in item.events[:_MOST_EVENTS]
     ]
     more = len(item.events) - _MOST_EVENTS

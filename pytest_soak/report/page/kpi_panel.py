@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_soak.gate.figures import figure, figure_by
@@ -19,6 +19,8 @@ from pytest_soak.report.view.scale import extremes
 
 _MOST_POINTS = 400
 """Iterations up to which those that PASS have points too; above, only the line and the others."""
+_MOST_LARGE = 150
+"""Points up to which their marks have their full size."""
 _MOST_ROWS = 50
 """A longer table has stretches of iterations instead."""
 _STRETCHES = 24
@@ -31,6 +33,8 @@ class Subject:
 
     lane: LaneView
     happenings: tuple[Happening, ...]
+    shapes: Mapping[str, str]
+    """What moved a parameter to its shape."""
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -55,6 +59,7 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
     )
     first = subject.numbers[0] if subject.numbers else 1
     axes = Axes.of(frame, first, subject.last, low, high)
+    frame = axes.frame
     canvas.rect(frame.x, frame.y, frame.width, frame.height, "ground")
     if limit is not None:
         _draw_beyond(canvas, axes, limit.value, upper=limit.upper)
@@ -63,11 +68,12 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
         canvas.rect(left, frame.y, width, frame.height, "window")
     _draw_excluded(canvas, axes, lane)
     axes.draw(canvas, HEIGHT)
-    if window is not None:
-        _draw_window(canvas, axes, window)
     _draw_points(canvas, axes, subject, kpi)
     if limit is not None:
         _draw_limit(canvas, axes, with_unit(limit.text, kpi.unit), limit.value)
+    if all(value is None for value in kpi.values):
+        middle = (frame.x + frame.width / 2, frame.y + frame.height / 2 + 7)
+        canvas.text(*middle, "no data", "empty mid")
     draw_events(canvas, axes, subject.happenings)
     verdict = next((row.verdict for row in lane.gate if row.criterion == kpi.name), "")
     return Panel(
@@ -77,7 +83,7 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
         canvas.svg(f"{cut(kpi.name, _NAME)} per iteration", _description(subject, kpi, verdict)),
         _table(subject, kpi),
         verdict if kpi.gated else "",
-        data=_data(ident, subject, kpi),
+        data=_data(ident, subject, kpi) | {"range": [low, high]},
         gated=kpi.gated,
     )
 
@@ -85,18 +91,19 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
 def figure_text(kpi: KpiView, value: float | None) -> str:
     """A figure of the KPI in as many digits as its limit needs."""
     limit = None if kpi.limit is None else limit_of(kpi.limit.text)
-    return figure(value) if value is None or limit is None else figure_by(value, limit)
+    if value is not None and limit is not None:
+        return figure_by(value, limit)
+    return figure(value) if value is None or not 1e4 <= abs(value) < 1e15 else f"{value:,.0f}"
 
 
 def _summary(kpi: KpiView) -> str:
     """The figure that is judged, with its bound and limit; else the last value."""
     window = kpi.window
     if window is not None and window.figure is not None:
-        texts = [with_unit(figure_text(kpi, window.figure), kpi.unit)]
-        texts[0] += f" over iterations {stretch((window.first, window.last))}"
+        text = with_unit(figure_text(kpi, window.figure), kpi.unit)
         if window.low is not None and window.high is not None:
-            bounds = (figure_text(kpi, window.low), figure_text(kpi, window.high))
-            texts.append(f"certain from {bounds[0]} to {bounds[1]}")
+            text += f" ({figure_text(kpi, window.low)} to {figure_text(kpi, window.high)})"
+        texts = [f"{text} over iterations {stretch((window.first, window.last))}"]
     else:
         present = [value for value in kpi.values if value is not None]
         last = figure_text(kpi, present[-1]) if present else ""
@@ -147,15 +154,13 @@ def _draw_limit(canvas: Canvas, axes: Axes, text: str, limit: float) -> None:
     canvas.text(frame.x + 5, y, words, "limit-text")
 
 
-def _draw_window(canvas: Canvas, axes: Axes, window: WindowView) -> None:
-    left, width = axes.stretch(window.first, window.last)
+def _draw_interval(canvas: Canvas, axes: Axes, window: WindowView) -> None:
+    """The box from bound to bound, or from the figure to its only bound."""
     inner = [value for value in (window.low, window.figure, window.high) if value is not None]
     if len(inner) > 1:
+        left, width = axes.stretch(window.first, window.last)
         top, bottom = axes.y(max(inner)), axes.y(min(inner))
         canvas.rect(left, top, width, max(bottom - top, 1.0), "interval")
-    if window.figure is not None:
-        place = axes.y(window.figure)
-        canvas.line(left, place, left + width, place, "figure")
 
 
 def _draw_excluded(canvas: Canvas, axes: Axes, lane: LaneView) -> None:
@@ -176,12 +181,21 @@ def _draw_points(canvas: Canvas, axes: Axes, subject: Subject, kpi: KpiView) -> 
         None if value is None else (axes.x(number), axes.y(value))
         for number, value in zip(numbers, values, strict=True)
     ]
+    window = kpi.window
+    if window is not None:
+        _draw_interval(canvas, axes, window)
     canvas.path(polyline(points), "series")
+    if window is not None and window.figure is not None:
+        left, width = axes.stretch(window.first, window.last)
+        canvas.line(left, axes.y(window.figure), left + width, axes.y(window.figure), "figure")
+    tiny = len(points) > _MOST_LARGE
     verdicts = dict(zip(subject.numbers, subject.lane.iterations.verdicts, strict=True))
     for verdict, shape in MARKS.items():
         if verdict == "PASS" and len(points) > _MOST_POINTS:
             continue
-        canvas.path(_of_verdict(verdict, shape, numbers, points, verdicts), f"point {verdict}")
+        canvas.path(
+            _of_verdict(verdict, shape, numbers, points, verdicts, tiny), f"point {verdict}"
+        )
 
 
 def _of_verdict(
@@ -189,7 +203,8 @@ def _of_verdict(
     shape: str,
     numbers: Sequence[int],
     points: Sequence[Point | None],
-    verdicts: dict[int, VerdictWord],
+    verdicts: Mapping[int, VerdictWord],
+    tiny: bool,  # noqa: FBT001
 ) -> str:
     return marks(
         (
@@ -198,6 +213,7 @@ def _of_verdict(
             if point is not None and verdicts[number] == verdict
         ),
         shape,
+        tiny=tiny,
     )
 
 
@@ -210,10 +226,13 @@ def _table(subject: Subject, kpi: KpiView) -> Table:
     caption = f"{kpi.name}{unit}"
     if len(numbers) <= _MOST_ROWS:
         rows = [
-            (str(number), "no data" if value is None else figure_text(kpi, value), verdict)
-            for number, value, verdict in zip(numbers, kpi.values, verdicts, strict=True)
+            (str(number), "no data" if value is None else figure_text(kpi, value))
+            for number, value in zip(numbers, kpi.values, strict=True)
         ]
-        return Table(caption, ("iteration", "value", "verdict"), tuple(rows))
+        if not kpi.gated:
+            return Table(caption, ("iteration", "value"), tuple(rows))
+        judged = [(*row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
+        return Table(caption, ("iteration", "value", "verdict"), tuple(judged))
     heads = ("iterations", "lowest", "middle", "highest", "no data", "worst verdict")
     order = list(MARKS)
     groups = []

@@ -15,15 +15,17 @@ from pytest_soak.report.page.bars import gate_bar, outcome_bars, sparkline, verd
 from pytest_soak.report.page.iteration_rows import Rows, iteration_rows
 from pytest_soak.report.page.kpi_panel import Subject, figure_text, kpi_panel
 from pytest_soak.report.page.panel import LARGE, SMALL, Panel, Table
-from pytest_soak.report.page.parameter_panel import has_moved, parameter_panel
+from pytest_soak.report.page.parameter_panel import has_moved, parameter_panel, shapes_of
 from pytest_soak.report.page.plot_data import script_json
 from pytest_soak.report.page.strip import by_kind, happenings
 from pytest_soak.report.page.words import (
     EVENT_WORDS,
+    MARKS,
     SYMBOLS,
     row_bounds,
     row_figure,
     row_margin,
+    stretch,
     with_unit,
 )
 from pytest_soak.report.view.model import GateRowView, KpiView, LaneView, RunView
@@ -44,7 +46,7 @@ class Detail(Enum):
     """The gate, the verdicts and the events in words."""
 
 
-ROWS = {Detail.FULL: 200, Detail.COMPACT: 12, Detail.SHORT: 4}
+ROWS = {Detail.FULL: 200, Detail.COMPACT: 50, Detail.SHORT: 4}
 
 
 def detail_of(lanes: int) -> Detail:
@@ -59,6 +61,10 @@ class GateLine:
     """A criterion as the table of the gate shows it."""
 
     row: GateRowView
+    verdict: str
+    """``n/a`` where the criterion does not apply."""
+    reason: str
+    """Shown in a row of its own; empty for a PASS with figures."""
     value: str
     bounds: str
     limit: str
@@ -83,16 +89,23 @@ class LanePage:
     lane: LaneView
     detail: str
     gate: tuple[GateLine, ...]
+    passed: tuple[str, ...]
+    """The reasons of the criteria that PASS; of many lanes the names of those without a row."""
     strip: str
+    strip_words: str
+    marks: tuple[tuple[str, str, str], ...]
+    """The legend of the panels: class, symbol, meaning."""
     gated: tuple[Panel, ...]
     others: tuple[Panel, ...]
+    without_data: tuple[str, ...]
+    """The KPIs without a limit that have no data."""
     parameters: tuple[Panel, ...]
     other_figures: Table | None
     """The KPIs without a panel."""
     moved: Table | None
     """The parameters that moved, where they have no panels."""
     unmoved: tuple[str, ...]
-    """``KEY VALUE UNIT`` of each parameter that never moved."""
+    """``KEY = VALUE UNIT`` of each parameter that never moved."""
     outcomes: str
     outcomes_table: Table | None
     resources: tuple[Panel, ...]
@@ -110,9 +123,9 @@ def lane_page(view: RunView, place: int, explained: Mapping[tuple[str, int], str
     """The lane at ``place`` of the run."""
     lane, ident = view.lanes[place], f"lane-{place + 1}"
     detail = detail_of(len(view.lanes))
-    subject = Subject(lane, happenings(lane.events))
+    subject = Subject(lane, happenings(lane.events), shapes_of(lane))
     gated = [kpi for kpi in lane.kpis if kpi.gated]
-    others = [kpi for kpi in lane.kpis if not kpi.gated]
+    others = [kpi for kpi in lane.kpis if not kpi.gated and has_data(kpi)]
     moved = [parameter for parameter in lane.parameters if has_moved(parameter)]
     full, drawn = detail is Detail.FULL, detail is not Detail.SHORT and bool(subject.numbers)
     size = LARGE if full else SMALL
@@ -130,21 +143,21 @@ def lane_page(view: RunView, place: int, explained: Mapping[tuple[str, int], str
         ident,
         lane,
         detail.value,
-        tuple(
-            _gate_line(f"{ident}-b{number}", row, drawn=detail is not Detail.SHORT)
-            for number, row in enumerate(lane.gate, 1)
-        ),
+        *_shown_lines(lane, _gate_lines(f"{ident}-b", lane, detail), detail),
         verdict_strip(f"{ident}-v", subject.numbers, lane.iterations.verdicts)
         if subject.numbers
         else "",
+        _strip_words(lane) if subject.numbers else "",
+        _marks(subject) if panels else (),
         gated_panels,
         other_panels,
+        tuple(kpi.name for kpi in lane.kpis if not kpi.gated and not has_data(kpi)),
         parameters,
         None if full or not others else _figures_table(others),
         None if full or not moved else _moved_table(lane),
         tuple(
             with_unit(
-                f"{parameter.key} {value(parameter.steps[0].value)}",
+                f"{parameter.key} = {value(parameter.steps[0].value)}",
                 "" if parameter.unit == "1" else parameter.unit,
             )
             for parameter in lane.parameters
@@ -153,7 +166,7 @@ def lane_page(view: RunView, place: int, explained: Mapping[tuple[str, int], str
         outcomes,
         outcomes_table,
         resources,
-        iteration_rows(subject, ROWS[detail]),
+        iteration_rows(subject, ROWS[detail], brief=not full),
         tuple(
             (SYMBOLS[kind], EVENT_WORDS[kind], count)
             for kind, count in by_kind(lane.events).items()
@@ -162,6 +175,11 @@ def lane_page(view: RunView, place: int, explained: Mapping[tuple[str, int], str
         f"{explain_commands((), lane.id, several=len(view.lanes) > 1)[0]} --iteration N",
         script_json(_data(subject, panels)) if panels else "",
     )
+
+
+def has_data(kpi: KpiView) -> bool:
+    """Whether it has a value in any iteration."""
+    return any(item is not None for item in kpi.values)
 
 
 def matrix_cells(ident: str, lane: LaneView, names: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -197,16 +215,70 @@ def _resource_panels(ident: str, subject: Subject) -> tuple[Panel, ...]:
     return _kpi_panels(ident, subject, kpis, SMALL)
 
 
-def _gate_line(ident: str, row: GateRowView, *, drawn: bool) -> GateLine:
-    reason_value = with_unit(row_figure(row, row.value), row.unit)
-    return GateLine(
-        row,
-        reason_value,
-        row_bounds(row),
-        with_unit(row.limit, row.unit if row.limit_value is not None else ""),
-        row_margin(row),
-        gate_bar(ident, row) if drawn else "",
-    )
+def _gate_lines(ident: str, lane: LaneView, detail: Detail) -> tuple[GateLine, ...]:
+    """The criteria, the worst verdicts first, otherwise in the order of the gate."""
+    values = {kpi.name: kpi.values for kpi in lane.kpis}
+    order = list(MARKS)
+    lines = []
+    for number, row in enumerate(lane.gate, 1):
+        # Without a limit the figure is the slope of a trend, which only the sentence explains.
+        has_limit = row.limit != ""
+        verdict = row.verdict if row.applicable else "n/a"
+        shows = verdict != "PASS" or not has_limit
+        lines.append(
+            GateLine(
+                row,
+                verdict,
+                row.reason.removeprefix(f"{row.criterion}: ") if shows else "",
+                with_unit(row_figure(row, row.value), row.unit) if has_limit else "",
+                row_bounds(row) if has_limit else "",
+                with_unit(row.limit, row.unit if row.limit_value is not None else ""),
+                row_margin(row) if has_limit else "",
+                gate_bar(f"{ident}{number}", row, values.get(row.criterion, ()))
+                if detail is Detail.FULL
+                else "",
+            )
+        )
+    return tuple(sorted(lines, key=lambda line: -order.index(line.row.verdict)))
+
+
+def _shown_lines(
+    lane: LaneView, lines: Sequence[GateLine], detail: Detail
+) -> tuple[tuple[GateLine, ...], tuple[str, ...]]:
+    """The rows of the table, and what is in words below it: the reasons of those that PASS, or
+    the names of criteria without a row, where there are many lanes."""
+    if detail is Detail.FULL:
+        return tuple(lines), tuple(line.row.reason for line in lines if not line.reason)
+    gated = {kpi.name for kpi in lane.kpis if kpi.gated}
+    shown = [line for line in lines if line.verdict != "PASS" or line.row.criterion in gated]
+    others = [line.row.criterion for line in lines if line not in shown]
+    return tuple(shown), tuple(others)
+
+
+def _marks(subject: Subject) -> tuple[tuple[str, str, str], ...]:
+    """The marks of the panels that occur in the lane: class, symbol, meaning."""
+    lane = subject.lane
+    occurring = [
+        (f"mark-{shape} {verdict}", "", f"{verdict} iteration")
+        for verdict, shape in MARKS.items()
+        if verdict in lane.iterations.verdicts
+    ]
+    if any(span.kind == "excluded" for span in lane.spans):
+        occurring.append(("mark-hatch", "▨", "left out of the gate"))
+    kinds = by_kind(lane.events)
+    occurring += [("symbol", SYMBOLS[kind], EVENT_WORDS[kind]) for kind in kinds]
+    return tuple(occurring)
+
+
+def _strip_words(lane: LaneView) -> str:
+    """What the strip of verdicts shows, in words."""
+    columns = lane.iterations
+    counts = [
+        f"{columns.verdicts.count(verdict):,} {verdict}"
+        for verdict in MARKS
+        if verdict in columns.verdicts
+    ]
+    return f"Verdict of each iteration, {stretch(columns.numbers)}: {', '.join(counts)}"
 
 
 def _figures_table(kpis: Sequence[KpiView]) -> Table:
@@ -265,6 +337,7 @@ def _data(subject: Subject, panels: Sequence[Panel]) -> dict[str, Any]:
     data: dict[str, Any] = {
         "first": numbers[0],
         "last": subject.last,
+        "end": numbers[-1],
         "panels": [panel.data for panel in panels],
         "excluded": [
             [span.first, span.last] for span in subject.lane.spans if span.kind == "excluded"
@@ -275,10 +348,9 @@ def _data(subject: Subject, panels: Sequence[Panel]) -> dict[str, Any]:
         ],
     }
     if len(numbers) <= MOST_POINTS:
-        data["numbers"] = (
-            [numbers[0], len(numbers)]
-            if numbers == tuple(range(numbers[0], numbers[0] + len(numbers)))
-            else list(numbers)
-        )
+        if numbers == tuple(range(numbers[0], numbers[0] + len(numbers))):
+            data["count"] = len(numbers)
+        else:
+            data["numbers"] = list(numbers)
         data["verdicts"] = "".join(verdict[0] for verdict in verdicts)
     return data

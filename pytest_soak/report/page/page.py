@@ -15,11 +15,9 @@ from markupsafe import Markup
 from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.report.layout import cut
 from pytest_soak.report.page.iteration_rows import MOST_EXPLAINED
-from pytest_soak.report.page.lane_page import detail_of, lane_page, matrix_cells
+from pytest_soak.report.page.lane_page import Detail, detail_of, lane_page, matrix_cells
 from pytest_soak.report.page.words import (
-    EVENT_WORDS,
     STATES,
-    SYMBOLS,
     duration,
     headline,
     moment,
@@ -29,8 +27,11 @@ from pytest_soak.report.view.model import RunView
 _LONGEST_NAME = 80
 _LONGEST_TITLE = 300
 _LONGEST_TEXT = 20_000
-_EXPLAINED_BYTES = 90_000
-"""All texts of ``explain`` together."""
+_MOST_CAUSES = 8
+_EXPLAINED_BYTES = 56_000
+"""All texts of ``explain`` together, which are a fifth smaller in the page."""
+_EXPLAINED_OF_MANY = 24_000
+"""The same, in a run of many lanes."""
 
 
 class PlotLibrary(Protocol):
@@ -62,7 +63,7 @@ def report_page(
     styles = [style] if uplot is None else [uplot.style, style]
     scripts = [] if uplot is None else [uplot.script]
     scripts.append(script)
-    texts = _within(explained)
+    texts = _within(explained, few=detail_of(len(view.lanes)) is Detail.FULL)
     names = tuple(dict.fromkeys(kpi.name for lane in view.lanes for kpi in lane.kpis if kpi.gated))
     several = len(view.lanes) > 1
     return environment.get_template("page.html.j2").render(
@@ -76,11 +77,11 @@ def report_page(
         matrix=[matrix_cells(f"m{place}", lane, names) for place, lane in enumerate(view.lanes, 1)]
         if several
         else [],
-        fingerprint=sorted(view.fingerprint.items()),
+        causes=_causes(view),
+        fingerprint=_fingerprint(view.fingerprint),
         uplot=uplot,
         absent=absent,
         most_explained=MOST_EXPLAINED,
-        symbols=[(SYMBOLS[kind], EVENT_WORDS[kind]) for kind in SYMBOLS],
         policy=_policy(styles, scripts),
         styles=[_inline(text, "style") for text in styles],
         scripts=[_inline(text, "script") for text in scripts],
@@ -105,9 +106,10 @@ def _environment() -> jinja2.Environment:
 
 
 def _source(environment: jinja2.Environment, name: str) -> str:
-    """A style sheet or script of the package, as it is."""
+    """A style sheet or script of the package, without indentation and lines of comment."""
     assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
+    lines = map(str.strip, environment.loader.get_source(environment, name)[0].splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith(("//", "/*")))
 
 
 # -- texts of others -----------------------------------------------------------------------------
@@ -130,8 +132,21 @@ def _title(text: str) -> str:
 
 def _lines(text: str) -> Markup:
     """A text of several lines, for ``pre``."""
-    shown = escaped_lines(text)
+    shown = _with_tabs(escaped_lines(text))
     return Markup.escape(shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + " ..")
+
+
+def _with_tabs(text: str) -> str:
+    """The text with tabs for the spaces before each eighth column: the same to the eye, smaller."""
+    lines = (
+        "".join(f"{part.rstrip(' ')}\t" if part.endswith("  ") else part for part in _eighths(line))
+        for line in text.split("\n")
+    )
+    return "\n".join(lines)
+
+
+def _eighths(line: str) -> list[str]:
+    return [line[at : at + 8] for at in range(0, len(line), 8)]
 
 
 def _plain(value: Any) -> str:
@@ -145,10 +160,35 @@ def _plain(value: Any) -> str:
     return "none" if value is None else cut(str(value), _LONGEST_TITLE)
 
 
-def _within(explained: Mapping[tuple[str, int], str]) -> dict[tuple[str, int], str]:
+def _fingerprint(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values; those of an object one by one, without what is none."""
+    rows: list[tuple[str, str]] = []
+    for key, item in given.items():
+        parts = item.items() if isinstance(item, Mapping) else [("", item)]
+        rows += [
+            (f"{key}: {part}" if part else str(key), _plain(content))
+            for part, content in parts
+            if content not in (None, "", [], {})
+        ]
+    # What is long, such as the features of a CPU, comes last.
+    return sorted(rows, key=lambda row: len(row[1]) > _LONGEST_NAME)
+
+
+def _causes(view: RunView) -> list[tuple[str, str]]:
+    """The criteria that decide the verdict of a single lane, with their reasons."""
+    if len(view.lanes) != 1 or view.verdict in (None, "PASS"):
+        return []
+    rows = [row for row in view.lanes[0].gate if row.verdict == view.verdict and row.binding]
+    return [
+        (row.criterion, row.reason.removeprefix(f"{row.criterion}: "))
+        for row in rows[:_MOST_CAUSES]
+    ]
+
+
+def _within(explained: Mapping[tuple[str, int], str], *, few: bool) -> dict[tuple[str, int], str]:
     """The first texts, as many as the page has space for."""
     kept: dict[tuple[str, int], str] = {}
-    left = _EXPLAINED_BYTES
+    left = _EXPLAINED_BYTES if few else _EXPLAINED_OF_MANY
     for key, text in list(explained.items())[:MOST_EXPLAINED]:
         left -= min(len(text.encode("utf-8", "replace")), _LONGEST_TEXT)
         if left < 0:

@@ -14,7 +14,7 @@ class Size:
     height: float
 
 
-LARGE = Size(600, 210)
+LARGE = Size(520, 195)
 SMALL = Size(400, 150)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pytest_soak.report.layout import cut, value, with_unit
 from pytest_soak.report.page.axes import Axes, span_of
@@ -12,11 +12,12 @@ from pytest_soak.report.page.kpi_panel import Subject
 from pytest_soak.report.page.panel import LegendItem, Panel, Size, Table
 from pytest_soak.report.page.words import counted, stretch
 from pytest_soak.report.svg import Frame
-from pytest_soak.report.view.model import ParameterView, SpanKind, SpanView, StepView
+from pytest_soak.report.view.model import LaneView, ParameterView, SpanKind, SpanView, StepView
 from pytest_soak.report.view.scale import MOST_POINTS, extremes
 
-_SHAPES = ("dot", "square", "triangle", "diamond", "down")
-"""Of the movers, the one with the most moves first; more movers than shapes share the last."""
+_SHAPES = ("dot", "triangle", "cross", "ring")
+"""Of the rules, the one with the most moves in the lane first; more than these share the last."""
+_OWN_SHAPES = {"PANIC": "down", "ROLLBACK": "diamond", "EXTERNAL": "square"}
 _BANDS: tuple[SpanKind, ...] = ("frozen", "cooldown", "paused", "pinned")
 _BAND = 12.0
 _MOST_ROWS = 50
@@ -34,14 +35,15 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
     """The panel of one parameter that moved."""
     canvas = Canvas(ident, size.width, size.height)
     bands = _bands(subject, parameter)
-    top = 8 + _BAND * len(bands)
+    top = 10 + _BAND * len(bands)
     frame = Frame(52, top, size.width - 64, size.height - top - 24)
     low, high = span_of([step.value for step in parameter.steps], parameter.low, parameter.high)
     first = min(subject.numbers[0] if subject.numbers else 1, parameter.steps[0].iteration)
     axes = Axes.of(frame, first, max(subject.last, parameter.steps[-1].iteration), low, high)
+    frame = axes.frame
     canvas.rect(frame.x, frame.y, frame.width, frame.height, "ground")
     for row, (kind, spans) in enumerate(bands):
-        _draw_band(canvas, axes, 6 + _BAND * row, kind, spans)
+        _draw_band(canvas, axes, 3 + _BAND * row, kind, spans)
     axes.draw(canvas)
     for bound, words in ((parameter.high, "upper bound"), (parameter.low, "lower bound")):
         if bound in axes.y:
@@ -49,7 +51,7 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
             canvas.line(frame.x, place, frame.right, place, "bound")
             y = place + 11 if place < frame.y + 14 else place - 4
             canvas.text(frame.x + 5, y, f"{words} {value(bound)}", "bound-text")
-    movers = _movers(parameter)
+    movers = _movers(parameter, subject.shapes)
     _draw_steps(canvas, axes, parameter, subject, movers)
     title = f"{cut(parameter.key, _NAME)} per iteration"
     return Panel(
@@ -61,7 +63,7 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
         legend=tuple(
             LegendItem(shape, f"{cut(by, 40)} {count}×") for by, (shape, count) in movers.items()
         ),
-        data=_data(ident, parameter, bands, movers),
+        data=_data(ident, parameter, bands, movers) | {"range": [low, high]},
     )
 
 
@@ -74,13 +76,18 @@ def _summary(parameter: ParameterView) -> str:
     )
 
 
-def _movers(parameter: ParameterView) -> dict[str, tuple[str, int]]:
-    """Who moved it to shape and number of moves, the most frequent mover first."""
+def shapes_of(lane: LaneView) -> dict[str, str]:
+    """What moved a parameter to its shape, which is the same in every panel of the lane."""
+    counts = Counter(step.by for item in lane.parameters for step in item.steps[1:])
+    rules = [by for by, _ in counts.most_common() if by not in _OWN_SHAPES]
+    last = len(_SHAPES) - 1
+    return _OWN_SHAPES | {by: _SHAPES[min(place, last)] for place, by in enumerate(rules)}
+
+
+def _movers(parameter: ParameterView, shapes: Mapping[str, str]) -> dict[str, tuple[str, int]]:
+    """What moved it to shape and number of moves, the most frequent first."""
     counts = Counter(step.by for step in parameter.steps[1:]).most_common()
-    return {
-        by: (_SHAPES[min(place, len(_SHAPES) - 1)], count)
-        for place, (by, count) in enumerate(counts)
-    }
+    return {by: (shapes[by], count) for by, count in counts}
 
 
 def _description(

@@ -71,6 +71,8 @@ def duration(seconds: float | None) -> str:
     """``2 d 3 h``, ``3 h 20 min``, ``45 s``, in two units at most; empty if unknown."""
     if seconds is None or not 0.0 <= seconds < 1e12:
         return ""
+    if seconds < 1.0:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10.0:
         return f"{seconds:.1f} s"
     left = round(seconds)
@@ -118,16 +120,17 @@ def row_bounds(row: GateRowView) -> str:
 
 
 def row_margin(row: GateRowView) -> str:
-    """The distance to the limit with its sign; of a count it is a count."""
+    """The distance to the limit with its sign, as many decimals as the value has, and its unit."""
     if row.margin is None:
         return ""
-    is_count = row.bound is None and row.margin.is_integer() and abs(row.margin) < 1e15
-    return f"{row.margin + 0.0:+.0f}" if is_count else signed(row.margin)
-
-
-def signed(value: float) -> str:
-    text = figure(value + 0.0)
-    return text if text.startswith("-") else f"+{text}"
+    value = row_figure(row, row.value)
+    if "e" in value or not 1e-3 <= abs(row.margin) < 1e9:
+        text = "0" if row.margin == 0.0 else figure(row.margin)
+        return with_unit(text, row.unit)
+    decimals = len(value.partition(".")[2])
+    while round(row.margin, decimals) == 0.0:
+        decimals += 1
+    return with_unit(f"{row.margin:+.{decimals}f}", row.unit)
 
 
 def counted(count: int, what: str) -> str:
