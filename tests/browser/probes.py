@@ -13,6 +13,19 @@ from tests.browser.chromium import axe_source
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+_SEE_ALL = """
+async () => {
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  for (let top = 0; top < document.scrollingElement.scrollHeight; top += innerHeight) {
+    scrollTo(0, top);
+    await frame();
+    await frame();
+  }
+  scrollTo(0, 0);
+  await frame();
+}
+"""
+
 MOST_SHOWN = 12
 """Of the faults of a page, in the message of a test."""
 
@@ -193,6 +206,12 @@ _NO_SIDEWAYS_SCROLL = """
 }
 """
 
+_CELLS_FIT = """
+() => [...document.querySelectorAll('td, th')].filter(
+  (cell) => cell.getClientRects().length && cell.scrollWidth > cell.clientWidth + 1
+).map((cell) => `overfull: ${cell.outerHTML.slice(0, 160)}`)
+"""
+
 _NOTHING_CUT = """
 () => [...document.body.querySelectorAll('*')].filter((element) => {
   const style = getComputedStyle(element);
@@ -249,6 +268,11 @@ def sideways_scroll(page: Page) -> list[str]:
     return _texts(page, _NO_SIDEWAYS_SCROLL)
 
 
+def overfull_cells(page: Page) -> list[str]:
+    """Cells of tables whose text goes beyond them, over that of their neighbours."""
+    return _texts(page, _CELLS_FIT)
+
+
 def cut_elements(page: Page) -> list[str]:
     """Elements whose content is larger than they are; on paper nobody can scroll them."""
     return _texts(page, _NOTHING_CUT)
@@ -257,6 +281,11 @@ def cut_elements(page: Page) -> list[str]:
 def open_all_details(page: Page) -> None:
     """Open every ``details``, as a person may."""
     page.evaluate("document.querySelectorAll('details').forEach((item) => { item.open = true; })")
+
+
+def see_all(page: Page) -> None:
+    """Scroll through the page and back to its top: plots are drawn when they come near."""
+    page.evaluate(_SEE_ALL)
 
 
 def _texts(page: Page, script: str) -> list[str]:

@@ -24,6 +24,7 @@ def test_it_requests_nothing_and_runs_without_an_error(
     shared: Open, name: str, theme: Theme
 ) -> None:
     opened = shared(name, theme)
+    probes.see_all(opened.page)
     probes.none(opened.requests, opened.messages, opened.exceptions, opened.dialogs, opened.popups)
 
 
@@ -74,9 +75,15 @@ def test_a_narrow_window_scrolls_in_one_direction(
 
 
 @every_run
+def test_no_text_of_a_table_covers_another(shared: Open, name: str) -> None:
+    probes.none(probes.overfull_cells(shared(name).page))
+
+
+@every_run
 def test_a_print_has_everything(fresh: Open, pages: Pages, name: str) -> None:
     page = fresh(pages.page(name), width=720).page  # A4 less its margins, at 96 px an inch
     page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
     probes.none(probes.sideways_scroll(page))
     probes.none(probes.cut_elements(page))
     probes.none(probes.broken_pictures(page))

@@ -43,6 +43,7 @@ PROBES: dict[str, Probe] = {
     "picture": probes.broken_pictures,
     "black": probes.black_shapes,
     "sideways": probes.sideways_scroll,
+    "overfull": probes.overfull_cells,
     "cut element": probes.cut_elements,
 }
 FAULTS = [
@@ -58,6 +59,11 @@ FAULTS = [
     ("picture", f"<div hidden>{PICTURE.format('<path/>')}</div>", "is not shown"),
     ("black", PICTURE.format("<path class=line d='M0 0L90 90L200 9'/>"), "black: <path"),
     ("sideways", "<p style='width:3000px'>wide</p>", "px wide"),
+    (
+        "overfull",
+        "<table style='width:60px;table-layout:fixed'><tr><td>wwwwwwwwwwwwww<td>b</table>",
+        "overfull: <td",
+    ),
     ("cut element", "<p style='height:9px;overflow:hidden'>a<br>b<br>c</p>", "cut: <p"),
     ("cut element", "<p style='width:9px;overflow:auto'>wwwwwwwwww</p>", "cut: <p"),
 ]

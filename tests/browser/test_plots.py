@@ -1,0 +1,165 @@
+"""The panels where scripts run: values under the cursor, zoom, keys, and the way back."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser import probes
+from tests.browser.conftest import Open
+from tests.browser.pages import Pages
+from tests.browser.runs import RUNS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+_SEEN_COLOURS = """
+(canvas) => {
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const seen = {};
+  for (let at = 0; at < data.length; at += 4) {
+    const colour = data.slice(at, at + 4).join();
+    seen[colour] = (seen[colour] || 0) + 1;
+  }
+  return seen;
+}
+"""
+
+
+def colours(page: Page, panel: int = 0) -> dict[tuple[int, ...], int]:
+    """The colours of a plot, red, green, blue and alpha, with the number of their pixels."""
+    seen = page.locator(".plot-box canvas").nth(panel).evaluate(_SEEN_COLOURS)
+    return {tuple(map(int, colour.split(","))): count for colour, count in seen.items()}
+
+
+def hover(page: Page, share: float, panel: int = 0) -> None:
+    """Point at this share of the width of a panel's plot."""
+    box = page.locator(".plot-box .u-over").nth(panel).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+
+
+def iteration(page: Page, panel: int = 0) -> int:
+    """The iteration whose value a panel shows; 0 if it shows none."""
+    text = page.locator(".readout").nth(panel).inner_text()
+    match = re.match(r"iteration ([0-9]+): ", text)
+    return int(match[1]) if match else 0
+
+
+@pytest.fixture
+def page(fresh: Open, pages: Pages) -> Page:
+    """The page of 40 iterations, with the first row of its panels in the window."""
+    page = fresh(pages.page("eventful")).page
+    probes.see_all(page)
+    page.locator(".plot-box").first.scroll_into_view_if_needed()
+    return page
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if name != "killed"])
+def test_every_panel_is_drawn(fresh: Open, pages: Pages, name: str) -> None:
+    opened = fresh(pages.page(name))
+    probes.see_all(opened.page)
+    panels = opened.page.locator(".panel .picture")
+    plots = opened.page.locator(".plot-box canvas")
+    assert plots.count() == panels.count() > 0
+    assert all(len(colours(opened.page, panel)) > 3 for panel in range(plots.count()))
+    probes.none(opened.requests, opened.messages, opened.exceptions)
+
+
+def test_the_value_under_the_cursor_is_shown_in_every_panel(page: Page) -> None:
+    hover(page, 0.5)
+    texts = page.locator(".readout").all_inner_texts()
+    assert 18 <= iteration(page) <= 23
+    assert {text.partition(":")[0] for text in texts} == {f"iteration {iteration(page)}"}
+    assert len(set(texts)) > 3
+    assert re.fullmatch(r"iteration [0-9]+: 0\.8[0-9]+, PASS", texts[0])
+
+
+def test_dragging_zooms_and_a_double_click_shows_all(page: Page) -> None:
+    hover(page, 0.02)
+    assert iteration(page) == 1
+    hover(page, 0.5)
+    page.mouse.down()
+    hover(page, 0.8)
+    page.mouse.up()
+    hover(page, 0.05, 1)
+    assert 19 <= iteration(page, 1) <= 23, "all panels of the lane are zoomed"
+    hover(page, 0.05)
+    assert 19 <= iteration(page) <= 23
+    page.mouse.dblclick(*_middle(page))
+    hover(page, 0.02)
+    assert iteration(page) == 1
+
+
+def _middle(page: Page) -> tuple[float, float]:
+    box = page.locator(".plot-box .u-over").first.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_keys_read_the_values_and_zoom(page: Page) -> None:
+    plot = page.locator(".plot-box").first
+    plot.focus()
+    keys = {"Home": 1, "ArrowRight": 2, "PageDown": 12, "ArrowLeft": 11, "End": 40}
+    for key, number in keys.items():
+        page.keyboard.press(key)
+        assert iteration(page) == number, key
+    for _ in range(3):
+        page.keyboard.press("+")
+    hover(page, 0.05)
+    assert iteration(page) > 30
+    page.keyboard.press("Escape")
+    hover(page, 0.02)
+    assert iteration(page) == 1
+
+
+def test_the_page_keeps_other_keys(page: Page) -> None:
+    page.locator(".plot-box").first.focus()
+    before = page.evaluate("scrollY")
+    page.keyboard.press("Space")
+    page.wait_for_function(f"scrollY > {before}")
+
+
+def test_the_static_pictures_come_back(page: Page) -> None:
+    button = page.locator("#static")
+    assert page.locator(".panel svg.plot:visible").count() == 0
+    button.focus()
+    page.keyboard.press("Enter")
+    assert button.get_attribute("aria-pressed") == "true"
+    assert page.locator(".plot-box:visible").count() == 0
+    assert page.locator(".panel svg.plot:visible").count() > 0
+    page.keyboard.press("Enter")
+    assert page.locator(".plot-box:visible").count() > 0
+
+
+def test_another_colour_scheme_draws_again(page: Page) -> None:
+    def brightest() -> int:
+        """The most frequent colour of the first plot, as the sum of red, green and blue."""
+        seen = colours(page)
+        opaque = {colour: count for colour, count in seen.items() if colour[3] == 255}
+        return sum(max(opaque, key=lambda colour: opaque[colour])[:3])
+
+    assert brightest() > 600
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("matchMedia('(prefers-color-scheme: dark)').matches")
+    assert brightest() < 200
+
+
+def test_a_plot_is_as_wide_as_its_panel(page: Page) -> None:
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.wait_for_function(
+        "[...document.querySelectorAll('.plot-box:not([hidden]) .uplot')].every("
+        "(plot) => plot.getBoundingClientRect().width <= plot.closest('.picture').clientWidth + 1)"
+    )
+    probes.none(probes.sideways_scroll(page))
+
+
+def test_on_paper_the_pictures_are_static_and_all_is_open(page: Page) -> None:
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".plot-box:visible").count() == 0
+    assert page.locator("details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator(".plot-box:visible").count() > 0
+    assert page.locator("details[open]").count() == 0
