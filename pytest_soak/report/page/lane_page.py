@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
 from markupsafe import Markup
 
 from pytest_soak.report.commands import explain_commands
-from pytest_soak.report.layout import value
+from pytest_soak.report.layout import cut, value
 from pytest_soak.report.page.bars import gate_bar, outcome_bars, sparkline, verdict_strip
 from pytest_soak.report.page.iteration_rows import Rows, iteration_rows
 from pytest_soak.report.page.kpi_panel import Subject, figure_text, kpi_panel
-from pytest_soak.report.page.panel import LARGE, SMALL, Panel, Table
+from pytest_soak.report.page.panel import LARGE, SMALL, LegendItem, Panel, Table
 from pytest_soak.report.page.parameter_panel import has_moved, parameter_panel, shapes_of
 from pytest_soak.report.page.plot_data import script_json
 from pytest_soak.report.page.strip import by_kind, happenings
 from pytest_soak.report.page.words import (
     EVENT_WORDS,
+    GLYPHS,
     MARKS,
     SYMBOLS,
     row_bounds,
@@ -34,6 +35,8 @@ from pytest_soak.report.view.scale import MOST_POINTS
 _FULL_LANES = 4
 _COMPACT_LANES = 24
 _MOST_EVENTS = 2_000
+_LIMIT = 40
+"""Characters of a limit that a hook of the user gives."""
 
 
 class Detail(Enum):
@@ -93,8 +96,8 @@ class LanePage:
     """The reasons of the criteria that PASS; of many lanes the names of those without a row."""
     strip: str
     strip_words: str
-    marks: tuple[tuple[str, str, str], ...]
-    """The legend of the panels: class, symbol, meaning."""
+    marks: tuple[LegendItem, ...]
+    """The legend of the panels."""
     gated: tuple[Panel, ...]
     others: tuple[Panel, ...]
     without_data: tuple[str, ...]
@@ -112,14 +115,24 @@ class LanePage:
     rows: Rows
     events: tuple[tuple[str, str, int], ...]
     """Symbol, meaning and number of each kind of event."""
-    explained: tuple[Explained, ...]
     command: str
     """What prints the explanation of one iteration."""
     data: Markup | str
     """JSON for the script; empty without pictures."""
+    explained: tuple[Explained, ...] = ()
+
+    def explaining(self, texts: Mapping[tuple[str, int], str]) -> LanePage:
+        """The same with those texts of ``explain`` that are of this lane."""
+        columns = self.lane.iterations
+        explained = tuple(
+            Explained(number, verdict, texts[self.lane.id, number])
+            for number, verdict in zip(columns.numbers, columns.verdicts, strict=True)
+            if (self.lane.id, number) in texts
+        )
+        return replace(self, explained=explained)
 
 
-def lane_page(view: RunView, place: int, explained: Mapping[tuple[str, int], str]) -> LanePage:
+def lane_page(view: RunView, place: int) -> LanePage:
     """The lane at ``place`` of the run."""
     lane, ident = view.lanes[place], f"lane-{place + 1}"
     detail = detail_of(len(view.lanes))
@@ -171,7 +184,6 @@ def lane_page(view: RunView, place: int, explained: Mapping[tuple[str, int], str
             (SYMBOLS[kind], EVENT_WORDS[kind], count)
             for kind, count in by_kind(lane.events).items()
         ),
-        tuple(_explained(lane, explained)),
         f"{explain_commands((), lane.id, several=len(view.lanes) > 1)[0]} --iteration N",
         script_json(_data(subject, panels)) if panels else "",
     )
@@ -232,7 +244,7 @@ def _gate_lines(ident: str, lane: LaneView, detail: Detail) -> tuple[GateLine, .
                 row.reason.removeprefix(f"{row.criterion}: ") if shows else "",
                 with_unit(row_figure(row, row.value), row.unit) if has_limit else "",
                 row_bounds(row) if has_limit else "",
-                with_unit(row.limit, row.unit if row.limit_value is not None else ""),
+                with_unit(cut(row.limit, _LIMIT), row.unit if row.limit_value is not None else ""),
                 row_margin(row) if has_limit else "",
                 gate_bar(f"{ident}{number}", row, values.get(row.criterion, ()))
                 if detail is Detail.FULL
@@ -255,18 +267,22 @@ def _shown_lines(
     return tuple(shown), tuple(others)
 
 
-def _marks(subject: Subject) -> tuple[tuple[str, str, str], ...]:
-    """The marks of the panels that occur in the lane: class, symbol, meaning."""
+def _marks(subject: Subject) -> tuple[LegendItem, ...]:
+    """The marks of the panels that occur in the lane."""
     lane = subject.lane
     occurring = [
-        (f"mark-{shape} {verdict}", "", f"{verdict} iteration")
+        LegendItem(GLYPHS[shape], f"{verdict} iteration", verdict)
         for verdict, shape in MARKS.items()
         if verdict in lane.iterations.verdicts
     ]
     if any(span.kind == "excluded" for span in lane.spans):
-        occurring.append(("mark-hatch", "▨", "left out of the gate"))
+        occurring.append(LegendItem("▨", "left out of the gate", "symbol"))
     kinds = by_kind(lane.events)
-    occurring += [("symbol", SYMBOLS[kind], EVENT_WORDS[kind]) for kind in kinds]
+    occurring += [LegendItem(SYMBOLS[kind], EVENT_WORDS[kind], "symbol") for kind in kinds]
+    if any(kpi.window is not None for kpi in lane.kpis):
+        occurring.append(
+            LegendItem("▭", "judged window; the box in it: bounds of the figure", "box")
+        )
     return tuple(occurring)
 
 
@@ -319,15 +335,6 @@ def _outcomes(ident: str, lane: LaneView, detail: Detail) -> tuple[str, Table | 
         return "", None
     picture, table = outcome_bars(ident, counts)
     return (picture, table) if detail is Detail.FULL else ("", None)
-
-
-def _explained(lane: LaneView, explained: Mapping[tuple[str, int], str]) -> Sequence[Explained]:
-    columns = lane.iterations
-    return [
-        Explained(number, verdict, explained[lane.id, number])
-        for number, verdict in zip(columns.numbers, columns.verdicts, strict=True)
-        if (lane.id, number) in explained
-    ]
 
 
 def _data(subject: Subject, panels: Sequence[Panel]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.report.layout import cut
 from pytest_soak.report.page.iteration_rows import MOST_EXPLAINED
-from pytest_soak.report.page.lane_page import Detail, detail_of, lane_page, matrix_cells
+from pytest_soak.report.page.lane_page import lane_page, matrix_cells
 from pytest_soak.report.page.words import (
     STATES,
     duration,
@@ -28,10 +28,11 @@ _LONGEST_NAME = 80
 _LONGEST_TITLE = 300
 _LONGEST_TEXT = 20_000
 _MOST_CAUSES = 8
-_EXPLAINED_BYTES = 56_000
-"""All texts of ``explain`` together, which are a fifth smaller in the page."""
-_EXPLAINED_OF_MANY = 24_000
-"""The same, in a run of many lanes."""
+_SIZES = ((24, 240_000), (864, 590_000))
+"""Iterations and the bytes of a page with its explanations; between them it grows evenly."""
+_LEAST_EXPLAINED = 12_000
+_AROUND_TEXT = 250
+"""Bytes of the elements around a text."""
 
 
 class PlotLibrary(Protocol):
@@ -63,29 +64,33 @@ def report_page(
     styles = [style] if uplot is None else [uplot.style, style]
     scripts = [] if uplot is None else [uplot.script]
     scripts.append(script)
-    texts = _within(explained, few=detail_of(len(view.lanes)) is Detail.FULL)
     names = tuple(dict.fromkeys(kpi.name for lane in view.lanes for kpi in lane.kpis if kpi.gated))
     several = len(view.lanes) > 1
-    return environment.get_template("page.html.j2").render(
-        view=view,
-        headline=headline(view),
-        state=STATES[view.state],
-        detail=detail_of(len(view.lanes)).value,
-        lanes=[lane_page(view, place, texts) for place in range(len(view.lanes))],
-        several=several,
-        matrix_names=names,
-        matrix=[matrix_cells(f"m{place}", lane, names) for place, lane in enumerate(view.lanes, 1)]
-        if several
-        else [],
-        causes=_causes(view),
-        fingerprint=_fingerprint(view.fingerprint),
-        uplot=uplot,
-        absent=absent,
-        most_explained=MOST_EXPLAINED,
-        policy=_policy(styles, scripts),
-        styles=[_inline(text, "style") for text in styles],
-        scripts=[_inline(text, "script") for text in scripts],
-    )
+    lanes = [lane_page(view, place) for place in range(len(view.lanes))]
+    template = environment.get_template("page.html.j2")
+    parts: dict[str, Any] = {
+        "view": view,
+        "headline": headline(view),
+        "state": STATES[view.state],
+        "several": several,
+        "matrix_names": names,
+        "matrix": [
+            matrix_cells(f"m{place}", lane, names)
+            for place, lane in enumerate(view.lanes, 1)
+            if several
+        ],
+        "causes": _causes(view),
+        "fingerprint": _fingerprint(view.fingerprint),
+        "uplot": uplot,
+        "absent": absent,
+        "policy": _policy(styles, scripts),
+        "styles": [_inline(text, "style") for text in styles],
+        "scripts": [_inline(text, "script") for text in scripts],
+    }
+    # What the page leaves of its size is for the explanations.
+    size = len(template.render(parts, lanes=lanes).encode()) if explained else 0
+    texts = _within(explained, max(_size(view) - size, _LEAST_EXPLAINED))
+    return template.render(parts, lanes=[lane.explaining(texts) for lane in lanes])
 
 
 @cache
@@ -185,13 +190,19 @@ def _causes(view: RunView) -> list[tuple[str, str]]:
     ]
 
 
-def _within(explained: Mapping[tuple[str, int], str], *, few: bool) -> dict[tuple[str, int], str]:
-    """The first texts, as many as the page has space for."""
+def _size(view: RunView) -> int:
+    """The bytes that a run of so many iterations may take."""
+    more = sum(lane.measured for lane in view.lanes) - _SIZES[0][0]
+    (least, small), (most, large) = _SIZES
+    return round(small + (large - small) * min(max(more, 0), most - least) / (most - least))
+
+
+def _within(explained: Mapping[tuple[str, int], str], size: int) -> dict[tuple[str, int], str]:
+    """The first texts, as many as take ``size`` bytes in the page."""
     kept: dict[tuple[str, int], str] = {}
-    left = _EXPLAINED_BYTES if few else _EXPLAINED_OF_MANY
     for key, text in list(explained.items())[:MOST_EXPLAINED]:
-        left -= min(len(text.encode("utf-8", "replace")), _LONGEST_TEXT)
-        if left < 0:
+        size -= len(_lines(text).encode()) + _AROUND_TEXT
+        if size < 0:
             break
         kept[key] = text
     return kept

@@ -30,10 +30,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class LegendItem:
-    """A mark and what it stands for. ``mark`` is a class of the style sheet and a shape."""
+    """A mark as a character, what it stands for, and its class, which gives it its colour."""
 
     mark: str
     text: str
+    look: str
 
 
 @dataclass(frozen=True, slots=True)

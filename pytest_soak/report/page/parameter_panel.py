@@ -10,7 +10,7 @@ from pytest_soak.report.page.axes import Axes, span_of
 from pytest_soak.report.page.canvas import Canvas, marks, stairs
 from pytest_soak.report.page.kpi_panel import Subject
 from pytest_soak.report.page.panel import LegendItem, Panel, Size, Table
-from pytest_soak.report.page.words import counted, stretch
+from pytest_soak.report.page.words import GLYPHS, counted, stretch
 from pytest_soak.report.svg import Frame
 from pytest_soak.report.view.model import LaneView, ParameterView, SpanKind, SpanView, StepView
 from pytest_soak.report.view.scale import MOST_POINTS, extremes
@@ -24,6 +24,7 @@ _MOST_ROWS = 50
 _MOST_SPANS = 300
 _LETTER = 6.2
 _NAME = 80
+_UNIT = 40
 
 
 def has_moved(parameter: ParameterView) -> bool:
@@ -61,7 +62,8 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
         canvas.svg(title, _description(parameter, bands, movers)),
         _table(parameter),
         legend=tuple(
-            LegendItem(shape, f"{cut(by, 40)} {count}×") for by, (shape, count) in movers.items()
+            LegendItem(GLYPHS[shape], f"{cut(by, 40)} {count}×", shape)
+            for by, (shape, count) in movers.items()
         ),
         data=_data(ident, parameter, bands, movers) | {"range": [low, high]},
     )
@@ -70,7 +72,7 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
 def _summary(parameter: ParameterView) -> str:
     first, last = parameter.steps[0].value, parameter.steps[-1].value
     return (
-        f"{with_unit(first, '1')} → {with_unit(last, parameter.unit)}, "
+        f"{with_unit(first, '1')} → {with_unit(last, cut(parameter.unit, _UNIT))}, "
         f"{counted(len(parameter.steps) - 1, 'move')}, "
         f"bounds {value(parameter.low)} to {value(parameter.high)}"
     )

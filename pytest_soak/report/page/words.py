@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_soak.gate.figures import figure, figure_by
-from pytest_soak.report.layout import limit_of
+from pytest_soak.report.layout import cut, limit_of
 from pytest_soak.report.view.model import EventKind, GateRowView, RunView, StateWord, VerdictWord
+
+_LONGEST_UNIT = 24
 
 MARKS: dict[VerdictWord, str] = {
     "PASS": "dot",
@@ -15,6 +17,17 @@ MARKS: dict[VerdictWord, str] = {
     "FAIL": "cross",
 }
 """The shape of an iteration's point."""
+
+GLYPHS = {
+    "dot": "●",
+    "triangle": "▲",
+    "square": "□",
+    "cross": "✕",
+    "diamond": "◆",
+    "down": "▼",
+    "ring": "○",
+}
+"""The shapes of a picture as characters, for its legend."""
 
 SYMBOLS: dict[EventKind, str] = {
     "halt": "H",
@@ -97,7 +110,8 @@ def moment(text: str | None) -> str:
 
 
 def with_unit(text: str, unit: str) -> str:
-    return f"{text} {unit}" if unit and text not in ("", "-") else text
+    """A figure with its unit, which is cut to a readable length; no figure has none."""
+    return f"{text} {cut(unit, _LONGEST_UNIT)}" if unit and text not in ("", "-") else text
 
 
 def row_figure(row: GateRowView, value: float | None) -> str:

@@ -132,6 +132,7 @@
   }
 
   function words(ctx, text, x, y, fill, weight, align) {
+    ctx.save();
     ctx.font = weight + " " + 11 * uPlot.pxRatio + "px " + FONT;
     ctx.textAlign = align;
     ctx.textBaseline = "alphabetic";
@@ -141,6 +142,7 @@
     ctx.strokeText(text, x, y);
     ctx.fillStyle = fill;
     ctx.fillText(text, x, y);
+    ctx.restore();
   }
 
   function drawAbove(u, lane, panel) {
@@ -161,11 +163,16 @@
         const y = inside ? near : above ? box.top + 11 * ratio : box.top + box.height - 4 * ratio;
         words(ctx, text, box.left + 5 * ratio, y, colour.fail, "600", "left");
       }
-      for (const bound of panel.bounds || []) {
+      (panel.bounds || []).forEach(function (bound, upper) {
         const place = u.valToPos(bound, "y", true);
+        if (place < box.top || place > box.top + box.height) { return; }
         rule(ctx, box.left, box.left + box.width, place, colour.faint, 1, [3, 3]);
-      }
+        const y = place < box.top + 14 * ratio ? place + 11 * ratio : place - 4 * ratio;
+        const text = (upper ? "upper" : "lower") + " bound " + shown(bound);
+        words(ctx, text, box.left + 5 * ratio, y, colour.faint, "400", "left");
+      });
     });
+    words(u.ctx, "iteration", u.bbox.left + u.bbox.width, (u.height - 5) * ratio, colour.faint, "400", "right");
     if (panel.kind === "kpi") { drawEvents(u, lane); } else { drawBands(u, panel); }
   }
 
@@ -263,7 +270,7 @@
   function drawBands(u, panel) {
     const ratio = uPlot.pxRatio;
     panel.bands.forEach(function ([kind, spans], row) {
-      const top = u.bbox.top - (panel.bands.length - row) * 12 * ratio - 4 * ratio;
+      const top = u.bbox.top - (panel.bands.length - row) * 12 * ratio - 7 * ratio;
       words(u.ctx, kind, u.bbox.left - 5 * ratio, top + 8.5 * ratio, colour.faint, "400", "right");
       u.ctx.save();
       u.ctx.beginPath();
@@ -289,7 +296,7 @@
     return {
       width: width,
       height: height,
-      padding: [8 + (isKpi ? 0 : 2 + 12 * panel.bands.length), 12, 0, 0],
+      padding: [8 + (isKpi ? 0 : 6 + 12 * panel.bands.length), 12, 0, 0],
       legend: { show: false },
       cursor: {
         sync: { key: lane.key, scales: ["x", null] },
@@ -301,19 +308,17 @@
           const whole = low <= u.data[0][0] && high >= u.data[0][u.data[0].length - 1];
           return whole || !(high > low) ? all : [low, high];
         } },
-        y: { range: function (u, low, high) {
-          const x = u.scales.x;
-          if (low === null || !x || x.min === null || x.min === undefined || (x.min <= all[0] && x.max >= all[1])) {
-            return panel.range;
-          }
-          const pad = 0.08 * (high - low) || Math.abs(high) * 0.1 || 1;
-          return [Math.max(low - pad, panel.range[0]), Math.min(high + pad, panel.range[1])];
-        } },
+        y: { range: function (u, low, high) { return heights(panel, u.data[1], low, high); } },
       },
       axes: [
         Object.assign({}, axis, { size: isKpi ? 36 : 24, gap: isKpi ? STRIP + 5 : 5, space: 60,
           grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4],
-          values: function (u, splits) { return splits.map(String); } }),
+          // The word "iteration" takes the place of a number at the right end.
+          values: function (u, splits) {
+            const scale = u.scales.x;
+            const right = scale.max - (scale.max - scale.min) * 42 / Math.max(u.width - 64, 100);
+            return splits.map(function (split) { return split < right ? String(split) : ""; });
+          } }),
         Object.assign({}, axis, { gap: 5, space: 28,
           size: function (u, labels) {
             return Math.max(52, 6.4 * Math.max.apply(null, (labels || [""]).map(function (label) { return label.length; })) + 10);
@@ -334,6 +339,21 @@
       },
     };
   }
+
+  // The range of the static picture; of a part of the iterations theirs, with the limit.
+  function heights(panel, values, low, high) {
+    const present = values.filter(function (value) { return value !== null; });
+    const whole = low === null || low <= least(present) && high >= -least(present.map(function (v) { return -v; }));
+    if (whole) { return panel.range; }
+    const limit = panel.limit ? panel.limit[0] : low;
+    const shown = limit >= panel.range[0] && limit <= panel.range[1];
+    const bottom = shown ? Math.min(low, limit) : low;
+    const top = shown ? Math.max(high, limit) : high;
+    const pad = 0.08 * (top - bottom) || Math.abs(top) * 0.1 || 1;
+    return [Math.max(bottom - pad, panel.range[0]), Math.min(top + pad, panel.range[1])];
+  }
+
+  function least(values) { return values.reduce(function (a, b) { return Math.min(a, b); }, Infinity); }
 
   function reading(u, lane, panel) {
     const place = u.cursor.idx;
