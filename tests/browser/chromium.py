@@ -93,6 +93,11 @@ class OpenedPage:
     dialogs: list[str] = field(default_factory=list)
     popups: list[str] = field(default_factory=list)
 
+    def look(self, theme: Theme, width: int = WIDE) -> None:
+        """Another colour scheme and width of the window, on a screen."""
+        self.page.emulate_media(media="screen", color_scheme=theme)
+        self.page.set_viewport_size({"width": width, "height": HEIGHT})
+
     def close(self) -> None:
         self.page.context.close()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.chromium import OpenedPage, Theme, chromium, missing, open_page
+from tests.browser.chromium import WIDE, OpenedPage, Theme, chromium, missing, open_page
 from tests.browser.pages import Pages
 
 if TYPE_CHECKING:
@@ -58,17 +58,19 @@ def fresh(browser: Browser) -> Iterator[Open]:
 
 @pytest.fixture(scope="session")
 def shared(browser: Browser, pages: Pages) -> Iterator[Open]:
-    """Opens the page of a run by its name, once for all tests that only look at it."""
-    opened: dict[tuple[str, Theme, int, bool], OpenedPage] = {}
+    """Opens the page of a run by its name, once for all tests that only look at it.
+
+    Theme and width are set anew for each test.
+    """
+    opened: dict[tuple[str, bool], OpenedPage] = {}
 
     def open_shared(
-        name: str, theme: Theme = "light", width: int = 1280, *, scripts: bool = True
+        name: str, theme: Theme = "light", width: int = WIDE, *, scripts: bool = True
     ) -> OpenedPage:
-        key = (name, theme, width, scripts)
+        key = (name, scripts)
         if key not in opened:
-            opened[key] = open_page(
-                browser, pages.page(name), theme=theme, width=width, scripts=scripts
-            )
+            opened[key] = open_page(browser, pages.page(name), scripts=scripts)
+        opened[key].look(theme, width)
         return opened[key]
 
     yield open_shared

@@ -40,13 +40,15 @@ def take(browser: Browser, path: Path, folder: Path, name: str) -> int:
     taken = 0
     for view, theme, width, scripts in VIEWS:
         opened = open_page(browser, path, theme=theme, width=width, scripts=scripts)
+        probes.see_all(opened.page)
         taken += _slices(opened.page, folder / f"{name}-{view}")
         opened.close()
     opened = open_page(browser, path)
-    probes.open_all_details(opened.page)
-    taken += _slices(opened.page, folder / f"{name}-open-light-wide")
+    with probes.all_details_open(opened.page):
+        taken += _slices(opened.page, folder / f"{name}-open-light-wide")
     opened.page.set_viewport_size({"width": PAPER, "height": 1000})
     opened.page.emulate_media(media="print")
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     taken += _slices(opened.page, folder / f"{name}-print")
     opened.close()
     return taken

@@ -6,6 +6,8 @@ policy, and where scripts are off.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.browser.chromium import axe_source
@@ -26,6 +28,7 @@ async () => {
 }
 """
 
+MOST_FRAMES = 300
 MOST_SHOWN = 12
 """Of the faults of a page, in the message of a test."""
 
@@ -278,9 +281,32 @@ def cut_elements(page: Page) -> list[str]:
     return _texts(page, _NOTHING_CUT)
 
 
-def open_all_details(page: Page) -> None:
-    """Open every ``details``, as a person may."""
-    page.evaluate("document.querySelectorAll('details').forEach((item) => { item.open = true; })")
+@contextmanager
+def all_details_open(page: Page) -> Iterator[None]:
+    """Every ``details`` is open inside the block, as a person may open it."""
+    page.evaluate(
+        "document.querySelectorAll('details:not([open])').forEach((item) => {"
+        " item.open = true; item.dataset.opened = ''; })"
+    )
+    try:
+        yield
+    finally:
+        page.evaluate(
+            "document.querySelectorAll('details[data-opened]').forEach((item) => {"
+            " item.open = false; delete item.dataset.opened; })"
+        )
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait for the expression to be true, for so many frames at most.
+
+    The functions of Playwright compile texts in the page, which its policy forbids.
+    """
+    for _ in range(MOST_FRAMES):
+        if page.evaluate(expression):
+            return
+        page.evaluate("new Promise((done) => requestAnimationFrame(done))")
+    raise AssertionError(f"never true: {expression}")
 
 
 def see_all(page: Page) -> None:

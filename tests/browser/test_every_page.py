@@ -13,29 +13,30 @@ from tests.browser.runs import RUNS
 KILOBYTES = {"passing": 250, "failing": 250, "long": 600}
 """The most that the page of a run may have."""
 SMALLEST_TEXT = 10.0
+PAPER = 720
+"""Width of A4 less its margins, at 96 px an inch."""
 
 every_run = pytest.mark.parametrize("name", RUNS)
 both_themes = pytest.mark.parametrize("theme", THEMES)
 
 
 @every_run
-@both_themes
-def test_it_requests_nothing_and_runs_without_an_error(
-    shared: Open, name: str, theme: Theme
-) -> None:
-    opened = shared(name, theme)
+def test_it_requests_nothing_and_runs_without_an_error(shared: Open, name: str) -> None:
+    opened = shared(name)
+    probes.see_all(opened.page)
+    opened.look("dark")
     probes.see_all(opened.page)
     probes.none(opened.requests, opened.messages, opened.exceptions, opened.dialogs, opened.popups)
 
 
 @every_run
-def test_axe_finds_no_violation(fresh: Open, pages: Pages, name: str) -> None:
+def test_axe_finds_no_violation(shared: Open, name: str) -> None:
     """In the dark only the rules that look at colours can find another one."""
-    page = fresh(pages.page(name)).page
-    probes.open_all_details(page)
-    probes.none(probes.accessibility(page))
-    page.emulate_media(color_scheme="dark")
-    probes.none(probes.accessibility(page, "color-contrast", "link-in-text-block"))
+    opened = shared(name)
+    with probes.all_details_open(opened.page):
+        probes.none(probes.accessibility(opened.page))
+        opened.look("dark")
+        probes.none(probes.accessibility(opened.page, "color-contrast", "link-in-text-block"))
 
 
 @every_run
@@ -80,13 +81,17 @@ def test_no_text_of_a_table_covers_another(shared: Open, name: str) -> None:
 
 
 @every_run
-def test_a_print_has_everything(fresh: Open, pages: Pages, name: str) -> None:
-    page = fresh(pages.page(name), width=720).page  # A4 less its margins, at 96 px an inch
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_print_has_everything(shared: Open, name: str, *, scripts: bool) -> None:
+    page = shared(name, width=PAPER, scripts=scripts).page
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    probes.none(probes.sideways_scroll(page))
-    probes.none(probes.cut_elements(page))
-    probes.none(probes.broken_pictures(page))
+    try:
+        probes.none(probes.sideways_scroll(page))
+        probes.none(probes.cut_elements(page))
+        probes.none(probes.broken_pictures(page))
+    finally:
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
 
 
 @pytest.mark.parametrize(("name", "limit"), KILOBYTES.items())

@@ -119,7 +119,7 @@ def test_the_page_keeps_other_keys(page: Page) -> None:
     page.locator(".plot-box").first.focus()
     before = page.evaluate("scrollY")
     page.keyboard.press("Space")
-    page.wait_for_function(f"scrollY > {before}")
+    probes.until(page, f"scrollY > {before}")
 
 
 def test_the_static_pictures_come_back(page: Page) -> None:
@@ -143,15 +143,16 @@ def test_another_colour_scheme_draws_again(page: Page) -> None:
 
     assert brightest() > 600
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("matchMedia('(prefers-color-scheme: dark)').matches")
+    probes.until(page, "matchMedia('(prefers-color-scheme: dark)').matches")
     assert brightest() < 200
 
 
 def test_a_plot_is_as_wide_as_its_panel(page: Page) -> None:
     page.set_viewport_size({"width": 700, "height": 900})
-    page.wait_for_function(
+    probes.until(
+        page,
         "[...document.querySelectorAll('.plot-box:not([hidden]) .uplot')].every("
-        "(plot) => plot.getBoundingClientRect().width <= plot.closest('.picture').clientWidth + 1)"
+        "(plot) => plot.getBoundingClientRect().width <= plot.closest('.picture').clientWidth + 1)",
     )
     probes.none(probes.sideways_scroll(page))
 

@@ -92,7 +92,7 @@ def test_what_happens_in_a_page_is_seen(fresh: Open, tmp_path: Path) -> None:
         "throw new Error('e')</script>"
     )
     opened = fresh(tmp_path / "page.html")
-    opened.page.wait_for_function("document.readyState === 'complete'")
+    probes.until(opened.page, "document.readyState === 'complete'")
     assert {url.rpartition("/")[2] for url in opened.requests} == {"beside.png", "f"}
     assert "warning: w" in opened.messages
     assert opened.exceptions == ["e"]
