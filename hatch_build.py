@@ -218,21 +218,21 @@ def store(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def pins_of(pins: Pins, version: str) -> str:
-    """The block of ``pytest_soak/vendored.py`` for another version of uPlot."""
-    tarball = packed(f"{pins.UPLOT.name}@{version}")
-    lines = [
-        "UPLOT = NpmPackage(",
-        f'    name="{pins.UPLOT.name}",',
-        f'    version="{version}",',
-        f'    integrity="{integrity(tarball)}",',
-        "    files=(",
-    ]
+    """The block of ``pytest_soak/vendored.py`` for another version of uPlot, as ruff formats it."""
+    name = pins.UPLOT.name
+    tarball = packed(f"{name}@{version}")
+    whole = integrity(tarball)
+    half = len(whole) // 2
+    lines = ["UPLOT = NpmPackage(", f'    name="{name}",', f'    version="{version}",']
+    lines += ["    integrity=(", f'        "{whole[:half]}"', f'        "{whole[half:]}"', "    ),"]
+    lines.append("    files=(")
     for file in pins.UPLOT.files:
         content = member(tarball, file.source)
         if content is None:
-            raise NpmError(f"{pins.UPLOT.name}@{version} has no file {file.source}")
-        sha256 = hashlib.sha256(content).hexdigest()
-        lines.append(f'        PinnedFile("{file.name}", "{file.source}", "{sha256}"),')
+            raise NpmError(f"{name}@{version} has no file {file.source}")
+        texts = (file.name, file.source, hashlib.sha256(content).hexdigest())
+        arguments = [f'            "{text}",' for text in texts]
+        lines += ["        PinnedFile(", *arguments, "        ),"]
     return "\n".join([*lines, "    ),", ")"])
 
 

@@ -78,6 +78,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="write metrics and a row per iteration as JSON lines",
     )
     option("--soak-export-md", metavar="FILE", help="write the audit as Markdown")
+    option(
+        "--soak-summary",
+        metavar="auto|off|FILE",
+        help="Markdown summary; auto: appended to the file in GITHUB_STEP_SUMMARY, if that is set",
+    )
+    option("--soak-report", metavar="on|off", help="write REPORT.html into the run; default: on")
     ini = parser.addini
     ini("soak_iterations", "iterations of a bare --soak")
     ini("soak_profile", "default of --soak-profile")
@@ -95,6 +101,8 @@ def add_options(parser: pytest.Parser) -> None:
     ini("soak_compare", "reserved for a baseline of earlier runs")
     ini("soak_metrics", "default of --soak-metrics")
     ini("soak_mask", "default of --soak-mask")
+    ini("soak_summary", "default of --soak-summary")
+    ini("soak_report", "default of --soak-report")
     ini("soak_strict", "true is --soak-strict", type="bool", default=False)
 
 

@@ -1,8 +1,7 @@
 """Options, environment and ini resolved into one frozen :class:`Settings`.
 
-Precedence: command line > environment > ini > default. No other module reads them. A relative path
-belongs to the folder of the ini file that has it (also where it is in ``addopts``); one of the
-command line or the environment belongs to the directory in which pytest was called.
+Precedence: command line > environment > ini > default. No other module reads them
+(:mod:`pytest_soak.option_values` reads one value).
 """
 
 from __future__ import annotations
@@ -11,31 +10,47 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pytest
 
-from pytest_soak.canonical import escaped, number
+from pytest_soak.canonical import escaped
+from pytest_soak.option_values import (
+    LONGEST_TIMEOUT_S,
+    MOST_ITERATIONS,
+    Given,
+    Sources,
+    count_of,
+    finite,
+    matching,
+    path_of,
+    positive,
+    read,
+    read_list,
+    refusal,
+    seed,
+    timeout,
+    word,
+)
 from pytest_soak.profile.resolve import is_path
-
-T = TypeVar("T")
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _SCENARIO = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(?:@[0-9]{1,9})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{2,63}")
-_MOST_ITERATIONS = 1_000_000
 NameSet = Literal["original", "clean"]
 _METRICS: Mapping[str, NameSet] = {"original": "original", "clean": "clean"}
-_DAY = 86_400
+_ON_OFF: Mapping[str, bool] = {"on": True, "off": False}
+_STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The variable in which GitHub names the file whose Markdown it shows on the page of a job."""
+_NO_FILES = frozenset({"on", "yes", "no", "true", "false", "none", "0", "1"})
+"""Texts that are meant as a switch, and would be taken for the name of a file."""
 LIVE = "live"
 """The target whose processes the profile declares."""
-_TRUE = ("1", "true", "yes", "on")
-_FALSE = ("", "0", "false", "no", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,76 +93,12 @@ class Settings:
     """``--soak-command`` as arguments: the one process of a live target."""
     root: Path = Path()
     """What a relative path of a live target is relative to: where pytest was called."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A text and its source, for error messages."""
-
-    text: str
-    where: str
-    level: int
-    """0 command line, 1 environment, 2 ini, 3 default."""
-    folder: Path
-    """What a relative path in the text is relative to."""
-
-
-class _Sources:
-    """Reads a value from the strongest source that has it."""
-
-    def __init__(self, config: pytest.Config, environment: Mapping[str, str]) -> None:
-        self._config = config
-        self._environment = environment
-        self.working = config.invocation_params.dir
-        ini = config.inipath
-        self._beside_ini = self.working if ini is None else ini.parent
-        # `-o soak_dir=x` is read like an ini value, and was given on the command line.
-        overridden: Iterable[str] = config.getoption("override_ini", None) or ()
-        self._overridden = {text.partition("=")[0] for text in overridden}
-
-    def flag(self, name: str) -> bool:
-        return bool(self._config.getoption(name))
-
-    def given(self, name: str, variable: str = "", *, ini: bool = True) -> _Given | None:
-        """The first of option ``--soak-NAME``, variable and ini ``soak_NAME`` that is set."""
-        option = f"soak_{name}"
-        value = self._config.getoption(option, None)
-        if value is not None:
-            where = f"--soak-{name.replace('_', '-')}"
-            if not str(value).strip():
-                raise pytest.UsageError(f"soak: {where} is given without a value")
-            return _Given(str(value), where, 0, self._folder_of(where))
-        if variable and self._environment.get(variable, "").strip():
-            text = self._environment[variable].strip()
-            return _Given(text, f"variable {variable}", 1, self.working)
-        if ini:
-            text = str(self._config.getini(option) or "").strip()
-            if text:
-                folder = self.working if option in self._overridden else self._beside_ini
-                return _Given(text, f"ini {option}", 2, folder)
-        return None
-
-    def _folder_of(self, option: str) -> Path:
-        """What a path of a command-line option is relative to: ``addopts`` stand in the ini."""
-        called = [*self._config.invocation_params.args]
-        called += shlex.split(self._environment.get("PYTEST_ADDOPTS", ""))
-        in_ini = "addopts" not in self._overridden and _names(
-            option, self._config.getini("addopts")
-        )
-        return self._beside_ini if in_ini and not _names(option, called) else self.working
-
-    def switch(self, variable: str) -> bool:
-        text = self._environment.get(variable, "").strip().lower()
-        if text in _TRUE:
-            return True
-        if text in _FALSE:
-            return False
-        raise _usage(f"variable {variable}", text, "1 or 0")
-
-
-def _names(option: str, arguments: Iterable[object]) -> bool:
-    """Whether one of the arguments is this option."""
-    return any(text == option or text.startswith(f"{option}=") for text in map(str, arguments))
+    summary: Path | None = None
+    """The file of the Markdown summary of the run; None: no summary is written."""
+    appends_summary: bool = False
+    """The summary is appended to the file; else it replaces the file."""
+    report: bool = True
+    """Whether the run gets its report as one HTML file."""
 
 
 def resolve_settings(
@@ -157,9 +108,9 @@ def resolve_settings(
 
     Raises pytest.UsageError for a bad value; it names the option, the value and a right one.
     """
-    sources = _Sources(config, environment)
-    interval = _read(
-        sources.given("interval", "SOAK_SLEEP_SECONDS"), _positive, 300.0, "seconds above 0"
+    sources = Sources(config, environment)
+    interval = read(
+        sources.given("interval", "SOAK_SLEEP_SECONDS"), positive, 300.0, "seconds above 0"
     )
     iterations = _iterations(sources, interval)
     if iterations is None:
@@ -173,23 +124,24 @@ def resolve_settings(
             f"soak: --soak-command starts a live target, and the target is {escaped(target or '')}"
         )
     profile = sources.given("profile", "MM_PROFILE")
+    summary, appends_summary = _summary(sources)
     sweep = _sweep(config)
     return Settings(
         iterations=iterations,
         profiles=_profiles(profile, sources.working),
         explicit_profile=profile is not None,
-        symbols=_list(
-            sources.given("symbol"), _matching(_NAME), ("BTCUSDT",), "letters, digits, _ . -"
+        symbols=read_list(
+            sources.given("symbol"), matching(_NAME), ("BTCUSDT",), "letters, digits, _ . -"
         ),
-        seeds=_list(sources.given("seed", "SOAK_SEED"), _seed, (1,), "whole numbers from 0"),
+        seeds=read_list(sources.given("seed", "SOAK_SEED"), seed, (1,), "whole numbers from 0"),
         target=target,
         target_folder=target_folder,
         mock=mock,
         interval_s=interval,
-        data=str(data) if (data := _path(sources.given("data"))) else None,
-        scenarios=_list(
+        data=str(data) if (data := path_of(sources.given("data"))) else None,
+        scenarios=read_list(
             sources.given("scenario"),
-            _matching(_SCENARIO),
+            matching(_SCENARIO),
             (),
             "a scenario's NAME or NAME@ITERATION",
         ),
@@ -198,24 +150,51 @@ def resolve_settings(
         # A tuner would move the lane away from the requested point.
         and (not sweep or sources.flag("soak_sweep_tune")),
         dry_run=sources.flag("soak_dry_run"),
-        timeout_s=_read(
-            sources.given("timeout"), _timeout, None, f"seconds above 0 and up to {_DAY * 30:,}"
+        timeout_s=read(
+            sources.given("timeout"),
+            timeout,
+            None,
+            f"seconds above 0 and up to {LONGEST_TIMEOUT_S:,}",
         ),
-        directory=_path(sources.given("dir")) or sources.working / "artifacts/soak",
+        directory=path_of(sources.given("dir")) or sources.working / "artifacts/soak",
         resume=sources.flag("soak_resume"),
         strict=sources.flag("soak_strict") or bool(config.getini("soak_strict")),
         reference=_reference(sources),
-        export_json=_path(sources.given("export_json", ini=False)),
-        export_md=_path(sources.given("export_md", ini=False)),
-        metrics=_read(sources.given("metrics"), _METRICS.get, "original", "original or clean"),
+        export_json=path_of(sources.given("export_json", ini=False)),
+        export_md=path_of(sources.given("export_md", ini=False)),
+        metrics=read(sources.given("metrics"), _METRICS.get, "original", "original or clean"),
         sweep=sweep,
         mask=_mask(sources.given("mask")),
         command=command,
         root=sources.working.absolute(),
+        summary=summary,
+        appends_summary=appends_summary,
+        report=read(sources.given("report"), _on_off, default=True, right="on or off"),
     )
 
 
-def _command(sources: _Sources) -> tuple[str, ...]:
+def _summary(sources: Sources) -> tuple[Path | None, bool]:
+    """The file of ``--soak-summary``, and whether the summary is appended to it.
+
+    ``auto`` is the file that GitHub names for a step, to which every session of the step appends.
+    """
+    given = sources.given("summary")
+    if given is None or given.text.strip().lower() == "auto":
+        named = sources.variable(_STEP_SUMMARY)
+        return (sources.working / named, True) if named else (None, False)
+    text = given.text.strip()
+    if text.lower() == "off":
+        return None, False
+    if text.lower() in _NO_FILES:
+        raise refusal(given.where, text, f"auto, off or a file (./{text} is a file)")
+    return path_of(given), False
+
+
+def _on_off(text: str) -> bool | None:
+    return _ON_OFF.get(text.strip().lower())
+
+
+def _command(sources: Sources) -> tuple[str, ...]:
     """``--soak-command`` split as a shell does; no shell runs it."""
     given = sources.given("command")
     if given is None:
@@ -229,11 +208,11 @@ def _command(sources: _Sources) -> tuple[str, ...]:
     return parts
 
 
-def _iterations(sources: _Sources, interval_s: float) -> int | None:
+def _iterations(sources: Sources, interval_s: float) -> int | None:
     """The number of iterations; None: no soak. The ini starts none, it is N of ``--soak``."""
     count = sources.given("iterations", "SOAK_ITERATIONS", ini=False)
     hours = sources.given("hours", "SOAK_HOURS", ini=False)
-    if hours and hours.level == 1 and _number(hours.text) == 0:
+    if hours and hours.level == 1 and finite(hours.text) == 0:
         hours = None
     if count and hours:
         if count.level == hours.level:
@@ -241,19 +220,19 @@ def _iterations(sources: _Sources, interval_s: float) -> int | None:
                 f"soak: {count.where} and {hours.where} are both given; give one of them"
             )
         count, hours = (count, None) if count.level < hours.level else (None, hours)
-    kind = f"a whole number from 1 to {_MOST_ITERATIONS:,}"
+    kind = f"a whole number from 1 to {MOST_ITERATIONS:,}"
     if hours:
-        span = _read(hours, _positive, 0.0, "hours above 0")
+        span = read(hours, positive, 0.0, "hours above 0")
         exact = span * 3600 / interval_s
-        needed = math.ceil(exact - 1e-9) if exact < 2 * _MOST_ITERATIONS else 2 * _MOST_ITERATIONS
-        if needed > _MOST_ITERATIONS:
-            right = f"hours that take at most {_MOST_ITERATIONS:,} iterations"
-            raise _usage(hours.where, hours.text, right)
+        needed = math.ceil(exact - 1e-9) if exact < 2 * MOST_ITERATIONS else 2 * MOST_ITERATIONS
+        if needed > MOST_ITERATIONS:
+            right = f"hours that take at most {MOST_ITERATIONS:,} iterations"
+            raise refusal(hours.where, hours.text, right)
         return max(needed, 1)
     if count:
-        return _read(count, _count, 0, kind)
+        return read(count, count_of, 0, kind)
     if sources.flag("soak"):
-        return _read(sources.given("iterations"), _count, 24, kind)
+        return read(sources.given("iterations"), count_of, 24, kind)
     return None
 
 
@@ -271,7 +250,7 @@ def _sweep(config: pytest.Config) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _target(sources: _Sources) -> tuple[bool, str | None, Path]:
+def _target(sources: Sources) -> tuple[bool, str | None, Path]:
     """Whether the gate uses mock limits, the target's name, and the folder of its module."""
     given = sources.given("target")
     if sources.flag("soak_mock"):
@@ -294,77 +273,12 @@ def _target(sources: _Sources) -> tuple[bool, str | None, Path]:
         return False, given.text, given.folder
     near = get_close_matches(given.text, known_names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise _usage(given.where, given.text, f"{', '.join(known_names)} or module:factory{hint}")
+    raise refusal(given.where, given.text, f"{', '.join(known_names)} or module:factory{hint}")
 
 
-def _usage(where: str, text: str, right: str) -> pytest.UsageError:
-    return pytest.UsageError(f"soak: {where}: {text!r} is not {right}")
-
-
-def _read(given: _Given | None, parse: Callable[[str], T | None], default: T, right: str) -> T:
-    if given is None:
-        return default
-    value = parse(given.text)
-    if value is None:
-        raise _usage(given.where, given.text, right)
-    return value
-
-
-def _list(
-    given: _Given | None, parse: Callable[[str], T | None], default: tuple[T, ...], right: str
-) -> tuple[T, ...]:
-    if given is None:
-        return default
-    values: list[T] = []
-    for part in given.text.split(","):
-        value = parse(part.strip())
-        if value is None:
-            raise _usage(given.where, part.strip(), right)
-        if value in values:
-            raise pytest.UsageError(f"soak: {given.where}: {part.strip()!r} is given twice")
-        values.append(value)
-    return tuple(values)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return number(float(text))
-    except ValueError:
-        return None
-
-
-def _positive(text: str) -> float | None:
-    value = _number(text)
-    return value if value is not None and value > 0 else None
-
-
-def _timeout(text: str) -> float | None:
-    value = _positive(text)
-    return value if value is not None and value <= _DAY * 30 else None
-
-
-def _count(text: str) -> int | None:
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        return None
-    value = int(text)
-    return value if 1 <= value <= _MOST_ITERATIONS else None
-
-
-def _seed(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
-
-
-def _matching(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
-    return lambda text: text if pattern.fullmatch(text) else None
-
-
-def _word(text: str) -> str | None:
-    return text or None
-
-
-def _profiles(given: _Given | None, working: Path) -> tuple[str, ...]:
+def _profiles(given: Given | None, working: Path) -> tuple[str, ...]:
     """Names of shipped profiles, and files as seen from the working directory."""
-    references = _list(given, _word, ("steady",), "a profile's name or file")
+    references = read_list(given, word, ("steady",), "a profile's name or file")
     if given is None or given.folder == working:
         return references
     return tuple(
@@ -381,13 +295,13 @@ def _seen_from(folder: Path, path: Path) -> str:
         return str(path)
 
 
-def _mask(given: _Given | None) -> tuple[str, ...] | None:
+def _mask(given: Given | None) -> tuple[str, ...] | None:
     if given is not None and given.text.strip().lower() == "off":
         return None
-    return _list(given, _matching(_SECRET_NAME), (), "off, or names of letters, digits, _ . -")
+    return read_list(given, matching(_SECRET_NAME), (), "off, or names of letters, digits, _ . -")
 
 
-def _reference(sources: _Sources) -> Path | None:
+def _reference(sources: Sources) -> Path | None:
     """The path of ``--soak-reference``; refuses ``--soak-compare``, which is not there yet."""
     compare = sources.given("compare")
     if compare is not None:
@@ -395,11 +309,7 @@ def _reference(sources: _Sources) -> Path | None:
             f"soak: {compare.where}: comparing with earlier runs is not available yet; the noise "
             f"of a tuner-off run is given by --soak-reference={escaped(compare.text):.200}"
         )
-    return _path(sources.given("reference"))
-
-
-def _path(given: _Given | None) -> Path | None:
-    return given.folder / given.text if given else None
+    return path_of(sources.given("reference"))
 
 
 def as_data(settings: Settings) -> dict[str, Any]:
@@ -410,10 +320,16 @@ def as_data(settings: Settings) -> dict[str, Any]:
     }
 
 
+_PATHS = (
+    *("directory", "target_folder", "reference", "export_json", "export_md", "root"),
+    "summary",
+)
+
+
 def from_data(data: Mapping[str, Any]) -> Settings:
     """The inverse of :func:`as_data`."""
     values = dict(data)
-    for name in ("directory", "target_folder", "reference", "export_json", "export_md", "root"):
+    for name in _PATHS:
         values[name] = Path(values[name]) if values[name] is not None else None
     for name in ("profiles", "symbols", "seeds", "scenarios", "sweep", "mask", "command"):
         values[name] = None if values[name] is None else tuple(values[name])

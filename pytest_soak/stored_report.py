@@ -19,7 +19,11 @@ from pytest_soak.vendored import uplot, why_absent
 
 def stored_report(path: str | Path) -> str:
     """The page of the run at ``path``. Raises StoreError."""
-    view, directory = stored_view(path), RunDirectory.open(Path(path))
+    return session_report(RunDirectory.open(Path(path)), stored_view(path))
+
+
+def session_report(directory: RunDirectory, view: RunView) -> str:
+    """The page of the run of a session that has just ended. Raises StoreError."""
     lanes = {lane for lane, _ in explained_iterations(view)}
     return page_of(view, {lane: read_entries(directory, lane).entries for lane in sorted(lanes)})
 

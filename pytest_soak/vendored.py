@@ -40,8 +40,8 @@ UPLOT = NpmPackage(
     name="uplot",
     version="1.6.32",
     integrity=(
-        "sha512-KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy"
-        "+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw=="
+        "sha512-KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6I"
+        "KTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw=="
     ),
     files=(
         PinnedFile(

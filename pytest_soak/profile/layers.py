@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from typing import Any
 
@@ -32,6 +32,9 @@ class Layer:
     name: str
     label: str
     document: Mapping[str, Any]
+    file: str = ""
+    """The absolute path of the file; empty if there is none."""
+    data: bytes = field(default=b"", repr=False)
 
     def sets(self, path: tuple[str, ...]) -> int:
         """How many leading parts of ``path`` this file has."""

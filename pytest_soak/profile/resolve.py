@@ -12,6 +12,7 @@ from pytest_soak.profile.build import checked
 from pytest_soak.profile.errors import Invalid, ProfileError
 from pytest_soak.profile.layers import TARGET, Layer, merged, named, spelling
 from pytest_soak.profile.model import Profile
+from pytest_soak.profile.places import Places
 from pytest_soak.profile.reading import NAME, plain, read
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 from pytest_soak.profile.scenarios import Declared, declared
@@ -27,6 +28,8 @@ class Source:
 
     label: str
     data: bytes
+    file: str = ""
+    """The absolute path of the file that has these bytes; empty if there is none."""
 
 
 ReadSource = Callable[[str, str | None], Source]
@@ -51,6 +54,8 @@ class Resolved:
     the document, which the journal stores, because it may hold paths and names of secrets."""
     located: Callable[[Invalid], ProfileError] = field(default=_unlocated, repr=False)
     """The error of the profile for a fault in ``target``, with the file that has it."""
+    places: Places = field(default_factory=Places, repr=False, compare=False)
+    """Where the values are written; no part of the document, so a journal does not have it."""
 
 
 def is_path(reference: str) -> bool:
@@ -80,6 +85,7 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
         scenarios=scenarios,
         target=target,
         located=lambda finding: _located(finding, layers, origins),
+        places=Places(layers),
     )
 
 
@@ -121,7 +127,7 @@ def _layer(reference: str, source: Source) -> Layer:
             raise Invalid(("extends",), "is empty; name a profile")
     except Invalid as finding:
         raise finding.at(source.label) from None
-    return Layer(name=name, label=source.label, document=document)
+    return Layer(name, source.label, document, source.file, source.data)
 
 
 def _merge(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, Layer]]:

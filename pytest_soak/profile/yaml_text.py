@@ -90,6 +90,47 @@ def parse(data: bytes, loader: Any = _CoreC) -> Any:
         raise Invalid((), str(error).splitlines()[0]) from None
 
 
+def key_lines(data: bytes, loader: Any = _CoreC) -> dict[tuple[str, ...], int]:
+    """Key path to the line of its key, counted from 1, in a text that :func:`parse` accepts.
+
+    An item of a list has its position as the last part of its path.
+    """
+    lines: dict[tuple[str, ...], int] = {}
+    open_: list[_Cursor] = []
+    for event in yaml.parse(data.decode("utf-8-sig"), Loader=loader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            open_.pop()
+        elif isinstance(event, yaml.NodeEvent):
+            if open_ and open_[-1].reaches(event):
+                mark: Any = event.start_mark
+                lines[tuple(cursor.key for cursor in open_)] = mark.line + 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                open_.append(_Cursor(is_mapping=isinstance(event, yaml.MappingStartEvent)))
+    return lines
+
+
+class _Cursor:
+    """The place in a mapping or list that is open while its lines are read."""
+
+    def __init__(self, *, is_mapping: bool) -> None:
+        self.key = ""
+        self._is_mapping = is_mapping
+        self._key_is_next = True
+        self._items = 0
+
+    def reaches(self, event: Any) -> bool:
+        """Go on to ``event``; whether it is a key, or an item of a list."""
+        if not self._is_mapping:
+            self.key = str(self._items)
+            self._items += 1
+            return True
+        is_key = self._key_is_next
+        if is_key:
+            self.key = event.value
+        self._key_is_next = not is_key
+        return is_key
+
+
 def _where(mark: Any) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
 

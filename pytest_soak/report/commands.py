@@ -9,11 +9,11 @@ from pytest_soak.report.markdown import code
 
 
 def explain_commands(
-    iterations: Iterable[int], lane: str = "", *, several: bool = False
+    iterations: Iterable[int], lane: str = "", *, several: bool = False, directory: str = "."
 ) -> list[str]:
     """``pytest-soak explain .`` of a lane, and of the iterations to look at."""
     which = f" --lane {shlex.quote(lane)}" if several else ""
-    commands = [f"pytest-soak explain .{which}"]
+    commands = [f"pytest-soak explain {shlex.quote(directory)}{which}"]
     commands += [f"{commands[0]} --iteration {number}" for number in dict.fromkeys(iterations)]
     return commands
 

@@ -42,3 +42,15 @@ def bullet(text: str) -> str:
 def code(text: str) -> str:
     """``text`` as code inside a line. A grave accent would end it, so it is left out."""
     return f"`{escaped(' '.join(text.split())).replace('`', '')}`"
+
+
+_REFERENCE = re.compile(r"@(?=[A-Za-z0-9_-])|#(?=[0-9])|\b[Gg][Hh]-(?=[0-9])")
+"""What GitHub makes a mention of a person, or a reference to an issue."""
+
+
+def unlinked(markdown: str) -> str:
+    """Markdown in which GitHub finds no mention and no reference to an issue.
+
+    A space without width stands after the sign that would begin one. Not for code, which shows it.
+    """
+    return _REFERENCE.sub(lambda match: f"{match[0]}&#8203;", markdown)

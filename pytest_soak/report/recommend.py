@@ -51,17 +51,20 @@ def recommendations(histories: Sequence[History], judgement: RunJudgement) -> st
 
 
 def _lane(history: History, lane: LaneJudgement, *, several: bool) -> list[str]:
-    texts = list(dict.fromkeys(_recommended(history, lane)))
+    texts = recommended(history, lane)
     lines = [f"{cell(why_lane(lane))}.", ""] if several and lane.verdict is not Verdict.PASS else []
     lines += [*map(bullet, texts), ""] if texts else []
     lines += _freeze(lane)
     if lane.verdict is not Verdict.PASS:
-        commands = explain_commands(_to_look_at(history, lane), lane.lane_id, several=several)
+        commands = explain_commands(
+            iterations_to_explain(history, lane), lane.lane_id, several=several
+        )
         lines += ["Go on with:", "", *command_lines(commands)[2:], ""]
     return lines
 
 
-def _to_look_at(history: History, lane: LaneJudgement) -> list[int]:
+def iterations_to_explain(history: History, lane: LaneJudgement) -> list[int]:
+    """The iterations with which a search for the cause begins."""
     failing = [item.number for item in history.iterations if item.verdict is Verdict.FAIL]
     numbers = [*failing[:1], *(event.iteration for event in panics(history)[:1])]
     return numbers or onsets(lane)[:2]
@@ -83,6 +86,11 @@ def _freeze(lane: LaneJudgement) -> list[str]:
             "",
         ]
     return lines
+
+
+def recommended(history: History, lane: LaneJudgement) -> list[str]:
+    """What to do about a lane, as sentences, each of them once."""
+    return list(dict.fromkeys(_recommended(history, lane)))
 
 
 def _recommended(history: History, lane: LaneJudgement) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,10 +26,13 @@ from pytest_soak.report.metric_values import RunFigures, figures_of
 from pytest_soak.report.metrics import metrics_text
 from pytest_soak.report.recommend import recommendations
 from pytest_soak.report.snapshot import run_snapshot, snapshot, snapshot_text
+from pytest_soak.report.step_summary import step_summary
 from pytest_soak.report.summary import iteration_summary, tuning_report_parts
 from pytest_soak.report.sweep import sweeps_of
 from pytest_soak.report.sweep_picture import sweep_svg
 from pytest_soak.report.sweep_text import sweep_csv, sweep_markdown
+from pytest_soak.report.view.collect import LaneCollector, watch_of
+from pytest_soak.report.view.model import RunView
 from pytest_soak.sealed import (
     Inputs,
     LaneInputs,
@@ -46,9 +50,11 @@ from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_text, make_directory
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import JournalRead
-from pytest_soak.store.lines import append_lines
+from pytest_soak.store.lines import append_lines, append_paragraphs
 from pytest_soak.store.rundir import ArtifactDirectory, LaneDirectory, RunDirectory
 from pytest_soak.stored import StoredReference, check_directories, read_lane
+from pytest_soak.stored_report import session_report
+from pytest_soak.stored_view import session_view
 
 ITEMS = "items"
 """The criterion of items that failed after the decision of their iteration."""
@@ -87,9 +93,14 @@ def judge_and_write(
     settings = plan.settings
     run = RunDirectory.resume(settings.directory)
     check_directories(run)
+    ids = [item.lane.id for item in plan.lanes]
+    collected = {lane_id: LaneCollector() for lane_id in ids} if settings.report else {}
     lanes = tuple(
-        with_halt(read_lane(run, lane_id, journals.get(lane_id)), halts.get(lane_id))
-        for lane_id in (item.lane.id for item in plan.lanes)
+        with_halt(
+            read_lane(run, lane_id, journals.get(lane_id), watch_of(collected.get(lane_id))),
+            halts.get(lane_id),
+        )
+        for lane_id in ids
     )
     earlier = _items_of_earlier_sessions(run) if settings.resume else {}
     inputs = Inputs(
@@ -123,6 +134,10 @@ def judge_and_write(
     except (StoreError, OSError) as error:
         trouble.append(("run/seal", f"the judgement could not be sealed: {error}"))
     failed = write_artifacts(run, judgement, histories, settings)
+    failed += write_summary(run, judgement, histories, settings)
+    if settings.report:
+        view = session_view(run, collected, judgement, histories, lost)
+        failed += write_page(run, view)
     if failed:
         trouble.append(("run/artifacts", "\n".join(failed)))
     return RunResult(judgement, histories, tuple(trouble))
@@ -221,6 +236,32 @@ def write_artifacts(
     return tuple(writer.trouble)
 
 
+def write_summary(
+    run: RunDirectory, judgement: RunJudgement, histories: Sequence[History], settings: Settings
+) -> tuple[str, ...]:
+    """The summary for the page of a CI job, where the settings ask for it.
+
+    Returns a line if it could not be made or written.
+    """
+    path = settings.summary
+    if path is None:
+        return ()
+    writer = _Writer()
+    with writer.artifact(f"the summary {path}"):
+        text = step_summary(histories, judgement, _from(settings.root, run.path))
+        if settings.appends_summary:
+            append_paragraphs(path, text)
+        else:
+            make_directory(path.parent)
+            atomic_write_text(path, text)
+    return tuple(writer.trouble)
+
+
+def _from(folder: Path, path: Path) -> str:
+    """``path`` as seen from ``folder``, if it is below it."""
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
 def _write_metrics(
     writer: _Writer, directory: ArtifactDirectory, figures: RunFigures, settings: Settings
 ) -> None:
@@ -260,6 +301,13 @@ def _write_sweep(
         writer.text(directory, names.SWEEP, lambda: sweep_markdown(sweeps))
         writer.text(directory, names.SWEEP_TABLE, lambda: sweep_csv(sweeps))
         writer.text(directory, names.SWEEP_PICTURE, lambda: sweep_svg(sweeps))
+
+
+def write_page(run: RunDirectory, view: RunView) -> tuple[str, ...]:
+    """REPORT.html. Returns a line if it could not be made or written."""
+    writer = _Writer()
+    writer.text(run.top, names.REPORT, lambda: session_report(run, view))
+    return tuple(writer.trouble)
 
 
 def _write_log(writer: _Writer, run: RunDirectory, judgement: RunJudgement) -> None:

@@ -1,21 +1,18 @@
-"""What pytest reports for a soak: the criteria of the gate, trouble with it, and error texts."""
+"""What pytest reports for a soak: a report of the gate, trouble with it, and error texts."""
 
 from __future__ import annotations
 
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
 from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.loop.model import Verdict
 from pytest_soak.masking import Masker
+from pytest_soak.session.limit_places import Location
 from pytest_soak.store.errors import StoreError
-
-if TYPE_CHECKING:
-    from pytest_soak.gate.criteria import CriterionResult
-    from pytest_soak.gate.judge import RunJudgement
 
 GATE_ATTRIBUTE = "soak_gate"
 _LETTERS: Final = {
@@ -26,39 +23,19 @@ _LETTERS: Final = {
 }
 
 
-def gate_reports(run: RunJudgement, *, strict: bool) -> list[pytest.TestReport]:
-    """A call and a teardown report per lane and criterion, in the order of the lanes."""
-    reports: list[pytest.TestReport] = []
-    for lane in run.lanes:
-        for result in lane.criteria:
-            if not result.binding:
-                continue
-            reports.extend(_pair(f"{lane.lane_id}/{result.name}", result, strict=strict))
-    return reports
-
-
 def trouble_report(name: str, text: str) -> pytest.TestReport:
     """A failed report for what went wrong with the gate itself."""
-    return _report(name, "failed", text, "call")
+    return gate_report(name, "failed", text, "call")
 
 
-def _pair(name: str, result: CriterionResult, *, strict: bool) -> list[pytest.TestReport]:
-    fails = result.verdict is Verdict.FAIL or (strict and result.verdict is not Verdict.PASS)
-    text = escaped(f"{result.verdict}: {' '.join(result.reason.split())}")
-    call = _report(name, "failed" if fails else "passed", text if fails else None, "call")
-    if not fails:
-        call.sections.append(("soak gate", text))
-    setattr(call, GATE_ATTRIBUTE, str(result.verdict) if result.applicable else "N/A")
-    call.user_properties.append(("soak_gate", text))
-    teardown = _report(name, "passed", None, "teardown")
-    teardown.user_properties.append(("soak_gate", text))
-    return [call, teardown]
-
-
-def _report(name: str, outcome: Any, longrepr: str | None, when: Any) -> pytest.TestReport:
+def gate_report(
+    name: str, outcome: Any, longrepr: str | None, when: Any, location: Location | None = None
+) -> pytest.TestReport:
+    """A report of the gate; ``name`` is lane and criterion, ``location`` where its limit is."""
+    file, line = location or ("soak", None)
     return pytest.TestReport(
         nodeid=f"soak::gate[{name}]",
-        location=("soak", None, f"gate[{name}]"),
+        location=(file, line, f"gate[{name}]"),
         keywords={},
         outcome=outcome,
         longrepr=None if longrepr is None else escaped_lines(longrepr),

@@ -189,6 +189,7 @@ def _check_exports(settings: Settings) -> None:
     for option, path in (
         ("--soak-export-json", settings.export_json),
         ("--soak-export-md", settings.export_md),
+        ("--soak-summary", None if settings.appends_summary else settings.summary),
     ):
         if path is None:
             continue

@@ -1,4 +1,4 @@
-"""Files that grow by single lines and that no decision reads: ``run.log``, ``timing.jsonl``."""
+"""Files that grow and that no decision reads: ``run.log``, ``timing.jsonl``, a job's summary."""
 
 from __future__ import annotations
 
@@ -66,3 +66,18 @@ def append_lines(path: str | os.PathLike[str], *texts: str) -> None:
         file.write(*texts)
     finally:
         file.close()
+
+
+def append_paragraphs(path: str | os.PathLike[str], text: str) -> None:
+    """Appends ``text`` in a single write, after an empty line if the file has content already.
+
+    For a file that several programs append to, one after another. Raises StoreError.
+    """
+    descriptor = open_regular_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        before = "\n\n" if os.lseek(descriptor, 0, os.SEEK_END) else ""
+        write_all(descriptor, (before + text).encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise describe_os_error("append to", path, error) from error
+    finally:
+        os.close(descriptor)

@@ -30,7 +30,7 @@ def read_source(reference: str, referrer: str | None = None) -> Source:
     """
     if is_path(reference):
         path = Path(reference) if referrer is None else _beside(reference, referrer)
-        return Source(label=str(path), data=_bytes(path))
+        return Source(label=str(path), data=_bytes(path), file=str(path.absolute()))
     if NAME.fullmatch(reference) is None:
         raise ProfileError(
             f"{shown(reference)} is no profile: neither the name of a shipped one "
@@ -43,7 +43,8 @@ def read_source(reference: str, referrer: str | None = None) -> Source:
             f"unknown profile {reference!r}{near if 'did you mean' in near else ''} (shipped: "
             f"{', '.join(names)}; a file of your own is given by its path: ./{reference}.yaml)"
         )
-    return Source(label=reference, data=_bytes(_shipped() / f"{reference}.yaml"))
+    path = _shipped() / f"{reference}.yaml"
+    return Source(label=reference, data=_bytes(path), file=str(path.absolute()))
 
 
 def _shipped() -> Path:

@@ -40,7 +40,8 @@ def take(browser: Browser, path: Path, folder: Path, name: str) -> int:
     taken = 0
     for view, theme, width, scripts in VIEWS:
         opened = open_page(browser, path, theme=theme, width=width, scripts=scripts)
-        probes.see_all(opened.page)
+        if scripts:
+            probes.see_all(opened.page)
         taken += _slices(opened.page, folder / f"{name}-{view}")
         opened.close()
     opened = open_page(browser, path)

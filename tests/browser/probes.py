@@ -310,7 +310,10 @@ def until(page: Page, expression: str) -> None:
 
 
 def see_all(page: Page) -> None:
-    """Scroll through the page and back to its top: plots are drawn when they come near."""
+    """Scroll through the page and back to its top: plots are drawn when they come near.
+
+    Only where scripts run: without them no frame calls back, and this never ends.
+    """
     page.evaluate(_SEE_ALL)
 
 

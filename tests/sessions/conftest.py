@@ -73,9 +73,9 @@ NOISE_UNKNOWN = dict.fromkeys(GATED, "WARN")
 _CI_NAMES = {
     "CI", "BUILD_NUMBER", "TF_BUILD", "bamboo.buildKey", "BUILDKITE", "CIRCLECI", "CIRRUS_CI",
     "CODEBUILD_BUILD_ID", "GITHUB_ACTIONS", "GITLAB_CI", "HEROKU_TEST_RUN_ID", "TEAMCITY_VERSION",
-    "__TOX_ENVIRONMENT_VARIABLE_ORIGINAL_CI",
+    "__TOX_ENVIRONMENT_VARIABLE_ORIGINAL_CI", "GITHUB_STEP_SUMMARY",
 }  # fmt: skip
-"""Variables of CI machines, with which pytest and hypothesis print more."""
+"""Variables of CI machines, with which pytest and hypothesis print more, and a soak writes more."""
 _OPTIONAL = ("numba", "hftbacktest")
 _OUTCOMES = {"PASS": "passed", "WARN": "warned", "INCONCLUSIVE": "inconclusive", "FAIL": "failed"}
 

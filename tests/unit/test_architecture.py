@@ -153,9 +153,13 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "options": ("every option and ini value, declared; imported with every session", ()),
+    "option_values": (
+        "one value of an option, a variable or the ini: its text, its place, what it is read as",
+        ("canonical",),
+    ),
     "settings": (
         "options, variables and ini resolved into one frozen `Settings`",
-        ("profile", "canonical", "targets"),
+        ("option_values", "profile", "canonical", "targets"),
     ),
 }
 """Package or module to what it is, and which others it may import."""

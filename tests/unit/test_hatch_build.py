@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import hatch_build
+from pytest_soak.vendored import UPLOT
 from tests.unit.npm_packages import CONTENTS, Tree, fake_npm, pins_of, tarball_of, tree_of
 
+PACKAGE = f"{UPLOT.name}@{UPLOT.version}"
 NAMES = {"uPlot.iife.min.js", "uPlot.min.css", "LICENSE"}
 OTHER = {**CONTENTS, "dist/uPlot.min.css": b"body { display: none }"}
 
@@ -54,7 +57,7 @@ def test_npm_brings_the_files_into_tree_and_package(
     npm = fake_npm(tmp_path / "bin", monkeypatch, tarball_of(CONTENTS))
     assert built(tree) == PACKAGED
     assert tree.files() == {Path(source).name: data for source, data in CONTENTS.items()}
-    assert npm.calls == ["pack uplot@1.6.32"]
+    assert npm.calls == [f"pack {PACKAGE}"]
 
 
 def test_npm_is_not_called_for_files_that_are_there(
@@ -116,7 +119,7 @@ def test_without_npm_the_build_warns_and_goes_on(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert built(tree, version) == {}
     assert capsys.readouterr().err == (
-        "pytest-soak: warning: uPlot 1.6.32 is left out: "
+        f"pytest-soak: warning: uPlot {UPLOT.version} is left out: "
         "pytest_soak/_vendor/uplot/uPlot.iife.min.js is missing, and npm is not on PATH\n"
         "pytest-soak: reports of soak runs will have static pictures. For pictures to zoom in, "
         "install Node.js with npm and build again.\n"
@@ -132,7 +135,7 @@ def test_npm_that_fails_gives_its_message(
     fake_npm(tmp_path / "bin", monkeypatch, "npm error code ENOTFOUND\nnpm error \x1b[31mnetwork")
     assert built(tree) == {}
     assert (
-        "is missing, and npm pack uplot@1.6.32 ended with 1: "
+        f"is missing, and npm pack {PACKAGE} ended with 1: "
         "'npm error code ENOTFOUND npm error \\x1b[31mnetwork'\n"
     ) in capsys.readouterr().err
 
@@ -148,7 +151,7 @@ def test_npm_that_does_not_end_is_ended(
     program.write_text(program.read_text().split("\n")[0] + "\nimport time\ntime.sleep(600)\n")
     monkeypatch.setattr(hatch_build, "NPM_TIMEOUT", 0.2)
     assert built(tree) == {}
-    assert "npm pack uplot@1.6.32 took more than 0.2 s" in capsys.readouterr().err
+    assert f"npm pack {PACKAGE} took more than 0.2 s" in capsys.readouterr().err
 
 
 def test_a_damaged_file_is_not_packaged_without_npm(
@@ -176,7 +179,7 @@ def test_a_tarball_that_is_not_the_pinned_one_ends_the_build(
         built(tree)
     assert str(error.value) == (
         "pytest-soak: npm brought another package: "
-        f"uplot-1.6.32.tgz: integrity is {actual}, expected {expected}"
+        f"uplot-{UPLOT.version}.tgz: integrity is {actual}, expected {expected}"
     )
     assert not tree.folder.exists()
 
@@ -206,7 +209,7 @@ def test_a_package_without_one_of_the_files_ends_the_build(
     integrity = hatch_build.integrity(tarball_of(fewer))
     tree = tree_of(tmp_path / "tree", type(pins)(pins.name, pins.version, integrity, pins.files))
     fake_npm(tmp_path / "bin", monkeypatch, tarball_of(fewer))
-    with pytest.raises(SystemExit, match=r"uplot@1\.6\.32 has no file LICENSE"):
+    with pytest.raises(SystemExit, match=f"{re.escape(PACKAGE)} has no file LICENSE"):
         built(tree)
 
 
@@ -280,12 +283,12 @@ def test_the_command_prints_pins_that_are_the_package(
 ) -> None:
     npm = fake_npm(tmp_path / "bin", monkeypatch, tarball_of(OTHER))
     pins = hatch_build.load_pins(tree.root)
-    printed = hatch_build.pins_of(pins, "1.6.33")
-    assert npm.calls == ["pack uplot@1.6.33"]
+    printed = hatch_build.pins_of(pins, "9.0.0")
+    assert npm.calls == ["pack uplot@9.0.0"]
     names: dict[str, Any] = dict(vars(pins))
     exec(printed, names)
     expected = pins_of(OTHER)
-    assert names["UPLOT"].version == "1.6.33"
+    assert names["UPLOT"].version == "9.0.0"
     assert names["UPLOT"].integrity == expected.integrity
     assert [vars(file) for file in names["UPLOT"].files] == [vars(file) for file in expected.files]
 

@@ -30,7 +30,7 @@ def test_the_files_with_the_pinned_hashes_are_read(folder: Path) -> None:
         script="var uPlot=function(){};",
         style=".uplot {}",
         licence="The MIT License © uPlot",
-        version="1.6.32",
+        version=vendored.UPLOT.version,
     )
     assert vendored.why_absent(folder) == ""
 

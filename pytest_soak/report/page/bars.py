@@ -18,7 +18,7 @@ from pytest_soak.report.view.model import (
 from pytest_soak.report.view.scale import extremes
 
 _NAME = 60
-_COLUMNS = 600
+_COLUMNS = 400
 _HEIGHTS: dict[VerdictWord, float] = {"PASS": 4, "WARN": 12, "INCONCLUSIVE": 16, "FAIL": 22}
 
 

@@ -18,13 +18,18 @@ from pytest_soak.report.page.iteration_rows import MOST_EXPLAINED
 from pytest_soak.report.page.lane_page import lane_page, matrix_cells
 from pytest_soak.report.page.words import (
     STATES,
+    VERDICT_GLYPHS,
     duration,
     headline,
     moment,
+    target_time,
+    without_statistics,
 )
 from pytest_soak.report.view.model import RunView
 
 _LONGEST_NAME = 80
+_SHORT_NAME = 40
+_LONGEST_SENTENCE = 1_000
 _LONGEST_TITLE = 300
 _LONGEST_TEXT = 20_000
 _MOST_CAUSES = 8
@@ -79,8 +84,10 @@ def report_page(
             for place, lane in enumerate(view.lanes, 1)
             if several
         ],
+        "why": without_statistics(view.why),
         "causes": _causes(view),
         "fingerprint": _fingerprint(view.fingerprint),
+        "glyphs": VERDICT_GLYPHS,
         "uplot": uplot,
         "absent": absent,
         "policy": _policy(styles, scripts),
@@ -106,6 +113,9 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         name=_name, title=_title, lines=_lines, duration=duration, moment=moment, plain=_plain,
         quoted=shlex.quote,
+        target_time=target_time,
+        short=_short,
+        sentence=_sentence,
     )  # fmt: skip
     return environment
 
@@ -130,9 +140,19 @@ def _name(text: str) -> str:
     return cut(str(text), _LONGEST_NAME)
 
 
+def _short(text: str) -> str:
+    """A name of others in a table with many columns."""
+    return cut(str(text), _SHORT_NAME)
+
+
+def _sentence(text: str) -> str:
+    """A sentence that has texts of others in it, in a readable length."""
+    return cut(str(text), _LONGEST_SENTENCE)
+
+
 def _title(text: str) -> str:
     """The whole of a name that was cut, within a limit; empty for a short one."""
-    return "" if len(str(text)) <= _LONGEST_NAME else cut(str(text), _LONGEST_TITLE)
+    return "" if len(str(text)) <= _SHORT_NAME else cut(str(text), _LONGEST_TITLE)
 
 
 def _lines(text: str) -> Markup:
@@ -185,7 +205,7 @@ def _causes(view: RunView) -> list[tuple[str, str]]:
         return []
     rows = [row for row in view.lanes[0].gate if row.verdict == view.verdict and row.binding]
     return [
-        (row.criterion, row.reason.removeprefix(f"{row.criterion}: "))
+        (row.criterion, without_statistics(row.reason.removeprefix(f"{row.criterion}: ")))
         for row in rows[:_MOST_CAUSES]
     ]
 

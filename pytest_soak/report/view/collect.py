@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pytest_soak.loop.entries import Edit
 from pytest_soak.loop.headroom import is_pinned
-from pytest_soak.loop.history import Transition
+from pytest_soak.loop.history import Transition, Watch
 from pytest_soak.loop.model import Decision, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import EXTERNAL, LaneState
@@ -42,6 +42,11 @@ _WORDS: Mapping[Verdict, VerdictWord] = {
 def verdict_word(verdict: Verdict) -> VerdictWord:
     """The verdict as a view has it."""
     return _WORDS[verdict]
+
+
+def watch_of(collector: LaneCollector | None) -> Watch | None:
+    """What the reading of a journal calls with each of its transitions."""
+    return None if collector is None else collector.add
 
 
 class LaneCollector:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_soak.store.errors import StoreError
-from pytest_soak.store.lines import LineFile, append_lines
+from pytest_soak.store.lines import LineFile, append_lines, append_paragraphs
 
 
 def test_lines_are_there_at_once_and_are_appended(tmp_path: Path) -> None:
@@ -84,3 +84,16 @@ def test_several_lines_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyP
     append_lines(log.path, "d")
     assert log.path.read_bytes() == b"a\\nb\nc\nd\n"
     assert writes == [7, 2]
+
+
+def test_paragraphs_are_set_apart_from_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    append_paragraphs(path, "## a\n")
+    append_paragraphs(path, "## ü \udcff\n")
+    assert path.read_bytes() == "## a\n\n\n## ü \\udcff\n".encode()
+
+
+def test_paragraphs_go_to_regular_files_only(tmp_path: Path) -> None:
+    for bad in (tmp_path, tmp_path / "no" / "folder"):
+        with pytest.raises(StoreError, match="cannot"):
+            append_paragraphs(bad, "x")
