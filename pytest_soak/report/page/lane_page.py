@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -11,6 +12,7 @@ from markupsafe import Markup
 
 from pytest_soak.report.commands import explain_commands
 from pytest_soak.report.layout import cut, value
+from pytest_soak.report.page.axes import span_of
 from pytest_soak.report.page.bars import gate_bar, outcome_bars, sparkline, verdict_strip
 from pytest_soak.report.page.iteration_rows import Rows, iteration_rows, summaries
 from pytest_soak.report.page.kpi_panel import figure_text, kpi_panel
@@ -43,7 +45,7 @@ from pytest_soak.report.view.scale import MOST_POINTS
 _FULL_LANES = 4
 _COMPACT_LANES = 24
 _MOST_EVENTS = 2_000
-_SUMMARY = 100
+_SUMMARY = 140
 _UNIT = 40
 _LIMIT = 28
 """Characters of a limit that a hook of the user gives."""
@@ -139,7 +141,7 @@ class LanePage:
             Explained(
                 number,
                 verdict,
-                cut(words.get(number, ""), _SUMMARY),
+                textwrap.shorten(words.get(number, ""), _SUMMARY, placeholder=" …"),
                 texts[self.lane.id, number],
             )
             for number, verdict in zip(columns.numbers, columns.verdicts, strict=True)
@@ -203,12 +205,26 @@ def has_data(kpi: KpiView) -> bool:
     return any(item is not None for item in kpi.values)
 
 
-def matrix_cells(ident: str, lane: LaneView, names: Sequence[str]) -> list[tuple[str, str, str]]:
+def matrix_ranges(view: RunView) -> dict[str, tuple[float, float]]:
+    """Gated KPI to the range of its column: of all lanes, so that their pictures compare."""
+    values: dict[str, list[float | None]] = {}
+    limits: dict[str, list[float]] = {}
+    for lane in view.lanes:
+        for kpi in lane.kpis:
+            if kpi.gated:
+                values.setdefault(kpi.name, []).extend(kpi.values)
+                limits.setdefault(kpi.name, []).extend([kpi.limit.value] if kpi.limit else [])
+    return {name: span_of(column, *limits[name]) for name, column in values.items()}
+
+
+def matrix_cells(
+    ident: str, lane: LaneView, ranges: Mapping[str, tuple[float, float]]
+) -> list[tuple[str, str, str]]:
     """Per gated KPI: its verdict, its figure, its sparkline; empty where the lane has none."""
     kpis = {kpi.name: kpi for kpi in lane.kpis if kpi.gated}
     verdicts = {row.criterion: str(row.verdict) for row in lane.gate}
     cells = []
-    for number, name in enumerate(names, 1):
+    for number, (name, span) in enumerate(ranges.items(), 1):
         kpi = kpis.get(name)
         if kpi is None or not kpi.values:
             cells.append(("", "", ""))
@@ -216,7 +232,7 @@ def matrix_cells(ident: str, lane: LaneView, names: Sequence[str]) -> list[tuple
         verdict = verdicts.get(name, "")
         figure = None if kpi.window is None else kpi.window.figure
         text = with_unit(figure_text(kpi, figure), kpi.unit)
-        cells.append((verdict, text, sparkline(f"{ident}-s{number}", kpi, verdict)))
+        cells.append((verdict, text, sparkline(f"{ident}-s{number}", kpi, verdict, span)))
     return cells
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.report.layout import cut
 from pytest_soak.report.page.iteration_rows import MOST_EXPLAINED
-from pytest_soak.report.page.lane_page import lane_page, matrix_cells
+from pytest_soak.report.page.lane_page import lane_page, matrix_cells, matrix_ranges
 from pytest_soak.report.page.words import (
     STATES,
     VERDICT_GLYPHS,
@@ -32,6 +32,8 @@ _SHORT_NAME = 40
 _LONGEST_SENTENCE = 1_000
 _LONGEST_TITLE = 300
 _LONGEST_TEXT = 20_000
+_RANK = {"FAIL": 0, "INCONCLUSIVE": 1, "WARN": 2, "PASS": 3, None: 4}
+"""The order of the lanes' sections: the worst verdict first."""
 _MOST_CAUSES = 8
 _SIZES = ((24, 240_000), (864, 590_000))
 """Iterations and the bytes of a page with its explanations; between them it grows evenly."""
@@ -69,18 +71,19 @@ def report_page(
     styles = [style] if uplot is None else [uplot.style, style]
     scripts = [] if uplot is None else [uplot.script]
     scripts.append(script)
-    names = tuple(dict.fromkeys(kpi.name for lane in view.lanes for kpi in lane.kpis if kpi.gated))
     several = len(view.lanes) > 1
+    ranges = matrix_ranges(view) if several else {}
     lanes = [lane_page(view, place) for place in range(len(view.lanes))]
+    sections = sorted(lanes, key=lambda page: _RANK[page.lane.verdict])
     template = environment.get_template("page.html.j2")
     parts: dict[str, Any] = {
         "view": view,
         "headline": headline(view),
         "state": STATES[view.state],
         "several": several,
-        "matrix_names": names,
+        "matrix_names": tuple(ranges),
         "matrix": [
-            matrix_cells(f"m{place}", lane, names)
+            matrix_cells(f"m{place}", lane, ranges)
             for place, lane in enumerate(view.lanes, 1)
             if several
         ],
@@ -95,9 +98,11 @@ def report_page(
         "scripts": [_inline(text, "script") for text in scripts],
     }
     # What the page leaves of its size is for the explanations.
-    size = len(template.render(parts, lanes=lanes).encode()) if explained else 0
+    size = len(template.render(parts, lanes=lanes, sections=lanes).encode()) if explained else 0
     texts = _within(explained, max(_size(view) - size, _LEAST_EXPLAINED))
-    return template.render(parts, lanes=[lane.explaining(texts) for lane in lanes])
+    return template.render(
+        parts, lanes=lanes, sections=[section.explaining(texts) for section in sections]
+    )
 
 
 @cache
@@ -157,21 +162,8 @@ def _title(text: str) -> str:
 
 def _lines(text: str) -> Markup:
     """A text of several lines, for ``pre``."""
-    shown = _with_tabs(escaped_lines(text))
+    shown = escaped_lines(text)
     return Markup.escape(shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + " ..")
-
-
-def _with_tabs(text: str) -> str:
-    """The text with tabs for the spaces before each eighth column: the same to the eye, smaller."""
-    lines = (
-        "".join(f"{part.rstrip(' ')}\t" if part.endswith("  ") else part for part in _eighths(line))
-        for line in text.split("\n")
-    )
-    return "\n".join(lines)
-
-
-def _eighths(line: str) -> list[str]:
-    return [line[at : at + 8] for at in range(0, len(line), 8)]
 
 
 def _plain(value: Any) -> str:

@@ -12,6 +12,8 @@
   const colour = {};
   const plots = [];
   const pending = new Map();
+  let printing = false;
+  let near = null;
 
   function readColours() {
     const style = getComputedStyle(document.documentElement);
@@ -172,7 +174,8 @@
         words(ctx, text, box.left + 5 * ratio, y, colour.faint, "400", "left");
       });
     });
-    words(u.ctx, "iteration " + Math.floor(u.scales.x.max), u.bbox.left + u.bbox.width, (u.height - 5) * ratio, colour.faint, "400", "right");
+    const below = u.bbox.top + u.bbox.height + ((panel.kind === "kpi" ? STRIP + 5 : 5) + 10) * ratio;
+    words(u.ctx, "iteration " + Math.floor(u.scales.x.max), u.bbox.left + u.bbox.width, below, colour.faint, "400", "right");
     if (panel.kind === "kpi") { drawEvents(u, lane); } else { drawBands(u, panel); }
   }
 
@@ -447,7 +450,8 @@
 
   function startPlots() {
     readColours();
-    const near = "IntersectionObserver" in window ? new IntersectionObserver(function (entries) {
+    near = "IntersectionObserver" in window ? new IntersectionObserver(function (entries) {
+      if (printing) { return; }
       for (const entry of entries) {
         const start = entry.isIntersecting && pending.get(entry.target);
         if (start) {
@@ -510,15 +514,22 @@
   function startPrint() {
     const opened = [];
     window.addEventListener("beforeprint", function () {
+      printing = true;
       everyStatic(true);
-      for (const details of document.querySelectorAll("details:not([open])")) {
+      for (const details of document.querySelectorAll("details:not([open]):not(.figures)")) {
         details.open = true;
         opened.push(details);
       }
     });
     window.addEventListener("afterprint", function () {
+      printing = false;
       everyStatic(isStatic());
       for (const details of opened.splice(0)) { details.open = false; }
+      // What came near while it was printed is seen again.
+      for (const picture of pending.keys()) {
+        near.unobserve(picture);
+        near.observe(picture);
+      }
     });
   }
 

@@ -34,7 +34,7 @@ class Element:
                 yield child
             yield from child.all(name)
 
-    def one(self, name: str) -> Element:
+    def only(self, name: str) -> Element:
         (element,) = self.all(name)
         return element
 

@@ -37,9 +37,9 @@ def by_id(document: Element, ident: str) -> Element:
 @pytest.mark.parametrize("verdict", ["PASS", "WARN", "INCONCLUSIVE", "FAIL"])
 def test_the_verdict_is_the_largest_word(verdict: VerdictWord) -> None:
     document = page_of(run(lane(verdict=verdict)))
-    assert words(document.one("h1")) == verdict
-    assert words(document.one("head").one("title")).startswith(f"{verdict}: soak run")
-    assert ("RECOMMENDATIONS.md" in words(document.one("header"))) == (verdict != "PASS")
+    assert words(document.only("h1")) == verdict
+    assert words(document.only("head").only("title")).startswith(f"{verdict}: soak run")
+    assert ("RECOMMENDATIONS.md" in words(document.only("header"))) == (verdict != "PASS")
 
 
 @pytest.mark.parametrize(
@@ -54,31 +54,31 @@ def test_the_verdict_is_the_largest_word(verdict: VerdictWord) -> None:
 )
 def test_a_run_that_is_not_done_says_so(state: StateWord, shown: str) -> None:
     view = run(lane(state=state), state=state, sealed=False)
-    assert shown in words(page_of(view).one("header"))
+    assert shown in words(page_of(view).only("header"))
 
 
 def test_a_running_run_has_no_verdict_and_an_end() -> None:
     view = run(lane(state="running"), state="running", eta_s=5_400.0, sealed=False)
-    header = page_of(view).one("header")
-    assert words(header.one("h1")) == "RUNNING would be PASS now"
+    header = page_of(view).only("header")
+    assert words(header.only("h1")) == "RUNNING would be PASS now"
     assert "Planned end in 1 h 30 min, counted from 2030-01-02 03:04:05 UTC." in words(header)
 
 
 def test_a_run_without_iterations() -> None:
     document = page_of(run(empty_lane(), verdict=None, state="planned"))
-    assert words(document.one("h1")) == "NOT JUDGED"
+    assert words(document.only("h1")) == "NOT JUDGED"
     assert "The lane was not judged yet." in words(document)
     assert not list(document.all("svg"))
 
 
 def test_the_notes_of_the_view_are_shown() -> None:
     view = run(lane(), notes=("judged without its reference",), sealed=False)
-    assert "judged without its reference" in words(page_of(view).one("header"))
+    assert "judged without its reference" in words(page_of(view).only("header"))
 
 
 def test_the_header_names_the_criteria_that_decide() -> None:
     rows = (gate_row(verdict="FAIL"), gate_row("risk_ratio", "FAIL"), gate_row("third"))
-    header = page_of(run(lane(verdict="FAIL", gate=rows))).one("header")
+    header = page_of(run(lane(verdict="FAIL", gate=rows))).only("header")
     (causes,) = (item for item in header.all("ul") if item.attributes.get("class") == "why")
     assert [words(item) for item in causes.all("li")] == [
         "net_bps 5.7 bps over the last 8",
@@ -97,7 +97,7 @@ def test_the_gate_shows_the_worst_first_and_reasons_where_they_are_needed() -> N
         for item in page_of(run(lane(gate=rows))).all("table")
         if item.attributes.get("class") == "gate"
     )
-    shown = [words(row) for row in table.one("tbody").all("tr")]
+    shown = [words(row) for row in table.only("tbody").all("tr")]
     assert shown[0].startswith("fails FAIL 5.700 bps 5.400 to 6.000 >= 2.7 bps +3.000 bps")
     assert shown[1] == "5.7 bps over the last 8 (n 24, n_eff 8.0, φ 0.00)"
     assert shown[2].startswith("passes PASS 5.700 bps")
@@ -116,7 +116,7 @@ def test_a_count_has_no_bar() -> None:
 def test_parameters_that_never_moved_are_a_line() -> None:
     document = page_of(run(lane()))
     assert "Never moved: fixed = 50 ." in words(by_id(document, "lane-1-parameters"))
-    names = [words(item.one("h3")) for item in document.all("article")]
+    names = [words(item.only("h3")) for item in document.all("article")]
     assert "fixed" not in names
     assert "parameter_0" in names
 
@@ -184,25 +184,25 @@ def test_excluded_iterations_are_hatched() -> None:
 def test_without_uplot_the_page_says_why_and_has_no_library() -> None:
     page = report_page(run(lane()), explained={}, uplot=None, absent="uPlot.js is missing; get npm")
     document = parsed(page)
-    assert "uPlot.js is missing; get npm." in words(document.one("footer"))
+    assert "uPlot.js is missing; get npm." in words(document.only("footer"))
     assert len([item for item in document.all("script") if "type" not in item.attributes]) == 1
-    assert "uPlot is not installed" in words(page_of(run(lane())).one("footer"))
+    assert "uPlot is not installed" in words(page_of(run(lane())).only("footer"))
 
 
 def test_with_uplot_its_licence_is_in_the_page() -> None:
     document = page_of(run(lane()), uplot=Library())
-    assert "MIT <licence>" in document.one("footer").text
+    assert "MIT <licence>" in document.only("footer").text
 
 
 def test_a_short_run_lists_every_iteration() -> None:
-    rows = by_id(page_of(run(lane(24))), "lane-1-iterations").one("tbody")
-    assert [row.one("th").text for row in rows.all("tr")] == [str(n) for n in range(1, 25)]
+    rows = by_id(page_of(run(lane(24))), "lane-1-iterations").only("tbody")
+    assert [row.only("th").text for row in rows.all("tr")] == [str(n) for n in range(1, 25)]
 
 
 def test_a_long_run_lists_those_that_matter_and_says_what_is_left_out() -> None:
     view = lane(5_000, rare=1_000)
     section = by_id(page_of(run(view)), "lane-1-iterations")
-    shown = [int(row.one("th").text) for row in section.one("tbody").all("tr")]
+    shown = [int(row.only("th").text) for row in section.only("tbody").all("tr")]
     assert len(shown) == 100
     assert shown == sorted(shown)
     assert (shown[0], shown[-1]) == (1, 5_000)
@@ -215,8 +215,8 @@ def test_explanations_are_listed_with_their_event() -> None:
     texts = {("steady-BTCUSDT-1", 10): "one\n  two"}
     section = by_id(page_of(run(lane()), explained=texts), "lane-1-explain")
     assert "Iteration 10" in words(section)
-    assert "panic: reverted 7 parameters" in words(section.one("summary"))
-    assert section.one("pre").text == "one\n  two"
+    assert "panic: reverted 7 parameters" in words(section.only("summary"))
+    assert section.only("pre").text == "one\n  two"
     assert "pytest-soak explain . --iteration N" in words(section)
 
 
@@ -224,14 +224,18 @@ def test_several_lanes_have_a_matrix_with_a_link_to_each() -> None:
     lanes = [lane(ident=f"lane {number}", seed=number) for number in range(6)]
     lanes[2] = msgspec.structs.replace(lanes[2], verdict="FAIL")
     document = page_of(run(*lanes, empty_lane(ident="planned"), verdict="FAIL"))
-    rows = list(by_id(document, "matrix").one("tbody").all("tr"))
-    assert [row.one("a").attributes["href"] for row in rows] == [
+    rows = list(by_id(document, "matrix").only("tbody").all("tr"))
+    assert [row.only("a").attributes["href"] for row in rows] == [
         f"#lane-{number}" for number in range(1, 8)
     ]
     assert [row.attributes["data-verdict"] for row in rows] == [
         *("PASS", "PASS", "FAIL", "PASS", "PASS", "PASS", ""),
     ]
     assert [len(list(row.all("svg"))) for row in rows] == [4] * 6 + [0]
+    sections = [item.attributes["id"] for item in document.all("section")]
+    assert [ident for ident in sections if re.fullmatch(r"lane-[0-9]", ident)] == [
+        f"lane-{number}" for number in (3, 1, 2, 4, 5, 6, 7)
+    ]
     # Without scripts nothing is hidden but what only they can do.
     hidden = [item for item in document.all() if "hidden" in item.attributes]
     assert hidden
@@ -255,5 +259,5 @@ def test_the_fingerprint_lists_versions_one_by_one_and_nothing_that_is_none() ->
     view = run(
         lane(), fingerprint={"data_hash": None, "mock": True, "versions": {"python": "3.11"}}
     )
-    rows = [words(row) for row in by_id(page_of(view), "run").one("tbody").all("tr")]
+    rows = [words(row) for row in by_id(page_of(view), "run").only("tbody").all("tr")]
     assert rows == ["mock yes", "versions: python 3.11"]

@@ -103,8 +103,8 @@ def test_a_hostile_text_adds_no_element(make: Any) -> None:
 def test_a_hostile_text_is_shown_as_it_is() -> None:
     page = report_page(hostile_view("<b>&amp;\x1b[0m"), explained={}, uplot=Library())
     document = parsed(page)
-    assert document.one("h1")
-    assert "<b>&amp;\\x1b[0m" in document.one("header").text
+    assert document.only("h1")
+    assert "<b>&amp;\\x1b[0m" in document.only("header").text
     for item in document.all():
         assert item.name != "b"
 

@@ -102,17 +102,17 @@ def test_headings_are_in_order(document: Element) -> None:
 
 
 def test_landmarks_and_language(document: Element) -> None:
-    assert document.one("html").attributes["lang"] == "en"
+    assert document.only("html").attributes["lang"] == "en"
     for name in ("header", "main", "footer", "nav"):
-        document.one(name)
-    assert document.one("head").one("title").text
-    skip = document.one("body").children[0]
-    assert skip.attributes["href"] == f"#{document.one('main').attributes['id']}"
+        document.only(name)
+    assert document.only("head").only("title").text
+    skip = document.only("body").children[0]
+    assert skip.attributes["href"] == f"#{document.only('main').attributes['id']}"
 
 
 def test_tables_have_captions_and_heads_with_scope(document: Element) -> None:
     for table in document.all("table"):
-        assert table.one("caption").text.strip()
+        assert table.only("caption").text.strip()
         for head in table.all("th"):
             assert head.attributes["scope"] in {"col", "row"}
         widths = {
@@ -151,12 +151,12 @@ def test_a_panel_has_the_same_figures_as_a_table() -> None:
     panels = list(document.all("article"))
     assert len(panels) == 14 + 9 + 1
     for panel in panels:
-        rows = list(panel.one("table").one("tbody").all("tr"))
+        rows = list(panel.only("table").only("tbody").all("tr"))
         assert len(rows) >= 5
 
 
 def test_the_style_sheet_has_every_class_of_a_picture() -> None:
     page = report_page(run(), explained={}, uplot=None)
-    style = parsed(page).one("style").text
+    style = parsed(page).only("style").text
     for name in LOOK:
         assert f".{name.split()[0]}" in style, name
