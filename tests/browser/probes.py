@@ -86,10 +86,12 @@ _AXE = """
 async (only) => {
   const found = await axe.run(document, {
     resultTypes: ['violations'],
+    selectors: false,
+    preload: false,
     runOnly: only || ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
   });
   return found.violations.map((item) => `${item.id}: ${item.help}: ` + item.nodes.slice(0, 3)
-    .map((node) => `${node.target} ${node.html.slice(0, 160)}`).join(' | '));
+    .map((node) => node.html.slice(0, 160)).join(' | '));
 }
 """
 

@@ -10,6 +10,8 @@ from tests.browser.conftest import Open
 from tests.browser.pages import Pages
 from tests.browser.runs import RUNS
 
+ALIKE = ("mock", "short", "ending", "halted")
+"""Runs whose pages have no element or class that others do not have; axe takes seconds for each."""
 KILOBYTES = {"passing": 250, "failing": 250, "long": 600}
 """The most that the page of a run may have."""
 SMALLEST_TEXT = 10.0
@@ -25,11 +27,10 @@ def test_it_requests_nothing_and_runs_without_an_error(shared: Open, name: str) 
     opened = shared(name)
     probes.see_all(opened.page)
     opened.look("dark")
-    probes.see_all(opened.page)
     probes.none(opened.requests, opened.messages, opened.exceptions, opened.dialogs, opened.popups)
 
 
-@every_run
+@pytest.mark.parametrize("name", [name for name in RUNS if name not in ALIKE])
 def test_axe_finds_no_violation(shared: Open, name: str) -> None:
     """In the dark only the rules that look at colours can find another one."""
     opened = shared(name)
@@ -81,17 +82,12 @@ def test_no_text_of_a_table_covers_another(shared: Open, name: str) -> None:
 
 
 @every_run
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-def test_a_print_has_everything(shared: Open, name: str, *, scripts: bool) -> None:
-    page = shared(name, width=PAPER, scripts=scripts).page
+def test_a_print_has_everything(shared: Open, name: str) -> None:
+    page = shared(name, width=PAPER, scripts=False).page
     page.emulate_media(media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    try:
-        probes.none(probes.sideways_scroll(page))
-        probes.none(probes.cut_elements(page))
-        probes.none(probes.broken_pictures(page))
-    finally:
-        page.evaluate("dispatchEvent(new Event('afterprint'))")
+    probes.none(probes.sideways_scroll(page))
+    probes.none(probes.cut_elements(page))
+    probes.none(probes.broken_pictures(page))
 
 
 @pytest.mark.parametrize(("name", "limit"), KILOBYTES.items())
