@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     for added in (verify, gate):
         added.add_argument("--strict", action="store_true", help="WARN and INCONCLUSIVE fail too")
-    for added in (verify, gate, listing):
+    for added in (verify, gate, listing, report):
         added.add_argument("--json", action="store_true", help="print JSON")
     gate.add_argument(
         "--mock", action="store_true", default=None, help="use the mock limits (default: the run's)"
@@ -370,7 +370,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from pytest_soak.report_command import write_report
 
-    return write_report(arguments.path, arguments.output)
+    return write_report(arguments.path, arguments.output, as_json=arguments.json)
 
 
 def _profile_show(arguments: argparse.Namespace) -> int:

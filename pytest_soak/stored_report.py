@@ -10,7 +10,7 @@ from pytest_soak.loop.history import moments
 from pytest_soak.report.explain.iteration import explain_iteration
 from pytest_soak.report.page.iteration_rows import explained_iterations
 from pytest_soak.report.page.page import report_page
-from pytest_soak.report.view.model import RunView
+from pytest_soak.report.view.model import RunView, to_json
 from pytest_soak.store.rundir import RunDirectory
 from pytest_soak.stored import read_entries, unreadable
 from pytest_soak.stored_view import stored_view
@@ -20,6 +20,11 @@ from pytest_soak.vendored import uplot, why_absent
 def stored_report(path: str | Path) -> str:
     """The page of the run at ``path``. Raises StoreError."""
     return session_report(RunDirectory.open(Path(path)), stored_view(path))
+
+
+def view_json(path: str | Path) -> str:
+    """The view of the run at ``path`` as JSON, one line. Raises StoreError."""
+    return to_json(stored_view(path)).decode() + "\n"
 
 
 def session_report(directory: RunDirectory, view: RunView) -> str:

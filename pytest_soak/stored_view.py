@@ -11,7 +11,9 @@ from typing import Any, cast
 
 from pytest_soak.gate.judge import RunJudgement
 from pytest_soak.loop.model import History
+from pytest_soak.loop.state import LaneState
 from pytest_soak.offline import Options, RunningRun, StoredRun, read_run
+from pytest_soak.report.eta import eta_s
 from pytest_soak.report.view.build import About, LaneParts, LaneTimes, PlannedLane, run_view
 from pytest_soak.report.view.collect import LaneCollector
 from pytest_soak.report.view.model import RunView, StateWord
@@ -93,7 +95,7 @@ def view_of(
                 lane,
                 cast(StateWord, str(word)),
                 verdicts.get(lane_id),
-                LaneTimes(times.seconds, times.last_utc),
+                _times(lane.state, word, times),
             )
         )
     started = about.get("started_utc")
@@ -122,6 +124,15 @@ def _duration(started: object, ends: Sequence[str | None]) -> float | None:
         return max((last - datetime.fromisoformat(str(started))).total_seconds(), 0.0)
     except (TypeError, ValueError):  # no time was recorded, or it is no ISO text
         return None
+
+
+def _times(lane: LaneState, word: State, timing: TimingTail) -> LaneTimes:
+    """The times of a lane; how long it still takes only while it runs."""
+    eta = None
+    if word is State.RUNNING:
+        durations = [timing.seconds[number] for number in sorted(timing.seconds)]
+        eta = eta_s(lane.done, lane.iterations, durations)
+    return LaneTimes(timing.seconds, timing.last_utc, eta)
 
 
 def _timing(directory: RunDirectory, lane_id: str) -> TimingTail:
@@ -155,6 +166,8 @@ def _judged(run: StoredRun | RunningRun) -> ShownJudgement:
     try:
         return ShownJudgement(run.answer(Options()).judgement, sealed=True)
     except StoreError as error:
-        text = str(error).replace(f"{run.directory.path}{os.sep}", "")  # a page may be shared
+        # A page may be shared, so it has no path of this machine.
+        path = str(run.directory.path)
+        text = str(error).replace(f"{path}{os.sep}", "").replace(path, "the run")
         note = f"not sealed: {text}. Judged from the journals alone"
         return ShownJudgement(run.without_seal(Options()).judgement, notes=(note,))

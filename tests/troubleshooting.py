@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from tests import pages
 from tests.printed_texts import HOLE, is_sentence
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "troubleshooting.md"
@@ -28,18 +29,13 @@ class Entry:
     @property
     def anchor(self) -> str:
         """The end of a link to it."""
-        return anchor_of(self.heading)
+        return pages.anchor(self.heading)
 
     def explains(self, output: str) -> bool:
         """Whether a text of the entry is in what was printed, however its lines were wrapped."""
         flat = " ".join(output.split())
         long = [text for text in map(bare, self.printed) if is_sentence(text)]
         return any(re.search(pattern(text), flat) for text in long)
-
-
-def anchor_of(heading: str) -> str:
-    """The end of a link to a heading, as GitHub makes it."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def bare(text: str) -> str:

@@ -92,6 +92,9 @@ class LaneRunner:
         """What the target said of the newest iteration beside its figures: lines for people."""
         self.fresh_from: int | None = None
         """The iteration at which a resumed lane began with a target without its history."""
+        self.run_s: float | None = None
+        """Seconds of the newest call of the target's ``run``; None if there was none, as where the
+        observation is in the journal already."""
         self._began: float | None = None
         self._stopped = False
         try:
@@ -144,13 +147,16 @@ class LaneRunner:
         """
         with self._halting(number):
             if self.state.observed is not None and self.state.observed.number == number:
+                self.run_s = None
                 self._start_target()
                 return self.state.observed
             self._began = time.monotonic()
             self._take_edits()
             self._start_target()
             self._take_edits_at_target()
+            called = time.monotonic()
             report = self._driver.run(number, self._runtime(self.state.values))
+            self.run_s = time.monotonic() - called
             report = self._logged(report)
             # Synced with the decision: before that, no check and no user has seen the iteration.
             snapshot = self._driver.snapshot() if self._files.can_resume else None

@@ -19,6 +19,9 @@ from pytest_soak.json_types import EXACT, Count, NotNegative, Positive, Share
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.reading import Name
 
+SHIPPED = ("S1", "market_maker", "steady", "steady_safe", "ultra_safe")
+"""The names of the shipped profiles. Any other name is that of a file."""
+
 Operator = Literal["<", "<=", ">", ">="]
 
 Derived = Literal["maker_taker_ratio", "fills_per_hour"]

@@ -8,6 +8,7 @@ from pytest_soak.canonical import escaped
 from pytest_soak.gate.judge import LaneJudgement
 from pytest_soak.gate.kpi import is_certain
 from pytest_soak.loop.model import Attribution, History, Iteration, Verdict
+from pytest_soak.profile.model import SHIPPED
 from pytest_soak.report.layout import cut, difference, value
 from pytest_soak.report.lists import iterations_text, names
 from pytest_soak.report.summary import final_values
@@ -23,13 +24,18 @@ def freeze_block(lane: LaneJudgement) -> list[str]:
     lines = [
         "```yaml",
         f"# the values in force after {lane.measured} iterations",
-        f"extends: {_plain(history.profile.name)}",
+        f"extends: {_reference(history.profile.name)}",
     ]
     for key, number in end.items():
         if key in history.profile.parameters:
             text = f"{key}: {_number(number)}"
             lines.append(f"{text:<{width}}  # {_comment(_evidence(lane, key))}")
     return [*lines, "```"]
+
+
+def _reference(name: str) -> str:
+    """How a file beside the profile of the run refers to it."""
+    return name if name in SHIPPED else f"./{_plain(name)}.yaml"
 
 
 def unsettled(lane: LaneJudgement) -> list[str]:

@@ -142,7 +142,7 @@ def _for_declines(lane: LaneJudgement, trends: dict[str, Trend]) -> Iterator[str
             if kpi not in failing and trend.limit is not None:
                 yield f"{kpi}: {tuner_text(lane.window.history, kpi)}."
         elif trend.forecast is not None and kpi != lane.window.limits.throughput:
-            yield f"Watch {decline_text(trend)}; {trend.forecast_text}."
+            yield f"To watch: {decline_text(trend)}; {trend.forecast_text}."
 
 
 def _from(trend: Trend) -> str:

@@ -16,6 +16,7 @@ from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.profile.model import Profile
+from pytest_soak.report.lane_table import MOST_LISTED, lane_table
 from pytest_soak.report.layout import (
     SHORT_NAMES,
     WIDTH,
@@ -47,12 +48,14 @@ def iteration_line(
     *,
     width: int = WIDTH - INDENT,
     profile: Profile | None = None,
+    planned: int = 0,
 ) -> str:
     """One iteration: number, verdict, KPIs, rules that fired, and the outcomes of the deltas.
 
     ``kpis`` chooses the KPIs; without it the line shows the usual ones, or the first four.
     ``width``: columns of the terminal, less those printed before the line. With ``profile`` a
-    figure has as many digits as show on which side of the limits of an iteration it is.
+    figure has as many digits as show on which side of the limits of an iteration it is. With
+    ``planned``, the number of iterations, the line begins ``3/24``.
     """
     names = kpis or main_kpis(iteration.readings)
     figures = " ".join(
@@ -61,7 +64,8 @@ def iteration_line(
     )
     scenarios = dict.fromkeys(fired.name for fired in fired_in(iteration))
     figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
-    head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", width)
+    number = f"{iteration.number:>{len(str(planned))}}/{planned}" if planned else iteration.number
+    head = cut(f"{number:>4} {iteration.verdict:<4} {figures}", width)
     if iteration.decision is None:
         return head
     panic, rules = _panic(iteration.decision), " ".join(iteration.decision.rules)
@@ -146,11 +150,14 @@ def _outcome(decision: Decision, *, refused: bool, withheld: bool) -> str:
 
 
 def final_table(run: RunJudgement) -> list[str]:
-    """The gate of every lane as a table, the reasons of all but PASS, and the verdict last."""
+    """The gate as a table of each lane, of many lanes as one; the reasons; the verdict last."""
     lines: list[str] = []
     explored = [lane for lane in run.lanes if not all(item.binding for item in lane.criteria)]
-    for lane in run.lanes:
-        if lane not in explored:
+    others = [lane for lane in run.lanes if lane not in explored]
+    if len(others) > MOST_LISTED:
+        lines += lane_table(others)
+    else:
+        for lane in others:
             lines += _lane_lines(lane)
     if explored:
         lines += _explored_lines(explored)

@@ -89,7 +89,8 @@ def criterion_text(lane: LaneJudgement, item: CriterionResult) -> str:
         if fails and limit is not None and is_outside(limit, item.value):
             since = since_text(trend)
             return head + (f"; {since}" if since else "") + _onset(trend)
-        return f"{head}; {_facts(item)}"
+        # Without the bound and its statistics, which stand in the gate's table.
+        return f"{head}; {note_of(item) or _facts(item)}"
     if item.name.startswith("pass_count_last"):
         return " ".join(item.reason.split()).partition("; ")[0]
     kpi, reason = item.name.removeprefix("drift:"), " ".join(item.reason.split())

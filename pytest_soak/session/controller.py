@@ -16,7 +16,9 @@ from pytest_soak.fingerprint import versions
 from pytest_soak.loop.model import Halt
 from pytest_soak.masking import masker_of
 from pytest_soak.session import collector, terminal
+from pytest_soak.session.advance import local_now
 from pytest_soak.session.limit_places import LimitPlaces
+from pytest_soak.session.output import ProgressOutput
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried, carried_halt
 from pytest_soak.session.refusals import clean_refusals
@@ -57,10 +59,17 @@ class Controller:
     first of them: a session that ends earlier leaves no trace, and the newest run the newest.
     """
 
-    def __init__(self, config: pytest.Config, settings: Settings, signals: EndSignals) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        signals: EndSignals,
+        output: ProgressOutput,
+    ) -> None:
         self._config = config
         self._settings = settings
         self._signals = signals
+        self._output = output
         self._plan: Plan | None = None
         self._prepared: PreparedRun | None = None
         self._begun = False
@@ -107,7 +116,11 @@ class Controller:
 
     def pytest_report_header(self) -> list[str]:
         about_target = self._prepared.about_target if self._prepared else ()
-        return terminal.header(self._plan, about_target, self._sources) if self._plan else []
+        if self._plan is None:
+            return []
+        workers = len(self._config.getoption("tx", None) or ()) or 1
+        now = None if self._prepared is None else local_now()
+        return terminal.header(self._plan, about_target, self._sources, now, workers)
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         warning = warning_message.message
@@ -149,6 +162,8 @@ class Controller:
         self._begun = True
         new = [source for source in self._sources if source not in shown]
         terminal.begun(self._config, planned, self._plan, self._warnings, new)
+        workers = self._distribution.workers if self._distribution else 1
+        self._output.begin(self._plan, nodeids, workers)
 
     # -- during --------------------------------------------------------------------------------
 
@@ -162,10 +177,6 @@ class Controller:
             self._halts[halt[0]] = halt[1]
         if progress and report.failed:
             self._failed_items.setdefault(progress["lane"], set()).add(report.nodeid)
-        if progress and "line" in progress:
-            several = self._plan is not None and len(self._plan.lanes) > 1
-            lane = f"{progress['lane']}: " if several else ""
-            terminal.iteration(self._config, lane + progress["line"].lstrip())
 
     def _add_sources(self, of_worker: Sequence[Source]) -> None:
         """Show and store what a worker found in conftests that only a collection loads."""
@@ -195,7 +206,7 @@ class Controller:
         if self._soak:
             self._begin(session, [item.nodeid for item in session.items])
         if self._plan and self._soak and self._begun:
-            # The gate's reports count in the progress figure, which would end before they come.
+            # pytest writes its figure behind the last report, and the gate's reports are the last.
             promised = sum(item.criteria for item in self._plan.lanes)
             session.testscollected += promised
         ended = False
@@ -206,8 +217,10 @@ class Controller:
         finally:
             session.testscollected -= promised
             # In finally: the gate is due after Ctrl-C, -x and --maxfail as well.
+            if self._begun:
+                self._signals.begin_end()  # a closed terminal takes no output from here on
+            self._output.end()
             if self._plan and self._begun:
-                self._signals.begin_end()
                 if self._distribution and not ended:
                     # Workers go on with their lanes otherwise, and the gate would judge a part.
                     self._distribution.end_workers(self._config)

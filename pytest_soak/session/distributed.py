@@ -127,6 +127,11 @@ class Distribution:
             manager.teardown_nodes()
 
     @property
+    def workers(self) -> int:
+        """How many workers there are, and so how many lanes run at a time."""
+        return len(self._nodes)
+
+    @property
     def trouble(self) -> list[str]:
         """What went wrong when the workers stopped their lanes."""
         outputs = [getattr(node, "workeroutput", {}) for node in self._nodes]

@@ -13,6 +13,7 @@ from pytest_soak.profile.model import Profile
 from pytest_soak.protocol import Lane
 
 REPORT_ATTRIBUTE = "soak"
+_ETA_COLUMNS = len(" | ETA 59 min 59 s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,34 +21,55 @@ class ItemProgress:
     lane_id: str
     verdict: str
     line: str
-    """The line of ``-v``; empty without ``-v``, and until the iteration is decided."""
+    """Empty until the iteration is decided, and without ``-v`` in a run that does not wait."""
+    waits: bool = False
+    """The run really waits (``session.waiting``)."""
+    kpi: str = ""
+    """The main KPI against its limit, in a run that waits, when the iteration is decided."""
     fresh_from: int | None = None
     """Set when the lane was resumed with a target that could not be restored."""
 
     def attach(self, report: pytest.TestReport) -> None:
         """Put it on a report as a dict of JSON values, which xdist can serialise."""
-        progress = _plain(self.lane_id, self.verdict)
+        progress = _plain(self.lane_id, self.verdict, self.waits)
         if self.line and report.when == "teardown":
             progress = {**progress, "line": self.line}
+            if self.kpi:
+                progress["kpi"] = self.kpi
         if self.fresh_from:
             progress = {**progress, "fresh_from": self.fresh_from}
         setattr(report, REPORT_ATTRIBUTE, progress)
 
 
 @lru_cache(maxsize=256)
-def _plain(lane_id: str, verdict: str) -> dict[str, Any]:
+def _plain(lane_id: str, verdict: str, waits: bool) -> dict[str, Any]:  # noqa: FBT001
     """What most reports carry. They share it: pytest keeps every report until the session ends."""
-    return {"lane": lane_id, "verdict": verdict}
+    progress: dict[str, Any] = {"lane": lane_id, "verdict": verdict}
+    return {**progress, "waits": True} if waits else progress
 
 
-def progress_line(iteration: Iteration, profile: Profile, lane_id: str = "") -> str:
-    """The line of a decided iteration, with columns left for the ``lane_id`` before it."""
-    # Only for -v: a worker without it starts sooner.
+def progress_line(
+    iteration: Iteration, profile: Profile, lane_id: str = "", planned: int = 0
+) -> str:
+    """The line of a decided iteration, with columns left for the ``lane_id`` before it.
+
+    With ``planned``, the number of iterations, it is that of a run that waits: columns are left for
+    the ETA behind it, too.
+    """
+    # Only where a line is shown: a worker without one starts sooner.
     from pytest_soak.report.layout import WIDTH
     from pytest_soak.report.table import INDENT, iteration_line
 
     width = WIDTH - INDENT - (len(f"{lane_id}: ") if lane_id else 0)
-    return iteration_line(iteration, width=width, profile=profile)
+    width -= _ETA_COLUMNS if planned else 0
+    return iteration_line(iteration, width=width, profile=profile, planned=planned)
+
+
+def main_kpi(iteration: Iteration, profile: Profile, *, mock: bool) -> str:
+    """The KPI of the status line (``report.status_line.kpi_text``)."""
+    from pytest_soak.report.status_line import kpi_text
+
+    return kpi_text(iteration, profile, mock=mock)
 
 
 def properties_of(lane: Lane, iteration: Iteration) -> list[tuple[str, object]]:

@@ -36,11 +36,18 @@ from pytest_soak.session.items import (
 )
 from pytest_soak.session.left_threads import end_without, is_pytests_own
 from pytest_soak.session.plan import LanePlan, Plan
-from pytest_soak.session.progress import ItemProgress, attach_halt, progress_line, properties_of
+from pytest_soak.session.progress import (
+    ItemProgress,
+    attach_halt,
+    main_kpi,
+    progress_line,
+    properties_of,
+)
 from pytest_soak.session.refusals import clean_refusals
 from pytest_soak.session.reports import error_text
 from pytest_soak.session.selection import SoakRefusal, send, warn
 from pytest_soak.session.sources import Source, from_data, problem_of, sources_of
+from pytest_soak.session.waiting import Waiting
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import JournalRead
 from pytest_soak.store.rundir import refuse_other_run
@@ -83,6 +90,7 @@ class Soak:
         self._current: tuple[str, int] | None = None
         self._newest: tuple[pytest.Item | None, ItemProgress | None] = None, None
         self._trouble: list[str] = []
+        self._waiting = Waiting(plan)
         self._session: pytest.Session | None = None
         # While an item runs, its standard error is captured.
         self._stderr = _copy_of_stderr()
@@ -243,12 +251,15 @@ class Soak:
             raise HookRaised(f"{name} raised {type(error).__name__}: {error}") from error
 
     def _progress(self, runner: LaneRunner, iteration: Iteration) -> ItemProgress:
-        line = ""
-        if iteration.decision and self.config.get_verbosity() > 0:
-            name = runner.lane.id if len(self.plan.lanes) > 1 else ""
-            line = progress_line(iteration, runner.state.profile, name)
+        lane, profile = runner.lane, runner.state.profile
+        waits = self._waiting.is_waiting(runner.run_s)
+        line = kpi = ""
+        if iteration.decision and (waits or self.config.get_verbosity() > 0):
+            name = lane.id if len(self.plan.lanes) > 1 else ""
+            line = progress_line(iteration, profile, name, lane.iterations if waits else 0)
+            kpi = main_kpi(iteration, profile, mock=self.plan.settings.mock) if waits else ""
         verdict = iteration.verdict.value
-        return ItemProgress(runner.lane.id, verdict, line, runner.fresh_from)
+        return ItemProgress(lane.id, verdict, line, waits, kpi, runner.fresh_from)
 
     def _end_lane(self, slot: Slot) -> None:
         """Stop the lane if it is over. Raises TargetFailed and StoreError."""

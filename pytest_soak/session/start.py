@@ -17,11 +17,14 @@ def start_controller(config: pytest.Config, settings: Settings) -> None:
     """Refuse what cannot live with a soak, and register the controller."""
     # Here, because a worker starts sooner without it: it needs a third of these modules.
     from pytest_soak.session.controller import Controller
+    from pytest_soak.session.output import ProgressOutput
 
     refuse(config)
     signals = EndSignals()
+    output = ProgressOutput(config)
     config.pluginmanager.register(signals, "soak-signals")
-    config.pluginmanager.register(Controller(config, settings, signals), "soak-controller")
+    config.pluginmanager.register(output, "soak-output")
+    config.pluginmanager.register(Controller(config, settings, signals, output), "soak-controller")
 
 
 def start_worker(config: pytest.Config, received: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Sequence
 from typing import Final
@@ -17,6 +18,7 @@ from pytest_soak.report.table import final_table
 from pytest_soak.session.judging import RunResult
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.terminal import WIDTH, show
+from pytest_soak.store import names
 
 _MOST_UNKNOWN: Final = 5
 _COLOUR: Final = {
@@ -53,6 +55,8 @@ def summary(
     if any(_can_go_on(history) for history in judged.histories):
         show(reporter, "to go on with this run: the same command with --soak-resume")
     show(reporter, f"artifacts: {_shown(plan)}")
+    if (plan.run_path / names.REPORT).is_file():
+        show(reporter, f"report: {_shown(plan)}{os.sep}{names.REPORT}")
 
 
 def _can_go_on(history: History) -> bool:

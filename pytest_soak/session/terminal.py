@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
 from pytest_soak.canonical import escaped
 from pytest_soak.loop.model import Verdict
+from pytest_soak.report.eta import duration_text
 from pytest_soak.report.sources import source_lines
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried
 from pytest_soak.session.sources import Source
+from pytest_soak.session.waiting import is_paced
 
 WIDTH: Final = 100
+_PROPOSE: Final = "pytest_soak_propose"
 _MOST_NAMED: Final = 6
 """Lanes of a sweep that the header names; of more it names the first and the last."""
 _LETTERS: Final = {
@@ -27,11 +31,19 @@ _LETTERS: Final = {
 
 
 def header(
-    plan: Plan, about_target: Sequence[str] = (), sources: Sequence[Source] = ()
+    plan: Plan,
+    about_target: Sequence[str] = (),
+    sources: Sequence[Source] = (),
+    now: datetime | None = None,
+    workers: int = 1,
 ) -> list[str]:
-    """What was resolved, as the first lines of the session."""
+    """What was resolved, as the first lines of the session.
+
+    With ``now``, and in a run that really waits, the planned end too: ``workers`` run one lane at
+    a time each.
+    """
     settings = plan.settings
-    hours = settings.iterations * settings.interval_s / 3600
+    whole = duration_text(settings.iterations * settings.interval_s)
     modes = [
         name
         for name, on in (
@@ -44,7 +56,7 @@ def header(
         if on
     ]
     lines = [
-        f"soak: {settings.iterations} iterations x {settings.interval_s:g} s ({hours:.3g} h) "
+        f"soak: {settings.iterations} iterations x {settings.interval_s:g} s ({whole}) "
         f"of target {plan.target}" + "".join(f", {mode}" for mode in modes)
     ]
     ids = [item.lane.id for item in plan.lanes]
@@ -60,7 +72,7 @@ def header(
     for item in plan.lanes if any(item.scenarios for item in plan.lanes) else ():
         text = f"soak: scenarios of {item.lane.id}: {', '.join(item.scenarios) or 'none'}"
         lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
-    for line in about_target:
+    for line in (*_decided_by(plan, sources), *about_target, *end_lines(plan, now, workers)):
         text = f"soak: {line}"
         lines += textwrap.wrap(text, WIDTH, subsequent_indent="      ", break_on_hyphens=False)
     lines += _source_lines(plan, sources)
@@ -70,6 +82,31 @@ def header(
         resumed = f" (resumed: {done} of {planned} iterations are done)" if settings.resume else ""
         lines.append(f"soak: run {plan.run_id}{resumed}")
     return list(map(escaped, lines))
+
+
+def _decided_by(plan: Plan, sources: Sequence[Source]) -> list[str]:
+    """The profiles, and what proposes changes of their parameters."""
+    names = list(dict.fromkeys(item.lane.profile for item in plan.lanes))
+    files = [source.file for source in sources if source.hook == _PROPOSE]
+    proposer = f"{_PROPOSE} of {', '.join(dict.fromkeys(files))}" if files else "the rules"
+    if not plan.settings.tune:
+        proposer = "none (tuner off)"
+    return [f"profile{'s' * (len(names) > 1)} {', '.join(names)}; proposer: {proposer}"]
+
+
+def end_lines(plan: Plan, now: datetime | None, workers: int) -> list[str]:
+    """When the session ends if each iteration takes its interval, in a run that really waits."""
+    if now is None or not is_paced(plan):
+        return []
+    settings = plan.settings
+    left = [settings.iterations - item.done for item in plan.lanes if not item.over]
+    waves = max(max(left, default=0), -(-sum(left) // max(1, workers)))
+    seconds = waves * settings.interval_s
+    try:
+        end = now + timedelta(seconds=seconds)
+    except OverflowError:
+        return []
+    return [f"planned end {end:%Y-%m-%d %H:%M %Z}".rstrip() + f", in {duration_text(seconds)}"]
 
 
 def _source_lines(plan: Plan, sources: Sequence[Source]) -> list[str]:
@@ -112,16 +149,6 @@ def status_of_item(report: pytest.TestReport) -> tuple[str, str, Any] | None:
         return None
     letter, word, markup = _LETTERS[Verdict(progress["verdict"])]
     return "passed", letter, (word, markup)
-
-
-def iteration(config: pytest.Config, line: str) -> None:
-    """Print the line of one iteration below its item, under ``-v``."""
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is not None and reporter.verbosity > 0:
-        reporter.ensure_newline()
-        reporter.write(f"  {escaped(line)}")
-        # The reporter then begins the next item on a line of its own, without an empty one.
-        reporter.currentfspath = -2
 
 
 def show(reporter: pytest.TerminalReporter, line: str, **markup: bool) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import venv
 import zipfile
@@ -117,6 +118,24 @@ class Environment:
         )
         answer: dict[str, Any] = json.loads(result.stdout)
         return answer
+
+    def report(self, folder: Path) -> str:
+        """REPORT.html of a session of the installed package, in the empty ``folder``.
+
+        Its dependencies are those of this process: they come behind its own packages.
+        """
+        folder.mkdir()
+        (own,) = self.python.parents[1].glob("lib/python*/site-packages")
+        (own / "zz_dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        command = [str(self.python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        variables = {**environment(npm=False), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        result = subprocess.run(
+            [*command, "-p", "pytest_soak.plugin", "--soak-iterations=4", "--soak-mock"],
+            cwd=folder, env=variables, capture_output=True, text=True,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stdout + result.stderr
+        path = folder / "artifacts" / "soak" / "latest" / "REPORT.html"
+        return path.read_text("utf-8")
 
 
 @pytest.fixture

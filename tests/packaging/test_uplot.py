@@ -22,6 +22,8 @@ from tests.packaging.conftest import (
 )
 
 HASHES = {f"uplot/{file.name}": file.sha256 for file in UPLOT.files}
+IN_PAGE = f"uPlot (v{UPLOT.version})"
+"""In the script of uPlot, which a page has whole."""
 MISSING = "pytest_soak/_vendor/uplot/uPlot.iife.min.js is missing"
 
 
@@ -51,12 +53,15 @@ def test_script_and_style_can_be_inlined(sdist: Path) -> None:
     assert b"@import" not in style
 
 
-def test_an_sdist_is_installed_without_npm(sdist: Path, installed: Environment) -> None:
+def test_an_sdist_is_installed_without_npm(
+    sdist: Path, tmp_path: Path, installed: Environment
+) -> None:
     installed.install(str(sdist), variables=environment(npm=False, vendor="require"))
     uplot = installed.uplot()
     assert (uplot["version"], uplot["why_absent"]) == (UPLOT.version, "")
     assert uplot["length"] > 50_000
     assert "site-packages" in uplot["folder"]
+    assert IN_PAGE in installed.report(tmp_path / "run")
 
 
 def test_a_clone_without_npm_is_installed_without_uplot(
@@ -68,6 +73,10 @@ def test_a_clone_without_npm_is_installed_without_uplot(
     uplot = installed.uplot()
     assert uplot["version"] is None
     assert uplot["why_absent"].startswith(f"{MISSING}; install a wheel")
+    page = installed.report(tmp_path / "run")
+    assert IN_PAGE not in page
+    assert MISSING in page
+    assert page.count("<svg") > 4
 
 
 def test_a_clone_with_npm_is_installed_with_uplot(tmp_path: Path, installed: Environment) -> None:
@@ -84,6 +93,7 @@ def test_an_editable_install_reads_the_tree(tmp_path: Path, installed: Environme
     uplot = installed.uplot()
     assert (uplot["version"], uplot["why_absent"]) == (UPLOT.version, "")
     assert uplot["folder"] == str(tree / "pytest_soak" / "_vendor")
+    assert IN_PAGE in installed.report(tmp_path / "run")
 
 
 def test_a_damaged_copy_of_an_installed_package_is_not_used(
@@ -91,11 +101,15 @@ def test_a_damaged_copy_of_an_installed_package_is_not_used(
 ) -> None:
     wheel = built(tree, "wheel", tmp_path / "dist", environment(npm=False))
     installed.install(str(wheel), variables=environment(npm=False))
+    assert IN_PAGE in installed.report(tmp_path / "run")
     script = Path(installed.uplot()["folder"]) / "uplot" / "uPlot.iife.min.js"
     script.write_bytes(script.read_bytes() + b"\n")
     uplot = installed.uplot()
     assert uplot["version"] is None
     assert "uPlot.iife.min.js: SHA-256 is " in uplot["why_absent"]
+    page = installed.report(tmp_path / "second")
+    assert IN_PAGE not in page
+    assert "uPlot.iife.min.js: SHA-256 is " in page
 
 
 def test_a_clone_without_npm_is_not_built_if_uplot_is_required(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def test_a_stored_run_without_a_seal_says_so(soaked: Path) -> None:
     assert (lane.measured, lane.planned, lane.verdict) == (24, 24, view.verdict)
     assert None not in lane.iterations.seconds
     assert lane.last_utc is not None
+    assert lane.eta_s is None  # it does not go on
 
 
 @pytest.mark.parametrize("size", [997, 20_011])
@@ -101,6 +102,10 @@ def test_a_running_run_is_judged_as_information(soaked: Path) -> None:
     finally:
         lock.release()
     assert view.state == "running"
+    (lane,) = view.lanes
+    assert view.eta_s == lane.eta_s
+    assert lane.eta_s is not None
+    assert lane.eta_s > 0.0
     assert view.notes[0].startswith("RUNNING: iteration ")
     assert not view.sealed
 

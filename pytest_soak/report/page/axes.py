@@ -66,20 +66,25 @@ class Axes:
         right = min(self.x(last + 0.5), self.frame.right)
         return left, max(right - left, 1.0)
 
-    def draw(self, canvas: Canvas, below: float = 0.0) -> None:
-        """Grid and labels. ``below``: height of what lies between the frame and its labels."""
+    def draw(self, canvas: Canvas, below: float = 0.0, *, end: int) -> None:
+        """Grid and labels. ``below``: height of what lies between the frame and its labels;
+        ``end``: the last iteration, whose label says what the numbers are."""
         frame, bottom = self.frame, self.frame.bottom + below
         rows = labelled_ticks(self.y.low, self.y.high, _rows(frame))
         for value, _ in rows:
             canvas.line(frame.x, self.y(value), frame.right, self.y(value), "grid")
         for value, label in rows:
             canvas.text(frame.x - 5, self.y(value) + 3.5, label, "tick end")
-        numbers = iteration_ticks(self.x.low, self.x.high, max(int(frame.width / 70), 2))
-        # The word takes the place of a number at the right end.
-        numbers = [number for number in numbers if self.x(number) < frame.right - 42] or numbers[:1]
+        last = f"iteration {end}"
+        space = frame.right - _LETTER * len(last) - 12
+        numbers = [
+            number
+            for number in iteration_ticks(self.x.low, self.x.high, max(int(frame.width / 70), 2))
+            if self.x(number) < space
+        ]
         for number in numbers:
             canvas.text(self.x(number), bottom + 15, str(number), "tick mid")
-        canvas.text(frame.right, bottom + 15, "iteration", "tick end")
+        canvas.text(frame.right, bottom + 15, last, "tick end")
         for number in numbers:
             canvas.line(self.x(number), bottom, self.x(number), bottom + 4, "axis")
         canvas.line(frame.x, bottom, frame.right, bottom, "axis")
@@ -138,5 +143,10 @@ def tick_labels(values: Sequence[float]) -> list[str]:
 
 
 def iteration_ticks(low: float, high: float, about: int) -> list[int]:
-    """Round numbers of iterations; of a few iterations each."""
-    return sorted({round(value) for value in ticks(low, high, about) if float(value).is_integer()})
+    """Round numbers of iterations, at least three if there are so many."""
+    numbers: list[int] = []
+    for more in range(about, about + 8):
+        numbers = sorted({round(at) for at in ticks(low, high, more) if float(at).is_integer()})
+        if len(numbers) > 2:
+            break
+    return numbers

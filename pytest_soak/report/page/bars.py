@@ -18,7 +18,7 @@ from pytest_soak.report.view.model import (
 from pytest_soak.report.view.scale import extremes
 
 _NAME = 60
-_COLUMNS = 600
+_COLUMNS = 400
 _HEIGHTS: dict[VerdictWord, float] = {"PASS": 4, "WARN": 12, "INCONCLUSIVE": 16, "FAIL": 22}
 
 
@@ -118,11 +118,10 @@ def verdict_strip(ident: str, numbers: Sequence[int], verdicts: Sequence[Verdict
     )
 
 
-def sparkline(ident: str, kpi: KpiView, verdict: str) -> str:
-    """A KPI over the iterations of a lane in the size of a word."""
+def sparkline(ident: str, kpi: KpiView, verdict: str, span: tuple[float, float]) -> str:
+    """A KPI over the iterations of a lane in the size of a word, on the scale of ``span``."""
     canvas = Canvas(ident, 120, 30)
-    limit = None if kpi.limit is None else kpi.limit.value
-    low, high = span_of(kpi.values, limit)
+    low, high = span
     numbers: Sequence[int] = range(len(kpi.values))
     values: Sequence[float | None] = kpi.values
     if len(values) > 120:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 from markupsafe import Markup
@@ -60,6 +60,13 @@ class Canvas:
         self._words = True
         self._shapes.append((name, f'<text x="{_n(x)}" y="{_n(y)}">{inner}</text>'))
 
+    def symbols(self, places: Iterable[float], y: float, symbol: str, name: str) -> None:
+        """The same character at each place."""
+        self._words = True
+        xs = [_n(place) for place in places]
+        text = html_text(symbol * len(xs))
+        self._shapes.append((name, f'<text x="{" ".join(xs)}" y="{_n(y)}">{text}</text>'))
+
     def svg(self, title: str, description: str, name: str = "plot") -> Markup:
         """The element. Its title and description are what a screen reader reads."""
         ident, width, height = self.ident, _n(self.width), _n(self.height)
@@ -86,12 +93,22 @@ def _joined(shapes: Iterable[str]) -> str:
     return "".join(shapes).replace('"/><path d="', "")
 
 
-def polyline(points: Iterable[Point | None]) -> str:
-    """Path data of a line through the points, with a gap at each None."""
-    parts, first = [], True
+def bars(stretches: Iterable[tuple[float, float]], top: float, height: float) -> str:
+    """Path data of a bar at each left edge and width."""
+    return "".join(
+        f"M{_n(left)},{_n(top)}h{_n(width)}v{_n(height)}h-{_n(width)}z" for left, width in stretches
+    )
+
+
+def polyline(points: Iterable[Point | None], *, dense: bool = False) -> str:
+    """Path data of a line through the points, with a gap at each None.
+
+    ``dense``: the points are a pixel or two apart, so that whole numbers do from left to right.
+    """
+    parts, first, digits = [], True, 0 if dense else 1
     for point in points:
         if point is not None:
-            parts.append(f"{'M' if first else ' '}{_n(point[0])},{_n(point[1])}")
+            parts.append(f"{'M' if first else ' '}{coordinate(point[0], digits)},{_n(point[1])}")
         first = point is None
     return "".join(parts)
 
@@ -104,27 +121,32 @@ def stairs(points: Iterable[Point], right: float) -> str:
     return "".join([*parts, f"H{_n(right)}"]) if parts else ""
 
 
-SHAPES = {
-    "dot": "h0",
-    "cross": "m-3.5,-3.5l7,7m0-7l-7,7",
-    "triangle": "m0-4.2l4.2,7.4h-8.4z",
-    "square": "m-3.2-3.2h6.4v6.4h-6.4z",
-    "diamond": "m0-4.5l4.5,4.5l-4.5,4.5l-4.5-4.5z",
-    "down": "m0,4.2l4.2-7.4h-8.4z",
-    "ring": "m-3.2,0a3.2,3.2 0 1 0 6.4,0a3.2,3.2 0 1 0-6.4,0",
+_Shape = tuple[float, float, str]
+SHAPES: Mapping[str, _Shape] = {
+    "dot": (0, 0, "h0"),
+    "cross": (-3.5, -3.5, "l7,7m0-7l-7,7"),
+    "triangle": (0, -4.2, "l4.2,7.4h-8.4z"),
+    "square": (-3.2, -3.2, "h6.4v6.4h-6.4z"),
+    "diamond": (0, -4.5, "l4.5,4.5l-4.5,4.5l-4.5-4.5z"),
+    "down": (0, 4.2, "l4.2-7.4h-8.4z"),
+    "ring": (-3.2, 0, "a3.2,3.2 0 1 0 6.4,0a3.2,3.2 0 1 0-6.4,0"),
 }
-"""Marks as path data relative to their middle. A dot is a stroke without length, round ends."""
-_TINY = {
-    "triangle": "m0-2.2l2.2,3.8h-4.4z",
-    "square": "m-1.7-1.7h3.4v3.4h-3.4z",
-    "cross": "m-2-2l4,4m0-4l-4,4",
+"""Marks: where they begin relative to their middle, and path data. A dot is a stroke of no length
+with round ends."""
+_TINY: Mapping[str, _Shape] = {
+    "cross": (-2, -2, "l4,4m0-4l-4,4"),
+    "triangle": (0, -2, "l2,4h-4z"),
+    "square": (-1.5, -1.5, "h3v3h-3z"),
+    "diamond": (0, -3, "l3,3l-3,3l-3-3z"),
+    "down": (0, 2, "l2-4h-4z"),
+    "ring": (-2, 0, "a2,2 0 1 0 4,0a2,2 0 1 0-4,0"),
 }
 
 
 def marks(points: Iterable[Point], shape: str, *, tiny: bool = False) -> str:
     """Path data of a mark at each point; ``tiny`` where many are close to each other."""
-    data = (_TINY if tiny else SHAPES).get(shape, SHAPES[shape])
-    return "".join(f"M{_n(x)},{_n(y)}{data}" for x, y in points)
+    left, up, data = (_TINY if tiny else SHAPES).get(shape, SHAPES[shape])
+    return "".join(f"M{_n(x + left)},{_n(y + up)}{data}" for x, y in points)
 
 
 def _n(value: float) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_soak.report.layout import cut
-from pytest_soak.report.page.kpi_panel import Subject, figure_text
-from pytest_soak.report.page.strip import RARE, Happening
+from pytest_soak.report.page.kpi_panel import figure_text
+from pytest_soak.report.page.strip import RARE, Happening, happenings
+from pytest_soak.report.page.subject import Subject
 from pytest_soak.report.page.words import MARKS, SYMBOLS, duration
 from pytest_soak.report.view.model import EVENT_KINDS, LaneView, RunView, VerdictWord
 
@@ -111,6 +112,20 @@ def _chosen(subject: Subject, items: dict[int, Happening], most: int) -> Sequenc
     )
     kept = dict.fromkeys((0, count - 1, *ranked))
     return sorted(list(kept)[:most])
+
+
+def summaries(lane: LaneView) -> dict[int, str]:
+    """Iteration to what a list of iterations says of it: its first event, or its reason."""
+    columns = lane.iterations
+    texts = {
+        number: reason
+        for number, reason in zip(columns.numbers, columns.reasons, strict=True)
+        if reason
+    }
+    for item in happenings(lane.events):
+        if item.rare or item.iteration not in texts:
+            texts[item.iteration] = item.events[0].text
+    return texts
 
 
 def explained_iterations(view: RunView) -> tuple[tuple[str, int], ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pytest_soak.gate.figures import figure, figure_by
 from pytest_soak.report.layout import cut, limit_of
@@ -11,7 +10,8 @@ from pytest_soak.report.page.axes import Axes, span_of
 from pytest_soak.report.page.canvas import Canvas, Point, marks, polyline
 from pytest_soak.report.page.panel import Panel, Size, Table
 from pytest_soak.report.page.plot_data import compact, rounded, window_data
-from pytest_soak.report.page.strip import HEIGHT, Happening, described, draw_events
+from pytest_soak.report.page.strip import HEIGHT, draw_events
+from pytest_soak.report.page.subject import Subject
 from pytest_soak.report.page.words import MARKS, counted, stretch, with_unit
 from pytest_soak.report.svg import Frame, short
 from pytest_soak.report.view.model import KpiView, LaneView, VerdictWord, WindowView
@@ -23,28 +23,8 @@ _MOST_LARGE = 150
 """Points up to which their marks have their full size."""
 _MOST_ROWS = 50
 """A longer table has stretches of iterations instead."""
-_STRETCHES = 24
+_STRETCHES = 16
 _NAME = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The lane of the panels, and what all of them show."""
-
-    lane: LaneView
-    happenings: tuple[Happening, ...]
-    shapes: Mapping[str, str]
-    """What moved a parameter to its shape."""
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        return self.lane.iterations.numbers
-
-    @property
-    def last(self) -> int:
-        """The right end of the panels: the last planned iteration, if it is not far away."""
-        measured = self.numbers[-1] if self.numbers else 1
-        return self.lane.planned if measured <= self.lane.planned <= 4 * measured else measured
 
 
 def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
@@ -52,9 +32,13 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
     lane, limit, window = subject.lane, kpi.limit, kpi.window
     canvas = Canvas(ident, size.width, size.height)
     frame = Frame(52, 8, size.width - 64, size.height - 8 - HEIGHT - 24)
+    verdict = next((row.verdict for row in lane.gate if row.criterion == kpi.name), "")
+    near = None if limit is None else limit.value
+    # How far outside it is can only be seen if the limit is in the picture.
+    shown = (near,) if kpi.gated and verdict not in ("", "PASS") else ()
     low, high = span_of(
-        kpi.values,
-        None if limit is None else limit.value,
+        (*kpi.values, *shown),
+        near,
         *(() if window is None else (window.figure, window.low, window.high)),
     )
     first = subject.numbers[0] if subject.numbers else 1
@@ -67,15 +51,14 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
         left, width = axes.stretch(window.first, window.last)
         canvas.rect(left, frame.y, width, frame.height, "window")
     _draw_excluded(canvas, axes, lane)
-    axes.draw(canvas, HEIGHT)
+    axes.draw(canvas, HEIGHT, end=subject.last)
     _draw_points(canvas, axes, subject, kpi)
     if limit is not None:
-        _draw_limit(canvas, axes, with_unit(limit.text, kpi.unit), limit.value)
+        _draw_limit(canvas, axes, with_unit(cut(limit.text, 40), kpi.unit), limit.value)
     if all(value is None for value in kpi.values):
         middle = (frame.x + frame.width / 2, frame.y + frame.height / 2 + 7)
         canvas.text(*middle, "no data", "empty mid")
-    draw_events(canvas, axes, subject.happenings)
-    verdict = next((row.verdict for row in lane.gate if row.criterion == kpi.name), "")
+    draw_events(canvas, axes, subject.shown)
     return Panel(
         ident,
         kpi.name,
@@ -102,14 +85,15 @@ def _summary(kpi: KpiView) -> str:
     if window is not None and window.figure is not None:
         text = with_unit(figure_text(kpi, window.figure), kpi.unit)
         if window.low is not None and window.high is not None:
-            text += f" ({figure_text(kpi, window.low)} to {figure_text(kpi, window.high)})"
+            bounds = (figure_text(kpi, window.low), figure_text(kpi, window.high))
+            text += f" ({bounds[0]} to {bounds[1]})" if len(set(bounds)) > 1 else ""
         texts = [f"{text} over iterations {stretch((window.first, window.last))}"]
     else:
         present = [value for value in kpi.values if value is not None]
         last = figure_text(kpi, present[-1]) if present else ""
         texts = [f"last {with_unit(last, kpi.unit)}" if present else "no data"]
     if kpi.limit is not None:
-        texts.append(f"limit {with_unit(kpi.limit.text, kpi.unit)}")
+        texts.append(f"limit {with_unit(cut(kpi.limit.text, 40), kpi.unit)}")
     return ", ".join(texts)
 
 
@@ -125,7 +109,7 @@ def _description(subject: Subject, kpi: KpiView, verdict: str) -> str:
     texts.append(f"{_summary(kpi)}.")
     if verdict:
         texts.append(f"Verdict: {verdict}.")
-    events = described(subject.happenings)
+    events = subject.described
     return " ".join([*texts, f"{events}." if events else ""]).strip()
 
 
@@ -174,7 +158,7 @@ def _draw_excluded(canvas: Canvas, axes: Axes, lane: LaneView) -> None:
 def _draw_points(canvas: Canvas, axes: Axes, subject: Subject, kpi: KpiView) -> None:
     numbers: Sequence[int] = subject.numbers
     values: Sequence[float | None] = kpi.values
-    columns = int(axes.frame.width / 1.5)
+    columns = int(axes.frame.width / 2)
     if len(numbers) > 2 * columns:
         numbers, values = extremes(numbers, values, columns)
     points: list[Point | None] = [
@@ -184,17 +168,16 @@ def _draw_points(canvas: Canvas, axes: Axes, subject: Subject, kpi: KpiView) -> 
     window = kpi.window
     if window is not None:
         _draw_interval(canvas, axes, window)
-    canvas.path(polyline(points), "series")
+    canvas.path(polyline(points, dense=len(points) > _MOST_POINTS // 2), "series")
     if window is not None and window.figure is not None:
         left, width = axes.stretch(window.first, window.last)
         canvas.line(left, axes.y(window.figure), left + width, axes.y(window.figure), "figure")
     tiny = len(points) > _MOST_LARGE
-    verdicts = dict(zip(subject.numbers, subject.lane.iterations.verdicts, strict=True))
     for verdict, shape in MARKS.items():
         if verdict == "PASS" and len(points) > _MOST_POINTS:
             continue
         canvas.path(
-            _of_verdict(verdict, shape, numbers, points, verdicts, tiny), f"point {verdict}"
+            _of_verdict(verdict, shape, numbers, points, subject.verdicts, tiny), f"point {verdict}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -11,13 +12,15 @@ from markupsafe import Markup
 
 from pytest_soak.report.commands import explain_commands
 from pytest_soak.report.layout import cut, value
+from pytest_soak.report.page.axes import span_of
 from pytest_soak.report.page.bars import gate_bar, outcome_bars, sparkline, verdict_strip
-from pytest_soak.report.page.iteration_rows import Rows, iteration_rows
-from pytest_soak.report.page.kpi_panel import Subject, figure_text, kpi_panel
+from pytest_soak.report.page.iteration_rows import Rows, iteration_rows, summaries
+from pytest_soak.report.page.kpi_panel import figure_text, kpi_panel
 from pytest_soak.report.page.panel import LARGE, SMALL, LegendItem, Panel, Table
-from pytest_soak.report.page.parameter_panel import has_moved, parameter_panel, shapes_of
+from pytest_soak.report.page.parameter_panel import has_moved, parameter_panel
 from pytest_soak.report.page.plot_data import script_json
-from pytest_soak.report.page.strip import by_kind, happenings
+from pytest_soak.report.page.strip import DRAWN_FIRST, RARE, by_kind
+from pytest_soak.report.page.subject import Subject
 from pytest_soak.report.page.words import (
     EVENT_WORDS,
     GLYPHS,
@@ -29,13 +32,22 @@ from pytest_soak.report.page.words import (
     stretch,
     with_unit,
 )
-from pytest_soak.report.view.model import GateRowView, KpiView, LaneView, RunView
+from pytest_soak.report.view.model import (
+    EventKind,
+    GateRowView,
+    KpiView,
+    LaneView,
+    ParameterView,
+    RunView,
+)
 from pytest_soak.report.view.scale import MOST_POINTS
 
 _FULL_LANES = 4
 _COMPACT_LANES = 24
 _MOST_EVENTS = 2_000
-_LIMIT = 40
+_SUMMARY = 140
+_UNIT = 40
+_LIMIT = 28
 """Characters of a limit that a hook of the user gives."""
 
 
@@ -49,7 +61,7 @@ class Detail(Enum):
     """The gate, the verdicts and the events in words."""
 
 
-ROWS = {Detail.FULL: 200, Detail.COMPACT: 50, Detail.SHORT: 4}
+ROWS = {Detail.FULL: 100, Detail.COMPACT: 50, Detail.SHORT: 4}
 
 
 def detail_of(lanes: int) -> Detail:
@@ -81,6 +93,7 @@ class Explained:
 
     iteration: int
     verdict: str
+    summary: str
     text: str
 
 
@@ -123,9 +136,14 @@ class LanePage:
 
     def explaining(self, texts: Mapping[tuple[str, int], str]) -> LanePage:
         """The same with those texts of ``explain`` that are of this lane."""
-        columns = self.lane.iterations
+        columns, words = self.lane.iterations, summaries(self.lane)
         explained = tuple(
-            Explained(number, verdict, texts[self.lane.id, number])
+            Explained(
+                number,
+                verdict,
+                textwrap.shorten(words.get(number, ""), _SUMMARY, placeholder=" …"),
+                texts[self.lane.id, number],
+            )
             for number, verdict in zip(columns.numbers, columns.verdicts, strict=True)
             if (self.lane.id, number) in texts
         )
@@ -136,7 +154,7 @@ def lane_page(view: RunView, place: int) -> LanePage:
     """The lane at ``place`` of the run."""
     lane, ident = view.lanes[place], f"lane-{place + 1}"
     detail = detail_of(len(view.lanes))
-    subject = Subject(lane, happenings(lane.events), shapes_of(lane))
+    subject = Subject.of(lane)
     gated = [kpi for kpi in lane.kpis if kpi.gated]
     others = [kpi for kpi in lane.kpis if not kpi.gated and has_data(kpi)]
     moved = [parameter for parameter in lane.parameters if has_moved(parameter)]
@@ -168,14 +186,7 @@ def lane_page(view: RunView, place: int) -> LanePage:
         parameters,
         None if full or not others else _figures_table(others),
         None if full or not moved else _moved_table(lane),
-        tuple(
-            with_unit(
-                f"{parameter.key} = {value(parameter.steps[0].value)}",
-                "" if parameter.unit == "1" else parameter.unit,
-            )
-            for parameter in lane.parameters
-            if not has_moved(parameter)
-        ),
+        tuple(_unmoved(parameter) for parameter in lane.parameters if not has_moved(parameter)),
         outcomes,
         outcomes_table,
         resources,
@@ -194,12 +205,26 @@ def has_data(kpi: KpiView) -> bool:
     return any(item is not None for item in kpi.values)
 
 
-def matrix_cells(ident: str, lane: LaneView, names: Sequence[str]) -> list[tuple[str, str, str]]:
+def matrix_ranges(view: RunView) -> dict[str, tuple[float, float]]:
+    """Gated KPI to the range of its column: of all lanes, so that their pictures compare."""
+    values: dict[str, list[float | None]] = {}
+    limits: dict[str, list[float]] = {}
+    for lane in view.lanes:
+        for kpi in lane.kpis:
+            if kpi.gated:
+                values.setdefault(kpi.name, []).extend(kpi.values)
+                limits.setdefault(kpi.name, []).extend([kpi.limit.value] if kpi.limit else [])
+    return {name: span_of(column, *limits[name]) for name, column in values.items()}
+
+
+def matrix_cells(
+    ident: str, lane: LaneView, ranges: Mapping[str, tuple[float, float]]
+) -> list[tuple[str, str, str]]:
     """Per gated KPI: its verdict, its figure, its sparkline; empty where the lane has none."""
     kpis = {kpi.name: kpi for kpi in lane.kpis if kpi.gated}
     verdicts = {row.criterion: str(row.verdict) for row in lane.gate}
     cells = []
-    for number, name in enumerate(names, 1):
+    for number, (name, span) in enumerate(ranges.items(), 1):
         kpi = kpis.get(name)
         if kpi is None or not kpi.values:
             cells.append(("", "", ""))
@@ -207,7 +232,7 @@ def matrix_cells(ident: str, lane: LaneView, names: Sequence[str]) -> list[tuple
         verdict = verdicts.get(name, "")
         figure = None if kpi.window is None else kpi.window.figure
         text = with_unit(figure_text(kpi, figure), kpi.unit)
-        cells.append((verdict, text, sparkline(f"{ident}-s{number}", kpi, verdict)))
+        cells.append((verdict, text, sparkline(f"{ident}-s{number}", kpi, verdict, span)))
     return cells
 
 
@@ -309,6 +334,11 @@ def _figures_table(kpis: Sequence[KpiView]) -> Table:
     return Table("KPIs without a limit", heads, tuple(rows))
 
 
+def _unmoved(parameter: ParameterView) -> str:
+    unit = "" if parameter.unit == "1" else f" {cut(parameter.unit, _UNIT)}"
+    return f"{cut(parameter.key, _UNIT)} = {value(parameter.steps[0].value)}{unit}"
+
+
 def _moved_table(lane: LaneView) -> Table:
     rows = []
     for parameter in lane.parameters:
@@ -349,10 +379,7 @@ def _data(subject: Subject, panels: Sequence[Panel]) -> dict[str, Any]:
         "excluded": [
             [span.first, span.last] for span in subject.lane.spans if span.kind == "excluded"
         ],
-        "events": [
-            [item.iteration, SYMBOLS[item.kind], int(item.rare)]
-            for item in sorted(subject.happenings, key=lambda item: not item.rare)[:_MOST_EVENTS]
-        ],
+        "events": _events(subject),
     }
     if len(numbers) <= MOST_POINTS:
         if numbers == tuple(range(numbers[0], numbers[0] + len(numbers))):
@@ -361,3 +388,15 @@ def _data(subject: Subject, panels: Sequence[Panel]) -> dict[str, Any]:
             data["numbers"] = list(numbers)
         data["verdicts"] = "".join(verdict[0] for verdict in verdicts)
     return data
+
+
+def _events(subject: Subject) -> list[list[Any]]:
+    """Symbol, whether it is a rare one, and its iterations; the most important ones first."""
+    places: dict[EventKind, list[int]] = {}
+    for item in subject.happenings:
+        places.setdefault(item.kind, []).append(item.iteration)
+    return [
+        [SYMBOLS[kind], int(kind in RARE), places[kind][:_MOST_EVENTS]]
+        for kind in DRAWN_FIRST
+        if kind in places
+    ]

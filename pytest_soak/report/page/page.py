@@ -15,18 +15,25 @@ from markupsafe import Markup
 from pytest_soak.canonical import escaped, escaped_lines
 from pytest_soak.report.layout import cut
 from pytest_soak.report.page.iteration_rows import MOST_EXPLAINED
-from pytest_soak.report.page.lane_page import lane_page, matrix_cells
+from pytest_soak.report.page.lane_page import lane_page, matrix_cells, matrix_ranges
 from pytest_soak.report.page.words import (
     STATES,
+    VERDICT_GLYPHS,
     duration,
     headline,
     moment,
+    target_time,
+    without_statistics,
 )
 from pytest_soak.report.view.model import RunView
 
 _LONGEST_NAME = 80
+_SHORT_NAME = 40
+_LONGEST_SENTENCE = 1_000
 _LONGEST_TITLE = 300
 _LONGEST_TEXT = 20_000
+_RANK = {"FAIL": 0, "INCONCLUSIVE": 1, "WARN": 2, "PASS": 3, None: 4}
+"""The order of the lanes' sections: the worst verdict first."""
 _MOST_CAUSES = 8
 _SIZES = ((24, 240_000), (864, 590_000))
 """Iterations and the bytes of a page with its explanations; between them it grows evenly."""
@@ -64,23 +71,26 @@ def report_page(
     styles = [style] if uplot is None else [uplot.style, style]
     scripts = [] if uplot is None else [uplot.script]
     scripts.append(script)
-    names = tuple(dict.fromkeys(kpi.name for lane in view.lanes for kpi in lane.kpis if kpi.gated))
     several = len(view.lanes) > 1
+    ranges = matrix_ranges(view) if several else {}
     lanes = [lane_page(view, place) for place in range(len(view.lanes))]
+    sections = sorted(lanes, key=lambda page: _RANK[page.lane.verdict])
     template = environment.get_template("page.html.j2")
     parts: dict[str, Any] = {
         "view": view,
         "headline": headline(view),
         "state": STATES[view.state],
         "several": several,
-        "matrix_names": names,
+        "matrix_names": tuple(ranges),
         "matrix": [
-            matrix_cells(f"m{place}", lane, names)
+            matrix_cells(f"m{place}", lane, ranges)
             for place, lane in enumerate(view.lanes, 1)
             if several
         ],
+        "why": without_statistics(view.why),
         "causes": _causes(view),
         "fingerprint": _fingerprint(view.fingerprint),
+        "glyphs": VERDICT_GLYPHS,
         "uplot": uplot,
         "absent": absent,
         "policy": _policy(styles, scripts),
@@ -88,9 +98,11 @@ def report_page(
         "scripts": [_inline(text, "script") for text in scripts],
     }
     # What the page leaves of its size is for the explanations.
-    size = len(template.render(parts, lanes=lanes).encode()) if explained else 0
+    size = len(template.render(parts, lanes=lanes, sections=lanes).encode()) if explained else 0
     texts = _within(explained, max(_size(view) - size, _LEAST_EXPLAINED))
-    return template.render(parts, lanes=[lane.explaining(texts) for lane in lanes])
+    return template.render(
+        parts, lanes=lanes, sections=[section.explaining(texts) for section in sections]
+    )
 
 
 @cache
@@ -106,6 +118,9 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         name=_name, title=_title, lines=_lines, duration=duration, moment=moment, plain=_plain,
         quoted=shlex.quote,
+        target_time=target_time,
+        short=_short,
+        sentence=_sentence,
     )  # fmt: skip
     return environment
 
@@ -130,28 +145,25 @@ def _name(text: str) -> str:
     return cut(str(text), _LONGEST_NAME)
 
 
+def _short(text: str) -> str:
+    """A name of others in a table with many columns."""
+    return cut(str(text), _SHORT_NAME)
+
+
+def _sentence(text: str) -> str:
+    """A sentence that has texts of others in it, in a readable length."""
+    return cut(str(text), _LONGEST_SENTENCE)
+
+
 def _title(text: str) -> str:
     """The whole of a name that was cut, within a limit; empty for a short one."""
-    return "" if len(str(text)) <= _LONGEST_NAME else cut(str(text), _LONGEST_TITLE)
+    return "" if len(str(text)) <= _SHORT_NAME else cut(str(text), _LONGEST_TITLE)
 
 
 def _lines(text: str) -> Markup:
     """A text of several lines, for ``pre``."""
-    shown = _with_tabs(escaped_lines(text))
+    shown = escaped_lines(text)
     return Markup.escape(shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + " ..")
-
-
-def _with_tabs(text: str) -> str:
-    """The text with tabs for the spaces before each eighth column: the same to the eye, smaller."""
-    lines = (
-        "".join(f"{part.rstrip(' ')}\t" if part.endswith("  ") else part for part in _eighths(line))
-        for line in text.split("\n")
-    )
-    return "\n".join(lines)
-
-
-def _eighths(line: str) -> list[str]:
-    return [line[at : at + 8] for at in range(0, len(line), 8)]
 
 
 def _plain(value: Any) -> str:
@@ -185,7 +197,7 @@ def _causes(view: RunView) -> list[tuple[str, str]]:
         return []
     rows = [row for row in view.lanes[0].gate if row.verdict == view.verdict and row.binding]
     return [
-        (row.criterion, row.reason.removeprefix(f"{row.criterion}: "))
+        (row.criterion, without_statistics(row.reason.removeprefix(f"{row.criterion}: ")))
         for row in rows[:_MOST_CAUSES]
     ]
 

@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 
 from pytest_soak.report.layout import cut, value, with_unit
 from pytest_soak.report.page.axes import Axes, span_of
-from pytest_soak.report.page.canvas import Canvas, marks, stairs
-from pytest_soak.report.page.kpi_panel import Subject
+from pytest_soak.report.page.canvas import Canvas, bars, marks, stairs
 from pytest_soak.report.page.panel import LegendItem, Panel, Size, Table
+from pytest_soak.report.page.subject import Subject
 from pytest_soak.report.page.words import GLYPHS, counted, stretch
 from pytest_soak.report.svg import Frame
-from pytest_soak.report.view.model import LaneView, ParameterView, SpanKind, SpanView, StepView
-from pytest_soak.report.view.scale import MOST_POINTS, extremes
+from pytest_soak.report.view.model import ParameterView, SpanKind, SpanView, StepView
+from pytest_soak.report.view.scale import extremes
 
-_SHAPES = ("dot", "triangle", "cross", "ring")
-"""Of the rules, the one with the most moves in the lane first; more than these share the last."""
-_OWN_SHAPES = {"PANIC": "down", "ROLLBACK": "diamond", "EXTERNAL": "square"}
 _BANDS: tuple[SpanKind, ...] = ("frozen", "cooldown", "paused", "pinned")
 _BAND = 12.0
-_MOST_ROWS = 50
+_MOST_ROWS = 30
+_MOST_LARGE = 60
+"""Steps up to which their marks have their full size."""
+_MOST_TITLES = 12
 _MOST_SPANS = 300
 _LETTER = 6.2
 _NAME = 80
@@ -40,12 +40,13 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
     frame = Frame(52, top, size.width - 64, size.height - top - 24)
     low, high = span_of([step.value for step in parameter.steps], parameter.low, parameter.high)
     first = min(subject.numbers[0] if subject.numbers else 1, parameter.steps[0].iteration)
-    axes = Axes.of(frame, first, max(subject.last, parameter.steps[-1].iteration), low, high)
+    last = max(subject.last, parameter.steps[-1].iteration)
+    axes = Axes.of(frame, first, last, low, high)
     frame = axes.frame
     canvas.rect(frame.x, frame.y, frame.width, frame.height, "ground")
     for row, (kind, spans) in enumerate(bands):
         _draw_band(canvas, axes, 3 + _BAND * row, kind, spans)
-    axes.draw(canvas)
+    axes.draw(canvas, end=last)
     for bound, words in ((parameter.high, "upper bound"), (parameter.low, "lower bound")):
         if bound in axes.y:
             place = axes.y(bound)
@@ -76,14 +77,6 @@ def _summary(parameter: ParameterView) -> str:
         f"{counted(len(parameter.steps) - 1, 'move')}, "
         f"bounds {value(parameter.low)} to {value(parameter.high)}"
     )
-
-
-def shapes_of(lane: LaneView) -> dict[str, str]:
-    """What moved a parameter to its shape, which is the same in every panel of the lane."""
-    counts = Counter(step.by for item in lane.parameters for step in item.steps[1:])
-    rules = [by for by, _ in counts.most_common() if by not in _OWN_SHAPES]
-    last = len(_SHAPES) - 1
-    return _OWN_SHAPES | {by: _SHAPES[min(place, last)] for place, by in enumerate(rules)}
 
 
 def _movers(parameter: ParameterView, shapes: Mapping[str, str]) -> dict[str, tuple[str, int]]:
@@ -124,12 +117,14 @@ def _draw_band(
 ) -> None:
     """One row of bars, with the word beside the first, or in it."""
     canvas.text(axes.frame.x - 5, top + 8.5, kind, "tick end")
-    shown = spans if len(spans) <= _MOST_SPANS else _joined(axes, spans)
-    for span in shown:
-        left, width = axes.stretch(span.first, span.last)
-        title = f"{kind} in iterations {stretch((span.first, span.last))}"
-        few = len(spans) <= 40
-        canvas.rect(left, top, width, _BAND - 3, f"band {kind}", title if few else "")
+    if len(spans) <= _MOST_TITLES:
+        for span in spans:
+            left, width = axes.stretch(span.first, span.last)
+            title = f"{kind} in iterations {stretch((span.first, span.last))}"
+            canvas.rect(left, top, width, _BAND - 3, f"band {kind}", title)
+    else:
+        places = [axes.stretch(span.first, span.last) for span in _joined(axes, spans)]
+        canvas.path(bars(places, top, _BAND - 3), f"band {kind}", f"{kind}: {len(spans)} times")
 
 
 def _joined(axes: Axes, spans: Sequence[SpanView]) -> list[SpanView]:
@@ -151,7 +146,7 @@ def _draw_steps(
     subject: Subject,
     movers: dict[str, tuple[str, int]],
 ) -> None:
-    steps = _fewer(parameter.steps, int(axes.frame.width / 1.5))
+    steps = _fewer(parameter.steps, int(axes.frame.width / 2))
     end = subject.numbers[-1] + 0.5 if subject.numbers else steps[-1].iteration + 0.5
     # A value is in force during the whole iteration, so its step begins half an iteration before.
     points = [(axes.x(step.iteration - 0.5), axes.y(step.value)) for step in steps]
@@ -159,7 +154,11 @@ def _draw_steps(
     canvas.path(stairs(points, right), "steps")
     for by, (shape, _) in movers.items():
         own = [point for step, point in zip(steps[1:], points[1:], strict=True) if step.by == by]
-        canvas.path(marks(own, shape), f"mover {shape}", f"moved by {cut(by, 40)}")
+        canvas.path(
+            marks(own, shape, tiny=len(steps) > _MOST_LARGE),
+            f"mover {shape}",
+            f"moved by {cut(by, 40)}",
+        )
 
 
 def _fewer(steps: Sequence[StepView], columns: int) -> Sequence[StepView]:
@@ -190,7 +189,7 @@ def _data(
     bands: Sequence[tuple[SpanKind, Sequence[SpanView]]],
     movers: dict[str, tuple[str, int]],
 ) -> dict[str, object]:
-    columns = MOST_POINTS // 4
+    columns = 1_000
     names = list(movers)
     return {
         "id": ident,

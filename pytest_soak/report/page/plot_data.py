@@ -14,7 +14,7 @@ from pytest_soak.report.view.scale import MOST_POINTS, extremes
 
 COLUMNS = 1_000
 """Columns of a long run: more than a screen has for one panel."""
-_STEPS = 20_000
+_STEPS = 2_000
 """Values are rounded to this part of their range, which is finer than a pixel."""
 _ESCAPES = {
     "<": "\\u003c",

@@ -14,11 +14,19 @@ from pytest_soak.report.view.model import EVENT_KINDS, EventKind, EventView
 HEIGHT = 14.0
 RARE: frozenset[EventKind] = frozenset(EVENT_KINDS) - {"rule", "refusal", "effect", "resume"}
 """What a person looks at first; the other kinds are in almost every iteration of some runs."""
+_DOTS: Mapping[EventKind, str] = {"rule": "moved", "refusal": "refused"}
+"""Kinds that are dots, with their classes."""
+_MOST_TITLES = 12
+"""Symbols up to which each has its text; of more the table of iterations has it."""
 _APART = 9.0
 """Pixels between two symbols."""
 _LONGEST_TITLE = 160
-_RANK = {kind: rank for rank, kind in enumerate(EVENT_KINDS)} | {"refusal": len(EVENT_KINDS)}
+DRAWN_FIRST: tuple[EventKind, ...] = (
+    *(kind for kind in EVENT_KINDS if kind != "refusal"),
+    "refusal",
+)
 """A refusal is in almost every iteration of some runs, so every other event is drawn before it."""
+_RANK = {kind: rank for rank, kind in enumerate(DRAWN_FIRST)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +56,37 @@ def happenings(events: Sequence[EventView]) -> tuple[Happening, ...]:
     )
 
 
+def thinned(items: Sequence[Happening], most: int) -> tuple[Happening, ...]:
+    """At most ``most`` of them, of each stretch the most important one."""
+    size = -(-len(items) // most) or 1
+    return tuple(
+        min(items[first : first + size], key=lambda item: _RANK[item.kind])
+        for first in range(0, len(items), size)
+    )
+
+
 def draw_events(canvas: Canvas, axes: Axes, items: Iterable[Happening]) -> None:
     """Symbols below the frame. Where two have no space the more important one is drawn."""
     middle = axes.frame.bottom + HEIGHT / 2
-    moved: list[tuple[float, float]] = []
-    refused: list[tuple[float, float]] = []
-    for item in _apart(axes, items):
+    places: dict[EventKind, list[float]] = {}
+    kept = _apart(axes, items)
+    titled = sum(item.kind not in _DOTS for item in kept) <= _MOST_TITLES
+    for item in kept:
         place = axes.x(item.iteration)
-        if item.kind == "rule":
-            moved.append((place, middle))
-        elif item.kind == "refusal":
-            refused.append((place, middle))
+        if titled and item.kind not in _DOTS:
+            canvas.text(place, middle + 3.5, SYMBOLS[item.kind], _look(item.kind), _title(item))
         else:
-            name = "event rare mid" if item.rare else "event mid"
-            canvas.text(place, middle + 3.5, SYMBOLS[item.kind], name, _title(item))
-    canvas.path(marks(moved, "dot"), "moved", f"{EVENT_WORDS['rule']} ({len(moved)} places)")
-    canvas.path(
-        marks(refused, "dot"), "refused", f"{EVENT_WORDS['refusal']} ({len(refused)} places)"
-    )
+            places.setdefault(item.kind, []).append(place)
+    for kind, at in places.items():
+        if kind in _DOTS:
+            title = f"{EVENT_WORDS[kind]} ({len(at)} places)"
+            canvas.path(marks([(place, middle) for place in at], "dot"), _DOTS[kind], title)
+        else:
+            canvas.symbols(at, middle + 3.5, SYMBOLS[kind], _look(kind))
+
+
+def _look(kind: EventKind) -> str:
+    return "event rare mid" if kind in RARE else "event mid"
 
 
 def described(items: Sequence[Happening]) -> str:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pytest_soak.gate.figures import figure, figure_by
 from pytest_soak.report.layout import cut, limit_of
-from pytest_soak.report.view.model import EventKind, GateRowView, RunView, StateWord, VerdictWord
+from pytest_soak.report.view.model import (
+    EventKind,
+    GateRowView,
+    LaneView,
+    RunView,
+    StateWord,
+    VerdictWord,
+)
 
-_LONGEST_UNIT = 24
+_STATISTICS = re.compile(r" \(n [0-9]+(?:, [^()]{0,60})?\)")
+_LONGEST_UNIT = 20
 
 MARKS: dict[VerdictWord, str] = {
     "PASS": "dot",
@@ -28,6 +37,9 @@ GLYPHS = {
     "ring": "○",
 }
 """The shapes of a picture as characters, for its legend."""
+
+VERDICT_GLYPHS: dict[VerdictWord, str] = {"WARN": "▲", "INCONCLUSIVE": "?", "FAIL": "✕"}
+"""A verdict where no word has space; PASS has none."""
 
 SYMBOLS: dict[EventKind, str] = {
     "halt": "H",
@@ -49,7 +61,7 @@ SYMBOLS: dict[EventKind, str] = {
 EVENT_WORDS: dict[EventKind, str] = {
     "halt": "the lane halted",
     "end_of_data": "no more data",
-    "panic": "panic: reverted to the safe profile",
+    "panic": "panic: the safe profile is put into force",
     "fault": "fault of the target",
     "check": "failed check",
     "restart": "restart of a process",
@@ -145,6 +157,19 @@ def row_margin(row: GateRowView) -> str:
     while round(row.margin, decimals) == 0.0:
         decimals += 1
     return with_unit(f"{row.margin:+.{decimals}f}", row.unit)
+
+
+def without_statistics(text: str) -> str:
+    """A reason without the numbers of its statistics, for the top of the page."""
+    return _STATISTICS.sub("", text)
+
+
+def target_time(lane: LaneView) -> str:
+    """``24 × 5 min = 2 h``: the time that the iterations stand for in the target."""
+    if not 0.0 < lane.interval_s < 1e9:
+        return ""
+    total = duration(lane.interval_s * lane.measured)
+    return f"{lane.measured:,} × {duration(lane.interval_s)} = {total or '0 s'}"
 
 
 def counted(count: int, what: str) -> str:

@@ -12,11 +12,10 @@ import pytest
 from pytest_soak.canonical import canonical_json
 from pytest_soak.profile.build import build
 from pytest_soak.profile.errors import ProfileError
-from pytest_soak.profile.model import Comparison, Condition, Evidence, Hysteresis, Move
+from pytest_soak.profile.model import SHIPPED, Comparison, Condition, Evidence, Hysteresis, Move
 from pytest_soak.profile.resolve import Resolved, Source, resolve
 from pytest_soak.store.sources import known_profiles, read_source
 
-SHIPPED = ("S1", "market_maker", "steady", "steady_safe", "ultra_safe")
 DOCS = Path(__file__).parents[3] / "docs" / "profiles.md"
 
 Write = Callable[[str, str], str]

@@ -125,7 +125,7 @@ def journal_of(
         state = advance(state, entry)
 
     for number in range(1, n + 1):
-        report = _report(bot(number, state.values), random.Random(f"{symbol} {seed} {number}"))
+        report = report_of(bot(number, state.values), random.Random(f"{symbol} {seed} {number}"))
         own = random.Random(f"{profile} {symbol} {seed} {number}")
         report["totals"]["net_bps"] += own.gauss(0.0, 0.02)
         report["totals"]["p95_latency_ms"] += own.gauss(0.0, 0.5)
@@ -143,7 +143,8 @@ def journal_of(
     return entries
 
 
-def _report(figures: Figures, rng: random.Random) -> dict[str, Any]:
+def report_of(figures: Figures, rng: random.Random) -> dict[str, Any]:
+    """The report of a bot with these figures and a little noise."""
     maker = figures["maker"] + rng.gauss(0.0, 0.003)
     risk = figures["risk"] + rng.gauss(0.0, 0.005)
     fills = figures["fills"] * (1.0 + rng.gauss(0.0, 0.02))

@@ -12,6 +12,8 @@
   const colour = {};
   const plots = [];
   const pending = new Map();
+  let printing = false;
+  let near = null;
 
   function readColours() {
     const style = getComputedStyle(document.documentElement);
@@ -172,7 +174,8 @@
         words(ctx, text, box.left + 5 * ratio, y, colour.faint, "400", "left");
       });
     });
-    words(u.ctx, "iteration", u.bbox.left + u.bbox.width, (u.height - 5) * ratio, colour.faint, "400", "right");
+    const below = u.bbox.top + u.bbox.height + ((panel.kind === "kpi" ? STRIP + 5 : 5) + 10) * ratio;
+    words(u.ctx, "iteration " + Math.floor(u.scales.x.max), u.bbox.left + u.bbox.width, below, colour.faint, "400", "right");
     if (panel.kind === "kpi") { drawEvents(u, lane); } else { drawBands(u, panel); }
   }
 
@@ -241,7 +244,8 @@
       if (mover < 0 || number < u.scales.x.min || number > u.scales.x.max + 0.5) { continue; }
       const x = u.valToPos(number - 0.5, "x", true);
       const shape = panel.movers[mover][1];
-      mark(ctx, shape, x, u.valToPos(value, "y", true), shape === "down" ? colour.fail : colour.step, 1);
+      mark(ctx, shape, x, u.valToPos(value, "y", true), shape === "down" ? colour.fail : colour.step,
+        panel.steps.length > 60 ? 0.55 : 1);
     }
   }
 
@@ -250,20 +254,26 @@
     const box = u.bbox;
     const taken = new Set();
     const y = box.top + box.height + STRIP / 2 * uPlot.pxRatio;
-    for (const [number, symbol, rare] of lane.events) {
-      if (number < u.scales.x.min || number > u.scales.x.max) { continue; }
-      const x = u.valToPos(number, "x", true);
-      const cell = Math.floor((x - box.left) / (9 * uPlot.pxRatio));
-      if (taken.has(cell)) { continue; }
-      taken.add(cell);
-      if (symbol === "•" || symbol === "◦") {
-        u.ctx.fillStyle = symbol === "•" ? colour.step : colour.refused;
-        u.ctx.beginPath();
-        u.ctx.arc(x, y, 2.5 * uPlot.pxRatio, 0, 7);
-        u.ctx.fill();
-      } else {
-        words(u.ctx, symbol, x, y + 3.5 * uPlot.pxRatio, rare ? colour.ink : colour.faint, "700", "center");
+    for (const [symbol, rare, numbers] of lane.events) {
+      for (const number of numbers) {
+        if (number < u.scales.x.min || number > u.scales.x.max) { continue; }
+        const x = u.valToPos(number, "x", true);
+        const cell = Math.floor((x - box.left) / (9 * uPlot.pxRatio));
+        if (taken.has(cell)) { continue; }
+        taken.add(cell);
+        drawEvent(u.ctx, symbol, rare, x, y);
       }
+    }
+  }
+
+  function drawEvent(ctx, symbol, rare, x, y) {
+    if (symbol === "•" || symbol === "◦") {
+      ctx.fillStyle = symbol === "•" ? colour.step : colour.refused;
+      ctx.beginPath();
+      ctx.arc(x, y, 2.5 * uPlot.pxRatio, 0, 7);
+      ctx.fill();
+    } else {
+      words(ctx, symbol, x, y + 3.5 * uPlot.pxRatio, rare ? colour.ink : colour.faint, "700", "center");
     }
   }
 
@@ -313,13 +323,13 @@
       axes: [
         Object.assign({}, axis, { size: isKpi ? 36 : 24, gap: isKpi ? STRIP + 5 : 5, space: 60,
           grid: { show: false }, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4],
-          // The word "iteration" takes the place of a number at the right end.
+          // The last label says what the numbers are.
           values: function (u, splits) {
             const scale = u.scales.x;
-            const right = scale.max - (scale.max - scale.min) * 42 / Math.max(u.width - 64, 100);
+            const right = scale.max - (scale.max - scale.min) * (80 + 6.5 * String(lane.last).length) / Math.max(u.width - 64, 100);
             return splits.map(function (split) { return split < right ? String(split) : ""; });
           } }),
-        Object.assign({}, axis, { gap: 5, space: 28,
+        Object.assign({}, axis, { gap: 5, space: height < 190 ? 20 : 28,
           size: function (u, labels) {
             return Math.max(52, 6.4 * Math.max.apply(null, (labels || [""]).map(function (label) { return label.length; })) + 10);
           },
@@ -367,7 +377,8 @@
   function build(lane, panel) {
     const picture = document.getElementById(panel.id + "-picture");
     const svg = picture.querySelector("svg");
-    const height = Math.round(picture.clientWidth * svg.viewBox.baseVal.height / svg.viewBox.baseVal.width);
+    const shape = svg.viewBox.baseVal;
+    const height = Math.max(Math.round(picture.clientWidth * shape.height / shape.width), 130);
     const title = svg.querySelector("title").textContent;
     const box = element("div", { class: "plot-box", tabindex: "0", role: "group",
       "aria-label": title + ". Arrow keys read the values, plus and minus zoom, Escape shows all." });
@@ -439,7 +450,8 @@
 
   function startPlots() {
     readColours();
-    const near = "IntersectionObserver" in window ? new IntersectionObserver(function (entries) {
+    near = "IntersectionObserver" in window ? new IntersectionObserver(function (entries) {
+      if (printing) { return; }
       for (const entry of entries) {
         const start = entry.isIntersecting && pending.get(entry.target);
         if (start) {
@@ -502,15 +514,22 @@
   function startPrint() {
     const opened = [];
     window.addEventListener("beforeprint", function () {
+      printing = true;
       everyStatic(true);
-      for (const details of document.querySelectorAll("details:not([open])")) {
+      for (const details of document.querySelectorAll("details:not([open]):not(.figures)")) {
         details.open = true;
         opened.push(details);
       }
     });
     window.addEventListener("afterprint", function () {
+      printing = false;
       everyStatic(isStatic());
       for (const details of opened.splice(0)) { details.open = false; }
+      // What came near while it was printed is seen again.
+      for (const picture of pending.keys()) {
+        near.unobserve(picture);
+        near.observe(picture);
+      }
     });
   }
 
