@@ -15,6 +15,7 @@ from pytest_soak.profile.reading import check_known
 from pytest_soak.profile.sections import A_COMPARISON, COMPARISON, Conditions, ShareOfFirst
 
 _COMPARISON = re.compile(COMPARISON)
+_OPPOSITE: Mapping[str, Operator] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
 def comparison(text: str, path: tuple[str, ...]) -> Comparison:
@@ -26,6 +27,12 @@ def comparison(text: str, path: tuple[str, ...]) -> Comparison:
     if limit is None:
         raise Invalid(path, f"{match['limit']} is not a finite number")
     return Comparison(op=cast(Operator, match["op"]), limit=limit)
+
+
+def opposite(text: str) -> str | None:
+    """``"> 120"`` for ``"<= 120"``; None for a text that is no comparison."""
+    match = _COMPARISON.fullmatch(text)
+    return None if match is None else f"{_OPPOSITE[match['op']]} {match['limit']}"
 
 
 def conditions(

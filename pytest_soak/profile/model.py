@@ -8,7 +8,7 @@ others are dataclasses.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from pytest_soak.json_types import EXACT, Count, NotNegative, Positive, Share
 from pytest_soak.profile.parameter import Parameter
-from pytest_soak.profile.reading import Name
+from pytest_soak.profile.reading import IDENTIFIER, Name
 
 Operator = Literal["<", "<=", ">", ">="]
 
@@ -145,22 +145,47 @@ Aggregate = Literal["last", "sum", "min", "max", "mean", "weighted_mean", "rate"
 """How the values of several reports become one: ``rate`` is their sum per second of the spans."""
 
 
+Buckets = Literal["cumulative", "plain"]
+"""``cumulative``: a bucket counts all values up to its bound, as Prometheus has it; ``plain``: only
+those above the bound before it."""
+
+Steps = tuple[str | int, ...]
+"""The keys, and the places in lists, that lead to a value in a report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """The value below which ``q`` of the values of a histogram lie."""
+
+    histogram: Steps
+    """Path of a mapping of upper bound to count, ``{"0.1": 12, "0.5": 30, "+Inf": 31}``."""
+    q: float
+    buckets: Buckets = "cumulative"
+
+
 @dataclass(frozen=True, slots=True)
 class Kpi:
-    """Where a KPI comes from. Exactly one of the three sources is set."""
+    """Where a KPI comes from. Exactly one of the sources ``read`` to ``difference`` is set."""
 
     name: str
     unit: str
     better: Literal["up", "down", "none"]
-    read: tuple[str, ...] = ()
+    read: Steps = ()
     """Path in the report, e.g. ``("totals", "net_bps")``."""
     block_ratio: str = ""
     """The share of this block reason among all blocks."""
     derive: str = ""
     """One of ``DERIVED_NAMES``, or ``RECORDED``."""
+    quantile: Quantile | None = None
+    ratio: tuple[str, str] | tuple[()] = ()
+    """The first of two other KPIs, divided by the second."""
+    difference: tuple[str, str] | tuple[()] = ()
+    """The first of two other KPIs without the second."""
+    scale: float = 1.0
+    """What is read is multiplied by it."""
     aggregate: str = ""
     """How several reports of one iteration become one value; one of ``Aggregate``."""
-    weight: tuple[str, ...] = ()
+    weight: Steps = ()
     """Path of the weight, for ``weighted_mean``."""
     range: tuple[float | None, float | None] = (None, None)
     """Where its values can lie; a value outside is *no data*. None: no limit on that side."""
@@ -168,6 +193,29 @@ class Kpi:
     @property
     def recorded(self) -> bool:
         return self.derive == RECORDED
+
+    @property
+    def path(self) -> Steps:
+        """Where in the report its value or its histogram is; empty for a KPI of another source."""
+        return self.read if self.quantile is None else self.quantile.histogram
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The KPIs that it is computed from."""
+        return self.ratio or self.difference
+
+
+def path_text(path: Sequence[str | int]) -> str:
+    """``totals.p95_ms``, or ``routes["/api/v1"][0].p95``."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif IDENTIFIER.fullmatch(step) is None:
+            text += f'["{step}"]'
+        else:
+            text += f".{step}" if text else step
+    return text
 
 
 @dataclass(frozen=True, slots=True)

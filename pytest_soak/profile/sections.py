@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from pytest_soak.json_types import LARGEST, Count, Finite, NotNegative, Positive, Share
+from pytest_soak.json_types import EXACT, LARGEST, Count, Finite, NotNegative, Positive, Share
 from pytest_soak.profile.model import (
     Aggregate,
     AttributionSettings,
+    Buckets,
     CooldownGuard,
     DeltaQuality,
     Derived,
@@ -27,7 +28,8 @@ from pytest_soak.profile.model import (
 from pytest_soak.profile.parameter import Kind
 from pytest_soak.profile.reading import IDENTIFIER, Identifier, Name
 
-_PATH = rf"^{IDENTIFIER.pattern}(\.{IDENTIFIER.pattern})*$(?!\n)"
+PATH = rf"{IDENTIFIER.pattern}(\.{IDENTIFIER.pattern})*"
+_PATH = rf"^{PATH}$(?!\n)"
 
 COMPARISON = (
     r"(?P<op><=|>=|<|>) *(?P<limit>[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)"
@@ -95,28 +97,47 @@ class ParameterFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     description: str = ""
 
 
-class KpiFields(Struct, frozen=True, forbid_unknown_fields=True):
-    unit: str
-    better: Literal["up", "down", "none"]
-    read: (
-        Annotated[str, Meta(pattern=_PATH, description="path in the report, such as 'totals.p95'")]
-        | UnsetType
-    ) = UNSET
+A_PATH = "path in the report, such as 'totals.p95' or [routes, /api, 0, p95]"
+
+ReportPath = (
+    Annotated[str, Meta(description=A_PATH, extra_json_schema={"pattern": f"^{PATH}$"})]
+    | Annotated[
+        tuple[str | Annotated[int, Meta(ge=0, le=EXACT)], ...],
+        Meta(min_length=1, description="a key at least"),
+    ]
+)
+"""Keys with dots between them, or a list of keys and of places in lists, from 0 on."""
+
+TwoKpis = tuple[Identifier, Identifier]
+
+
+class QuantileFields(Struct, frozen=True, forbid_unknown_fields=True):
+    histogram: ReportPath
+    q: Annotated[float, Meta(gt=0.0, lt=1.0)]
+    buckets: Buckets = "cumulative"
+
+
+class KpiFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    unit: str = ""
+    better: Literal["up", "down", "none"] | UnsetType = UNSET
+    read: ReportPath | UnsetType = UNSET
     block_ratio: Identifier | UnsetType = UNSET
     derive: Literal[Derived, "recorded"] | UnsetType = UNSET
+    quantile: QuantileFields | UnsetType = UNSET
+    ratio: TwoKpis | UnsetType = UNSET
+    difference: TwoKpis | UnsetType = UNSET
+    scale: Finite | UnsetType = UNSET
     aggregate: Aggregate | UnsetType = UNSET
-    weight: (
-        Annotated[str, Meta(pattern=_PATH, description="path in the report, such as 'fills.count'")]
-        | UnsetType
-    ) = UNSET
+    weight: ReportPath | UnsetType = UNSET
     range: Annotated[
         tuple[Finite | None, Finite | None],
         Meta(description="two numbers, the lowest and the highest (null: no limit)"),
     ] = (None, None)
+    description: str = ""
 
 
 class VerdictSection(Struct, frozen=True, forbid_unknown_fields=True):
-    fail: Conditions
+    fail: Conditions = {}
     warn: Conditions = {}
 
 
@@ -238,6 +259,17 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     lineage: tuple[Name, ...] | UnsetType = UNSET
     order: Order | UnsetType = UNSET
     block_reasons: tuple[Identifier, ...] | UnsetType = UNSET
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class RunFields(Struct, frozen=True, forbid_unknown_fields=True):
+    """The section ``run``, which is no part of a resolved profile: defaults of a run."""
+
+    interval: Positive | UnsetType = UNSET
+    """Seconds."""
+    iterations: Count | UnsetType = UNSET
+    target: str | UnsetType = UNSET
 
 
 class ScenarioFields(Struct, frozen=True, forbid_unknown_fields=True):

@@ -79,7 +79,11 @@ REFUSED: list[tuple[str, Any, str]] = [
     (f"{HIT}/range", [1, 0], "kpis.hit_ratio.range: 1 is not below 0"),
     (f"{HIT}/range", [1], "kpis.hit_ratio.range: has 1 item; needs two numbers, the lowest and"),
     (f"{HIT}/read", "totals.", "kpis.hit_ratio.read: 'totals.' is no path in the report, such"),
-    ("kpis/deltas", STORED["kpis"]["hit_ratio"], "kpis.deltas: {deltas} has a meaning of its own"),
+    (
+        "kpis/deltas",
+        STORED["kpis"]["hit_ratio"],
+        "kpis.deltas: 'deltas' has a meaning of its own in log",
+    ),
     ("block_reasons", ["risk"], "block_reasons: lacks 'min_interval', of which min_interval_ratio"),
     ("block_reasons", ["risk", "risk"], "block_reasons.0: 'risk' is listed twice"),
     ("block_reasons", ["ri sk"], "block_reasons.0: 'ri sk' is no name of up to 64 letters"),

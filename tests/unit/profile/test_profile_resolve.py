@@ -352,7 +352,8 @@ MISTAKES = [
     ("gate: null", "'gate' is missing"),
     (
         "kpis: {net_bps: {derive: recorded}}",
-        "kpis.net_bps: a KPI has one of read, block_ratio, derive; here is read and derive",
+        "kpis.net_bps: a KPI has one of read, block_ratio, derive, quantile, ratio, difference; "
+        "here is read and derive",
     ),
     (
         "kpis: {net_bps: {aggregate: weighted_mean}}",
@@ -413,8 +414,10 @@ def test_a_chain_ends_even_if_every_file_is_a_new_one() -> None:
 
 
 def test_the_error_of_a_missing_section_names_it(write: Write) -> None:
-    with pytest.raises(ProfileError, match="'parameters' is missing"):
+    with pytest.raises(ProfileError, match="'kpis' is missing; a profile has at least kpis and"):
         resolve(write("lone.yaml", "{}"), read_source)
+    with pytest.raises(ProfileError, match="gate: 'criteria' is missing; a profile has at least"):
+        resolve(write("kpis.yaml", "kpis: {a: totals.a}"), read_source)
     with pytest.raises(ProfileError, match="is empty; a profile is a mapping"):
         resolve(write("empty.yaml", ""), read_source)
     with pytest.raises(ProfileError, match="a list; a profile is a mapping"):
