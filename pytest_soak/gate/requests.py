@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from pytest_soak.gate.window import LaneWindow
-from pytest_soak.loop.conditions import first_means
+from pytest_soak.loop.conditions import Facts, first_means, recent_count
 from pytest_soak.loop.evidence import in_need
 from pytest_soak.loop.model import Decision, History, Iteration
 from pytest_soak.loop.moves import step
@@ -67,14 +67,20 @@ def proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
     if rule is None or not history.tune:
         return None
     readings = [item.readings for item in history.iterations]
-    counts = {c.kpi: c.share_of_first[1] for c in rule.when if c.share_of_first is not None}
     firsts = first_means(rule.when, readings)
+    course = recent_count(history.profile)
     answers = []
     for place, iteration in enumerate(history.iterations, start=1):
         decision = iteration.decision
-        available = {kpi: mean for kpi, mean in firsts.items() if counts[kpi] <= place}
+        facts = Facts(
+            figures={},
+            firsts={(kpi, count): mean for (kpi, count), mean in firsts.items() if count <= place},
+            recent=readings[max(0, place - 1 - course) : place],
+            values=iteration.basis,
+            parameters=history.profile.parameters,
+        )
         recent = readings[max(0, place - rule.evidence.over) : place]
-        if decision is not None and in_need(rule, recent, available):
+        if decision is not None and in_need(rule, recent, facts):
             answers.append(_proposed_or_explained(history, rule, iteration, decision))
     return sum(answers) / len(answers) if answers else None
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from pytest_soak.canonical import number
-from pytest_soak.profile.model import Kpi, Steps
+from pytest_soak.profile.kpi import Kpi, Steps
 
 _COUNTS = ("fills", "block_reasons")
 """Sections of counts, which derived KPIs and block ratios read: those of all reports add up."""

@@ -11,7 +11,7 @@ from pytest_soak.canonical import number
 from pytest_soak.loop.derived import reading_of
 from pytest_soak.loop.model import Reading
 from pytest_soak.loop.words import described
-from pytest_soak.profile.model import Buckets
+from pytest_soak.profile.kpi import Buckets
 
 _INFINITE = ("+inf", "inf")
 Bucket = tuple[float, float]

@@ -20,7 +20,8 @@ from pytest_soak.loop.derived import (
 from pytest_soak.loop.histogram import quantile_reading
 from pytest_soak.loop.model import Reading, Readings
 from pytest_soak.loop.words import described, hint, names
-from pytest_soak.profile.model import Kpi, Profile, path_text
+from pytest_soak.profile.kpi import Kpi, path_text
+from pytest_soak.profile.model import Profile
 
 FAULT = "fault"
 """A report with this field has no data; its text names what went wrong (docs/targets.md)."""

@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 from msgspec import UNSET, UnsetType, structs
 
 from pytest_soak.messages import shown
-from pytest_soak.profile.comparisons import conditions
+from pytest_soak.profile.conditions import Names, conditions
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.gate import criterion, gate
 from pytest_soak.profile.guards import guards
+from pytest_soak.profile.kpi import Kpi
 from pytest_soak.profile.kpis import kpis_of, with_directions
-from pytest_soak.profile.model import Kpi, Profile, VerdictLimits
+from pytest_soak.profile.model import Profile, VerdictLimits
 from pytest_soak.profile.reading import plain, read
 from pytest_soak.profile.rules import rule
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
@@ -63,6 +64,7 @@ def checked(document: Mapping[str, Any]) -> Profile:
     criteria = {kpi: criterion(kpi, limits, kpis) for kpi, limits in given.gate.criteria.items()}
     criteria = _ordered(criteria, "criteria", order.criteria)
     kpis = with_directions(kpis, given.kpis, criteria)
+    names = Names(kpis, parameters)
     shown_order = {section: list(names) for section, names in structs.asdict(order).items()}
     return Profile(
         name=given.name,
@@ -70,8 +72,8 @@ def checked(document: Mapping[str, Any]) -> Profile:
         parameters=parameters,
         kpis=kpis,
         verdict=VerdictLimits(
-            fail=conditions(given.verdict.fail, kpis, ("verdict", "fail")),
-            warn=conditions(given.verdict.warn, kpis, ("verdict", "warn")),
+            fail=conditions(given.verdict.fail, names, ("verdict", "fail")),
+            warn=conditions(given.verdict.warn, names, ("verdict", "warn")),
         ),
         rules=tuple(rules.values()),
         guards=guards(given.guards, parameters, kpis),

@@ -10,7 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from pytest_soak.messages import shown
 from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.model import Criterion, Kpi, Quantile
+from pytest_soak.profile.kpi import Kpi, Quantile
+from pytest_soak.profile.model import Criterion
 from pytest_soak.profile.reading import check_known
 from pytest_soak.profile.sections import A_PATH, PATH, KpiFields
 

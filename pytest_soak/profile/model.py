@@ -8,24 +8,19 @@ others are dataclasses.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from pytest_soak.json_types import EXACT, Count, NotNegative, Positive, Share
+from pytest_soak.profile.kpi import Kpi
 from pytest_soak.profile.parameter import Parameter
-from pytest_soak.profile.reading import IDENTIFIER, Name
+from pytest_soak.profile.reading import Name
 
 Operator = Literal["<", "<=", ">", ">="]
-
-Derived = Literal["maker_taker_ratio", "fills_per_hour"]
-DERIVED_NAMES: tuple[str, ...] = get_args(Derived)
-"""Values of ``derive:`` that are computed from a report (:mod:`pytest_soak.loop.derived`)."""
-RECORDED = "recorded"
-"""The value of ``derive:`` for a KPI that a check records (``soak_iteration.record``)."""
 
 Confidence = Annotated[float, Meta(gt=0.5, lt=1.0)]
 """Two-sided."""
@@ -77,18 +72,55 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """All comparisons of one KPI that must hold together."""
+    """What must hold for one KPI: all of its comparisons, or one of the other fields."""
 
     kpi: str
     comparisons: tuple[Comparison, ...] = ()
     share_of_first: tuple[float, int] | None = None
     """``(share, n)``: at least *share* of the KPI's mean over the first *n* iterations; holds
     while that mean is not known."""
+    most_of_first: tuple[float, int] | None = None
+    """``(share, n)``: at most *share* of that mean."""
+    rising: int = 0
+    """In each of the last so many iterations it was above the iteration before."""
+    falling: int = 0
 
     def shown(self, value: float) -> str:
         """``value`` in as many digits as all comparisons need (:meth:`Comparison.shown`)."""
         texts = [comparison.shown(value) for comparison in self.comparisons]
         return max(texts, key=len, default=f"{value:.6g}")
+
+    @property
+    def of_first(self) -> int:
+        """How many of the first iterations it refers to; 0 for none."""
+        return (self.share_of_first or self.most_of_first or (0.0, 0))[1]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCondition:
+    """What must hold for the value of one parameter, the one in force."""
+
+    key: str
+    comparisons: tuple[Comparison, ...] = ()
+    among: tuple[float, ...] = ()
+    """Of a switch or a choice: the values, one of which it must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """One of the options must hold: all of its conditions."""
+
+    options: tuple[tuple[When, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The conditions must not all hold. What is unknown stays unknown."""
+
+    conditions: tuple[When, ...]
+
+
+When = Condition | ParameterCondition | AnyOf | Not
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,90 +164,13 @@ class Move:
 @dataclass(frozen=True, slots=True)
 class Rule:
     name: str
-    when: tuple[Condition, ...]
+    when: tuple[When, ...]
     moves: tuple[Move, ...]
     evidence: Evidence = Evidence()
     hysteresis: tuple[Hysteresis, ...] = ()
     dwell: int = 1
     log: str = ""
     """Template of its log line: ``{kpi}``, ``{kpi:.2f}`` and ``{deltas}`` are filled in."""
-
-
-Aggregate = Literal["last", "sum", "min", "max", "mean", "weighted_mean", "rate"]
-"""How the values of several reports become one: ``rate`` is their sum per second of the spans."""
-
-
-Buckets = Literal["cumulative", "plain"]
-"""``cumulative``: a bucket counts all values up to its bound, as Prometheus has it; ``plain``: only
-those above the bound before it."""
-
-Steps = tuple[str | int, ...]
-"""The keys, and the places in lists, that lead to a value in a report."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """The value below which ``q`` of the values of a histogram lie."""
-
-    histogram: Steps
-    """Path of a mapping of upper bound to count, ``{"0.1": 12, "0.5": 30, "+Inf": 31}``."""
-    q: float
-    buckets: Buckets = "cumulative"
-
-
-@dataclass(frozen=True, slots=True)
-class Kpi:
-    """Where a KPI comes from. Exactly one of the sources ``read`` to ``difference`` is set."""
-
-    name: str
-    unit: str
-    better: Literal["up", "down", "none"]
-    read: Steps = ()
-    """Path in the report, e.g. ``("totals", "net_bps")``."""
-    block_ratio: str = ""
-    """The share of this block reason among all blocks."""
-    derive: str = ""
-    """One of ``DERIVED_NAMES``, or ``RECORDED``."""
-    quantile: Quantile | None = None
-    ratio: tuple[str, str] | tuple[()] = ()
-    """The first of two other KPIs, divided by the second."""
-    difference: tuple[str, str] | tuple[()] = ()
-    """The first of two other KPIs without the second."""
-    scale: float = 1.0
-    """What is read is multiplied by it."""
-    aggregate: str = ""
-    """How several reports of one iteration become one value; one of ``Aggregate``."""
-    weight: Steps = ()
-    """Path of the weight, for ``weighted_mean``."""
-    range: tuple[float | None, float | None] = (None, None)
-    """Where its values can lie; a value outside is *no data*. None: no limit on that side."""
-
-    @property
-    def recorded(self) -> bool:
-        return self.derive == RECORDED
-
-    @property
-    def path(self) -> Steps:
-        """Where in the report its value or its histogram is; empty for a KPI of another source."""
-        return self.read if self.quantile is None else self.quantile.histogram
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The KPIs that it is computed from."""
-        return self.ratio or self.difference
-
-
-def path_text(path: Sequence[str | int]) -> str:
-    """``totals.p95_ms``, or ``routes["/api/v1"][0].p95``."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        elif IDENTIFIER.fullmatch(step) is None:
-            text += f'["{step}"]'
-        else:
-            text += f".{step}" if text else step
-    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +185,7 @@ class PanicGuard:
 @dataclass(frozen=True, slots=True)
 class FreezeGuard:
     after: int
-    stable: tuple[Condition, ...]
+    stable: tuple[When, ...]
     keys: tuple[str, ...]
     iterations: int
 
@@ -291,8 +246,8 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class VerdictLimits:
-    fail: tuple[Condition, ...]
-    warn: tuple[Condition, ...]
+    fail: tuple[When, ...]
+    warn: tuple[When, ...]
 
 
 @dataclass(frozen=True, slots=True)

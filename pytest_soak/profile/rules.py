@@ -10,9 +10,10 @@ from typing import Literal
 from msgspec import UNSET, UnsetType
 
 from pytest_soak.messages import nearest, shown
-from pytest_soak.profile.comparisons import conditions, with_margins
+from pytest_soak.profile.conditions import Names, conditions, with_margins
 from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.model import Evidence, Hysteresis, Kpi, Move, Rule
+from pytest_soak.profile.kpi import Kpi
+from pytest_soak.profile.model import Evidence, Hysteresis, Move, Rule
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.reading import check_known
 from pytest_soak.profile.sections import MoveFields, RuleFields
@@ -28,7 +29,7 @@ def rule(
 ) -> Rule:
     """The rule ``name``. Raises Invalid."""
     at = ("rules", name)
-    when = conditions(fields.when, kpis, (*at, "when"))
+    when = conditions(fields.when, Names(kpis, parameters), (*at, "when"))
     evidence = fields.evidence
     return Rule(
         name=name,

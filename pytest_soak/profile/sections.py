@@ -8,18 +8,16 @@ has ``UnsetType`` may be left out, but not be null.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from pytest_soak.json_types import EXACT, LARGEST, Count, Finite, NotNegative, Positive, Share
+from pytest_soak.profile.kpi import Aggregate, Buckets, Derived
 from pytest_soak.profile.model import (
-    Aggregate,
     AttributionSettings,
-    Buckets,
     CooldownGuard,
     DeltaQuality,
-    Derived,
     DriftLimits,
     Operator,
     OscillationGuard,
@@ -48,22 +46,63 @@ ComparisonText = Annotated[
 ]
 
 
-class ShareOfFirst(Struct, frozen=True, forbid_unknown_fields=True):
-    """A condition: at least this share of the KPI's mean over its first iterations."""
+class LimitFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A limit of a KPI that is no comparison; which fields go together is checked where it is
+    built (:mod:`.conditions`)."""
 
-    at_least: Positive
-    of_first: Count
+    between: tuple[Finite, Finite] | UnsetType = UNSET
+    at_least: Positive | UnsetType = UNSET
+    at_most: Positive | UnsetType = UNSET
+    of_first: Count | UnsetType = UNSET
+    rising: Count | UnsetType = UNSET
+    falling: Count | UnsetType = UNSET
 
 
-Conditions = dict[
-    Identifier,
+LimitsOfKpi = (
     ComparisonText
     | Annotated[tuple[ComparisonText, ...], Meta(min_length=1, description="a comparison at least")]
-    | ShareOfFirst,
+    | LimitFields
+)
+"""What must hold for one KPI; several comparisons must hold together."""
+
+_OBJECT = {"type": "object"}
+Conditions = Annotated[
+    dict[str, Any],
+    Meta(
+        extra_json_schema={
+            "properties": {
+                "any": {"type": "array", "minItems": 1, "items": _OBJECT},
+                "not": _OBJECT,
+                "parameter": _OBJECT,
+            },
+            "additionalProperties": {
+                "anyOf": [
+                    {"type": "string", "pattern": "^" + COMPARISON.replace("?P<", "?<") + "$"},
+                    {"type": "array", "minItems": 1, "items": {"type": "string"}},
+                    {
+                        "type": "object",
+                        "properties": {name: {} for name in LimitFields.__struct_fields__},
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+        }
+    ),
 ]
-"""KPI to what must hold for it; several comparisons must hold together."""
+"""KPI to ``LimitsOfKpi``, ``any`` to ``Options``, ``not`` to conditions, ``parameter`` to
+``ConditionsOfParameters``. They contain each other, so each is read where it is built."""
 
 SomeConditions = Annotated[Conditions, Meta(min_length=1, description="a condition at least")]
+
+Options = Annotated[
+    tuple[SomeConditions, ...], Meta(min_length=2, description="two alternatives at least")
+]
+
+ConditionsOfParameters = Annotated[
+    dict[Identifier, str | bool | Finite | tuple[str | bool | Finite, ...]],
+    Meta(min_length=1, description="a parameter at least"),
+]
+"""Parameter to a comparison or several; of a switch or a choice to a value or several."""
 
 
 StartValue = Finite | bool | str

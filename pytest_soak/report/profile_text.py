@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
-from pytest_soak.profile.model import Condition, Move, Profile, Rule
+from pytest_soak.loop.conditions import condition_text
+from pytest_soak.profile.model import Move, Profile, Rule
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.scenarios import Declared
 from pytest_soak.report.layout import table
 
@@ -32,10 +34,14 @@ def profile_text(
     lines += table([heads, *rows])
     lines += ["", "rules"]
     for rule in profile.rules:
-        lines += _rule(rule)
+        lines += _rule(rule, profile.parameters)
     lines += ["", "verdict of an iteration"]
-    lines += [f"  FAIL if {_condition(item)}" for item in profile.verdict.fail]
-    lines += [f"  WARN if {_condition(item)}" for item in profile.verdict.warn]
+    lines += [
+        f"  FAIL if {condition_text(item, profile.parameters)}" for item in profile.verdict.fail
+    ]
+    lines += [
+        f"  WARN if {condition_text(item, profile.parameters)}" for item in profile.verdict.warn
+    ]
     lines += ["", f"gate, mean of the last {profile.gate.window}"]
     lines += table(
         [
@@ -50,8 +56,8 @@ def profile_text(
     return "\n".join(lines) + "\n"
 
 
-def _rule(rule: Rule) -> list[str]:
-    when = ", ".join(_condition(item) for item in rule.when)
+def _rule(rule: Rule, parameters: Mapping[str, Parameter]) -> list[str]:
+    when = ", ".join(condition_text(item, parameters) for item in rule.when)
     evidence = f"over {rule.evidence.over}" + ("" if rule.evidence.fresh else ", not fresh")
     dwell = f", dwell {rule.dwell}" if rule.dwell > 1 else ""
     moves = ", ".join(_move(item) for item in rule.moves)
@@ -83,17 +89,6 @@ def _wrapped(text: str, indent: str) -> list[str]:
     )
 
 
-def _condition(condition: Condition) -> str:
-    parts = [
-        f"{comparison} by {comparison.margin:g}" if comparison.margin else str(comparison)
-        for comparison in condition.comparisons
-    ]
-    if condition.share_of_first is not None:
-        ratio, first = condition.share_of_first
-        parts.append(f">= {ratio:g} of its first {first}")
-    return f"{condition.kpi} {' and '.join(parts)}"
-
-
 def _move(move: Move) -> str:
     if move.kind == "add":
         return f"{move.key} {move.amount:+g}"
@@ -116,7 +111,7 @@ def _guards(profile: Profile) -> Iterator[str]:
     yield f"pin: keys that are edited by hand, for {length}"
     if guards.freeze is not None:
         freeze = guards.freeze
-        stable = ", ".join(_condition(item) for item in freeze.stable)
+        stable = ", ".join(condition_text(item, profile.parameters) for item in freeze.stable)
         keys = ", ".join(freeze.keys)
         yield (
             f"freeze: {freeze.after} iterations in a row with {stable} -> {keys} for "

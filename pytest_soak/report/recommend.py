@@ -9,7 +9,7 @@ from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.kpi import NO_LONGER
 from pytest_soak.loop.model import History, Verdict
-from pytest_soak.profile.model import path_text
+from pytest_soak.profile.kpi import path_text
 from pytest_soak.report.commands import command_lines, explain_commands
 from pytest_soak.report.comparison import comparison_lines
 from pytest_soak.report.events import PanicEvent, panics

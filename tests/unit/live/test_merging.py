@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_soak.live.merging import merged, span_s
-from pytest_soak.profile.model import Kpi
+from pytest_soak.profile.kpi import Kpi
 
 
 def kpi(aggregate: str, weight: tuple[str, ...] = ()) -> Kpi:

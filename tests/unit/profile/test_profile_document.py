@@ -69,7 +69,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     (
         "rules/ADVERSE/when/adverse_bps_p95",
         SHARE,
-        "rules.ADVERSE.evidence.margin.adverse_bps_p95.>: a share of the first iterations has no",
+        "rules.ADVERSE.evidence.margin.adverse_bps_p95.>: only a comparison has a margin",
     ),
     ("rules/ADVERSE/log", "a\nb", "rules.ADVERSE.log: a log line is one line of printable"),
     ("rules/ADVERSE/log", "{net_bps", "rules.ADVERSE.log: '{net_bps' is no template: "),
@@ -110,7 +110,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("verdict/fail/net_bps", [], "verdict.fail.net_bps: is empty; needs a comparison at least"),
     ("verdict/fail/net_bps", ["> 1", "1"], "verdict.fail.net_bps.1: '1' is no comparison such as"),
     ("verdict/fail/net_bps", None, "verdict.fail.net_bps: null is neither a comparison such as"),
-    ("verdict/fail/net_bps", {"at_least": 1}, "net_bps: 'of_first' is missing; it has at_least, "),
+    ("verdict/fail/net_bps", {"at_least": 1}, "net_bps.at_least: needs 'of_first', the number"),
     ("guards/pin", {"for": "rum"}, "guards.pin.for: 'rum' is neither 'run' nor a whole number"),
     ("guards/pin", {"for": -1}, "guards.pin.for: -1 is below 0"),
     # Sections and fields that may be left out are not null.
