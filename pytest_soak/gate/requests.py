@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.conditions import Facts, first_means, recent_count
-from pytest_soak.loop.evidence import in_need
+from pytest_soak.loop.evidence import figures_over, in_need
 from pytest_soak.loop.model import Decision, History, Iteration
 from pytest_soak.loop.moves import step
 from pytest_soak.profile.model import Needed, Rule
@@ -81,12 +82,17 @@ def proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
         )
         recent = readings[max(0, place - rule.evidence.over) : place]
         if decision is not None and in_need(rule, recent, facts):
-            answers.append(_proposed_or_explained(history, rule, iteration, decision))
+            figures = figures_over(rule, recent)
+            answers.append(_proposed_or_explained(history, rule, iteration, decision, figures))
     return sum(answers) / len(answers) if answers else None
 
 
 def _proposed_or_explained(
-    history: History, rule: Rule, iteration: Iteration, decision: Decision
+    history: History,
+    rule: Rule,
+    iteration: Iteration,
+    decision: Decision,
+    figures: Mapping[str, float],
 ) -> bool:
     rules = {item.rule for item in decision.proposed} | {o.rule for o in decision.outcomes}
     proposed = rule.name in rules.union(decision.rules) or decision.panic is not None
@@ -95,5 +101,5 @@ def _proposed_or_explained(
         return True
     parameters = history.profile.parameters
     return not any(
-        step(move, parameters[move.key], iteration.basis[move.key]) for move in rule.moves
+        step(move, parameters[move.key], iteration.basis[move.key], figures) for move in rule.moves
     )

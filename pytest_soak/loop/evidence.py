@@ -70,7 +70,7 @@ def results_of(
 
 def _facts(rule: Rule, state: LaneState, readings: Readings, window: Sequence[Readings]) -> Facts:
     return Facts(
-        figures=_figures(rule, window),
+        figures=figures_over(rule, window),
         firsts=first_means(rule.when, (*state.memory.first, readings)),
         recent=(*comparable(state), {} if now_excluded(state) else readings),
         values=state.values,
@@ -123,7 +123,7 @@ def stopped_rules(state: LaneState, readings: Readings) -> tuple[str, ...]:
     for rule in state.profile.rules:
         if rule.hysteresis:
             window = _window(rule, state, readings)
-            if _is_stopped(rule, state, window, _figures(rule, window)):
+            if _is_stopped(rule, state, window, figures_over(rule, window)):
                 stopped.append(rule.name)
     return tuple(stopped)
 
@@ -135,7 +135,7 @@ def status_alone(
     parameters: Mapping[str, Parameter],
 ) -> RuleStatus:
     """The status of ``rule`` without a history: by its ``when`` on these readings alone."""
-    figures = _figures(rule, (readings,))
+    figures = figures_over(rule, (readings,))
     facts = Facts(figures, recent=(readings,), values=values, parameters=parameters)
     results = _evaluated(rule, facts, margin=False)
     fires = all(result.holds for result in results)
@@ -152,12 +152,12 @@ def in_need(rule: Rule, iterations: Sequence[Readings], facts: Facts) -> bool:
     window = iterations[-rule.evidence.over :]
     if not window or (len(window) < rule.evidence.over and not rule.evidence.early):
         return False
-    over = structs.replace(facts, figures=_figures(rule, window))
+    over = structs.replace(facts, figures=figures_over(rule, window))
     results = _evaluated(rule, over, margin=True)
     return all(result.holds for result in results) and _holds_alone(rule, window[-1], facts)
 
 
-def _figures(rule: Rule, window: Sequence[Readings]) -> dict[str, float]:
+def figures_over(rule: Rule, window: Sequence[Readings]) -> dict[str, float]:
     """KPI to its figure over the window, for the KPIs of the rule with data in all of it."""
     names = [*kpis_in(rule.when), *(item.kpi for item in rule.hysteresis)]
     figures = {}
@@ -184,7 +184,7 @@ def _used_kpis(results: Sequence[Evaluation]) -> tuple[str, ...]:
 
 
 def _holds_alone(rule: Rule, readings: Readings, facts: Facts) -> bool:
-    alone = structs.replace(facts, figures=_figures(rule, (readings,)))
+    alone = structs.replace(facts, figures=figures_over(rule, (readings,)))
     return all(result.holds for result in _evaluated(rule, alone, margin=False))
 
 

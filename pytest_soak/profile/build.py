@@ -22,6 +22,7 @@ from pytest_soak.profile.kpi import Kpi
 from pytest_soak.profile.kpis import kpis_of, with_directions
 from pytest_soak.profile.model import Profile, VerdictLimits
 from pytest_soak.profile.reading import plain, read
+from pytest_soak.profile.refused import explained
 from pytest_soak.profile.rules import rule
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 from pytest_soak.profile.sections import Document, Order
@@ -50,7 +51,10 @@ def build(document: Mapping[str, Any], label: str = "profile") -> Profile:
 def checked(document: Mapping[str, Any]) -> Profile:
     """As :func:`build`, but raises Invalid, which names no file yet."""
     copy = plain(document)
-    given = read(copy, Document)
+    try:
+        given = read(copy, Document)
+    except Invalid as finding:
+        raise explained(finding) from None
     lineage = given.lineage if given.lineage is not UNSET else (given.name,)
     if lineage[:1] != (given.name,):
         raise Invalid(("lineage",), f"begins with the profile's own name, {given.name!r}")

@@ -12,6 +12,7 @@ from msgspec import Struct
 from pytest_soak.json_types import Finite
 from pytest_soak.messages import nearest, shown
 from pytest_soak.profile.build import BLOCK_REASONS, SECTIONS
+from pytest_soak.profile.constants import SECTION as CONSTANTS
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.reading import plain, read
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
@@ -27,7 +28,7 @@ RUN = "run"
 """The optional defaults of a run; no part of a resolved profile."""
 ABOUT = ("description", "tags")
 """What a file has about itself: the files that extend it do not inherit it."""
-_MERGED = (*SECTIONS, SCENARIOS, TARGET, RUN, BLOCK_REASONS)
+_MERGED = (*SECTIONS, SCENARIOS, TARGET, RUN, CONSTANTS, BLOCK_REASONS)
 _KNOWN = (*_MERGED, *ABOUT, "extends")
 _FREE = "x-"
 """Keys that begin with it are for others; they are neither read nor stored."""
@@ -68,7 +69,7 @@ def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
             _put(document, section, layer.document[section], ())
     parameters = document.get("parameters")
     keys = dict(parameters) if isinstance(parameters, Mapping) else {}
-    for key in (RUN, *ABOUT):
+    for key in (RUN, CONSTANTS, *ABOUT):
         if key in keys:
             raise Invalid(("parameters", key), "this name has a meaning of its own; choose another")
     moved: dict[str, float | bool | str] = {}

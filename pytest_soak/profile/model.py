@@ -142,13 +142,31 @@ class Evidence:
     """Fewer than ``over`` iterations are enough at the start of a run."""
 
 
+MoveKind = Literal["add", "mul", "toward_start", "set", "step", "proportional"]
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """How far a KPI is beyond the limit of its rule."""
+
+    kpi: str
+    limit: Comparison
+
+    def of(self, figure: float) -> float:
+        """0 within the limit."""
+        sign = -1.0 if self.limit.upper else 1.0
+        return max(0.0, sign * (figure - self.limit.limit))
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """What a rule does to one key, and the limits of one step."""
 
     key: str
-    kind: Literal["add", "mul", "toward_start"]
+    kind: MoveKind
     amount: float
+    """What is added, the factor, the share of the way; the value to which it is set, the number of
+    steps, or the gain: the change per unit of the excess."""
     min_factor: float | None = None
     """The new value is at least this many times the old one."""
     max_factor: float | None = None
@@ -159,6 +177,8 @@ class Move:
     """Never moves beyond the start value, nor away from it."""
     snap: float = 0.0
     """``toward_start``: goes the whole way within this share of the range."""
+    excess: Excess | None = None
+    """Of a ``proportional`` move."""
 
 
 @dataclass(frozen=True, slots=True)

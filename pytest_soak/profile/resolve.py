@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from pytest_soak.messages import shown
 from pytest_soak.profile.build import checked
+from pytest_soak.profile.constants import with_constants
 from pytest_soak.profile.defaults import DEFAULTS, with_derived
 from pytest_soak.profile.errors import Invalid, ProfileError
 from pytest_soak.profile.layers import ABOUT, RUN, TARGET, Layer, merged, named, spelling
@@ -82,7 +83,12 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
         lineage = [layer.name for layer in layers]
         about = {key: layers[0].document[key] for key in ABOUT if key in layers[0].document}
         profile = checked(
-            {"name": lineage[0], "lineage": lineage, **with_derived(document), **about}
+            {
+                "name": lineage[0],
+                "lineage": lineage,
+                **with_derived(with_constants(document)),
+                **about,
+            }
         )
     except Invalid as finding:
         raise _located(finding, layers, origins) from None

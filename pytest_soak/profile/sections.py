@@ -192,9 +192,17 @@ class HysteresisFields(Struct, frozen=True, forbid_unknown_fields=True):
     start: Finite
 
 
-class MoveFields(Struct, frozen=True, forbid_unknown_fields=True):
+class ProportionalFields(Struct, frozen=True, forbid_unknown_fields=True):
+    to_excess_of: Identifier
+    gain: Finite
+
+
+class MoveFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     add: Finite | UnsetType = UNSET
     mul: Positive | UnsetType = UNSET
+    set: StartValue | UnsetType = UNSET
+    step: Annotated[int, Meta(ge=-EXACT, le=EXACT)] | UnsetType = UNSET
+    proportional: ProportionalFields | UnsetType = UNSET
     toward_start: (
         Annotated[float, Meta(gt=0.0, le=1.0, description="share of the way, above 0, at most 1")]
         | UnsetType

@@ -81,7 +81,7 @@ def rule_view(rule: Rule, state: LaneState, readings: Readings) -> RuleView:
     """One rule, on the state just before the decision."""
     status = rule_status(rule, state, readings)
     now, size = deciding(state), min(rule.evidence.over, len(state.memory.recent) + 1)
-    requests = requests_of(rule, state) if status.fires else {}
+    requests = requests_of(rule, state, status.figures) if status.fires else {}
     word: Word = "waits" if status.waiting else "quiet"
     if status.fires:
         word = "FIRES" if requests else "idle"
@@ -102,11 +102,12 @@ def _delay(rule: Rule, state: LaneState, readings: Readings) -> str:
     return status.waiting + (f" ({', '.join(figures)})" if status.stopped else "")
 
 
-def requests_of(rule: Rule, state: LaneState) -> dict[str, float]:
+def requests_of(rule: Rule, state: LaneState, figures: Mapping[str, float]) -> dict[str, float]:
     """Key to the rule's step from the values in force; keys that it does not move are left out."""
     parameters = state.profile.parameters
     steps = {
-        move.key: step(move, parameters[move.key], state.values[move.key]) for move in rule.moves
+        move.key: step(move, parameters[move.key], state.values[move.key], figures)
+        for move in rule.moves
     }
     return {key: delta for key, delta in steps.items() if delta}
 

@@ -65,7 +65,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     (f"{MOVE}/snap", 0.1, "base_spread_bps.snap: belongs to a move toward_start only"),
     (MOVE, {"mul": 1}, "base_spread_bps.mul: mul 1 moves nothing"),
     (MOVE, {"toward_start": 2}, "toward_start: 2 is no share of the way, above 0, at most 1"),
-    (MOVE, {}, "a move has one of add, mul, toward_start; here is none"),
+    (MOVE, {}, "a move has one of add, mul, toward_start, set, step, proportional; here is none"),
     (
         "rules/ADVERSE/when/adverse_bps_p95",
         SHARE,

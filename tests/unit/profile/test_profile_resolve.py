@@ -278,8 +278,8 @@ MISTAKES = [
     ("rules: {NEW: {when: {net_bps: '> 1'}}}", "rules.NEW: 'moves' is missing"),
     (
         "rules: {ADVERSE: {moves: {base_spread_bps: {mul: 2}}}}",
-        "rules.ADVERSE.moves.base_spread_bps: a move has one of add, mul, toward_start; "
-        "here is add and mul",
+        "rules.ADVERSE.moves.base_spread_bps: a move has one of add, mul, toward_start, "
+        "set, step, proportional; here is add and mul",
     ),
     (
         "rules: {ADVERSE: {moves: {base_spread_bps: {add: 0}}}}",
