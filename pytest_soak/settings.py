@@ -10,7 +10,7 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -118,7 +118,8 @@ def resolve_settings(
         return None
     profile = sources.given("profile", "MM_PROFILE")
     profiles = _profiles(profile, sources.working)
-    sources = sources.with_defaults(_of_profiles(profiles, read_source) if profile else {})
+    left_open = _left_open(sources) if profile else ()
+    sources = sources.with_defaults(_of_profiles(profiles, read_source, left_open))
     given_interval = sources.given("interval", "SOAK_SLEEP_SECONDS")
     interval = read(given_interval, positive, 300.0, "seconds above 0")
     iterations, iterations_by = _iterations(sources, interval)
@@ -259,15 +260,30 @@ def _iterations(sources: Sources, interval_s: float) -> tuple[int, Given | None]
     return read(given, count_of, 24, kind), given
 
 
-def _of_profiles(profiles: Sequence[str], read_source: ReadSource) -> dict[str, Given]:
-    """What the sections ``run`` of the profiles say; one session has one of each.
+def _left_open(sources: Sources) -> tuple[str, ...]:
+    """Which of the settings that a profile may have are given nowhere else."""
+    given = {
+        "interval": sources.given("interval", "SOAK_SLEEP_SECONDS"),
+        "iterations": next(filter(None, _length(sources)), None) or sources.given("iterations"),
+        "target": sources.given("target"),
+    }
+    return tuple(name for name, value in given.items() if value is None)
+
+
+def _of_profiles(
+    profiles: Sequence[str], read_source: ReadSource, names: Collection[str]
+) -> dict[str, Given]:
+    """What the sections ``run`` of the profiles say of ``names``; one session has one of each.
 
     Raises pytest.UsageError for two different ones, and for a profile that cannot be read.
     """
     found: dict[str, Given] = {}
     try:
         for reference in profiles:
-            for name, item in run_defaults(reference, read_source).items():
+            defaults = run_defaults(reference, read_source) if names else {}
+            for name, item in defaults.items():
+                if name not in names:
+                    continue
                 text = f"{item.value:.15g}" if isinstance(item.value, float) else str(item.value)
                 where = f"profile {item.profile}, run.{name}"
                 other = found.setdefault(name, Given(text, where, 3, Path(item.file).parent))

@@ -136,7 +136,8 @@ def _of_parameter(
     texts = []
     for item in listed:
         if not isinstance(item, str):
-            raise Invalid(at, f'{shown(item)} is no comparison such as "< 40"')
+            given = f"{item:g}" if isinstance(item, float) else shown(item)
+            raise Invalid(at, f'{given} is no comparison such as "< 40"')
         texts.append(item)
     return ParameterCondition(key, comparisons=_comparisons(tuple(texts), at))
 
