@@ -277,7 +277,7 @@ def _of_profiles(
 
     Raises pytest.UsageError for two different ones, and for a profile that cannot be read.
     """
-    found: dict[str, Given] = {}
+    result: dict[str, Given] = {}
     try:
         for reference in profiles:
             defaults = run_defaults(reference, read_source) if names else {}
@@ -286,7 +286,7 @@ def _of_profiles(
                     continue
                 text = f"{item.value:.15g}" if isinstance(item.value, float) else str(item.value)
                 where = f"profile {item.profile}, run.{name}"
-                other = found.setdefault(name, Given(text, where, 3, Path(item.file).parent))
+                other = result.setdefault(name, Given(text, where, 3, Path(item.file).parent))
                 if other.text != text:
                     raise pytest.UsageError(
                         f"soak: {other.where} is {escaped(other.text)}, and {where} is "
@@ -294,7 +294,7 @@ def _of_profiles(
                     )
     except ProfileError as error:
         raise pytest.UsageError(f"soak: {error}") from error
-    return found
+    return result
 
 
 def _sweep(config: pytest.Config) -> tuple[str, ...]:

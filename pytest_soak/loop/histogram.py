@@ -10,7 +10,7 @@ from typing import Any
 from pytest_soak.canonical import number
 from pytest_soak.loop.derived import reading_of
 from pytest_soak.loop.model import Reading
-from pytest_soak.loop.words import described
+from pytest_soak.messages import shown
 from pytest_soak.profile.kpi import Buckets
 
 _INFINITE = ("+inf", "inf")
@@ -38,7 +38,7 @@ def quantile_reading(value: Any, q: float, form: Buckets, source: str) -> Readin
 def _buckets(value: Any, form: Buckets) -> list[Bucket]:
     """The buckets by rising bound, each with the count of its own values."""
     if not isinstance(value, Mapping):
-        raise _UnusableError(f"is {described(value)}, not a mapping of upper bound to count")
+        raise _UnusableError(f"is {shown(value)}, not a mapping of upper bound to count")
     given = sorted((_bound(text), _count(text, count)) for text, count in value.items())
     if any(a == b for (a, _), (b, _) in pairwise(given)):
         raise _UnusableError("has a bound twice")
@@ -58,14 +58,14 @@ def _bound(text: Any) -> float:
     except (TypeError, ValueError):
         bound = None
     if bound is None:
-        raise _UnusableError(f"has a bound that is no number, {described(text)}")
+        raise _UnusableError(f"has the bound {shown(text)}, which is no number")
     return bound
 
 
 def _count(text: Any, value: Any) -> float:
     count = number(value)
     if count is None or count < 0.0:
-        raise _UnusableError(f"counts {described(value)} up to {described(text)}")
+        raise _UnusableError(f"has {shown(value)} as the count of {shown(text)}")
     return count
 
 

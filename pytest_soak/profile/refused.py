@@ -10,8 +10,9 @@ ANYTHING = "*"
 
 REFUSED: Mapping[tuple[str, ...], str] = {
     ("rules", ANYTHING, "moves", ANYTHING, "follow"): (
-        "no key follows another, because its effect could not be told from the other's; move both "
-        "by the same 'mul' in one rule, with at_most or at_least and a factor as the limit"
+        "no key follows another, because its effect could not be separated from that of the "
+        "other; move both by the same 'mul' in one rule, with at_most or at_least and a factor as "
+        "the limit"
     ),
     ("rules", ANYTHING, "constants"): (
         "a rule has no constants of its own, since its few numbers stand side by side; the section "

@@ -120,18 +120,18 @@ def run_defaults(reference: str, read: ReadSource) -> dict[str, RunDefault]:
     Raises ProfileError.
     """
     layers = _chain(reference, None, read)
-    found: dict[str, RunDefault | None] = {}
+    result: dict[str, RunDefault | None] = {}
     for layer in layers:
         try:
             fields = read_as(_without_null(layer.document.get(RUN, {})), RunFields, (RUN,))
         except Invalid as finding:
             raise _located(finding, layers, {}) from None
         for name in RunFields.__struct_fields__:
-            if name not in found and layer.sets((RUN, name)) == 2:
+            if name not in result and layer.sets((RUN, name)) == 2:
                 value = getattr(fields, name)
                 is_null = value is UNSET
-                found[name] = None if is_null else RunDefault(layers[0].name, layer.file, value)
-    return {name: item for name, item in found.items() if item is not None}
+                result[name] = None if is_null else RunDefault(layers[0].name, layer.file, value)
+    return {name: item for name, item in result.items() if item is not None}
 
 
 def _without_null(section: Any) -> Any:

@@ -37,7 +37,7 @@ def parsed(text: dict[str, Any]) -> tuple[When, ...]:
     return conditions(text, NAMES, ("when",))
 
 
-def one(text: dict[str, Any]) -> When:
+def condition_of(text: dict[str, Any]) -> When:
     (condition,) = parsed(text)
     return condition
 
@@ -55,7 +55,7 @@ def result(
 ) -> Evaluation:
     values = {"workers": 8.0, "mode": 1.0, "jit": 0.0}
     given = Facts(figures or {}, parameters=PARAMETERS, **{"values": values, **facts})
-    return evaluate(one(text), given, unknown_first=unknown_first)
+    return evaluate(condition_of(text), given, unknown_first=unknown_first)
 
 
 HIGH, LOW = {"p95": "> 400"}, {"errors": "> 0.01"}
@@ -287,11 +287,11 @@ def test_not_any_is_all_not(options: list[When], on: Facts) -> None:
 @given(CONDITIONS, facts())
 def test_data_that_come_never_change_what_was_known(condition: When, on: Facts) -> None:
     """What holds, or fails, with KPIs unknown does so whatever their values are."""
-    known = truth_of(condition, on)
-    if known is UNKNOWN:
+    before = truth_of(condition, on)
+    if before is UNKNOWN:
         return
     full = Facts({"p95": 0.0, "errors": 0.0, **on.figures}, recent=on.recent)
-    assert truth_of(condition, full) is known
+    assert truth_of(condition, full) is before
 
 
 @settings(max_examples=200, deadline=None)

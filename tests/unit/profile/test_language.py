@@ -251,8 +251,8 @@ ROWS: dict[int, Accepted | Refused | Elsewhere] = {
     33: Refused(
         move("{threads: {follow: {parameter: workers, factor: 8}}}"),
         "rules.R.moves.threads.follow: no key follows another, because its effect could not be "
-        "told from the other's; move both by the same 'mul' in one rule, with at_most or at_least "
-        "and a factor as the limit",
+        "separated from that of the other; move both by the same 'mul' in one rule, with at_most "
+        "or at_least and a factor as the limit",
     ),
     **{row: Elsewhere("the gate") for row in range(34, 43)},
     43: Accepted(

@@ -198,7 +198,10 @@ def test_the_profiles_of_the_documentation_work(tmp_path: Path) -> None:
     blocks = re.findall(r"```yaml\n# (\S+\.yaml)\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
     for name, text in blocks:
         (tmp_path / name).write_text(text, encoding="utf-8")
-    assert [name for name, _ in blocks] == ["calm.yaml", "web.yaml", "web_safe.yaml"]
+    assert [name for name, _ in blocks] == [
+        *("shop.yaml", "calm.yaml", "web.yaml", "web_safe.yaml"),
+    ]
+    assert resolve(str(tmp_path / "shop.yaml"), read_source).profile.guards.rollback is not None
     calm = resolve(str(tmp_path / "calm.yaml"), read_source)
     assert starts(calm)["base_spread_bps"] == 0.7
     web = resolve(str(tmp_path / "web.yaml"), read_source)

@@ -162,8 +162,8 @@ def test_the_nearest_file_of_the_chain_says_how_it_is_run() -> None:
         "short": SHORT + "run: {interval: 5, iterations: 9, target: live}\n",
         "child": "extends: short\nrun: {interval: 60, target: null}\n",
     }
-    found = run_defaults("child", files(**texts))
-    assert {name: (item.value, item.file) for name, item in found.items()} == {
+    defaults = run_defaults("child", files(**texts))
+    assert {name: (item.value, item.file) for name, item in defaults.items()} == {
         "interval": (60.0, "/profiles/child.yaml"),
         "iterations": (9, "/profiles/short.yaml"),
     }
