@@ -43,6 +43,7 @@ from benchmarks.synthetic import (
 )
 from benchmarks.tables import exit_code_of, options_of
 from pytest_soak.profile.build import build
+from pytest_soak.profile.conditions import leaves
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.store.sources import read_source
@@ -171,7 +172,7 @@ def panic_share(profile: Profile, plant: Plant, phi: float, runs: int, seed: int
         return 0.0
     rng = np.random.default_rng(seed)
     failed = np.zeros((runs, ITERATIONS), dtype=bool)
-    for condition in profile.verdict.fail:
+    for condition, _ in leaves(profile.verdict.fail):
         signal = plant.signals[condition.kpi]
         values: Any = signal.healthy + signal.sd * noise(rng, phi, runs)
         holds = np.ones_like(failed)

@@ -41,6 +41,7 @@ from benchmarks.synthetic import (
 )
 from benchmarks.tables import exit_code_of, options_of
 from pytest_soak.loop.kpis import read_kpis
+from pytest_soak.profile.conditions import leaves
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.store.sources import read_source
@@ -105,7 +106,7 @@ def faults(profile: Profile) -> dict[str, Sick]:
     maker, risk = signals["maker_taker_ratio"].healthy, signals["risk_ratio"].healthy
     adverse = next(
         comparison.limit
-        for condition in profile.verdict.warn
+        for condition, _ in leaves(profile.verdict.warn)
         if condition.kpi == "adverse_bps_p95"
         for comparison in condition.comparisons
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.driving import INTERVAL_S, Step, drive, lane_of
+from pytest_soak.profile.conditions import leaves
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameters import get_all_params
 
@@ -175,7 +176,7 @@ def tightest(profile: Profile, kpi: str) -> float:
     worse = "<" if kpi in WORSE_DOWN else ">"
     limits = [
         comparison.limit
-        for condition in conditions
+        for condition, _ in leaves(conditions)
         if condition.kpi == kpi
         for comparison in condition.comparisons
         if comparison.op[0] == worse

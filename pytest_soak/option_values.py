@@ -1,9 +1,9 @@
 """One value as it was given: its text, where it stands, and what it is read as.
 
-A value stands on the command line, in the environment or in the ini file; the strongest source
-that has it counts. A relative path belongs to the folder of the ini file that has it (also where it
-is in ``addopts``); one of the command line or the environment belongs to the directory in which
-pytest was called.
+A value stands on the command line, in the environment, in the ini file or in the profile; the
+strongest source that has it counts. A relative path belongs to the folder of the file that has it
+(of the ini file also where it is in ``addopts``); one of the command line or the environment
+belongs to the directory in which pytest was called.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Given:
     text: str
     where: str
     level: int
-    """0 command line, 1 environment, 2 ini, 3 default."""
+    """0 command line, 1 environment, 2 ini, 3 profile."""
     folder: Path
     """What a relative path in the text is relative to."""
 
@@ -42,9 +42,15 @@ class Given:
 class Sources:
     """Reads a value from the strongest source that has it."""
 
-    def __init__(self, config: pytest.Config, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        environment: Mapping[str, str],
+        defaults: Mapping[str, Given] | None = None,
+    ) -> None:
         self._config = config
         self._environment = environment
+        self._defaults = defaults or {}
         self.working = config.invocation_params.dir
         ini = config.inipath
         self._beside_ini = self.working if ini is None else ini.parent
@@ -60,7 +66,10 @@ class Sources:
         return self._environment.get(name, "").strip()
 
     def given(self, name: str, variable: str = "", *, ini: bool = True) -> Given | None:
-        """The first of option ``--soak-NAME``, variable and ini ``soak_NAME`` that is set."""
+        """The first of option ``--soak-NAME``, variable and ini ``soak_NAME`` that is set.
+
+        If none is, the default that the profile has for it. Without ``ini``, neither counts.
+        """
         option = f"soak_{name}"
         value = self._config.getoption(option, None)
         if value is not None:
@@ -76,7 +85,12 @@ class Sources:
             if text:
                 folder = self.working if option in self._overridden else self._beside_ini
                 return Given(text, f"ini {option}", 2, folder)
+            return self._defaults.get(name)
         return None
+
+    def with_defaults(self, defaults: Mapping[str, Given]) -> Sources:
+        """The same sources with these below them: name to what the profile has."""
+        return Sources(self._config, self._environment, defaults)
 
     def _folder_of(self, option: str) -> Path:
         """What a path of a command-line option is relative to: ``addopts`` stand in the ini."""

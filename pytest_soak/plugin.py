@@ -38,8 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if options.asks_for_soak(config):
         from pytest_soak.settings import resolve_settings
+        from pytest_soak.store.sources import read_source
 
-        settings = resolve_settings(config)
+        settings = resolve_settings(config, read_source)
         if settings is not None:
             from pytest_soak.session.start import start_controller
 

@@ -1,7 +1,7 @@
 """Options, environment and ini resolved into one frozen :class:`Settings`.
 
-Precedence: command line > environment > ini > default. No other module reads them
-(:mod:`pytest_soak.option_values` reads one value).
+Precedence: command line > environment > ini > section ``run`` of the profile > default. No other
+module reads them (:mod:`pytest_soak.option_values` reads one value).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -36,7 +36,8 @@ from pytest_soak.option_values import (
     timeout,
     word,
 )
-from pytest_soak.profile.resolve import is_path
+from pytest_soak.profile.errors import ProfileError
+from pytest_soak.profile.resolve import ReadSource, is_path, run_defaults
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _SCENARIO = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(?:@[0-9]{1,9})?")
@@ -99,36 +100,48 @@ class Settings:
     """The summary is appended to the file; else it replaces the file."""
     report: bool = True
     """Whether the run gets its report as one HTML file."""
+    by_profile: tuple[str, ...] = ()
+    """Which of interval, iterations and target the section ``run`` of the profile gave."""
 
 
 def resolve_settings(
-    config: pytest.Config, environment: Mapping[str, str] = os.environ
+    config: pytest.Config, read_source: ReadSource, environment: Mapping[str, str] = os.environ
 ) -> Settings | None:
     """The settings of the soak, or None if the session is no soak.
 
-    Raises pytest.UsageError for a bad value; it names the option, the value and a right one.
+    ``read_source`` reads the profile, which may have defaults of its own. Raises pytest.UsageError
+    for a bad value; it names the option, the value and a right one.
     """
     sources = Sources(config, environment)
-    interval = read(
-        sources.given("interval", "SOAK_SLEEP_SECONDS"), positive, 300.0, "seconds above 0"
-    )
-    iterations = _iterations(sources, interval)
-    if iterations is None:
+    read(sources.given("interval", "SOAK_SLEEP_SECONDS"), positive, 300.0, "seconds above 0")
+    if not _is_asked(sources):
         return None
-    mock, target, target_folder = _target(sources)
+    profile = sources.given("profile", "MM_PROFILE")
+    profiles = _profiles(profile, sources.working)
+    left_open = _left_open(sources) if profile else ()
+    sources = sources.with_defaults(_of_profiles(profiles, read_source, left_open))
+    given_interval = sources.given("interval", "SOAK_SLEEP_SECONDS")
+    interval = read(given_interval, positive, 300.0, "seconds above 0")
+    iterations, iterations_by = _iterations(sources, interval)
+    given_target = sources.given("target")
+    mock, target, target_folder = _target(sources, given_target)
     command = _command(sources)
-    if command and target is None:
+    if command and (target is None or (given_target is not None and given_target.level == 3)):
         target = LIVE
     if command and target != LIVE:
         raise pytest.UsageError(
             f"soak: --soak-command starts a live target, and the target is {escaped(target or '')}"
         )
-    profile = sources.given("profile", "MM_PROFILE")
+    by_profile = {
+        "interval": given_interval,
+        "iterations": iterations_by,
+        "target": None if mock or command else given_target,
+    }
     summary, appends_summary = _summary(sources)
     sweep = _sweep(config)
     return Settings(
         iterations=iterations,
-        profiles=_profiles(profile, sources.working),
+        profiles=profiles,
         explicit_profile=profile is not None,
         symbols=read_list(
             sources.given("symbol"), matching(_NAME), ("BTCUSDT",), "letters, digits, _ . -"
@@ -170,6 +183,9 @@ def resolve_settings(
         summary=summary,
         appends_summary=appends_summary,
         report=read(sources.given("report"), _on_off, default=True, right="on or off"),
+        by_profile=tuple(
+            name for name, given in by_profile.items() if given is not None and given.level == 3
+        ),
     )
 
 
@@ -208,8 +224,13 @@ def _command(sources: Sources) -> tuple[str, ...]:
     return parts
 
 
-def _iterations(sources: Sources, interval_s: float) -> int | None:
-    """The number of iterations; None: no soak. The ini starts none, it is N of ``--soak``."""
+def _is_asked(sources: Sources) -> bool:
+    """Whether an option or a variable starts a soak; neither the ini nor a profile does."""
+    return any(_length(sources)) or sources.flag("soak")
+
+
+def _length(sources: Sources) -> tuple[Given | None, Given | None]:
+    """The number of iterations, or the hours, by option or variable: the stronger of both."""
     count = sources.given("iterations", "SOAK_ITERATIONS", ini=False)
     hours = sources.given("hours", "SOAK_HOURS", ini=False)
     if hours and hours.level == 1 and finite(hours.text) == 0:
@@ -219,7 +240,13 @@ def _iterations(sources: Sources, interval_s: float) -> int | None:
             raise pytest.UsageError(
                 f"soak: {count.where} and {hours.where} are both given; give one of them"
             )
-        count, hours = (count, None) if count.level < hours.level else (None, hours)
+        return (count, None) if count.level < hours.level else (None, hours)
+    return count, hours
+
+
+def _iterations(sources: Sources, interval_s: float) -> tuple[int, Given | None]:
+    """The number of iterations, and what gave it; ini and profile say the N of ``--soak``."""
+    count, hours = _length(sources)
     kind = f"a whole number from 1 to {MOST_ITERATIONS:,}"
     if hours:
         span = read(hours, positive, 0.0, "hours above 0")
@@ -228,12 +255,46 @@ def _iterations(sources: Sources, interval_s: float) -> int | None:
         if needed > MOST_ITERATIONS:
             right = f"hours that take at most {MOST_ITERATIONS:,} iterations"
             raise refusal(hours.where, hours.text, right)
-        return max(needed, 1)
-    if count:
-        return read(count, count_of, 0, kind)
-    if sources.flag("soak"):
-        return read(sources.given("iterations"), count_of, 24, kind)
-    return None
+        return max(needed, 1), hours
+    given = count or sources.given("iterations")
+    return read(given, count_of, 24, kind), given
+
+
+def _left_open(sources: Sources) -> tuple[str, ...]:
+    """Which of the settings that a profile may have are given nowhere else."""
+    given = {
+        "interval": sources.given("interval", "SOAK_SLEEP_SECONDS"),
+        "iterations": next(filter(None, _length(sources)), None) or sources.given("iterations"),
+        "target": sources.given("target"),
+    }
+    return tuple(name for name, value in given.items() if value is None)
+
+
+def _of_profiles(
+    profiles: Sequence[str], read_source: ReadSource, names: Collection[str]
+) -> dict[str, Given]:
+    """What the sections ``run`` of the profiles say of ``names``; one session has one of each.
+
+    Raises pytest.UsageError for two different ones, and for a profile that cannot be read.
+    """
+    result: dict[str, Given] = {}
+    try:
+        for reference in profiles:
+            defaults = run_defaults(reference, read_source) if names else {}
+            for name, item in defaults.items():
+                if name not in names:
+                    continue
+                text = f"{item.value:.15g}" if isinstance(item.value, float) else str(item.value)
+                where = f"profile {item.profile}, run.{name}"
+                other = result.setdefault(name, Given(text, where, 3, Path(item.file).parent))
+                if other.text != text:
+                    raise pytest.UsageError(
+                        f"soak: {other.where} is {escaped(other.text)}, and {where} is "
+                        f"{escaped(text)}; give --soak-{name}"
+                    )
+    except ProfileError as error:
+        raise pytest.UsageError(f"soak: {error}") from error
+    return result
 
 
 def _sweep(config: pytest.Config) -> tuple[str, ...]:
@@ -250,9 +311,8 @@ def _sweep(config: pytest.Config) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _target(sources: Sources) -> tuple[bool, str | None, Path]:
+def _target(sources: Sources, given: Given | None) -> tuple[bool, str | None, Path]:
     """Whether the gate uses mock limits, the target's name, and the folder of its module."""
-    given = sources.given("target")
     if sources.flag("soak_mock"):
         if given and given.level == 0 and given.text != "mock":
             raise pytest.UsageError(
@@ -324,6 +384,10 @@ _PATHS = (
     *("directory", "target_folder", "reference", "export_json", "export_md", "root"),
     "summary",
 )
+_TUPLES = (
+    *("profiles", "symbols", "seeds", "scenarios", "sweep", "mask", "command"),
+    "by_profile",
+)
 
 
 def from_data(data: Mapping[str, Any]) -> Settings:
@@ -331,6 +395,6 @@ def from_data(data: Mapping[str, Any]) -> Settings:
     values = dict(data)
     for name in _PATHS:
         values[name] = Path(values[name]) if values[name] is not None else None
-    for name in ("profiles", "symbols", "seeds", "scenarios", "sweep", "mask", "command"):
+    for name in _TUPLES:
         values[name] = None if values[name] is None else tuple(values[name])
     return Settings(**values)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from pytest_soak.gate.window import LaneWindow
-from pytest_soak.loop.conditions import first_means
-from pytest_soak.loop.evidence import in_need
+from pytest_soak.loop.conditions import Facts, first_means, recent_count
+from pytest_soak.loop.evidence import figures_over, in_need
 from pytest_soak.loop.model import Decision, History, Iteration
 from pytest_soak.loop.moves import step
 from pytest_soak.profile.model import Needed, Rule
@@ -67,20 +68,31 @@ def proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
     if rule is None or not history.tune:
         return None
     readings = [item.readings for item in history.iterations]
-    counts = {c.kpi: c.share_of_first[1] for c in rule.when if c.share_of_first is not None}
     firsts = first_means(rule.when, readings)
+    course = recent_count(history.profile)
     answers = []
     for place, iteration in enumerate(history.iterations, start=1):
         decision = iteration.decision
-        available = {kpi: mean for kpi, mean in firsts.items() if counts[kpi] <= place}
+        facts = Facts(
+            figures={},
+            firsts={(kpi, count): mean for (kpi, count), mean in firsts.items() if count <= place},
+            recent=readings[max(0, place - 1 - course) : place],
+            values=iteration.basis,
+            parameters=history.profile.parameters,
+        )
         recent = readings[max(0, place - rule.evidence.over) : place]
-        if decision is not None and in_need(rule, recent, available):
-            answers.append(_proposed_or_explained(history, rule, iteration, decision))
+        if decision is not None and in_need(rule, recent, facts):
+            figures = figures_over(rule, recent)
+            answers.append(_proposed_or_explained(history, rule, iteration, decision, figures))
     return sum(answers) / len(answers) if answers else None
 
 
 def _proposed_or_explained(
-    history: History, rule: Rule, iteration: Iteration, decision: Decision
+    history: History,
+    rule: Rule,
+    iteration: Iteration,
+    decision: Decision,
+    figures: Mapping[str, float],
 ) -> bool:
     rules = {item.rule for item in decision.proposed} | {o.rule for o in decision.outcomes}
     proposed = rule.name in rules.union(decision.rules) or decision.panic is not None
@@ -89,5 +101,5 @@ def _proposed_or_explained(
         return True
     parameters = history.profile.parameters
     return not any(
-        step(move, parameters[move.key], iteration.basis[move.key]) for move in rule.moves
+        step(move, parameters[move.key], iteration.basis[move.key], figures) for move in rule.moves
     )

@@ -28,7 +28,7 @@ def public_names(profile: Profile) -> Iterator[str]:
     for key, parameter in profile.parameters.items():
         yield from (key, *parameter.path)
     for name, kpi in profile.kpis.items():
-        yield from (name, *kpi.read)
+        yield from (name, *(step for step in kpi.path if isinstance(step, str)))
     yield from (rule.name for rule in profile.rules)
 
 

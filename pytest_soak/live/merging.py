@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from pytest_soak.canonical import number
-from pytest_soak.profile.model import Kpi
+from pytest_soak.profile.kpi import Kpi, Steps
 
 _COUNTS = ("fills", "block_reasons")
 """Sections of counts, which derived KPIs and block ratios read: those of all reports add up."""
@@ -35,6 +35,9 @@ def merged(reports: Sequence[Mapping[str, Any]], kpis: Iterable[Kpi]) -> dict[st
         if counts:
             result[section] = _added(counts)
     for kpi in kpis:
+        if kpi.quantile is not None and kpi.aggregate == "sum":
+            _add_histograms(result, reports, kpi.path)
+            continue
         if not kpi.read or kpi.aggregate in (None, "last"):
             continue
         pairs = [
@@ -49,6 +52,17 @@ def merged(reports: Sequence[Mapping[str, Any]], kpis: Iterable[Kpi]) -> dict[st
     return result
 
 
+def _add_histograms(
+    result: dict[str, Any], reports: Sequence[Mapping[str, Any]], path: Steps
+) -> None:
+    """Bucket by bucket the sum; the newest histogram stays if they have different bounds."""
+    given = [value for report in reports if (value := at(report, path)) is not None]
+    histograms = [value for value in given if isinstance(value, Mapping)]
+    same = all(item.keys() == histograms[0].keys() for item in histograms)
+    if histograms and same and len(histograms) == len(given):
+        _put(result, path, _added(histograms))
+
+
 def _added(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Field by field the sum; a field that is no number somewhere has its newest value."""
     result: dict[str, Any] = {}
@@ -59,12 +73,14 @@ def _added(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def at(report: Any, path: Sequence[str]) -> Any:
-    """The value at a path of mappings; None if it is absent or null."""
+def at(report: Any, path: Sequence[str | int]) -> Any:
+    """The value at a path of mappings and lists; None if it is absent or null."""
     for step in path:
-        if not isinstance(report, Mapping):
-            return None
-        report = report.get(step)
+        if isinstance(step, int):
+            has_it = isinstance(report, (list, tuple)) and step < len(report)
+            report = report[step] if has_it else None
+        else:
+            report = report.get(step) if isinstance(report, Mapping) else None
     return report
 
 
@@ -94,10 +110,23 @@ def _aggregate(kpi: Kpi, values: Sequence[tuple[float, Mapping[str, Any]]]) -> f
     return math.fsum(value * (weight or 0.0) for (value, _), weight in pairs) / total
 
 
-def _put(report: dict[str, Any], path: Sequence[str], value: float) -> None:
+def _put(report: Any, path: Steps, value: Any) -> None:
+    """Sets the value at a path; a place that its list does not have stays away."""
     for step in path[:-1]:
+        if isinstance(step, int):
+            if not isinstance(report, list) or step >= len(report):
+                return
+            report = report[step]
+            continue
+        if not isinstance(report, dict):
+            return
         inner = report.get(step)
-        if not isinstance(inner, dict):
+        if not isinstance(inner, (dict, list)):
             inner = report[step] = {}
         report = inner
-    report[path[-1]] = value
+    last = path[-1]
+    if isinstance(last, int):
+        if isinstance(report, list) and last < len(report):
+            report[last] = value
+    elif isinstance(report, dict):
+        report[last] = value

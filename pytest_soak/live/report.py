@@ -55,7 +55,7 @@ def report_of(
     ``answered`` is what the destination itself answered to the delivery; the echo of a report
     counts more, because it is newer.
     """
-    kept = {*_SECTIONS, *(kpi.read[0] for kpi in plan.profile.kpis.values() if kpi.read)}
+    kept = {*_SECTIONS, *(str(kpi.path[0]) for kpi in plan.profile.kpis.values() if kpi.path)}
     report: dict[str, Any] = {}
     given = (answered or {}).get(ECHO)
     echo = dict(given) if isinstance(given, Mapping) else None

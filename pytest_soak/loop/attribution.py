@@ -24,7 +24,9 @@ from pytest_soak.loop.model import Attribution, Effect, Iteration, Proposal, Rea
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import Change, LaneState
 from pytest_soak.loop.verdict import usable_value
-from pytest_soak.profile.model import AttributionSettings, Condition, Kpi, Profile, Rule
+from pytest_soak.profile.conditions import kpis_in, leaves
+from pytest_soak.profile.kpi import Kpi
+from pytest_soak.profile.model import AttributionSettings, Condition, Profile, Rule
 from pytest_soak.statistics import (
     Line,
     ar1_coefficient,
@@ -74,20 +76,30 @@ def aims_of(profile: Profile, rule: str, proposals: Sequence[Proposal]) -> tuple
     declared = next((item for item in profile.rules if item.name == rule), None)
     if declared is not None:
         return aims_of_conditions(profile, declared) or _aims_of_kpis(
-            profile, (c.kpi for c in declared.when)
+            profile, kpis_in(declared.when)
         )
     return _aims_of_kpis(profile, (kpi for proposal in proposals for kpi in proposal.kpis))
 
 
 def aims_of_conditions(profile: Profile, rule: Rule) -> tuple[Aim, ...]:
     """The KPIs that the rule should repair: its conditions are on bad values of them."""
-    aims = (_aim_of_condition(profile.kpis[condition.kpi], condition) for condition in rule.when)
-    return tuple(aim for aim in aims if aim is not None)
+    aims: dict[str, Aim] = {}
+    for condition, negated in leaves(rule.when):
+        aim = _aim_of_condition(profile.kpis[condition.kpi], condition, negated=negated)
+        if aim is not None:
+            aims.setdefault(condition.kpi, aim)
+    return tuple(aims.values())
 
 
-def _aim_of_condition(kpi: Kpi, condition: Condition) -> Aim | None:
-    below = any(comparison.op.startswith("<") for comparison in condition.comparisons)
-    above = any(comparison.op.startswith(">") for comparison in condition.comparisons)
+def _aim_of_condition(kpi: Kpi, condition: Condition, *, negated: bool) -> Aim | None:
+    below = bool(condition.falling) or any(
+        comparison.op.startswith("<") for comparison in condition.comparisons
+    )
+    above = bool(condition.rising) or any(
+        comparison.op.startswith(">") for comparison in condition.comparisons
+    )
+    if negated:
+        below, above = above, below
     if above and kpi.better != "up":
         return kpi.name, "down"
     return (kpi.name, "up") if below and kpi.better != "down" else None

@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pytest_soak.loop.attribution import aims_of, effect_window, is_disturbed
-from pytest_soak.loop.conditions import first_count
+from pytest_soak.loop.conditions import first_count, recent_count
 from pytest_soak.loop.entries import EntryError
+from pytest_soak.loop.evidence import comparable
 from pytest_soak.loop.model import Decision, Iteration, Outcome, Verdict
 from pytest_soak.loop.rollback import pending_after, rolled_back_after
 from pytest_soak.loop.scenarios import is_excluded
@@ -24,7 +25,8 @@ from pytest_soak.loop.state import (
     Timers,
     evolved,
 )
-from pytest_soak.loop.verdict import all_hold
+from pytest_soak.loop.verdict import all_hold, facts_of
+from pytest_soak.profile.model import FreezeGuard
 
 
 def completed(state: LaneState, decision: Decision) -> LaneState:
@@ -35,8 +37,7 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
     applied = _applied_outcomes(decision)
     state = _with_changes(state, decision, applied)
     freeze = state.profile.guards.freeze
-    first = (*state.memory.first, observed.readings)
-    stable = freeze is not None and all_hold(freeze.stable, observed.readings, first)
+    stable = freeze is not None and _is_stable(state, freeze, observed)
     state = _with_readings(state, observed)
     state = _with_streaks(state, decision, stable=stable)
     state = _with_charges(state, decision, applied)
@@ -50,6 +51,13 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
         state_hash=decision.state_hash,
         rules=evolved(state.rules, stopped=decision.stopped),
     )
+
+
+def _is_stable(state: LaneState, freeze: FreezeGuard, observed: Iteration) -> bool:
+    recent = (*comparable(state), observed.readings)
+    first = (*state.memory.first, observed.readings)
+    facts = facts_of(state.profile, freeze.stable, recent, first, state.values)
+    return all_hold(freeze.stable, facts)
 
 
 def after_edit(state: LaneState, iteration: int, keys: Collection[str]) -> LaneState:
@@ -170,6 +178,7 @@ def _latest_rules(
 def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
     rules = state.profile.rules
     longest = max((rule.evidence.over for rule in rules), default=1) - 1
+    longest = max(longest, recent_count(state.profile))
     attribution = state.profile.guards.attribution
     if attribution is not None:
         window = max((rule.dwell for rule in rules), default=0)

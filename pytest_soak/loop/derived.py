@@ -1,7 +1,7 @@
 """KPIs that are computed from several fields of a report: the functions behind ``derive:``.
 
 A new one is a function here with its entry in ``DERIVED``, and its name in
-:data:`pytest_soak.profile.model.Derived`.
+:data:`pytest_soak.profile.kpi.Derived`.
 """
 
 from __future__ import annotations

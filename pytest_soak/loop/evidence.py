@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_soak.loop.conditions import Evaluation, evaluate, first_means
+from msgspec import structs
+
+from pytest_soak.loop.conditions import Evaluation, Facts, evaluate, first_means
 from pytest_soak.loop.headroom import deciding
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.pooling import window_figure
 from pytest_soak.loop.scenarios import is_excluded
 from pytest_soak.loop.state import LaneState
+from pytest_soak.profile.conditions import kpis_in
 from pytest_soak.profile.model import Hysteresis, Rule
+from pytest_soak.profile.parameter import Parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,9 @@ def rule_status(rule: Rule, state: LaneState, readings: Readings) -> RuleStatus:
     """The status of ``rule``, given the readings of the iteration whose decision is due."""
     now = deciding(state)
     window = _window(rule, state, readings)
-    firsts = first_means(rule.when, (*state.memory.first, readings))
-    figures = _figures(rule, window)
-    results = _evaluated(rule, figures, firsts, margin=True)
+    facts = _facts(rule, state, readings, window)
+    figures = facts.figures
+    results = _evaluated(rule, facts, margin=True)
     stopped = _is_stopped(rule, state, window, figures)
     delay = (
         _stopped_text(rule, stopped=stopped)
@@ -49,10 +53,39 @@ def rule_status(rule: Rule, state: LaneState, readings: Readings) -> RuleStatus:
     )
     return RuleStatus(
         fires=not delay,
-        kpis=_used_kpis(rule, results),
+        kpis=_used_kpis(results),
         figures=figures,
         stopped=stopped,
-        waiting=delay if delay and _holds_alone(rule, readings, firsts) else "",
+        waiting=delay if delay and _holds_alone(rule, readings, facts) else "",
+    )
+
+
+def results_of(
+    rule: Rule, state: LaneState, readings: Readings, *, margin: bool
+) -> list[Evaluation]:
+    """The result of every condition of the rule over the iterations of its evidence, in order."""
+    facts = _facts(rule, state, readings, _window(rule, state, readings))
+    return _evaluated(rule, facts, margin=margin)
+
+
+def _facts(rule: Rule, state: LaneState, readings: Readings, window: Sequence[Readings]) -> Facts:
+    return Facts(
+        figures=figures_over(rule, window),
+        firsts=first_means(rule.when, (*state.memory.first, readings)),
+        recent=(*comparable(state), {} if now_excluded(state) else readings),
+        values=state.values,
+        parameters=state.profile.parameters,
+    )
+
+
+def comparable(state: LaneState) -> tuple[Readings, ...]:
+    """The readings of the recent iterations; empty for one that the gate excludes."""
+    recent, excluded = state.memory.recent, state.memory.excluded
+    if not excluded:
+        return recent
+    first = state.done - len(recent) + 1
+    return tuple(
+        {} if number in excluded else item for number, item in enumerate(recent, start=first)
     )
 
 
@@ -90,35 +123,43 @@ def stopped_rules(state: LaneState, readings: Readings) -> tuple[str, ...]:
     for rule in state.profile.rules:
         if rule.hysteresis:
             window = _window(rule, state, readings)
-            if _is_stopped(rule, state, window, _figures(rule, window)):
+            if _is_stopped(rule, state, window, figures_over(rule, window)):
                 stopped.append(rule.name)
     return tuple(stopped)
 
 
-def status_alone(rule: Rule, readings: Readings) -> RuleStatus:
+def status_alone(
+    rule: Rule,
+    readings: Readings,
+    values: Mapping[str, float],
+    parameters: Mapping[str, Parameter],
+) -> RuleStatus:
     """The status of ``rule`` without a history: by its ``when`` on these readings alone."""
-    figures = _figures(rule, (readings,))
-    results = _evaluated(rule, figures, {}, margin=False)
+    figures = figures_over(rule, (readings,))
+    facts = Facts(figures, recent=(readings,), values=values, parameters=parameters)
+    results = _evaluated(rule, facts, margin=False)
     fires = all(result.holds for result in results)
-    return RuleStatus(fires, _used_kpis(rule, results), figures, stopped=False, waiting="")
+    return RuleStatus(fires, _used_kpis(results), figures, stopped=False, waiting="")
 
 
-def in_need(rule: Rule, iterations: Sequence[Readings], firsts: Mapping[str, float]) -> bool:
+def in_need(rule: Rule, iterations: Sequence[Readings], facts: Facts) -> bool:
     """Whether the conditions of the rule hold after the last of these iterations.
 
     They must hold over the iterations of its evidence, and on the last iteration alone.
-    ``iterations`` are the last ones, at most as many as its evidence needs.
+    ``iterations`` are the last ones, at most as many as its evidence needs. ``facts`` have
+    everything but the figures.
     """
     window = iterations[-rule.evidence.over :]
     if not window or (len(window) < rule.evidence.over and not rule.evidence.early):
         return False
-    results = _evaluated(rule, _figures(rule, window), firsts, margin=True)
-    return all(result.holds for result in results) and _holds_alone(rule, window[-1], firsts)
+    over = structs.replace(facts, figures=figures_over(rule, window))
+    results = _evaluated(rule, over, margin=True)
+    return all(result.holds for result in results) and _holds_alone(rule, window[-1], facts)
 
 
-def _figures(rule: Rule, window: Sequence[Readings]) -> dict[str, float]:
+def figures_over(rule: Rule, window: Sequence[Readings]) -> dict[str, float]:
     """KPI to its figure over the window, for the KPIs of the rule with data in all of it."""
-    names = [condition.kpi for condition in rule.when] + [item.kpi for item in rule.hysteresis]
+    names = [*kpis_in(rule.when), *(item.kpi for item in rule.hysteresis)]
     figures = {}
     for kpi in dict.fromkeys(names):
         figure = window_figure([readings.get(kpi) for readings in window])
@@ -127,34 +168,24 @@ def _figures(rule: Rule, window: Sequence[Readings]) -> dict[str, float]:
     return figures
 
 
-def _evaluated(
-    rule: Rule, figures: Mapping[str, float], firsts: Mapping[str, float], *, margin: bool
-) -> list[Evaluation]:
+def _evaluated(rule: Rule, facts: Facts, *, margin: bool) -> list[Evaluation]:
     """The result of every condition of the rule, in order.
 
     A condition on a first mean that is not known yet holds: for example, a lower limit on fills
     cannot make a rule wait before there are first iterations to compare with.
     """
     return [
-        evaluate(
-            condition,
-            figures.get(condition.kpi),
-            firsts=firsts,
-            unknown_first=True,
-            margin=margin,
-        )
-        for condition in rule.when
+        evaluate(condition, facts, unknown_first=True, margin=margin) for condition in rule.when
     ]
 
 
-def _used_kpis(rule: Rule, results: Sequence[Evaluation]) -> tuple[str, ...]:
-    pairs = zip(rule.when, results, strict=True)
-    return tuple(sorted({condition.kpi for condition, result in pairs if result.used}))
+def _used_kpis(results: Sequence[Evaluation]) -> tuple[str, ...]:
+    return tuple(sorted({kpi for result in results for kpi in result.kpis}))
 
 
-def _holds_alone(rule: Rule, readings: Readings, firsts: Mapping[str, float]) -> bool:
-    figures = _figures(rule, (readings,))
-    return all(result.holds for result in _evaluated(rule, figures, firsts, margin=False))
+def _holds_alone(rule: Rule, readings: Readings, facts: Facts) -> bool:
+    alone = structs.replace(facts, figures=figures_over(rule, (readings,)))
+    return all(result.holds for result in _evaluated(rule, alone, margin=False))
 
 
 def _dwell_text(rule: Rule, state: LaneState, now: int) -> str:

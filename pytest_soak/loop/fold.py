@@ -28,8 +28,9 @@ from pytest_soak.loop.entries import (
     state_hash_of,
     tag_of,
 )
+from pytest_soak.loop.evidence import comparable
 from pytest_soak.loop.kpis import read_kpis
-from pytest_soak.loop.model import Decision, Halt, Iteration
+from pytest_soak.loop.model import Decision, Halt, Iteration, IterationVerdict, Readings
 from pytest_soak.loop.state import Edits, LaneState, evolved
 from pytest_soak.loop.verdict import judge
 from pytest_soak.profile.build import build
@@ -131,7 +132,7 @@ def _observed(state: LaneState, entry: Observation) -> LaneState:
     readings = read_kpis(
         state.profile, report, audit, interval_s=state.lane.interval_s, mock=state.mock
     )
-    judged = judge(state.profile, readings, (*state.memory.first, readings))
+    judged = _judged(state, readings)
     iteration = Iteration(
         number=entry.iteration,
         values=state.values,
@@ -154,6 +155,16 @@ def _observed(state: LaneState, entry: Observation) -> LaneState:
     )
 
 
+def _judged(state: LaneState, readings: Readings) -> IterationVerdict:
+    return judge(
+        state.profile,
+        readings,
+        (*state.memory.first, readings),
+        before=comparable(state),
+        values=state.values,
+    )
+
+
 def _checked(state: LaneState, entry: Checks) -> LaneState:
     observed = state.observed
     if observed is None or state.intent is not None or observed.number != entry.iteration:
@@ -166,7 +177,7 @@ def _checked(state: LaneState, entry: Checks) -> LaneState:
         mock=state.mock,
         recorded=entry.recorded,
     )
-    judged = judge(state.profile, readings, (*state.memory.first, readings))
+    judged = _judged(state, readings)
     checked = replace(
         observed,
         readings=readings,

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
+from msgspec import structs
+
 from pytest_soak.canonical import number
 from pytest_soak.loop.blocks import blocks_of
 from pytest_soak.loop.derived import (
@@ -15,9 +17,11 @@ from pytest_soak.loop.derived import (
     maker_taker_reading,
     reading_of,
 )
+from pytest_soak.loop.histogram import quantile_reading
 from pytest_soak.loop.model import Reading, Readings
 from pytest_soak.loop.words import described, hint, names
-from pytest_soak.profile.model import Kpi, Profile
+from pytest_soak.profile.kpi import Kpi, path_text
+from pytest_soak.profile.model import Profile
 
 FAULT = "fault"
 """A report with this field has no data; its text names what went wrong (docs/targets.md)."""
@@ -52,16 +56,47 @@ def read_kpis(
         for name, value in (recorded or {}).items()
     }
     for name, kpi in profile.kpis.items():
-        if kpi.read:
+        if kpi.path:
             reading = _read(report, kpi)
         elif kpi.block_ratio:
             reading = blocks.share(kpi.block_ratio)
         elif kpi.recorded:
             reading = readings.get(name) or _NOT_RECORDED
-        else:
+        elif kpi.derive:
             reading = DERIVED[kpi.derive].read(report, around)
+        else:
+            reading = _NOT_COMPUTED
         readings[name] = _within_range(reading, kpi)
+    for name, kpi in profile.kpis.items():
+        if kpi.parts:
+            readings[name] = _within_range(_computed(kpi, readings), kpi)
     return readings
+
+
+def _computed(kpi: Kpi, readings: Readings) -> Reading:
+    """The ratio or the difference of two KPIs; without data if one of them has none.
+
+    A ratio keeps both figures: over several iterations it is the ratio of their sums.
+    """
+    first, second = kpi.parts
+    a, b = readings[first], readings[second]
+    source = f"{first} {'/' if kpi.ratio else '-'} {second}"
+    for part, reading in ((first, a), (second, b)):
+        if reading.value is None:
+            because = f": {reading.why}" if reading.why else ""
+            return Reading(None, source, why=f"{part} has no data{because}")
+    x, y = a.value or 0.0, b.value or 0.0
+    if kpi.ratio and y == 0.0:
+        return Reading(None, source, why=f"{second} is 0")
+    result = reading_of(x / y if kpi.ratio else x - y, source, source)
+    has_sums = kpi.ratio and y > 0.0 and result.value is not None
+    return structs.replace(
+        result,
+        numerator=x if has_sums else None,
+        denominator=y if has_sums else None,
+        placeholder=a.placeholder or b.placeholder,
+        weak=a.weak or b.weak,
+    )
 
 
 def _without_data(profile: Profile, fault: str, recorded: Mapping[str, Any]) -> Readings:
@@ -77,6 +112,8 @@ def _without_data(profile: Profile, fault: str, recorded: Mapping[str, Any]) -> 
     return readings
 
 
+_NOT_COMPUTED = Reading(None, "")
+"""Keeps the place of a KPI that is computed once the others are read."""
 _NOT_RECORDED = Reading(None, "recorded", why="no check recorded it")
 
 
@@ -95,31 +132,43 @@ def _within_range(reading: Reading, kpi: Kpi) -> Reading:
 
 
 def _read(report: Mapping[str, Any], kpi: Kpi) -> Reading:
-    value = cast(Any, report)
-    for depth, step in enumerate(kpi.read):
-        if type(value) is not dict and not isinstance(value, Mapping):  # the ABC's check is slow
-            why = f"{_above(kpi.read, depth)} is {described(value)}, not a mapping"
-            return Reading(None, ".".join(kpi.read), why=why)
-        if step not in value:
-            return _absent(kpi.read, depth, tuple(value))
+    value, source = cast(Any, report), path_text(kpi.path)
+    for depth, step in enumerate(kpi.path):
+        if isinstance(step, int):
+            if not isinstance(value, (list, tuple)):
+                why = f"{_above(kpi.path, depth)} is {described(value)}, not a list"
+                return Reading(None, source, why=why)
+            if step >= len(value):
+                why = f"{_above(kpi.path, depth)} has {len(value)} items, none at place {step}"
+                return Reading(None, source, why=why)
+        elif type(value) is not dict and not isinstance(value, Mapping):  # the ABC's check is slow
+            why = f"{_above(kpi.path, depth)} is {described(value)}, not a mapping"
+            return Reading(None, source, why=why)
+        elif step not in value:
+            return _absent(kpi.path, depth, tuple(value))
         value = value[step]
-    source = ".".join(kpi.read)
-    return reading_of(value, source, source)
+    if kpi.quantile is not None:
+        reading = quantile_reading(value, kpi.quantile.q, kpi.quantile.buckets, source)
+    else:
+        reading = reading_of(value, source, source)
+    if kpi.scale == 1.0 or reading.value is None:
+        return reading
+    return reading_of(reading.value * kpi.scale, source, f"{source} times {kpi.scale:g}")
 
 
-def _above(path: Sequence[str], depth: int) -> str:
-    return ".".join(path[:depth]) or "the report"
+def _above(path: Sequence[str | int], depth: int) -> str:
+    return path_text(path[:depth]) or "the report"
 
 
 @lru_cache(maxsize=1024)
-def _absent(path: tuple[str, ...], depth: int, fields: tuple[str, ...]) -> Reading:
+def _absent(path: tuple[str | int, ...], depth: int, fields: tuple[str, ...]) -> Reading:
     """The reading without the field ``path[depth]``.
 
     It is shared: a field that is absent is absent in every iteration.
     """
-    step, above = path[depth], _above(path, depth)
+    step, above = str(path[depth]), _above(path, depth)
     has = f"{above} has {names(fields)}" if fields else f"{above} is empty"
-    return Reading(None, ".".join(path), why=f"no field {step}{hint(step, fields)}; {has}")
+    return Reading(None, path_text(path), why=f"no field {step}{hint(step, fields)}; {has}")
 
 
 def ensure_maker_taker_ratio(summary: dict[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

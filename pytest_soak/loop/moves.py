@@ -17,6 +17,7 @@ SMALLEST_SHARE = 0.001
 """A move below this part of the key's range is too small for a change and is dropped (§9)."""
 
 Fired = Sequence[tuple[Rule, RuleStatus]]
+NO_FIGURES: Mapping[str, float] = {}
 NO_SUSPENSIONS: Mapping[tuple[str, str], Suspension] = {}
 
 
@@ -28,18 +29,37 @@ class _RuleMove:
     delta: float
 
 
-def step(move: Move, parameter: Parameter, value: float) -> float:
-    """The change that ``move`` makes to ``value``, within its step limits; 0 for none."""
-    if move.kind == "add":
-        delta = move.amount
-    elif move.kind == "mul":
-        delta = value * (move.amount - 1)
-    else:
-        distance = parameter.start - value
-        snaps = abs(distance) <= move.snap * parameter.span
-        delta = distance if snaps else move.amount * distance
-    limited = _limited(move, parameter, value, delta)
+def step(
+    move: Move, parameter: Parameter, value: float, figures: Mapping[str, float] = NO_FIGURES
+) -> float:
+    """The change that ``move`` makes to ``value``, within its step limits; 0 for none.
+
+    ``figures`` are those of the rule's evidence, KPI to figure, for a proportional move.
+    """
+    limited = _limited(move, parameter, value, _delta(move, parameter, value, figures))
     return _whole_step(parameter, value, limited) if parameter.step else round_value(limited)
+
+
+def _delta(move: Move, parameter: Parameter, value: float, figures: Mapping[str, float]) -> float:
+    """The change before its step limits."""
+    match move.kind:
+        case "add":
+            return move.amount
+        case "mul":
+            return value * (move.amount - 1)
+        case "set":
+            return move.amount - value
+        case "step":
+            return move.amount * parameter.step
+        case "proportional":
+            figure = None if move.excess is None else figures.get(move.excess.kpi)
+            if move.excess is None or figure is None:
+                return 0.0
+            return move.amount * move.excess.of(figure)
+        case "toward_start":
+            distance = parameter.start - value
+            snaps = abs(distance) <= move.snap * parameter.span
+            return distance if snaps else move.amount * distance
 
 
 def _whole_step(parameter: Parameter, value: float, delta: float) -> float:
@@ -129,9 +149,10 @@ def _moves_by_key(
     moves_by_key: dict[str, list[_RuleMove]] = {}
     withheld: dict[str, str] = {}
     suspended: dict[str, float] = {}
-    for rule, _ in fired:
+    for rule, status in fired:
         for move in rule.moves:
-            delta = step(move, profile.parameters[move.key], values[move.key])
+            parameter = profile.parameters[move.key]
+            delta = step(move, parameter, values[move.key], status.figures)
             suspension = suspensions.get((rule.name, move.key))
             if delta and suspension is not None and delta * suspension.direction > 0:
                 until = f"is suspended until iteration {suspension.until}"

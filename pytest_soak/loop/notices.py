@@ -69,10 +69,10 @@ def _unknown_fields(
 ) -> Iterator[str]:
     for name in given:
         if name not in fields and not _is_read(profile, (section, name)):
-            read = [kpi.read[1] for kpi in profile.kpis.values() if len(kpi.read) > 1]
+            read = [str(kpi.path[1]) for kpi in profile.kpis.values() if len(kpi.path) > 1]
             readable = (*fields, *read)  # made for an unknown name only: few reports have one
             yield f"{section}.{name}{hint(name, readable)}"
 
 
 def _is_read(profile: Profile, path: tuple[str, ...]) -> bool:
-    return any(kpi.read[: len(path)] == path for kpi in profile.kpis.values())
+    return any(kpi.path[: len(path)] == path for kpi in profile.kpis.values())

@@ -74,7 +74,9 @@ def propose_micro_tuning(
     """
     values = get_all_params(runtime, profile.parameters)
     readings = _summary_readings(profile, summary, mock=mock)
-    statuses = [(rule, status_alone(rule, readings)) for rule in profile.rules]
+    statuses = [
+        (rule, status_alone(rule, readings, values, profile.parameters)) for rule in profile.rules
+    ]
     fired = [
         (replace(rule, moves=tuple(move for move in rule.moves if move.key in values)), status)
         for rule, status in statuses

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from pytest_soak.loop.conditions import evaluate, first_means
+from pytest_soak.loop.conditions import Facts, evaluate, first_means
 from pytest_soak.loop.kpis import FAULT_WHY
 from pytest_soak.loop.model import IterationVerdict, Readings, Verdict
-from pytest_soak.profile.model import Condition, Profile
+from pytest_soak.profile.conditions import kpis_in
+from pytest_soak.profile.model import Profile, When
 
 
-def judge(profile: Profile, readings: Readings, first: Sequence[Readings] = ()) -> IterationVerdict:
+def judge(
+    profile: Profile,
+    readings: Readings,
+    first: Sequence[Readings] = (),
+    *,
+    before: Sequence[Readings] = (),
+    values: Mapping[str, float] = MappingProxyType({}),
+) -> IterationVerdict:
     """FAIL or WARN by the profile's limits, INCONCLUSIVE if a limited KPI has no data.
 
     ``first`` has the readings of the lane's first iterations, including this one if it is one of
-    them. A condition on a first mean that is not known yet is no reason to FAIL or WARN. A
-    placeholder is no data. The reasons are those of the verdict itself, and the missing KPIs.
+    them, and ``before`` those of the iterations just before it. ``values`` are in force. A
+    condition on a first mean that is not known yet is no reason to FAIL or WARN. A placeholder is
+    no data. The reasons are those of the verdict itself, and the missing KPIs.
     """
     limits = profile.verdict
-    fails = _exceeded(limits.fail, readings, first)
-    warns = _exceeded(limits.warn, readings, first)
-    limited = dict.fromkeys(condition.kpi for condition in (*limits.fail, *limits.warn))
-    missing = _missing(readings, tuple(limited))
+    conditions = (*limits.fail, *limits.warn)
+    facts = facts_of(profile, conditions, (*before, readings), first, values)
+    fails = _exceeded(limits.fail, facts)
+    warns = _exceeded(limits.warn, facts)
+    missing = _missing(readings, kpis_in(conditions))
     if fails:
         return IterationVerdict(Verdict.FAIL, fails + missing)
     if missing:
@@ -56,28 +67,32 @@ def no_data_text(readings: Readings, kpi: str) -> str:
     return f"{kpi} has no data" + (f": {why}" if why else "")
 
 
-def all_hold(
-    conditions: Sequence[Condition], readings: Readings, first: Sequence[Readings] = ()
-) -> bool:
-    """Whether every condition holds on these readings.
-
-    A condition does not hold if its KPI has no data, or its first mean is not known yet.
-    """
-    firsts = first_means(conditions, first)
-    return all(
-        evaluate(item, usable_value(readings, item.kpi), firsts=firsts, unknown_first=False).holds
-        for item in conditions
+def facts_of(
+    profile: Profile,
+    conditions: Sequence[When],
+    recent: Sequence[Readings],
+    first: Sequence[Readings],
+    values: Mapping[str, float],
+) -> Facts:
+    """What ``conditions`` are evaluated on in one iteration alone, the last of ``recent``."""
+    usable = ((kpi, usable_value(recent[-1], kpi)) for kpi in kpis_in(conditions))
+    return Facts(
+        figures={kpi: value for kpi, value in usable if value is not None},
+        firsts=first_means(conditions, first),
+        recent=recent,
+        values=values,
+        parameters=profile.parameters,
     )
 
 
-def _exceeded(
-    conditions: Sequence[Condition], readings: Readings, first: Sequence[Readings]
-) -> tuple[str, ...]:
-    firsts = first_means(conditions, first)
-    reasons = []
-    for condition in conditions:
-        value = usable_value(readings, condition.kpi)
-        result = evaluate(condition, value, firsts=firsts, unknown_first=False)
-        if result.holds and value is not None:
-            reasons.append(f"{condition.kpi} {condition.shown(value)} {result.text}")
-    return tuple(reasons)
+def all_hold(conditions: Sequence[When], facts: Facts) -> bool:
+    """Whether every condition holds on these facts.
+
+    A condition does not hold if its KPI has no data, or its first mean is not known yet.
+    """
+    return all(evaluate(item, facts, unknown_first=False).holds for item in conditions)
+
+
+def _exceeded(conditions: Sequence[When], facts: Facts) -> tuple[str, ...]:
+    results = (evaluate(condition, facts, unknown_first=False) for condition in conditions)
+    return tuple(result.sentence for result in results if result.holds)

@@ -14,15 +14,18 @@ from typing import Any, TypeVar
 from msgspec import UNSET, UnsetType, structs
 
 from pytest_soak.messages import shown
-from pytest_soak.profile.comparisons import conditions
+from pytest_soak.profile.conditions import Names, conditions
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.gate import criterion, gate
 from pytest_soak.profile.guards import guards
-from pytest_soak.profile.model import Kpi, Profile, VerdictLimits
+from pytest_soak.profile.kpi import Kpi
+from pytest_soak.profile.kpis import kpis_of, with_directions
+from pytest_soak.profile.model import Profile, VerdictLimits
 from pytest_soak.profile.reading import plain, read
+from pytest_soak.profile.refused import explained
 from pytest_soak.profile.rules import rule
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
-from pytest_soak.profile.sections import Document, KpiFields, Order
+from pytest_soak.profile.sections import Document, Order
 from pytest_soak.profile.tunable import READ_ONLY_SECTION, tunables
 
 SECTIONS = ("parameters", "kpis", "verdict", "rules", "guards", "gate")
@@ -48,7 +51,10 @@ def build(document: Mapping[str, Any], label: str = "profile") -> Profile:
 def checked(document: Mapping[str, Any]) -> Profile:
     """As :func:`build`, but raises Invalid, which names no file yet."""
     copy = plain(document)
-    given = read(copy, Document)
+    try:
+        given = read(copy, Document)
+    except Invalid as finding:
+        raise explained(finding) from None
     lineage = given.lineage if given.lineage is not UNSET else (given.name,)
     if lineage[:1] != (given.name,):
         raise Invalid(("lineage",), f"begins with the profile's own name, {given.name!r}")
@@ -56,12 +62,13 @@ def checked(document: Mapping[str, Any]) -> Profile:
     taken = (*SECTIONS, SCENARIOS, BLOCK_REASONS, "extends", READ_ONLY_SECTION)
     parameters = tunables(given.parameters, taken, given.guards.caps_scale)
     parameters = _ordered(parameters, "parameters", order.parameters)
-    kpis = {name: _kpi(name, fields) for name, fields in given.kpis.items()}
-    kpis = _ordered(kpis, "kpis", order.kpis)
+    kpis = _ordered(kpis_of(given.kpis), "kpis", order.kpis)
     rules = {name: rule(name, fields, parameters, kpis) for name, fields in given.rules.items()}
     rules = _ordered(rules, "rules", order.rules)
     criteria = {kpi: criterion(kpi, limits, kpis) for kpi, limits in given.gate.criteria.items()}
     criteria = _ordered(criteria, "criteria", order.criteria)
+    kpis = with_directions(kpis, given.kpis, criteria)
+    names = Names(kpis, parameters)
     shown_order = {section: list(names) for section, names in structs.asdict(order).items()}
     return Profile(
         name=given.name,
@@ -69,8 +76,8 @@ def checked(document: Mapping[str, Any]) -> Profile:
         parameters=parameters,
         kpis=kpis,
         verdict=VerdictLimits(
-            fail=conditions(given.verdict.fail, kpis, ("verdict", "fail")),
-            warn=conditions(given.verdict.warn, kpis, ("verdict", "warn")),
+            fail=conditions(given.verdict.fail, names, ("verdict", "fail")),
+            warn=conditions(given.verdict.warn, names, ("verdict", "warn")),
         ),
         rules=tuple(rules.values()),
         guards=guards(given.guards, parameters, kpis),
@@ -94,46 +101,6 @@ def _ordered(built: Mapping[str, _Built], section: str, order: Sequence[str]) ->
     if sorted(order) != sorted(built):
         raise Invalid(("order", section), f"does not list the entries of {section}, each once")
     return {key: built[key] for key in order}
-
-
-def _kpi(name: str, fields: KpiFields) -> Kpi:
-    at = ("kpis", name)
-    values = {"read": fields.read, "block_ratio": fields.block_ratio, "derive": fields.derive}
-    sources = [source for source, value in values.items() if value is not UNSET]
-    if len(sources) != 1:
-        raise Invalid(
-            at, f"a KPI has one of {', '.join(values)}; here is {' and '.join(sources) or 'none'}"
-        )
-    if name == "deltas":
-        raise Invalid(at, "{deltas} has a meaning of its own in log lines; choose another name")
-    _check_aggregate(at, fields)
-    low, high = fields.range
-    if low is not None and high is not None and low >= high:
-        raise Invalid((*at, "range"), f"{low:g} is not below {high:g}")
-    return Kpi(
-        name=name,
-        unit=fields.unit,
-        better=fields.better,
-        read=tuple(fields.read.split(".")) if fields.read else (),
-        block_ratio=fields.block_ratio or "",
-        derive=fields.derive or "",
-        aggregate=fields.aggregate or "",
-        weight=tuple(fields.weight.split(".")) if fields.weight else (),
-        range=fields.range,
-    )
-
-
-def _check_aggregate(at: tuple[str, ...], fields: KpiFields) -> None:
-    if fields.aggregate and not fields.read:
-        raise Invalid((*at, "aggregate"), "is for a KPI that is read from the report")
-    if fields.aggregate == "weighted_mean" and fields.weight is UNSET:
-        raise Invalid(
-            (*at, "aggregate"), "weighted_mean needs 'weight', a path such as 'fills.count'"
-        )
-    if fields.aggregate != "weighted_mean" and fields.weight is not UNSET:
-        raise Invalid(
-            (*at, "weight"), "the path of the weight belongs to 'aggregate: weighted_mean'"
-        )
 
 
 def _block_reasons(listed: tuple[str, ...] | UnsetType, kpis: Mapping[str, Kpi]) -> tuple[str, ...]:

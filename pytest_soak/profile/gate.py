@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 
 from pytest_soak.profile.comparisons import comparison
 from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.model import Criterion, DriftLimits, GateLimits, Kpi
+from pytest_soak.profile.kpi import Kpi
+from pytest_soak.profile.model import Criterion, DriftLimits, GateLimits
 from pytest_soak.profile.reading import check_known
 from pytest_soak.profile.sections import CriterionFields, GateSection
 

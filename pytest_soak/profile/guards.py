@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from pytest_soak.messages import nearest, shown
-from pytest_soak.profile.comparisons import conditions
+from pytest_soak.profile.conditions import Names, conditions
 from pytest_soak.profile.errors import Invalid
+from pytest_soak.profile.kpi import Kpi
 from pytest_soak.profile.model import FreezeGuard, Guards, PanicGuard, PinGuard
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.reading import check_known
@@ -17,7 +18,7 @@ _AT = ("guards",)
 
 
 def guards(
-    section: GuardsSection, parameters: Mapping[str, Parameter], kpis: Collection[str]
+    section: GuardsSection, parameters: Mapping[str, Parameter], kpis: Mapping[str, Kpi]
 ) -> Guards:
     """The guards of ``section``. Raises Invalid."""
     if section.rollback and not section.attribution:
@@ -80,14 +81,14 @@ def _pin(fields: PinFields) -> PinGuard:
 
 
 def _freeze(
-    fields: FreezeFields, parameters: Collection[str], kpis: Collection[str]
+    fields: FreezeFields, parameters: Mapping[str, Parameter], kpis: Mapping[str, Kpi]
 ) -> FreezeGuard:
     at = (*_AT, "freeze")
     for place, key in enumerate(fields.keys):
         check_known(key, parameters, "parameter", (*at, "keys", str(place)))
     return FreezeGuard(
         after=fields.after,
-        stable=conditions(fields.stable, kpis, (*at, "stable")),
+        stable=conditions(fields.stable, Names(kpis, parameters), (*at, "stable")),
         keys=fields.keys,
         iterations=fields.iterations,
     )

@@ -12,6 +12,7 @@ from msgspec import Struct
 from pytest_soak.json_types import Finite
 from pytest_soak.messages import nearest, shown
 from pytest_soak.profile.build import BLOCK_REASONS, SECTIONS
+from pytest_soak.profile.constants import SECTION as CONSTANTS
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.reading import plain, read
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
@@ -23,7 +24,14 @@ _NULL_IS_VALUE = ("gate", "drift")
 """Here null switches the default of a gated KPI off, where elsewhere it removes an entry."""
 TARGET = "target"
 """The optional section on a live target; it is no part of a resolved profile either."""
-_MERGED = (*SECTIONS, SCENARIOS, TARGET, BLOCK_REASONS)
+RUN = "run"
+"""The optional defaults of a run; no part of a resolved profile."""
+ABOUT = ("description", "tags")
+"""What a file has about itself: the files that extend it do not inherit it."""
+_MERGED = (*SECTIONS, SCENARIOS, TARGET, RUN, CONSTANTS, BLOCK_REASONS)
+_KNOWN = (*_MERGED, *ABOUT, "extends")
+_FREE = "x-"
+"""Keys that begin with it are for others; they are neither read nor stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +69,16 @@ def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
             _put(document, section, layer.document[section], ())
     parameters = document.get("parameters")
     keys = dict(parameters) if isinstance(parameters, Mapping) else {}
+    for key in (RUN, CONSTANTS, *ABOUT):
+        if key in keys:
+            raise Invalid(("parameters", key), "this name has a meaning of its own; choose another")
     moved: dict[str, float | bool | str] = {}
     for key, value in layer.document.items():
-        if key in _MERGED or key == "extends":
+        if key in _KNOWN or key.startswith(_FREE):
             continue
         parameter = key if key in keys else key.removesuffix(_DELTA)
         if parameter not in keys:
-            names = (*keys, *(name + _DELTA for name in keys), *_MERGED, "extends")
+            names = (*keys, *(name + _DELTA for name in keys), *_KNOWN)
             raise Invalid((key,), f"unknown key{nearest(key, names)}")
         other = parameter if key != parameter else parameter + _DELTA
         inner = ("parameters", parameter, "start")
@@ -114,6 +125,8 @@ def spelling(layer: Layer, key: str) -> tuple[str, ...]:
 
 def _put(target: dict[str, Any], key: str, value: Any, above: tuple[str, ...]) -> None:
     path = (*above, key)
+    if above == ("kpis",) and isinstance(value, str):
+        value = {"read": value}
     if value is None and path[:-1] == _NULL_IS_VALUE and key not in target:
         target[key] = None  # it switches the default off
     elif value is None and path == ("gate", "throughput"):

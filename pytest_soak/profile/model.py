@@ -10,12 +10,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from pytest_soak.json_types import EXACT, Count, NotNegative, Positive, Share
+from pytest_soak.profile.kpi import Kpi
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.reading import Name
 
@@ -23,12 +24,6 @@ SHIPPED = ("S1", "market_maker", "steady", "steady_safe", "ultra_safe")
 """The names of the shipped profiles. Any other name is that of a file."""
 
 Operator = Literal["<", "<=", ">", ">="]
-
-Derived = Literal["maker_taker_ratio", "fills_per_hour"]
-DERIVED_NAMES: tuple[str, ...] = get_args(Derived)
-"""Values of ``derive:`` that are computed from a report (:mod:`pytest_soak.loop.derived`)."""
-RECORDED = "recorded"
-"""The value of ``derive:`` for a KPI that a check records (``soak_iteration.record``)."""
 
 Confidence = Annotated[float, Meta(gt=0.5, lt=1.0)]
 """Two-sided."""
@@ -80,18 +75,55 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """All comparisons of one KPI that must hold together."""
+    """What must hold for one KPI: all of its comparisons, or one of the other fields."""
 
     kpi: str
     comparisons: tuple[Comparison, ...] = ()
     share_of_first: tuple[float, int] | None = None
     """``(share, n)``: at least *share* of the KPI's mean over the first *n* iterations; holds
     while that mean is not known."""
+    most_of_first: tuple[float, int] | None = None
+    """``(share, n)``: at most *share* of that mean."""
+    rising: int = 0
+    """In each of the last so many iterations it was above the iteration before."""
+    falling: int = 0
 
     def shown(self, value: float) -> str:
         """``value`` in as many digits as all comparisons need (:meth:`Comparison.shown`)."""
         texts = [comparison.shown(value) for comparison in self.comparisons]
         return max(texts, key=len, default=f"{value:.6g}")
+
+    @property
+    def of_first(self) -> int:
+        """How many of the first iterations it refers to; 0 for none."""
+        return (self.share_of_first or self.most_of_first or (0.0, 0))[1]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCondition:
+    """What must hold for the value of one parameter, the one in force."""
+
+    key: str
+    comparisons: tuple[Comparison, ...] = ()
+    among: tuple[float, ...] = ()
+    """Of a switch or a choice: the values, one of which it must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """One of the options must hold: all of its conditions."""
+
+    options: tuple[tuple[When, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The conditions must not all hold. What is unknown stays unknown."""
+
+    conditions: tuple[When, ...]
+
+
+When = Condition | ParameterCondition | AnyOf | Not
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +145,31 @@ class Evidence:
     """Fewer than ``over`` iterations are enough at the start of a run."""
 
 
+MoveKind = Literal["add", "mul", "toward_start", "set", "step", "proportional"]
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """How far a KPI is beyond the limit of its rule."""
+
+    kpi: str
+    limit: Comparison
+
+    def of(self, figure: float) -> float:
+        """0 within the limit."""
+        sign = -1.0 if self.limit.upper else 1.0
+        return max(0.0, sign * (figure - self.limit.limit))
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """What a rule does to one key, and the limits of one step."""
 
     key: str
-    kind: Literal["add", "mul", "toward_start"]
+    kind: MoveKind
     amount: float
+    """What is added, the factor, the share of the way; the value to which it is set, the number of
+    steps, or the gain: the change per unit of the excess."""
     min_factor: float | None = None
     """The new value is at least this many times the old one."""
     max_factor: float | None = None
@@ -130,47 +180,20 @@ class Move:
     """Never moves beyond the start value, nor away from it."""
     snap: float = 0.0
     """``toward_start``: goes the whole way within this share of the range."""
+    excess: Excess | None = None
+    """Of a ``proportional`` move."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     name: str
-    when: tuple[Condition, ...]
+    when: tuple[When, ...]
     moves: tuple[Move, ...]
     evidence: Evidence = Evidence()
     hysteresis: tuple[Hysteresis, ...] = ()
     dwell: int = 1
     log: str = ""
     """Template of its log line: ``{kpi}``, ``{kpi:.2f}`` and ``{deltas}`` are filled in."""
-
-
-Aggregate = Literal["last", "sum", "min", "max", "mean", "weighted_mean", "rate"]
-"""How the values of several reports become one: ``rate`` is their sum per second of the spans."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kpi:
-    """Where a KPI comes from. Exactly one of the three sources is set."""
-
-    name: str
-    unit: str
-    better: Literal["up", "down", "none"]
-    read: tuple[str, ...] = ()
-    """Path in the report, e.g. ``("totals", "net_bps")``."""
-    block_ratio: str = ""
-    """The share of this block reason among all blocks."""
-    derive: str = ""
-    """One of ``DERIVED_NAMES``, or ``RECORDED``."""
-    aggregate: str = ""
-    """How several reports of one iteration become one value; one of ``Aggregate``."""
-    weight: tuple[str, ...] = ()
-    """Path of the weight, for ``weighted_mean``."""
-    range: tuple[float | None, float | None] = (None, None)
-    """Where its values can lie; a value outside is *no data*. None: no limit on that side."""
-
-    @property
-    def recorded(self) -> bool:
-        return self.derive == RECORDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +208,7 @@ class PanicGuard:
 @dataclass(frozen=True, slots=True)
 class FreezeGuard:
     after: int
-    stable: tuple[Condition, ...]
+    stable: tuple[When, ...]
     keys: tuple[str, ...]
     iterations: int
 
@@ -246,8 +269,8 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class VerdictLimits:
-    fail: tuple[Condition, ...]
-    warn: tuple[Condition, ...]
+    fail: tuple[When, ...]
+    warn: tuple[When, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, overload
 
 from msgspec import Meta
 
@@ -62,7 +62,15 @@ def plain(value: Any, path: tuple[str, ...] = ()) -> Any:
     )
 
 
-def read(value: Any, type_: type[_Typed], path: tuple[str, ...] = ()) -> _Typed:
+@overload
+def read(value: Any, type_: type[_Typed], path: tuple[str, ...] = ()) -> _Typed: ...
+
+
+@overload
+def read(value: Any, type_: Any, path: tuple[str, ...] = ()) -> Any: ...
+
+
+def read(value: Any, type_: Any, path: tuple[str, ...] = ()) -> Any:
     """Plain data as an object of ``type_``. Raises Invalid, with ``path`` in front of the place.
 
     A whole number may have a fraction of zero, as in ``1e3``: canonical JSON, and so the profile

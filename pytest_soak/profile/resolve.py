@@ -7,15 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from msgspec import UNSET
+
 from pytest_soak.messages import shown
 from pytest_soak.profile.build import checked
+from pytest_soak.profile.constants import with_constants
+from pytest_soak.profile.defaults import DEFAULTS, with_derived
 from pytest_soak.profile.errors import Invalid, ProfileError
-from pytest_soak.profile.layers import TARGET, Layer, merged, named, spelling
+from pytest_soak.profile.layers import ABOUT, RUN, TARGET, Layer, merged, named, spelling
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.places import Places
-from pytest_soak.profile.reading import NAME, plain, read
+from pytest_soak.profile.reading import NAME, plain
+from pytest_soak.profile.reading import read as read_as
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 from pytest_soak.profile.scenarios import Declared, declared
+from pytest_soak.profile.sections import RunFields
 from pytest_soak.profile.yaml_text import parse
 
 _LONGEST_CHAIN = 16
@@ -70,11 +76,20 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
     try:
         _resolve_panic(document, layers, read)
         scenarios = declared(document.pop(SCENARIOS, {}))
+        read_as(document.pop(RUN, {}), RunFields, (RUN,))
         target = document.pop(TARGET, None)
         if target is not None and not isinstance(target, Mapping):
             raise Invalid((TARGET,), f"{shown(target)} is not a mapping")
         lineage = [layer.name for layer in layers]
-        profile = checked({"name": lineage[0], "lineage": lineage, **document})
+        about = {key: layers[0].document[key] for key in ABOUT if key in layers[0].document}
+        profile = checked(
+            {
+                "name": lineage[0],
+                "lineage": lineage,
+                **with_derived(with_constants(document)),
+                **about,
+            }
+        )
     except Invalid as finding:
         raise _located(finding, layers, origins) from None
     below = [named(layer, profile.parameters) for layer in layers[:-1]]
@@ -87,6 +102,42 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
         located=lambda finding: _located(finding, layers, origins),
         places=Places(layers),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RunDefault:
+    """A value of the section ``run``: how a profile is meant to be run."""
+
+    profile: str
+    file: str
+    """The absolute path of the file that has it; empty if there is none."""
+    value: float | str
+
+
+def run_defaults(reference: str, read: ReadSource) -> dict[str, RunDefault]:
+    """Name (``interval`` in seconds, ``iterations``, ``target``) to its value in the profile.
+
+    Raises ProfileError.
+    """
+    layers = _chain(reference, None, read)
+    result: dict[str, RunDefault | None] = {}
+    for layer in layers:
+        try:
+            fields = read_as(_without_null(layer.document.get(RUN, {})), RunFields, (RUN,))
+        except Invalid as finding:
+            raise _located(finding, layers, {}) from None
+        for name in RunFields.__struct_fields__:
+            if name not in result and layer.sets((RUN, name)) == 2:
+                value = getattr(fields, name)
+                is_null = value is UNSET
+                result[name] = None if is_null else RunDefault(layers[0].name, layer.file, value)
+    return {name: item for name, item in result.items() if item is not None}
+
+
+def _without_null(section: Any) -> Any:
+    if not isinstance(section, Mapping):
+        return section
+    return {key: value for key, value in section.items() if value is not None}
 
 
 def _chain(reference: str, referrer: str | None, read: ReadSource) -> tuple[Layer, ...]:
@@ -123,7 +174,7 @@ def _layer(reference: str, source: Source) -> Layer:
                 "a mapping, such as 'extends: market_maker'",
             )
         document = plain(written)
-        if "extends" in document and not read(document["extends"], str, ("extends",)):
+        if "extends" in document and not read_as(document["extends"], str, ("extends",)):
             raise Invalid(("extends",), "is empty; name a profile")
     except Invalid as finding:
         raise finding.at(source.label) from None
@@ -132,7 +183,7 @@ def _layer(reference: str, source: Source) -> Layer:
 
 def _merge(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, Layer]]:
     """The merged sections, and per parameter the layer that set its start value."""
-    document: dict[str, Any] = {}
+    document: dict[str, Any] = dict(DEFAULTS)
     origins: dict[str, Layer] = {}
     for layer in reversed(layers):
         try:
@@ -157,7 +208,12 @@ def _resolve_panic(document: dict[str, Any], layers: Sequence[Layer], read: Read
             (*_REVERT_TO[:2], "values"),
             "unknown field; the values are those of the profile that revert_to names",
         )
-    reference = panic.get("revert_to")
+    own = _starts(document)
+    if "revert_to" not in panic:
+        values = {"revert_to": layers[0].name, "values": own}
+        document["guards"] = {**guards, "panic": {**panic, **values}}
+        return
+    reference = panic["revert_to"]
     if not isinstance(reference, str):
         return
     at = next(index for index, layer in enumerate(layers) if layer.sets(_REVERT_TO) == 3)
@@ -170,7 +226,6 @@ def _resolve_panic(document: dict[str, Any], layers: Sequence[Layer], read: Read
             raise Invalid(_REVERT_TO, str(error)) from None
     safe_values = _starts(_merge(safe)[0])
     # A parameter that the safe profile does not have goes back to this profile's own start.
-    own = _starts(document)
     values = {key: safe_values.get(key, start) for key, start in own.items()}
     document["guards"] = {
         **guards,

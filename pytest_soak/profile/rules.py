@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Collection, Mapping
-from typing import Literal
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import get_args
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from pytest_soak.messages import nearest, shown
-from pytest_soak.profile.comparisons import conditions, with_margins
+from pytest_soak.profile.conditions import Names, conditions, with_margins
 from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.model import Evidence, Hysteresis, Kpi, Move, Rule
+from pytest_soak.profile.kpi import Kpi
+from pytest_soak.profile.model import (
+    Condition,
+    Evidence,
+    Excess,
+    Hysteresis,
+    Move,
+    MoveKind,
+    Rule,
+    When,
+)
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.reading import check_known
 from pytest_soak.profile.sections import MoveFields, RuleFields
+from pytest_soak.profile.tunable import value_of
 
 _FORMAT = re.compile(r"(\.[0-9]{1,2})?[fge%]?")
 
 Path = tuple[str, ...]
-Kind = Literal["add", "mul", "toward_start"]
 
 
 def rule(
@@ -28,13 +39,13 @@ def rule(
 ) -> Rule:
     """The rule ``name``. Raises Invalid."""
     at = ("rules", name)
-    when = conditions(fields.when, kpis, (*at, "when"))
+    when = conditions(fields.when, Names(kpis, parameters), (*at, "when"))
     evidence = fields.evidence
     return Rule(
         name=name,
         when=with_margins(when, evidence.margin, (*at, "evidence", "margin")),
         moves=tuple(
-            _move(key, move, parameters, (*at, "moves", key))
+            _move(key, move, parameters, when, (*at, "moves", key))
             for key, move in sorted(fields.moves.items())
         ),
         evidence=Evidence(over=evidence.over, fresh=evidence.fresh, early=evidence.early),
@@ -58,12 +69,17 @@ def _hysteresis(fields: RuleFields, kpis: Collection[str], path: Path) -> tuple[
     )
 
 
-def _move(key: str, fields: MoveFields, parameters: Collection[str], path: Path) -> Move:
+def _move(
+    key: str,
+    fields: MoveFields,
+    parameters: Mapping[str, Parameter],
+    when: Sequence[When],
+    path: Path,
+) -> Move:
     check_known(key, parameters, "parameter", path)
-    kind, amount = _kind(fields, path)
-    if amount == (1.0 if kind == "mul" else 0.0):
-        raise Invalid((*path, kind), f"{kind} {amount:g} moves nothing")
-    if kind != "toward_start" and fields.snap is not UNSET:
+    kind = _kind(fields, path)
+    amount = _amount(kind, fields, parameters[key], (*path, kind))
+    if fields.snap is not UNSET and kind != "toward_start":
         raise Invalid((*path, "snap"), "belongs to a move toward_start only")
     if fields.max_floor is not UNSET and fields.max_factor is UNSET:
         raise Invalid((*path, "max_floor"), "belongs to max_factor, which is missing")
@@ -76,20 +92,48 @@ def _move(key: str, fields: MoveFields, parameters: Collection[str], path: Path)
         max_floor=None if fields.max_floor is UNSET else fields.max_floor,
         not_past_start=fields.not_past_start,
         snap=fields.snap or 0.0,
+        excess=_excess(fields, when, (*path, kind)),
     )
 
 
-def _kind(fields: MoveFields, path: Path) -> tuple[Kind, float]:
-    amounts: dict[Kind, float | UnsetType] = {
-        "add": fields.add,
-        "mul": fields.mul,
-        "toward_start": fields.toward_start,
-    }
-    given = [(kind, amount) for kind, amount in amounts.items() if amount is not UNSET]
+def _kind(fields: MoveFields, path: Path) -> MoveKind:
+    kinds: tuple[MoveKind, ...] = get_args(MoveKind)
+    given = [kind for kind in kinds if getattr(fields, kind) is not UNSET]
     if len(given) != 1:
-        kinds = " and ".join(kind for kind, _ in given) or "none"
-        raise Invalid(path, f"a move has one of {', '.join(amounts)}; here is {kinds}")
+        named = " and ".join(given) or "none"
+        raise Invalid(path, f"a move has one of {', '.join(kinds)}; here is {named}")
     return given[0]
+
+
+def _amount(kind: MoveKind, fields: MoveFields, parameter: Parameter, path: Path) -> float:
+    if fields.set is not UNSET:
+        return value_of(fields.set, parameter, path)
+    if fields.step is not UNSET and not parameter.step:
+        raise Invalid(path, f"{parameter.key} has no steps; it moves by 'add' or 'mul'")
+    if parameter.choices and kind in ("add", "mul", "proportional"):
+        raise Invalid(path, f"{parameter.key} is no number; it moves by 'set' or 'step'")
+    given = fields.proportional.gain if fields.proportional else getattr(fields, kind)
+    amount = float(given)
+    if amount == (1.0 if kind == "mul" else 0.0):
+        raise Invalid(path, f"{kind} {amount:g} moves nothing")
+    return amount
+
+
+def _excess(fields: MoveFields, when: Sequence[When], path: Path) -> Excess | None:
+    """The limit in ``when`` beyond which a proportional move counts."""
+    if fields.proportional is UNSET:
+        return None
+    kpi = fields.proportional.to_excess_of
+    limits = [
+        comparison
+        for condition in when
+        if isinstance(condition, Condition) and condition.kpi == kpi
+        for comparison in condition.comparisons
+    ]
+    if len(limits) != 1:
+        problem = f"needs one comparison of {kpi} in 'when'; there are {len(limits)}"
+        raise Invalid((*path, "to_excess_of"), problem)
+    return Excess(kpi, replace(limits[0], margin=0.0))
 
 
 def _template(text: str, kpis: Collection[str], path: Path) -> str:

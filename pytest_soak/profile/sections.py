@@ -8,17 +8,16 @@ has ``UnsetType`` may be left out, but not be null.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from pytest_soak.json_types import LARGEST, Count, Finite, NotNegative, Positive, Share
+from pytest_soak.json_types import EXACT, LARGEST, Count, Finite, NotNegative, Positive, Share
+from pytest_soak.profile.kpi import Aggregate, Buckets, Derived
 from pytest_soak.profile.model import (
-    Aggregate,
     AttributionSettings,
     CooldownGuard,
     DeltaQuality,
-    Derived,
     DriftLimits,
     Operator,
     OscillationGuard,
@@ -27,7 +26,8 @@ from pytest_soak.profile.model import (
 from pytest_soak.profile.parameter import Kind
 from pytest_soak.profile.reading import IDENTIFIER, Identifier, Name
 
-_PATH = rf"^{IDENTIFIER.pattern}(\.{IDENTIFIER.pattern})*$(?!\n)"
+PATH = rf"{IDENTIFIER.pattern}(\.{IDENTIFIER.pattern})*"
+_PATH = rf"^{PATH}$(?!\n)"
 
 COMPARISON = (
     r"(?P<op><=|>=|<|>) *(?P<limit>[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)"
@@ -46,22 +46,63 @@ ComparisonText = Annotated[
 ]
 
 
-class ShareOfFirst(Struct, frozen=True, forbid_unknown_fields=True):
-    """A condition: at least this share of the KPI's mean over its first iterations."""
+class LimitFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A limit of a KPI that is no comparison; which fields go together is checked where it is
+    built (:mod:`.conditions`)."""
 
-    at_least: Positive
-    of_first: Count
+    between: tuple[Finite, Finite] | UnsetType = UNSET
+    at_least: Positive | UnsetType = UNSET
+    at_most: Positive | UnsetType = UNSET
+    of_first: Count | UnsetType = UNSET
+    rising: Count | UnsetType = UNSET
+    falling: Count | UnsetType = UNSET
 
 
-Conditions = dict[
-    Identifier,
+LimitsOfKpi = (
     ComparisonText
     | Annotated[tuple[ComparisonText, ...], Meta(min_length=1, description="a comparison at least")]
-    | ShareOfFirst,
+    | LimitFields
+)
+"""What must hold for one KPI; several comparisons must hold together."""
+
+_OBJECT = {"type": "object"}
+Conditions = Annotated[
+    dict[str, Any],
+    Meta(
+        extra_json_schema={
+            "properties": {
+                "any": {"type": "array", "minItems": 1, "items": _OBJECT},
+                "not": _OBJECT,
+                "parameter": _OBJECT,
+            },
+            "additionalProperties": {
+                "anyOf": [
+                    {"type": "string", "pattern": "^" + COMPARISON.replace("?P<", "?<") + "$"},
+                    {"type": "array", "minItems": 1, "items": {"type": "string"}},
+                    {
+                        "type": "object",
+                        "properties": {name: {} for name in LimitFields.__struct_fields__},
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+        }
+    ),
 ]
-"""KPI to what must hold for it; several comparisons must hold together."""
+"""KPI to ``LimitsOfKpi``, ``any`` to ``Options``, ``not`` to conditions, ``parameter`` to
+``ConditionsOfParameters``. They contain each other, so each is read where it is built."""
 
 SomeConditions = Annotated[Conditions, Meta(min_length=1, description="a condition at least")]
+
+Options = Annotated[
+    tuple[SomeConditions, ...], Meta(min_length=2, description="two alternatives at least")
+]
+
+ConditionsOfParameters = Annotated[
+    dict[Identifier, str | bool | Finite | tuple[str | bool | Finite, ...]],
+    Meta(min_length=1, description="a parameter at least"),
+]
+"""Parameter to a comparison or several; of a switch or a choice to a value or several."""
 
 
 StartValue = Finite | bool | str
@@ -95,28 +136,47 @@ class ParameterFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     description: str = ""
 
 
-class KpiFields(Struct, frozen=True, forbid_unknown_fields=True):
-    unit: str
-    better: Literal["up", "down", "none"]
-    read: (
-        Annotated[str, Meta(pattern=_PATH, description="path in the report, such as 'totals.p95'")]
-        | UnsetType
-    ) = UNSET
+A_PATH = "path in the report, such as 'totals.p95' or [routes, /api, 0, p95]"
+
+ReportPath = (
+    Annotated[str, Meta(description=A_PATH, extra_json_schema={"pattern": f"^{PATH}$"})]
+    | Annotated[
+        tuple[str | Annotated[int, Meta(ge=0, le=EXACT)], ...],
+        Meta(min_length=1, description="a key at least"),
+    ]
+)
+"""Keys with dots between them, or a list of keys and of places in lists, from 0 on."""
+
+TwoKpis = tuple[Identifier, Identifier]
+
+
+class QuantileFields(Struct, frozen=True, forbid_unknown_fields=True):
+    histogram: ReportPath
+    q: Annotated[float, Meta(gt=0.0, lt=1.0)]
+    buckets: Buckets = "cumulative"
+
+
+class KpiFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    unit: str = ""
+    better: Literal["up", "down", "none"] | UnsetType = UNSET
+    read: ReportPath | UnsetType = UNSET
     block_ratio: Identifier | UnsetType = UNSET
     derive: Literal[Derived, "recorded"] | UnsetType = UNSET
+    quantile: QuantileFields | UnsetType = UNSET
+    ratio: TwoKpis | UnsetType = UNSET
+    difference: TwoKpis | UnsetType = UNSET
+    scale: Finite | UnsetType = UNSET
     aggregate: Aggregate | UnsetType = UNSET
-    weight: (
-        Annotated[str, Meta(pattern=_PATH, description="path in the report, such as 'fills.count'")]
-        | UnsetType
-    ) = UNSET
+    weight: ReportPath | UnsetType = UNSET
     range: Annotated[
         tuple[Finite | None, Finite | None],
         Meta(description="two numbers, the lowest and the highest (null: no limit)"),
     ] = (None, None)
+    description: str = ""
 
 
 class VerdictSection(Struct, frozen=True, forbid_unknown_fields=True):
-    fail: Conditions
+    fail: Conditions = {}
     warn: Conditions = {}
 
 
@@ -132,9 +192,17 @@ class HysteresisFields(Struct, frozen=True, forbid_unknown_fields=True):
     start: Finite
 
 
-class MoveFields(Struct, frozen=True, forbid_unknown_fields=True):
+class ProportionalFields(Struct, frozen=True, forbid_unknown_fields=True):
+    to_excess_of: Identifier
+    gain: Finite
+
+
+class MoveFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     add: Finite | UnsetType = UNSET
     mul: Positive | UnsetType = UNSET
+    set: StartValue | UnsetType = UNSET
+    step: Annotated[int, Meta(ge=-EXACT, le=EXACT)] | UnsetType = UNSET
+    proportional: ProportionalFields | UnsetType = UNSET
     toward_start: (
         Annotated[float, Meta(gt=0.0, le=1.0, description="share of the way, above 0, at most 1")]
         | UnsetType
@@ -238,6 +306,17 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     lineage: tuple[Name, ...] | UnsetType = UNSET
     order: Order | UnsetType = UNSET
     block_reasons: tuple[Identifier, ...] | UnsetType = UNSET
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class RunFields(Struct, frozen=True, forbid_unknown_fields=True):
+    """The section ``run``, which is no part of a resolved profile: defaults of a run."""
+
+    interval: Positive | UnsetType = UNSET
+    """Seconds."""
+    iterations: Count | UnsetType = UNSET
+    target: str | UnsetType = UNSET
 
 
 class ScenarioFields(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from pytest_soak.canonical import number as finite_number
 from pytest_soak.gate.figures import figure, figure_by
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.loop.model import Reading, Readings
+from pytest_soak.profile.conditions import leaves
 from pytest_soak.profile.model import Comparison, Operator, Profile
 
 WIDTH = 100
@@ -187,7 +188,7 @@ def iteration_limits(profile: Profile, kpi: str) -> tuple[Comparison, ...]:
     """The comparisons of a KPI by which an iteration FAILs or WARNs."""
     return tuple(
         comparison
-        for condition in (*profile.verdict.fail, *profile.verdict.warn)
+        for condition, _ in leaves((*profile.verdict.fail, *profile.verdict.warn))
         if condition.kpi == kpi
         for comparison in condition.comparisons
     )

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pytest_soak.profile.model import Kpi
+from pytest_soak.profile.kpi import Kpi
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _TIMES = {

@@ -5,7 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
-from pytest_soak.profile.model import Condition, Move, Profile, Rule
+from pytest_soak.canonical import escaped
+from pytest_soak.loop.conditions import condition_text
+from pytest_soak.profile.model import Move, Profile, Rule
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.scenarios import Declared
 from pytest_soak.report.layout import table
 
@@ -14,14 +17,14 @@ def profile_text(
     profile: Profile, origins: Mapping[str, str], scenarios: Iterable[Declared] = ()
 ) -> str:
     """``origins``: parameter to the profile that set its start value."""
-    lines = [f"profile {' < '.join(profile.lineage)}", "", "parameters"]
+    lines = [f"profile {' < '.join(profile.lineage)}", *_about(profile), "", "parameters"]
     heads = ("key", "start", "min", "max", "cap/h", "safer", "unit", "from")
     rows = [
         (
             parameter.key,
-            f"{parameter.start:g}",
-            f"{parameter.minimum:g}",
-            f"{parameter.maximum:g}",
+            parameter.text(parameter.start),
+            parameter.text(parameter.minimum),
+            parameter.text(parameter.maximum),
             f"{parameter.cap_per_hour:g}",
             parameter.safer,
             parameter.unit,
@@ -29,13 +32,17 @@ def profile_text(
         )
         for parameter in profile.parameters.values()
     ]
-    lines += table([heads, *rows])
-    lines += ["", "rules"]
+    lines += table([heads, *rows]) if rows else ["  none: the gate alone judges"]
+    lines += ["", "rules", *(() if profile.rules else ("  none",))]
     for rule in profile.rules:
-        lines += _rule(rule)
+        lines += _rule(rule, profile.parameters)
     lines += ["", "verdict of an iteration"]
-    lines += [f"  FAIL if {_condition(item)}" for item in profile.verdict.fail]
-    lines += [f"  WARN if {_condition(item)}" for item in profile.verdict.warn]
+    lines += [
+        f"  FAIL if {condition_text(item, profile.parameters)}" for item in profile.verdict.fail
+    ]
+    lines += [
+        f"  WARN if {condition_text(item, profile.parameters)}" for item in profile.verdict.warn
+    ]
     lines += ["", f"gate, mean of the last {profile.gate.window}"]
     lines += table(
         [
@@ -50,11 +57,18 @@ def profile_text(
     return "\n".join(lines) + "\n"
 
 
-def _rule(rule: Rule) -> list[str]:
-    when = ", ".join(_condition(item) for item in rule.when)
+def _about(profile: Profile) -> Iterator[str]:
+    document = profile.document
+    yield from _wrapped(escaped(str(document.get("description", ""))), "  ")
+    if tags := document.get("tags"):
+        yield from _wrapped(escaped(f"tags: {', '.join(tags)}"), "  ")
+
+
+def _rule(rule: Rule, parameters: Mapping[str, Parameter]) -> list[str]:
+    when = ", ".join(condition_text(item, parameters) for item in rule.when)
     evidence = f"over {rule.evidence.over}" + ("" if rule.evidence.fresh else ", not fresh")
     dwell = f", dwell {rule.dwell}" if rule.dwell > 1 else ""
-    moves = ", ".join(_move(item) for item in rule.moves)
+    moves = ", ".join(_move(item, parameters[item.key]) for item in rule.moves)
     return [
         *_wrapped(f"{rule.name}: {when} ({evidence}{dwell})", "  "),
         *_wrapped(moves, "      "),
@@ -83,23 +97,21 @@ def _wrapped(text: str, indent: str) -> list[str]:
     )
 
 
-def _condition(condition: Condition) -> str:
-    parts = [
-        f"{comparison} by {comparison.margin:g}" if comparison.margin else str(comparison)
-        for comparison in condition.comparisons
-    ]
-    if condition.share_of_first is not None:
-        ratio, first = condition.share_of_first
-        parts.append(f">= {ratio:g} of its first {first}")
-    return f"{condition.kpi} {' and '.join(parts)}"
-
-
-def _move(move: Move) -> str:
-    if move.kind == "add":
-        return f"{move.key} {move.amount:+g}"
-    if move.kind == "mul":
-        return f"{move.key} x{move.amount:g}"
-    return f"{move.key} {move.amount:.0%} of the way to the start"
+def _move(move: Move, parameter: Parameter) -> str:
+    match move.kind:
+        case "add":
+            return f"{move.key} {move.amount:+g}"
+        case "mul":
+            return f"{move.key} x{move.amount:g}"
+        case "set":
+            return f"{move.key} = {parameter.text(move.amount)}"
+        case "step":
+            return f"{move.key} {move.amount:+g} step{'s' * (abs(move.amount) > 1)}"
+        case "proportional":
+            kpi = "" if move.excess is None else move.excess.kpi
+            return f"{move.key} {move.amount:+g} x excess of {kpi}"
+        case "toward_start":
+            return f"{move.key} {move.amount:.0%} of the way to the start"
 
 
 def _guards(profile: Profile) -> Iterator[str]:
@@ -116,7 +128,7 @@ def _guards(profile: Profile) -> Iterator[str]:
     yield f"pin: keys that are edited by hand, for {length}"
     if guards.freeze is not None:
         freeze = guards.freeze
-        stable = ", ".join(_condition(item) for item in freeze.stable)
+        stable = ", ".join(condition_text(item, profile.parameters) for item in freeze.stable)
         keys = ", ".join(freeze.keys)
         yield (
             f"freeze: {freeze.after} iterations in a row with {stable} -> {keys} for "

@@ -9,6 +9,7 @@ from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.kpi import NO_LONGER
 from pytest_soak.loop.model import History, Verdict
+from pytest_soak.profile.kpi import path_text
 from pytest_soak.report.commands import command_lines, explain_commands
 from pytest_soak.report.comparison import comparison_lines
 from pytest_soak.report.events import PanicEvent, panics
@@ -207,7 +208,7 @@ def _healed_late(trend: Trend, since: int) -> str:
 
 def _source_of(history: History, kpi: str) -> str:
     declared = history.profile.kpis.get(kpi)
-    return f" as `{'.'.join(declared.read)}`" if declared is not None and declared.read else ""
+    return f" as `{path_text(declared.path)}`" if declared is not None and declared.path else ""
 
 
 def _for_panics(history: History) -> Iterator[str]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.attribution import aims_of_conditions
-from pytest_soak.loop.conditions import evaluate
+from pytest_soak.loop.conditions import condition_text, evaluate, recent_count
 from pytest_soak.loop.model import History, Iteration
-from pytest_soak.loop.verdict import usable_value
-from pytest_soak.profile.model import Condition, Profile, Rule
+from pytest_soak.loop.verdict import facts_of
+from pytest_soak.profile.model import Condition, Profile, Rule, When
 from pytest_soak.report.events import left_out
 from pytest_soak.report.layout import listed, times
 from pytest_soak.report.lists import names
@@ -105,9 +106,10 @@ def _rule_text(history: History, rule: Rule) -> str:
     decided = LaneWindow(history).measured
     total = len(decided)
     if not history.tune:
-        count = sum(_holds(rule, item) for item in decided)
+        count = sum(_holds(history, rule, item) for item in decided)
         if not count:
-            return f"{rule.name} aims at it, but would not have fired: {_unmet(rule, decided)}"
+            unmet = _unmet(history, rule, decided)
+            return f"{rule.name} aims at it, but would not have fired: {unmet}"
         would = f"the tuner was off; its conditions are met in {count} of {total} iterations"
         return f"{rule.name} aims at it; {would}, so it would have acted on {_keys(rule)}"
     fired = [item for item in decided if item.decision and rule.name in item.decision.rules]
@@ -118,7 +120,7 @@ def _rule_text(history: History, rule: Rule) -> str:
             if waited
             else ""
         )
-        return f"{rule.name} aims at it and never fired: {_unmet(rule, decided)}{wait}"
+        return f"{rule.name} aims at it and never fired: {_unmet(history, rule, decided)}{wait}"
     moved = sum(
         any(o.rule == rule.name and o.applied != 0.0 for o in item.decision.outcomes)
         for item in fired
@@ -176,27 +178,37 @@ def _keys(rule: Rule) -> str:
     return names([move.key for move in rule.moves], 4)
 
 
-def _unmet(rule: Rule, decided: Sequence[Iteration]) -> str:
+def _unmet(history: History, rule: Rule, decided: Sequence[Iteration]) -> str:
     """The condition of the rule that failed in most iterations."""
     counts = [
-        (sum(not _met(condition, item) for item in decided), condition)
+        (sum(not _met(history, condition, item) for item in decided), condition)
         for condition in rule.when
-        if condition.comparisons
+        if not (isinstance(condition, Condition) and condition.of_first)
     ]
     if not counts:
         return "its conditions were never met together"
     count, condition = max(counts, key=lambda pair: pair[0])
     if not count:
         return "its conditions were met, but not with its margin or evidence"
-    limits = " and ".join(map(str, condition.comparisons))
-    return f"{condition.kpi} {limits} is not met in {count} of {len(decided)} iterations"
+    text = condition_text(_without_margin(condition), history.profile.parameters)
+    return f"{text} is not met in {count} of {len(decided)} iterations"
 
 
-def _holds(rule: Rule, item: Iteration) -> bool:
-    return all(_met(condition, item) for condition in rule.when)
+def _without_margin(condition: When) -> When:
+    if not isinstance(condition, Condition):
+        return condition
+    bare = tuple(replace(item, margin=0.0) for item in condition.comparisons)
+    return replace(condition, comparisons=bare)
 
 
-def _met(condition: Condition, item: Iteration) -> bool:
+def _holds(history: History, rule: Rule, item: Iteration) -> bool:
+    return all(_met(history, condition, item) for condition in rule.when)
+
+
+def _met(history: History, condition: When, item: Iteration) -> bool:
     """Whether the limits of a condition hold on this iteration alone, without margin."""
-    number = usable_value(item.readings, condition.kpi)
-    return evaluate(condition, number, firsts={}, unknown_first=True).holds
+    place = item.number - history.iterations[0].number + 1
+    recent = history.iterations[max(0, place - 1 - recent_count(history.profile)) : place]
+    readings = [iteration.readings for iteration in recent]
+    facts = facts_of(history.profile, [condition], readings, (), item.basis)
+    return evaluate(condition, facts, unknown_first=True).holds

@@ -12,6 +12,7 @@ import pytest
 from pytest_soak.canonical import escaped
 from pytest_soak.loop.model import Verdict
 from pytest_soak.report.eta import duration_text
+from pytest_soak.report.layout import listed
 from pytest_soak.report.sources import source_lines
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried
@@ -59,6 +60,9 @@ def header(
         f"soak: {settings.iterations} iterations x {settings.interval_s:g} s ({whole}) "
         f"of target {plan.target}" + "".join(f", {mode}" for mode in modes)
     ]
+    if settings.by_profile:
+        names = listed(settings.by_profile)
+        lines.append(f"soak: {names} by the section run of {', '.join(settings.profiles)}")
     ids = [item.lane.id for item in plan.lanes]
     if settings.sweep and len(ids) > _MOST_NAMED:
         ids = [*ids[:1], f".. {ids[-1]}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 KPIS = "tests/unit/loop/test_kpis.py"
+CONDITIONS = "tests/unit/loop/test_conditions.py"
 VERDICT = "tests/unit/loop/test_verdict.py"
 GREEN = "tests/sessions/test_silent_green.py"
 DELTA = "tests/unit/gate/test_delta.py"
@@ -77,10 +78,34 @@ UNKNOWN = (
 
 LIMITS = (
     Mutant(
+        "not of an unknown condition holds",
+        "loop/conditions.py",
+        "opposites.get(of_inner, of_inner)",
+        "opposites.get(of_inner, Truth.HOLDS)",
+        (f"{CONDITIONS}::test_unknown_is_not_true_and_neither_is_its_opposite",),
+        r"HOLDS",
+    ),
+    Mutant(
+        "any fails if an option has no data",
+        "loop/conditions.py",
+        "(Truth.HOLDS, Truth.TOO_EARLY, Truth.UNKNOWN) if word in truths",
+        "(Truth.UNKNOWN, Truth.HOLDS, Truth.TOO_EARLY) if word in truths",
+        (f"{CONDITIONS}::test_any_holds_if_an_option_does_whatever_the_others_are",),
+        r"UNKNOWN",
+    ),
+    Mutant(
+        "a KPI that stays rises",
+        "loop/conditions.py",
+        "all(sign * later > sign * earlier for",
+        "all(sign * later >= sign * earlier for",
+        (f"{CONDITIONS}::test_rising_is_from_each_iteration_to_the_next",),
+        r"HOLDS",
+    ),
+    Mutant(
         "a share of an unknown mean FAILs",
         "loop/conditions.py",
-        "        if not unknown_first:\n",
-        "        if False:\n",
+        "Evaluation(Truth.TOO_EARLY, holds=unknown_first,",
+        "Evaluation(Truth.TOO_EARLY, holds=True,",
         (
             f"{VERDICT}::TestSharesOfTheFirstIterations::test_an_unknown_first_mean_is_no_fail_and_a_known_one_is_compared",
         ),
@@ -89,7 +114,7 @@ LIMITS = (
     Mutant(
         "a share of the first iterations is ignored",
         "loop/conditions.py",
-        "not figure >= share[0] * first:",
+        "not figure >= least[0] * first:",
         "False:",
         (
             f"{VERDICT}::TestSharesOfTheFirstIterations::test_an_unknown_first_mean_is_no_fail_and_a_known_one_is_compared",
@@ -99,8 +124,8 @@ LIMITS = (
     Mutant(
         "the first mean is known too early",
         "loop/conditions.py",
-        "        if len(iterations) >= count:",
-        "        if iterations:",
+        "        if count and len(iterations) >= count:",
+        "        if count and iterations:",
         (
             f"{VERDICT}::TestSharesOfTheFirstIterations::test_an_unknown_first_mean_is_no_fail_and_a_known_one_is_compared",
         ),

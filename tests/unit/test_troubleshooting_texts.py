@@ -51,15 +51,24 @@ PROFILES = [
         f"{MAKER}kpis: {{mine: {{read: totals.a, derive: recorded, unit: x, better: up}}}}\n",
     ),
     (
-        "A rule that cannot be",
+        "A condition that cannot be",
         f"{MAKER}rules: {{MINE: {{when: {{risk_ratio: 0.5}}, "
         "moves: {tail_age_ms: {add: 1}}}}\n",
     ),
     (
         "A rule that cannot be",
+        f"{MAKER}rules: {{ADVERSE: {{evidence: {{margin: {{net_bps: {{'<': 1}}}}}}}}}}\n",
+    ),
+    (
+        "A move that cannot be",
         f"{MAKER}rules: {{MINE: {{when: {{risk_ratio: '> 0.5'}}, "
         "moves: {tail_age_ms: {add: 0}}}}\n",
     ),
+    (
+        "A path, a scale or a part of a KPI that cannot be",
+        f"{MAKER}kpis: {{mine: {{ratio: [net_bps, mine]}}}}\n",
+    ),
+    ("Nothing to judge by", "gate: {criteria: {p95_ms: '<= 120'}}\n"),
     ("A guard or a gate that cannot be", f"{MAKER}gate: {{pass_count_slack: 9}}\n"),
 ]
 

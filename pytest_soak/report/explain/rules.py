@@ -6,18 +6,24 @@ whatever else prevents a rule from firing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_soak.loop.attribution import aims_of
-from pytest_soak.loop.conditions import first_means
-from pytest_soak.loop.evidence import RuleStatus, rule_status
+from pytest_soak.loop.conditions import (
+    Evaluation,
+    condition_text,
+    first_means,
+    special_limits,
+)
+from pytest_soak.loop.evidence import RuleStatus, results_of, rule_status
 from pytest_soak.loop.headroom import deciding
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.moves import step
 from pytest_soak.loop.state import LaneState
-from pytest_soak.profile.model import Comparison, Condition, Evidence, Rule
+from pytest_soak.profile.conditions import kpis_in
+from pytest_soak.profile.model import Comparison, Condition, Evidence, Rule, When
 from pytest_soak.report.layout import kept, reading
 
 HOOK = "pytest_soak_propose"
@@ -42,6 +48,9 @@ class Part:
     holds_alone: bool
     aimed: bool
     """The rule acts to improve this KPI; the other conditions only permit it."""
+    sentence: str = ""
+    """Of a condition that is no comparison of one KPI, its result in words; then ``kpi`` is the
+    condition in words, and there are neither limit nor figures."""
 
     @property
     def holds(self) -> bool:
@@ -72,7 +81,7 @@ def rule_view(rule: Rule, state: LaneState, readings: Readings) -> RuleView:
     """One rule, on the state just before the decision."""
     status = rule_status(rule, state, readings)
     now, size = deciding(state), min(rule.evidence.over, len(state.memory.recent) + 1)
-    requests = requests_of(rule, state) if status.fires else {}
+    requests = requests_of(rule, state, status.figures) if status.fires else {}
     word: Word = "waits" if status.waiting else "quiet"
     if status.fires:
         word = "FIRES" if requests else "idle"
@@ -93,11 +102,12 @@ def _delay(rule: Rule, state: LaneState, readings: Readings) -> str:
     return status.waiting + (f" ({', '.join(figures)})" if status.stopped else "")
 
 
-def requests_of(rule: Rule, state: LaneState) -> dict[str, float]:
+def requests_of(rule: Rule, state: LaneState, figures: Mapping[str, float]) -> dict[str, float]:
     """Key to the rule's step from the values in force; keys that it does not move are left out."""
     parameters = state.profile.parameters
     steps = {
-        move.key: step(move, parameters[move.key], state.values[move.key]) for move in rule.moves
+        move.key: step(move, parameters[move.key], state.values[move.key], figures)
+        for move in rule.moves
     }
     return {key: delta for key, delta in steps.items() if delta}
 
@@ -106,9 +116,12 @@ def _parts(rule: Rule, state: LaneState, readings: Readings) -> list[Part]:
     parts = []
     aims = {kpi for kpi, _ in aims_of(state.profile, rule.name, ())}
     for condition in rule.when:
+        if not isinstance(condition, Condition) or condition.rising or condition.falling:
+            parts.append(_worded(rule, condition, aims, state, readings))
+            continue
         pieces = [replace(condition, comparisons=(single,)) for single in condition.comparisons]
-        if condition.share_of_first is not None:
-            pieces = [Condition(condition.kpi, (), condition.share_of_first)]
+        if condition.of_first:
+            pieces = [condition]
         for piece in pieces:
             over = _status_of(rule, piece, rule.evidence.over, state, readings)
             bare = tuple(replace(comparison, margin=0.0) for comparison in piece.comparisons)
@@ -128,6 +141,35 @@ def _parts(rule: Rule, state: LaneState, readings: Readings) -> list[Part]:
     return parts
 
 
+def _worded(
+    rule: Rule, condition: When, aims: Collection[str], state: LaneState, readings: Readings
+) -> Part:
+    """The part of a condition that is no comparison of one KPI."""
+    over = _result_of(rule, condition, rule.evidence.over, state, readings)
+    alone = _result_of(rule, condition, 1, state, readings)
+    now = "" if alone.holds or not over.holds else " now"
+    return Part(
+        kpi=condition_text(condition, state.profile.parameters),
+        limit="",
+        comparisons=(),
+        over=None,
+        alone=None,
+        holds_over=over.holds,
+        holds_alone=alone.holds,
+        aimed=any(kpi in aims for kpi in kpis_in([condition])),
+        sentence=(alone if now else over).sentence + now,
+    )
+
+
+def _result_of(
+    rule: Rule, condition: When, over: int, state: LaneState, readings: Readings
+) -> Evaluation:
+    """One condition over so many iterations; over one alone, without a margin."""
+    only = Rule(rule.name, (condition,), (), Evidence(over=over, fresh=False, early=True))
+    (result,) = results_of(only, state, readings, margin=over > 1)
+    return result
+
+
 def _status_of(
     rule: Rule, piece: Condition, over: int, state: LaneState, readings: Readings
 ) -> RuleStatus:
@@ -138,15 +180,14 @@ def _status_of(
 
 
 def _limit(piece: Condition, state: LaneState, readings: Readings) -> str:
-    if piece.share_of_first is None:
+    if not piece.of_first:
         return " and ".join(
             f"{comparison} by {comparison.margin:g}" if comparison.margin else str(comparison)
             for comparison in piece.comparisons
         )
-    share, count = piece.share_of_first
-    mean = first_means([piece], (*state.memory.first, readings)).get(piece.kpi)
+    mean = first_means([piece], (*state.memory.first, readings)).get((piece.kpi, piece.of_first))
     first_mean = "not known yet, so it holds" if mean is None else reading(mean)
-    return f">= {share:g} of its first {count} ({first_mean})"
+    return " and ".join(special_limits(piece, f" ({first_mean})"))
 
 
 def rule_text(view: RuleView) -> str:
@@ -156,9 +197,10 @@ def rule_text(view: RuleView) -> str:
     if view.word in ("FIRES", "idle"):
         limits: dict[str, list[str]] = {}
         for part in view.parts:
-            limits.setdefault(f"{part.kpi} {_over(part)}", []).append(part.limit)
+            head = part.sentence or f"{part.kpi} {_over(part)}"
+            limits.setdefault(head, []).extend([part.limit] if part.limit else ())
         conditions = ", ".join(
-            kept(f"{figure} {' and '.join(texts)}") for figure, texts in limits.items()
+            kept(f"{figure} {' and '.join(texts)}".strip()) for figure, texts in limits.items()
         )
         return f"{span}: {conditions}" if span else conditions
     unmet = [_unmet(part, span) for part in view.parts if not part.holds]
@@ -170,6 +212,8 @@ def rule_text(view: RuleView) -> str:
 
 def _unmet(part: Part, span: str) -> str:
     alone, limit = reading(part.alone, *part.comparisons), part.limit
+    if part.sentence:
+        return part.sentence
     if part.alone is None:
         return f"{part.kpi} has no data"
     if not span:

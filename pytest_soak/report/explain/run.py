@@ -9,6 +9,7 @@ from pytest_soak.loop.entries import Record
 from pytest_soak.loop.headroom import is_pinned
 from pytest_soak.loop.model import GUARD_ORDER, Attribution, Verdict
 from pytest_soak.loop.state import EXTERNAL
+from pytest_soak.profile.conditions import kpis_in
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.report.explain.answers import attribution_text
@@ -97,7 +98,7 @@ def _used_kpis(profile: Profile) -> tuple[str, ...]:
     """The KPIs that the verdict and the rules use."""
     conditions = [*profile.verdict.fail, *profile.verdict.warn]
     conditions += [condition for rule in profile.rules for condition in rule.when]
-    return tuple(dict.fromkeys(condition.kpi for condition in conditions))
+    return kpis_in(conditions)
 
 
 def _verdicts(verdicts: Mapping[Verdict, Sequence[int]]) -> Iterator[str]:
@@ -218,7 +219,7 @@ def _because(group: Sequence[Step]) -> str:
     limits: dict[str, list[str]] = {}
     figures: dict[str, str] = {}
     for first, last in zip(group[0].basis, group[-1].basis, strict=True):
-        if first.aimed:
+        if first.aimed and not last.sentence:
             limits.setdefault(last.kpi, []).append(last.limit)
             ends = dict.fromkeys((_figure(first), _figure(last)))
             figures[last.kpi] = " -> ".join(ends)
@@ -227,6 +228,7 @@ def _because(group: Sequence[Step]) -> str:
         for kpi, texts in limits.items()
         if any(texts)
     ]
+    causes += [part.sentence for part in group[-1].basis if part.aimed and part.sentence]
     if causes:
         return f"because {'; '.join(causes)}"
     named = ", ".join(f"{kpi} {text}" for kpi, text in figures.items())

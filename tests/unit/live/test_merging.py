@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_soak.live.merging import merged, span_s
-from pytest_soak.profile.model import Kpi
+from pytest_soak.profile.kpi import Kpi, Quantile
 
 
 def kpi(aggregate: str, weight: tuple[str, ...] = ()) -> Kpi:
@@ -32,6 +32,23 @@ def reports(*values: Any, weights: tuple[float, ...] = ()) -> list[dict[str, Any
 )
 def test_each_aggregate(aggregate: str, expected: float) -> None:
     assert merged(reports(1.0, 2.0, 6.0), [kpi(aggregate)])["totals"]["x"] == expected
+
+
+def test_histograms_add_up_bucket_by_bucket_if_their_bounds_are_the_same() -> None:
+    quantile = Quantile(("h",), 0.9)
+    added = Kpi("q", "", "down", quantile=quantile, aggregate="sum")
+    given = [{"h": {"1": 2, "+Inf": 5}}, {"h": {"1": 1, "+Inf": 9}}]
+    assert merged(given, [added])["h"] == {"1": 3, "+Inf": 14}
+    assert merged(given, [Kpi("q", "", "down", quantile=quantile)])["h"] == {"1": 1, "+Inf": 9}
+    other = [{"h": {"2": 2, "+Inf": 5}}, given[1]]
+    assert merged(other, [added])["h"] == {"1": 1, "+Inf": 9}
+
+
+def test_a_value_in_a_list_is_aggregated_in_its_place() -> None:
+    listed = Kpi("x", "", "up", read=("routes", 1, "p95"), aggregate="max")
+    given = [{"routes": [{}, {"p95": 9}]}, {"routes": [{}, {"p95": 4}]}]
+    assert merged(given, [listed])["routes"] == [{}, {"p95": 9.0}]
+    assert merged([given[0], {"routes": []}], [listed])["routes"] == []
 
 
 def test_a_rate_is_the_sum_per_second_of_the_spans() -> None:

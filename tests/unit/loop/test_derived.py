@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_soak.loop.derived import DERIVED, Circumstances
-from pytest_soak.profile.model import DERIVED_NAMES
+from pytest_soak.profile.kpi import DERIVED_NAMES
 
 
 def test_every_name_of_a_profile_has_a_function_and_every_function_a_name() -> None:

@@ -14,7 +14,7 @@ from pytest_soak.loop.model import Headroom
 from pytest_soak.loop.moves import step
 from pytest_soak.loop.state import evolved
 from pytest_soak.loop.tuner import MicroTuning, propose_micro_tuning
-from pytest_soak.profile.model import Evidence, Hysteresis, Move, Profile, Rule
+from pytest_soak.profile.model import Comparison, Evidence, Excess, Hysteresis, Move, Profile, Rule
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.scenarios import GateMode, Scheduled
 from tests.unit.loop.lanes import Drive, edge_report, shipped, starts
@@ -156,6 +156,56 @@ def test_relax_goes_a_tenth_of_the_way_and_snaps() -> None:
 def test_one_step_keeps_its_limits(move: Move, value: float, expected: float) -> None:
     parameter = Parameter("k", ("risk", "k"), "1", 2.0, 0.0, 10.0, 5.0, "up")
     assert step(move, parameter, value) == expected
+
+
+MODE = Parameter(
+    "k",
+    ("risk", "k"),
+    *("", 0.0, 0.0, 2.0, 2.0, "up"),
+    kind="choice",
+    step=1.0,
+    choices=("slow", "normal", "fast"),
+)
+ABOVE, BELOW = (Excess("p95", Comparison(op, 300.0)) for op in (">", "<"))
+
+
+@pytest.mark.parametrize(
+    ("move", "value", "expected"),
+    [
+        (Move("k", "set", 2.0), 0.0, 2.0),
+        (Move("k", "set", 2.0), 2.0, 0.0),
+        (Move("k", "step", 1.0), 0.0, 1.0),
+        (Move("k", "step", 1.0), 2.0, 1.0),  # the headroom keeps it within the bounds
+        (Move("k", "step", -2.0), 2.0, -2.0),
+    ],
+)
+def test_a_choice_is_set_or_moves_by_steps(move: Move, value: float, expected: float) -> None:
+    assert step(move, MODE, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("excess", "gain", "figure", "expected"),
+    [
+        (ABOVE, 0.01, 400.0, 1.0),
+        (ABOVE, -0.01, 400.0, -1.0),
+        (ABOVE, 0.01, 200.0, 0.0),
+        (BELOW, 0.01, 200.0, 1.0),
+        (ABOVE, 0.01, None, 0.0),
+    ],
+)
+def test_a_proportional_move_grows_with_the_excess(
+    excess: Excess, gain: float, figure: float | None, expected: float
+) -> None:
+    parameter = Parameter("k", ("risk", "k"), "1", 2.0, 0.0, 10.0, 5.0, "up")
+    figures = {} if figure is None else {"p95": figure}
+    assert step(Move("k", "proportional", gain, excess=excess), parameter, 4.0, figures) == expected
+
+
+def test_the_limits_of_one_step_hold_for_a_set_and_a_proportional_move_too() -> None:
+    parameter = Parameter("k", ("risk", "k"), "1", 2.0, 0.0, 10.0, 5.0, "up")
+    assert step(Move("k", "set", 9.0, max_factor=1.5), parameter, 4.0) == 2.0
+    far = Move("k", "proportional", 1.0, max_factor=1.5, excess=ABOVE)
+    assert step(far, parameter, 4.0, {"p95": 900.0}) == 2.0
 
 
 def test_two_rules_on_one_key_the_safest_move_wins_and_the_other_is_noted() -> None:

@@ -197,7 +197,10 @@ def test_the_profiles_of_the_documentation_work(tmp_path: Path) -> None:
     blocks = re.findall(r"```yaml\n# (\S+\.yaml)\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
     for name, text in blocks:
         (tmp_path / name).write_text(text, encoding="utf-8")
-    assert [name for name, _ in blocks] == ["calm.yaml", "web.yaml", "web_safe.yaml"]
+    assert [name for name, _ in blocks] == [
+        *("shop.yaml", "calm.yaml", "web.yaml", "web_safe.yaml"),
+    ]
+    assert resolve(str(tmp_path / "shop.yaml"), read_source).profile.guards.rollback is not None
     calm = resolve(str(tmp_path / "calm.yaml"), read_source)
     assert starts(calm)["base_spread_bps"] == 0.7
     web = resolve(str(tmp_path / "web.yaml"), read_source)
@@ -277,8 +280,8 @@ MISTAKES = [
     ("rules: {NEW: {when: {net_bps: '> 1'}}}", "rules.NEW: 'moves' is missing"),
     (
         "rules: {ADVERSE: {moves: {base_spread_bps: {mul: 2}}}}",
-        "rules.ADVERSE.moves.base_spread_bps: a move has one of add, mul, toward_start; "
-        "here is add and mul",
+        "rules.ADVERSE.moves.base_spread_bps: a move has one of add, mul, toward_start, "
+        "set, step, proportional; here is add and mul",
     ),
     (
         "rules: {ADVERSE: {moves: {base_spread_bps: {add: 0}}}}",
@@ -351,7 +354,8 @@ MISTAKES = [
     ("gate: null", "'gate' is missing"),
     (
         "kpis: {net_bps: {derive: recorded}}",
-        "kpis.net_bps: a KPI has one of read, block_ratio, derive; here is read and derive",
+        "kpis.net_bps: a KPI has one of read, block_ratio, derive, quantile, ratio, difference; "
+        "here is read and derive",
     ),
     (
         "kpis: {net_bps: {aggregate: weighted_mean}}",
@@ -412,8 +416,10 @@ def test_a_chain_ends_even_if_every_file_is_a_new_one() -> None:
 
 
 def test_the_error_of_a_missing_section_names_it(write: Write) -> None:
-    with pytest.raises(ProfileError, match="'parameters' is missing"):
+    with pytest.raises(ProfileError, match="'kpis' is missing; a profile has at least kpis and"):
         resolve(write("lone.yaml", "{}"), read_source)
+    with pytest.raises(ProfileError, match="gate: 'criteria' is missing; a profile has at least"):
+        resolve(write("kpis.yaml", "kpis: {a: totals.a}"), read_source)
     with pytest.raises(ProfileError, match="is empty; a profile is a mapping"):
         resolve(write("empty.yaml", ""), read_source)
     with pytest.raises(ProfileError, match="a list; a profile is a mapping"):

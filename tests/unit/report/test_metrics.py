@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_soak.gate.judge import judge_lane, judge_run
 from pytest_soak.loop.model import Halt, History, Panic, Requested
 from pytest_soak.loop.state import evolved
-from pytest_soak.profile.model import Kpi
+from pytest_soak.profile.kpi import Kpi
 from pytest_soak.report.export import export_lines
 from pytest_soak.report.metric_names import (
     LANE_LABELS,
