@@ -60,7 +60,7 @@ def missing() -> str:
 
 
 def axe_source() -> str:
-    """The text of ``axe.min.js``, after :func:`missing` found it."""
+    """The text of ``axe.min.js``; only where :func:`missing` is empty."""
     return Path(os.environ["SOAK_AXE"]).read_text("utf-8")
 
 

@@ -15,6 +15,9 @@ from tests.browser.chromium import axe_source
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+_NEXT_FRAMES = """
+new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))
+"""
 _SEE_ALL = """
 async () => {
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
@@ -84,13 +87,13 @@ const texts = (svg) => [...svg.querySelectorAll('text')].filter(
 
 _AXE = """
 async (only) => {
-  const found = await axe.run(document, {
+  const result = await axe.run(document, {
     resultTypes: ['violations'],
     selectors: false,
     preload: false,
     runOnly: only || ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
   });
-  return found.violations.map((item) => `${item.id}: ${item.help}: ` + item.nodes.slice(0, 3)
+  return result.violations.map((item) => `${item.id}: ${item.help}: ` + item.nodes.slice(0, 3)
     .map((node) => node.html.slice(0, 160)).join(' | '));
 }
 """
@@ -164,6 +167,13 @@ _PICTURES_WHOLE = (
       return box.width + box.height > 0;
     });
     const wrong = [];
+    const read = (svg.getAttribute('aria-labelledby') || '').split(' ').map(
+      (id) => document.getElementById(id)
+    );
+    if (!read.length || !read.every((part) => part && part.textContent.trim())
+        || !svg.querySelector('title') || !svg.querySelector('desc')) {
+      wrong.push(`${named(svg)}: a screen reader has no title and description`);
+    }
     if (drawn.length === 0) wrong.push(`${named(svg)}: nothing is drawn in it`);
     for (const shape of shapes) {
       for (const {name, value} of shape.attributes) {
@@ -259,7 +269,7 @@ def illegible_texts(page: Page, smallest: float) -> list[str]:
 
 
 def broken_pictures(page: Page) -> list[str]:
-    """SVG pictures that are hidden, empty, or have numbers that are none."""
+    """SVG pictures that are hidden or empty, or lack a title, a description, or real numbers."""
     return _texts(page, _PICTURES_WHOLE)
 
 
@@ -279,7 +289,7 @@ def overfull_cells(page: Page) -> list[str]:
 
 
 def cut_elements(page: Page) -> list[str]:
-    """Elements whose content is larger than they are; on paper nobody can scroll them."""
+    """Elements whose content is larger than they are; paper cannot be scrolled."""
     return _texts(page, _NOTHING_CUT)
 
 
@@ -311,6 +321,11 @@ def until(page: Page, expression: str) -> None:
     raise AssertionError(f"never true: {expression}")
 
 
+def next_frames(page: Page) -> None:
+    """Wait until the page has answered to another size of its window. Only where scripts run."""
+    page.evaluate(_NEXT_FRAMES)
+
+
 def see_all(page: Page) -> None:
     """Scroll through the page and back to its top: plots are drawn when they come near.
 
@@ -320,5 +335,5 @@ def see_all(page: Page) -> None:
 
 
 def _texts(page: Page, script: str) -> list[str]:
-    found: Any = page.evaluate(script)
-    return [str(item) for item in found]
+    texts: Any = page.evaluate(script)
+    return [str(item) for item in texts]

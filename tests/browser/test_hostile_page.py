@@ -86,4 +86,5 @@ def test_a_view_with_a_hostile_text_in_every_field(
     if "markup" in kind:
         assert MARKUP[:40] in opened.page.locator("body").inner_text()
     opened.look("light", NARROW)
+    probes.next_frames(opened.page)
     probes.none(probes.sideways_scroll(opened.page))

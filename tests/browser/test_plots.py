@@ -176,10 +176,10 @@ def test_on_paper_the_pictures_are_static_and_all_is_open(page: Page) -> None:
 
 
 @pytest.mark.parametrize("name", ["short", "live"])
-def test_printing_a_page_that_nobody_scrolled(fresh: Open, pages: Pages, name: str) -> None:
+def test_printing_a_page_that_was_not_scrolled(fresh: Open, pages: Pages, name: str) -> None:
     """Details that open bring panels near the window, where their plots would be drawn."""
     page = fresh(pages.page(name)).page
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    probes.next_frames(page)
     probes.none(probes.broken_pictures(page))

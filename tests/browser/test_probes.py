@@ -23,7 +23,8 @@ HEAD = (
     "<style>body{background:#fff;color:#111;margin:0}text{font-size:12px}</style></head><body>"
 )
 SOUND = (
-    "<main><h1>Page</h1><svg role=img width=300 height=100 viewBox='0 0 300 100'><title>P</title>"
+    "<main><h1>Page</h1><svg role=img width=300 height=100 viewBox='0 0 300 100'"
+    " aria-labelledby='t d'><title id=t>P</title><desc id=d>Points</desc>"
     "<text x=10 y=20>first</text><text x=10 y=60>second</text>"
     "<path d='M0 0L90 90' fill='none' stroke='#111'/>"
     "</svg><p>text</p></main>"
@@ -54,6 +55,7 @@ FAULTS = [
     ("cut text", PICTURE.format("<text x=290 y=20>a long text</text>"), "is cut"),
     ("legible", PICTURE.format("<text x=10 y=20 fill='#ccc'>pale</text>"), "contrast"),
     ("legible", PICTURE.format("<text x=10 y=20 style='font-size:7px'>tiny</text>"), "7.0 px"),
+    ("picture", PICTURE.format("<path d='M0 0L90 9'/>"), "no title and description"),
     ("picture", PICTURE.format(""), "nothing is drawn"),
     ("picture", PICTURE.format("<path d='M0 0L90 9'/><path d='M0 NaN'/>"), "d=M0 NaN"),
     ("picture", f"<div hidden>{PICTURE.format('<path/>')}</div>", "is not shown"),
