@@ -66,11 +66,12 @@ def proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
     rule = next((rule for rule in history.profile.rules if rule.name == needed.rule), None)
     if rule is None or not history.tune:
         return None
-    readings = [item.readings for item in history.iterations]
+    iterations = history.iterations[lane.warmup :]
+    readings = [item.readings for item in iterations]
     counts = {c.kpi: c.share_of_first[1] for c in rule.when if c.share_of_first is not None}
     firsts = first_means(rule.when, readings)
     answers = []
-    for place, iteration in enumerate(history.iterations, start=1):
+    for place, iteration in enumerate(iterations, start=1):
         decision = iteration.decision
         available = {kpi: mean for kpi, mean in firsts.items() if counts[kpi] <= place}
         recent = readings[max(0, place - rule.evidence.over) : place]

@@ -148,7 +148,7 @@ def _outcome(decision: Decision, *, refused: bool, withheld: bool) -> str:
 def final_table(run: RunJudgement) -> list[str]:
     """The gate of every lane as a table, the reasons of all but PASS, and the verdict last."""
     lines: list[str] = []
-    explored = [lane for lane in run.lanes if not all(item.binding for item in lane.criteria)]
+    explored = [lane for lane in run.lanes if lane.explores]
     for lane in run.lanes:
         if lane not in explored:
             lines += _lane_lines(lane)
@@ -241,6 +241,7 @@ def _cells(result: CriterionResult) -> tuple[str, ...]:
     if result.n_eff is not None and math.isfinite(result.n_eff):
         size += f" ({result.n_eff:.1f})"
     verdict = str(result.verdict) if result.applicable else "n/a"
+    verdict += "" if result.binding else " (opt.)"
     value, bounds = criterion_value(result), criterion_bounds(result)
     return result.name, value, bounds, result.limit, size, verdict
 

@@ -32,6 +32,7 @@ class Numbers:
     panic_after: int
     pause: int
     last: int
+    warmup: int
     pin_for: float
     freeze_after: int
     freeze_for: int
@@ -246,6 +247,7 @@ class Oracle:
             "panic": self.panic() != "" or self.now <= self.paused_until(),
             "nodata": any(self.kpis.get(kpi) is None for kpi in proposal.kpis),
             "invalid": math.isnan(to),
+            "warmup": self.now <= self.n.warmup,
             "late": self.now > self.planned - self.n.last,
             "pin": self.is_pinned(key),
             "freeze": key in self.n.frozen and self.now <= self.frozen_until(),

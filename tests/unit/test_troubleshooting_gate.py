@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_soak import criterion
-from pytest_soak.gate.judge import judge_lane, weakened
+from pytest_soak.gate.judge import judge_lane
+from pytest_soak.gate.weaker import weakened
 from pytest_soak.loop.model import Halt, History, Verdict
 from tests.troubleshooting import entry
 from tests.unit.gate.histories import (
