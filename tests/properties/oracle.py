@@ -124,7 +124,8 @@ class Oracle:
         streak = until = 0
         for event in self.since_panic():
             if event.kpis is not None:
-                streak = streak + 1 if event.at > until and is_stable(event.kpis) else 0
+                counts = event.at > max(until, self.n.warmup) and is_stable(event.kpis)
+                streak = streak + 1 if counts else 0
                 if streak == self.n.freeze_after:
                     streak, until = 0, event.at + self.n.freeze_for
         return until
