@@ -44,7 +44,7 @@ def compared(
     now: Measured, base: Measured, relative: Relative, *, upper: bool, confidence: float
 ) -> Compared:
     """The limit relative to ``base``, and the bounds of ``now`` against it."""
-    limit = float(f"{relative.limit(base.figure, upper=upper):.6g}")
+    limit = float(f"{relative.limit(base.figure, upper=upper):.5g}")
     sign = 1.0 if upper else -1.0
     factor = 1.0 + sign * math.copysign(relative.ratio or 0.0, base.figure)
     parts = (now.error**2, (factor * base.error) ** 2)
