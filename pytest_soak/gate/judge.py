@@ -46,9 +46,10 @@ class LaneJudgement:
     """PASS and WARN iterations of the window."""
     freeze_ready: bool
     """The parameters may be frozen as they are: every gated KPI is certain to be inside its limit,
-    none drifts towards it, enough iterations pass, the deltas are verified, the run is complete,
-    its reports are not stale, no check failed, nothing is INCONCLUSIVE, and no scenario or its
-    recovery reaches into the window."""
+    and inside its warning, none is in doubt against its base or drifts towards its limit, enough
+    iterations pass, the deltas are verified, the run is complete, its reports are not stale, no
+    check failed, nothing is INCONCLUSIVE, and no scenario or its recovery reaches into the window.
+    Optional criteria do not count."""
     window: LaneWindow
     """The iterations that were judged, and the KPIs over the gate's window."""
     recoveries: tuple[Recovery, ...]
@@ -169,7 +170,9 @@ def _freeze_ready(
     """Whether the parameters may be frozen as they are at the end of the run."""
     optional = _optional(lane.limits)
     verdicts = {item.name: item.verdict for item in criteria if item.name not in optional}
-    drifts = {verdict for name, verdict in verdicts.items() if name.startswith("drift:")}
+    drifts = {
+        verdict for name, verdict in verdicts.items() if name.startswith(("drift:", "relative:"))
+    }
     if {Verdict.INCONCLUSIVE, Verdict.FAIL} & set(verdicts.values()):
         return False
     if Verdict.WARN in drifts:

@@ -84,14 +84,19 @@ def statistic_criterion(lane: LaneWindow, criterion: Criterion) -> CriterionResu
 
 
 def is_certain(lane: LaneWindow, criterion: Criterion) -> bool:
-    """Whether the criterion's figure is inside its limit beyond its noise.
+    """Whether the criterion's figure is inside its limit beyond its noise, and inside its warning.
 
     An extreme is a fact: it is certain where it is inside. A last value never is.
     """
     if criterion.averaged:
-        bound = lane.kpi(criterion.kpi).deciding
-        return bound is not None and deciding_side(lane, criterion).holds(bound)
+        window = lane.kpi(criterion.kpi)
+        bound, figure = window.deciding, window.figure
+        if figure is None or bound is None or warnings(criterion, figure):
+            return False
+        return deciding_side(lane, criterion).holds(bound)
     judged = _judged(lane, criterion)
+    if _warnings(criterion, judged):
+        return False
     if criterion.share is None and criterion.statistic in _EXTREMES:
         return judged.figure is not None and judged.limit.holds(judged.figure)
     return judged.certain

@@ -116,7 +116,11 @@ def _limits(given: CriterionFields, at: tuple[str, ...]) -> tuple[Limit, Limit] 
     sets = [name for name in ("production", "mock") if getattr(given, name) is not UNSET]
     names = [name for name in ("limit", "fail") if getattr(given, name) is not UNSET]
     if len(names) + bool(sets) > 1:
-        raise Invalid(at, f"has {' and '.join((*names, *sets))}; give one limit, or one per set")
+        raise Invalid(
+            at,
+            f"has {' and '.join((*names, *sets))}; give one limit, or one per set (null removes an "
+            "inherited one)",
+        )
     if len(sets) == 1:
         missing = "mock" if sets == ["production"] else "production"
         raise Invalid((*at, missing), f"is missing; one limit for both sets is 'limit', not {sets}")

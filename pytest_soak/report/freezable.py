@@ -125,6 +125,11 @@ def why_not(lane: LaneJudgement) -> list[str]:
         for criterion in window.limits.criteria
         if not criterion.optional and not is_certain(window, criterion)
     ]
+    uncertain += [
+        item.name
+        for item in lane.criteria
+        if item.name.startswith("relative:") and item.binding and item.verdict is Verdict.WARN
+    ]
     if uncertain and not texts:
         texts.append(f"{names(uncertain)}: not certain to be inside the limit")
     hurt = {number: item.scheduled.name for item in lane.recoveries for number in item.hurt}
