@@ -140,6 +140,10 @@ class LaneWindow:
         ``gate.window``."""
         return self.judged[-max(self.limits.window, len(self.judged) // 3) :]
 
+    def last_judged(self, count: int) -> tuple[Iteration, ...]:
+        """The last ``count`` judged iterations, at most all."""
+        return self.judged[max(0, len(self.judged) - count) :]
+
     @cached_property
     def undisturbed(self) -> tuple[Iteration, ...]:
         """The measured iterations after the warm-up in which no scenario ran."""

@@ -101,12 +101,12 @@ def quantile_estimate(
     n_eff, worst_size = effective_size(n, phi), effective_size(n, WORST_PHI)
 
     def place(size: float, certainty: float) -> int | None:
-        return _first(n, lambda k: share_low(k / n, size, certainty) >= aim - _ROUNDING)
+        return _first_place(n, lambda k: share_low(k / n, size, certainty) >= aim - _ROUNDING)
 
     places = [place(n_eff, confidence), place(worst_size, careful)]
     reached = [k for k in places if k is not None]
     best = min(reached, default=None)
-    above = _first(n, lambda k: share_high(k / n, n_eff, confidence) >= aim + _ROUNDING)
+    above = _first_place(n, lambda k: share_high(k / n, n_eff, confidence) >= aim + _ROUNDING)
     return Estimate(
         figure,
         None if best is None else sign * ordered[best - 1],
@@ -118,14 +118,14 @@ def quantile_estimate(
     )
 
 
-def _first(n: int, holds: Callable[[int], bool]) -> int | None:
+def _first_place(n: int, reached: Callable[[int], bool]) -> int | None:
     """The smallest k from 1 to n for which a condition holds that holds for all larger ones too."""
-    if not holds(n):
+    if not reached(n):
         return None
     low, high = 1, n
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+        low, high = (low, middle) if reached(middle) else (middle + 1, high)
     return low
 
 

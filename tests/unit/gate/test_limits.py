@@ -307,12 +307,12 @@ def test_beyond_a_warning_nothing_is_ready_to_freeze() -> None:
     profile = steady()
     ready = make_history(72, kpis={KPI: noise(72)}, profile=profile)
     assert judge_lane(ready).freeze_ready
-    for given in (
+    for form in (
         {"fail": "<= 340", "warn": "<= 190"},
         {"limit": "<= 340", "statistic": "last"},
         {"limit": "<= 340", "share": 0.99},
     ):
-        own = criterion(KPI, fields(**given), profile.kpis)
+        own = criterion(KPI, fields(**form), profile.kpis)
         criteria = tuple(own if item.kpi == KPI else item for item in profile.gate.criteria)
         changed = replace(profile, gate=replace(profile.gate, criteria=criteria))
         lane = judge_lane(make_history(72, kpis={KPI: noise(72)}, profile=changed))
