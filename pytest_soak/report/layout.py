@@ -193,6 +193,13 @@ def sides_of(text: str) -> tuple[Comparison, ...]:
     return tuple(side for side in sides if side is not None) if None not in sides else ()
 
 
+def nearest_side(result: CriterionResult) -> Comparison | None:
+    """The limit of a criterion; of two the one that its value is beyond, or nearer to."""
+    value = 0.0 if result.value is None else result.value
+    sides = sides_of(result.limit)
+    return min(sides, key=lambda side: side.distance(value), default=None)
+
+
 def iteration_limits(profile: Profile, kpi: str) -> tuple[Comparison, ...]:
     """The comparisons of a KPI by which an iteration FAILs or WARNs."""
     return tuple(

@@ -61,6 +61,8 @@ def iteration_line(
     )
     scenarios = dict.fromkeys(fired.name for fired in fired_in(iteration))
     figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
+    if profile is not None and iteration.number <= profile.gate.warmup_iterations:
+        figures += " warm-up"
     head = cut(f"{iteration.number:>4} {iteration.verdict:<4} {figures}", width)
     if iteration.decision is None:
         return head

@@ -12,7 +12,7 @@ from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.result import CriterionResult, kpi_of
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Limit
-from pytest_soak.report.layout import sides_of
+from pytest_soak.report.layout import nearest_side, sides_of
 from pytest_soak.report.view.collect import LaneCollector, verdict_word
 from pytest_soak.report.view.model import (
     GateRowView,
@@ -217,7 +217,7 @@ def _window(judgement: LaneJudgement, kpi: str) -> WindowView | None:
 def _gate_row(judgement: LaneJudgement, result: CriterionResult) -> GateRowView:
     sides = sides_of(result.limit)
     limit = judgement.window.comparison(result.name) if len(sides) > 1 else None
-    limit = limit or next(iter(sides), None)
+    limit = limit or nearest_side(result)
     others = [side.limit for side in sides if limit is not None and side.upper != limit.upper]
     kpis = judgement.window.history.profile.kpis
     kpi = None if result.name.startswith("drift:") else kpis.get(kpi_of(result.name))
