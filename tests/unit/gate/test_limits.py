@@ -178,6 +178,16 @@ class TestRelative:
         assert item.verdict is Verdict.INCONCLUSIVE
         assert "23 values in the warm-up, 24 are needed" in item.reason
 
+    def test_a_figure_near_its_relative_limit_is_in_doubt(self) -> None:
+        values = [100.0 + 8.0 * (i % 2) for i in range(24)] + [
+            109.0 + 8.0 * (i % 2) for i in range(24)
+        ]
+        item = self.relative(values)
+        assert item.margin > 0.0
+        assert item.verdict is Verdict.WARN
+        assert "also of the base" in item.reason
+        assert item.high > item.value + item.margin
+
     def test_against_a_reference(self) -> None:
         given = {"limit": "<= 900", "relative_to": "reference", "ratio": 0.1}
         quiet = make_history(72, kpis={KPI: noise(72, 4.0)}, tune=False, profile=gated(given))
