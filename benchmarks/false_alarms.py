@@ -82,7 +82,7 @@ def raw_panic(profile: Profile) -> Profile:
     """The same profile, but an iteration beyond a limit of the gate is a FAIL."""
     document = _copy(profile)
     opposite = {">": "<=", "<": ">=", ">=": "<", "<=": ">"}
-    limits = {criterion.kpi: criterion.production for criterion in profile.gate.criteria}
+    limits = {item.kpi: item.production.sides[0] for item in profile.gate.criteria}
     fail = {kpi: f"{opposite[limit.op]} {limit.limit!r}" for kpi, limit in limits.items()}
     document["verdict"] = {"fail": fail}
     return build(document)

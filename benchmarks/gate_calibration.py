@@ -22,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.calibration import bound_tables, drift_tables, noise, replica
+from benchmarks.calibration import bound_tables, drift_tables, noise, replica, statistic_tables
 from pytest_soak.statistics import KpiSeries, drift, judge_bounds
 
 COMPARED = 25
@@ -80,12 +80,12 @@ def main() -> int:
     print(f"{compared} runs judged by the product and by its replica: {largest:.0e} apart")
     print(f"{runs} runs per cell\n", flush=True)
     if not options.quick:
-        for module in (bound_tables, drift_tables):
+        for module in (bound_tables, drift_tables, statistic_tables):
             for table in module.tables(runs):
                 print("\n".join(table.lines()), flush=True)
     broken = 0 if largest <= TOLERANCE else 1
-    for promises in (bound_tables.promises(runs), drift_tables.promises(runs)):
-        for promise in promises:
+    for module in (bound_tables, drift_tables, statistic_tables):
+        for promise in module.promises(runs):
             broken += bool(promise.broken)
             print("\n".join(promise.lines()), flush=True)
     print(f"\n{broken} broken; {time.process_time() - started:.0f} s of CPU")

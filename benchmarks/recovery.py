@@ -102,7 +102,7 @@ def plant_of(profile: Profile) -> Plant:
 def faults(profile: Profile) -> dict[str, Sick]:
     """The four faults, each with the limit of the gate, or else that of the verdict."""
     signals = healthy(profile)
-    gate = {criterion.kpi: criterion.production for criterion in profile.gate.criteria}
+    gate = {item.kpi: item.production.sides[0] for item in profile.gate.criteria}
     maker, risk = signals["maker_taker_ratio"].healthy, signals["risk_ratio"].healthy
     adverse = next(
         comparison.limit

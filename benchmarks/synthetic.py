@@ -181,7 +181,12 @@ def tightest(profile: Profile, kpi: str) -> float:
         for comparison in condition.comparisons
         if comparison.op[0] == worse
     ]
-    limits += [item.production.limit for item in profile.gate.criteria if item.kpi == kpi]
+    limits += [
+        side.limit
+        for item in profile.gate.criteria
+        if item.kpi == kpi
+        for side in item.production.sides
+    ]
     return max(limits) if kpi in WORSE_DOWN else min(limits)
 
 

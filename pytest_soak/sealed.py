@@ -98,12 +98,14 @@ class JournalRecord(Struct, frozen=True):
     sha256: str
 
 
-class NoiseRecord(Struct, frozen=True):
+class NoiseRecord(Struct, frozen=True, omit_defaults=True):
     """The noise of one KPI of a reference."""
 
     phi: Finite
     sd: Finite
     n: Whole
+    figure: Finite | None = None
+    """None in a seal of a version without relative limits."""
 
 
 class ReferenceRecord(Struct, frozen=True):
@@ -236,7 +238,7 @@ def _lane_record(stored: StoredLane, inputs: LaneInputs, verdict: Verdict) -> La
             reference.run_id,
             reference.lane_id,
             {
-                kpi: NoiseRecord(noise.phi, noise.sd, noise.n)
+                kpi: NoiseRecord(noise.phi, noise.sd, noise.n, noise.figure)
                 for kpi, noise in reference.noise.kpis.items()
             },
         ),
@@ -301,7 +303,7 @@ def _lane_inputs(lane: LaneRecord) -> LaneInputs:
             reference.lane,
             Reference(
                 {
-                    kpi: KpiNoise(noise.phi, noise.sd, noise.n)
+                    kpi: KpiNoise(noise.phi, noise.sd, noise.n, noise.figure)
                     for kpi, noise in reference.kpis.items()
                 }
             ),

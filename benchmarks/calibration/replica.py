@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy import special
 
 from pytest_soak.statistics import PHI_MAX, worst_case_factor
+from pytest_soak.statistics.worst_case import LEAST_PROBABILITY, WORST_PHI
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -78,6 +79,9 @@ class Bounds:
     worst_case: Floats
     other: Floats
     n_eff: Floats
+    error: Floats
+    df: Floats
+    phi: Floats
     fallback: Bools
     worsens: Bools
 
@@ -175,9 +179,11 @@ def judge(
     window: int = 8,
     confidence: float = 0.95,
     reference: References | None = None,
+    length: int | None = None,
 ) -> Bounds:
     """``judge_bounds`` for an upper limit; every run has 6 values in its last ``window``."""
     n = values.shape[1]
+    window = window if length is None else min(window, length)
     whole = fit_lines(values)
     phi = whole.phi if reference is None else reference.phi
     short_runs = whole.count <= 24
@@ -186,7 +192,7 @@ def judge(
     slopes = slopes_of(recent)
     rises, falls = slopes.rises(0.05) & ~short_runs, slopes.falls(0.05) & ~short_runs
     skew = np.maximum(0.0, skewness(recent.residuals, recent.count))
-    long = _Part(values, weights, max(window, n // 3))
+    long = _Part(values, weights, max(window, n // 3) if length is None else length)
     short = _Part(values, weights, window)
     worst = long.worst_case(skew, confidence, whole.squares)
     worst_short = short.worst_case(skew, confidence, whole.squares)
@@ -204,6 +210,9 @@ def judge(
         worst_case=worst,
         other=chosen(1),
         n_eff=chosen(2),
+        error=chosen(3),
+        df=chosen(4),
+        phi=phi,
         fallback=~level,
         worsens=rises,
     )
@@ -244,8 +253,8 @@ def _factor(w: int, confidence: float) -> float:
 
 def _estimate(
     whole: Lines, phi: Floats, part: _Part, confidence: float, reference: References | None
-) -> tuple[Floats, Floats, Floats]:
-    """Of the long window: the bound towards the limit, the other bound, and n_eff."""
+) -> tuple[Floats, ...]:
+    """Of the long window: the bound towards the limit, the other one, n_eff, error and df."""
     fitted = effective_size(whole.count if reference is None else reference.n, phi)
     sd = np.sqrt(whole.squares / whole.count / np.maximum(1.0 - 2.0 / fitted, 0.2))
     if reference is not None:
@@ -269,7 +278,7 @@ def _estimate(
     reach = q * np.sqrt(se2)
     toward = part.figure + reach + np.maximum(0.0, skew) * bend
     away = part.figure - reach - np.maximum(0.0, -skew) * bend
-    return toward, away, n_eff
+    return toward, away, n_eff, np.sqrt(se2), df
 
 
 def _block_variance(whole: Lines) -> Floats:
@@ -286,15 +295,36 @@ def _block_variance(whole: Lines) -> Floats:
 
 def _fallback(
     whole: Lines, phi: Floats, part: _Part, confidence: float, reference: References | None
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, ...]:
     n_eff = effective_size(part.count, phi)
     if part.kish is not None:
         n_eff = np.minimum(n_eff, part.kish)
     sd = np.maximum(part.sd, np.sqrt(whole.squares / (whole.count - 2)))
     if reference is not None:
         sd = np.maximum(sd, reference.sd)
-    reach = t_quantile(confidence, np.maximum(n_eff - 1.0, 0.02)) * sd / np.sqrt(n_eff)
-    return part.figure + reach, part.figure - reach, n_eff
+    df, error = np.maximum(n_eff - 1.0, 0.02), sd / np.sqrt(n_eff)
+    reach = t_quantile(confidence, df) * error
+    return part.figure + reach, part.figure - reach, n_eff, error, df
+
+
+def share_low(share: Floats, size: Floats, confidence: float) -> Floats:
+    """``shares.share_low``: the lower bound of a share."""
+    inside = share * size
+    low = special.betaincinv(np.maximum(inside, 1e-300), size - inside + 1.0, 1.0 - confidence)
+    return np.where(inside > 0.0, low, 0.0)
+
+
+def certain_share(inside: Bools, aim: float, phi: Floats) -> Bools:
+    """Whether the share of a run's values that are inside is surely ``aim`` at least.
+
+    ``inside`` is ``(runs, values)``. The share has the two bounds of ``share_estimate``.
+    """
+    share, n = inside.mean(axis=1), inside.shape[1]
+    bounds = (
+        share_low(share, effective_size(n, phi), 0.95),
+        share_low(share, effective_size(n, np.full(len(phi), WORST_PHI)), LEAST_PROBABILITY),
+    )
+    return np.asarray(np.maximum(*bounds) >= aim - 1e-9)
 
 
 @dataclass(frozen=True)

@@ -36,5 +36,6 @@ def reference_of(history: History, least: int = 0) -> Reference:
         enough = len(values) >= max(_LEAST, history.profile.gate.pass_from, least)
         spread = standard_deviation(values) if enough else 0.0
         if spread > 0:
-            noise[criterion.kpi] = KpiNoise(ar1_coefficient(series), spread, len(values))
+            figure = window.judged_series(criterion.kpi).figure()
+            noise[criterion.kpi] = KpiNoise(ar1_coefficient(series), spread, len(values), figure)
     return Reference(noise)

@@ -131,11 +131,10 @@ def _start_check(history: History) -> DeltaCheck | None:
 
 
 def _is_quiet(iteration: Iteration, decision: Decision, follower: Iteration | None) -> bool:
-    """Whether nothing was proposed, and nothing moved: so it is in most iterations of a long run.
-
-    Then the check would find nothing, and its status would be ``none``.
-    """
-    if decision.outcomes or decision.proposed or decision.panic is not None:
+    """Whether nothing moved, and nothing was proposed but what the warm-up refused."""
+    keys = {item.key for item in decision.outcomes} | {item.key for item in decision.proposed}
+    keys -= {outcome.key for outcome in decision.outcomes if outcome.reason == "warmup"}
+    if keys or decision.panic is not None:
         return False
     if decision.values != iteration.basis:
         return False

@@ -58,11 +58,32 @@ class _KpiDrift:
     limit: Comparison | None
     drift: Drift
 
+    @property
+    def severity(self) -> tuple[int, bool]:
+        worst = self.drift.worst
+        return self.drift.alarm, worst is not None and worst.proved
+
 
 def _drift_criterion(lane: LaneWindow, kpi: str, limits: DriftLimits) -> CriterionResult:
-    comparison = _limit_of(lane, kpi, limits)
-    if comparison is None:
+    """The drift towards the limit of the KPI; of two limits towards the one that is worse."""
+    limit = lane.limit(kpi)
+    drifts = [
+        item
+        for own in ((None,) if limit is None else limit.sides)
+        if (item := _drift_towards(lane, kpi, limits, own)) is not None
+    ]
+    if not drifts:
         return _not_applicable(lane, kpi, "it has no data")
+    return _result(lane, max(drifts, key=lambda item: item.severity))
+
+
+def _drift_towards(
+    lane: LaneWindow, kpi: str, limits: DriftLimits, own: Comparison | None
+) -> _KpiDrift | None:
+    """The drift towards the limit ``own``, or towards that of its budget."""
+    comparison = _limit_of(lane, kpi, limits, own)
+    if comparison is None:
+        return None
     result = drift(
         lane.judged_series(kpi),
         limit=comparison.limit,
@@ -71,7 +92,7 @@ def _drift_criterion(lane: LaneWindow, kpi: str, limits: DriftLimits) -> Criteri
         last_change=lane.last_change,
         alpha=limits.alpha,
     )
-    return _result(lane, _KpiDrift(kpi, comparison, result))
+    return _KpiDrift(kpi, comparison, result)
 
 
 def _throughput_criterion(lane: LaneWindow, kpi: str) -> CriterionResult:
@@ -81,12 +102,14 @@ def _throughput_criterion(lane: LaneWindow, kpi: str) -> CriterionResult:
     return _result(lane, _KpiDrift(kpi, None, result))
 
 
-def _limit_of(lane: LaneWindow, kpi: str, limits: DriftLimits) -> Comparison | None:
-    """The limit of the KPI or of its budget, whichever is tighter; None without either.
+def _limit_of(
+    lane: LaneWindow, kpi: str, limits: DriftLimits, own: Comparison | None
+) -> Comparison | None:
+    """The limit ``own`` of the KPI or that of its budget, whichever is tighter; None without
+    either.
 
     A budget gives no limit without data.
     """
-    own = lane.comparison(kpi)
     start = first_quarter_figure(lane.judged_series(kpi))
     if limits.budget is None or start is None:
         return own
@@ -116,9 +139,13 @@ def _result(lane: LaneWindow, kpi_drift: _KpiDrift) -> CriterionResult:
     if worst is None:
         count = len(lane.judged_series(kpi_drift.kpi).present)
         return _not_applicable(lane, kpi_drift.kpi, f"{count} values, 24 are needed")
+    criterion = lane.limits.criterion(kpi_drift.kpi)
+    verdict = _VERDICTS[kpi_drift.drift.alarm]
+    if verdict is Verdict.FAIL and criterion is not None and not criterion.fails:
+        verdict = Verdict.WARN  # its limit is a warning, so a way to it is no more than that
     return CriterionResult(
         f"drift:{kpi_drift.kpi}",
-        _VERDICTS[kpi_drift.drift.alarm],
+        verdict,
         worst.slope.slope,
         "",
         None,

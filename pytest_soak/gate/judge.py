@@ -6,10 +6,10 @@ run sooner or later.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Literal
 
 from pytest_soak.gate.criteria import (
@@ -21,13 +21,16 @@ from pytest_soak.gate.criteria import (
 )
 from pytest_soak.gate.delta import DeltaReport, verify_deltas
 from pytest_soak.gate.drifts import drift_criteria, stale_criterion
-from pytest_soak.gate.kpi import is_certain, kpi_criterion
+from pytest_soak.gate.kpi import kpi_criterion
 from pytest_soak.gate.noise import Reference
 from pytest_soak.gate.recovery import Recovery, excluded_by, recoveries, scenario_criteria
+from pytest_soak.gate.relative import relative_criterion
 from pytest_soak.gate.result import judged, unjudged
+from pytest_soak.gate.statistic import is_certain, statistic_criterion
+from pytest_soak.gate.weaker import weakened
 from pytest_soak.gate.window import KpiWindow, LaneWindow
 from pytest_soak.loop.model import History, Verdict, worst_of
-from pytest_soak.profile.model import GateLimits
+from pytest_soak.profile.model import Criterion, GateLimits
 from pytest_soak.protocol import Lane
 
 
@@ -43,9 +46,10 @@ class LaneJudgement:
     """PASS and WARN iterations of the window."""
     freeze_ready: bool
     """The parameters may be frozen as they are: every gated KPI is certain to be inside its limit,
-    none drifts towards it, enough iterations pass, the deltas are verified, the run is complete,
-    its reports are not stale, no check failed, nothing is INCONCLUSIVE, and no scenario or its
-    recovery reaches into the window."""
+    and inside its warning, none is in doubt against its base or drifts towards its limit, enough
+    iterations pass, the deltas are verified, the run is complete, its reports are not stale, no
+    check failed, nothing is INCONCLUSIVE, and no scenario or its recovery reaches into the window.
+    Optional criteria do not count."""
     window: LaneWindow
     """The iterations that were judged, and the KPIs over the gate's window."""
     recoveries: tuple[Recovery, ...]
@@ -56,7 +60,12 @@ class LaneJudgement:
     @property
     def weakened(self) -> tuple[str, ...]:
         """The limits that are weaker than those of the shipped gate, as texts."""
-        return weakened(self.window.limits)
+        return weakened(self.window.limits, self.planned)
+
+    @property
+    def explores(self) -> bool:
+        """It is a point of a sweep, whose KPI criteria do not count."""
+        return any(not item.binding and item.name.startswith("pass_") for item in self.criteria)
 
     @property
     def measured(self) -> int:
@@ -106,9 +115,7 @@ def judge_lane(
     lane, occurrences, scenarios = _with_scenarios(LaneWindow(history, reference, mock))
     delta = _delta_report(lane, strict=strict)
     limits = lane.limits
-    kpis = tuple(
-        _judged(lane, item.kpi, partial(kpi_criterion, lane, item)) for item in limits.criteria
-    )
+    kpis = tuple(chain.from_iterable(_of_kpi(lane, item) for item in limits.criteria))
     drifts = _criteria_of(lane, "drift", lambda: drift_criteria(lane))
     stale = _criteria_of(lane, "stale", lambda: _as_tuple(stale_criterion(lane)))
     pass_count = f"pass_count_last{limits.window}"
@@ -124,8 +131,10 @@ def judge_lane(
         *(_external_criterion(lane, result) for result in extra),
     )
     if explores(history.lane, strict=strict):
-        shown = {item.kpi for item in limits.criteria} | {pass_count, "stale"}
-        shown |= {item.name for item in drifts}
+        shown = {item.name for item in (*kpis, *drifts)} | {pass_count, "stale"}
+    else:
+        shown = _optional(limits)
+    if shown:
         criteria = tuple(replace(item, binding=item.name not in shown) for item in criteria)
     return LaneJudgement(
         lane_id=history.lane.id,
@@ -140,12 +149,30 @@ def judge_lane(
     )
 
 
+def _of_kpi(lane: LaneWindow, criterion: Criterion) -> tuple[CriterionResult, ...]:
+    """The results of a gated KPI: against its limit, and relative to its base if it has one."""
+    judge = kpi_criterion if criterion.averaged else statistic_criterion
+    results = [_judged(lane, criterion.name, partial(judge, lane, criterion))]
+    for name in criterion.names[1:]:
+        results.append(_judged(lane, name, partial(relative_criterion, lane, criterion)))
+    return tuple(results)
+
+
+def _optional(limits: GateLimits) -> set[str]:
+    """The criteria that are shown only."""
+    optional = [item for item in limits.criteria if item.optional]
+    return {name for item in optional for name in (*item.names, f"drift:{item.kpi}")}
+
+
 def _freeze_ready(
     lane: LaneWindow, criteria: Sequence[CriterionResult], occurrences: Sequence[Recovery]
 ) -> bool:
     """Whether the parameters may be frozen as they are at the end of the run."""
-    verdicts = {item.name: item.verdict for item in criteria}
-    drifts = {verdict for name, verdict in verdicts.items() if name.startswith("drift:")}
+    optional = _optional(lane.limits)
+    verdicts = {item.name: item.verdict for item in criteria if item.name not in optional}
+    drifts = {
+        verdict for name, verdict in verdicts.items() if name.startswith(("drift:", "relative:"))
+    }
     if {Verdict.INCONCLUSIVE, Verdict.FAIL} & set(verdicts.values()):
         return False
     if Verdict.WARN in drifts:
@@ -153,10 +180,7 @@ def _freeze_ready(
     whole = {verdicts.get(name, Verdict.PASS) for name in ("checks", "completeness", "stale")}
     if whole != {Verdict.PASS}:
         return False
-    certain = [
-        is_certain(item.mock if lane.mock else item.production, lane.kpi(item.kpi))
-        for item in lane.limits.criteria
-    ]
+    certain = [is_certain(lane, item) for item in lane.limits.criteria if not item.optional]
     hurt = {number for item in occurrences for number in item.hurt}
     hurt |= {item.number for item in lane.measured} - {item.number for item in lane.undisturbed}
     first = lane.long[0].number if lane.long else 0
@@ -166,40 +190,6 @@ def _freeze_ready(
         and verdicts["delta_quality"] in (Verdict.PASS, Verdict.WARN)
         and not any(number >= first for number in hurt)
     )
-
-
-def weakened(limits: GateLimits) -> tuple[str, ...]:
-    """The limits of a profile that are weaker than the shipped ones, for the verdict line."""
-    delta, window = limits.delta, limits.window
-    needed, ready = delta.needed, limits.freeze_ready_pass_count
-    rules = (
-        (window < 8, f"window {window} below 8"),
-        (limits.confidence < 0.95, f"confidence {limits.confidence:g} below 0.95"),
-        (limits.pass_from < 24, f"pass_from {limits.pass_from} below 24"),
-        (limits.no_data_ratio > 0.25, f"no_data_ratio {limits.no_data_ratio:g} above 0.25"),
-        (
-            limits.pass_count_slack > window / 4,
-            f"pass_count_slack {limits.pass_count_slack} above a quarter of {window}",
-        ),
-        (
-            ready < math.floor(window * 0.75),
-            f"freeze_ready_pass_count {ready} below three quarters of {window}",
-        ),
-        (delta.full < 0.95, f"delta.full {delta.full:g} below 0.95"),
-        (delta.relaxed < 0.90, f"delta.relaxed {delta.relaxed:g} below 0.9"),
-        (delta.stuck_max > 1, f"delta.stuck_max {delta.stuck_max} above 1"),
-        *(
-            [(needed.warn_below < 0.8, f"delta.needed.warn_below {needed.warn_below:g} below 0.8")]
-            if needed is not None
-            else []
-        ),
-        *((item.kpi not in limits.drift, f"no drift of {item.kpi}") for item in limits.criteria),
-        *(
-            (drift.alpha < 0.05, f"drift of {kpi} at alpha {drift.alpha:g} below 0.05")
-            for kpi, drift in limits.drift.items()
-        ),
-    )
-    return tuple(text for weaker, text in rules if weaker)
 
 
 def explores(lane: Lane, *, strict: bool) -> bool:

@@ -28,24 +28,24 @@ _MANY_OUTSIDE = 3
 
 
 def kpi_criterion(lane: LaneWindow, criterion: Criterion) -> CriterionResult:
-    """One gated KPI over the window, with the reason for its verdict."""
-    comparison = criterion.mock if lane.mock else criterion.production
-    window = lane.kpi(criterion.kpi)
+    """The figure of one gated KPI over the window, with the reason for its verdict."""
+    limit = criterion.limit(mock=lane.mock)
+    window, comparison = lane.kpi(criterion.kpi), deciding_side(lane, criterion)
     bounds, value = window.bounds, window.figure
-    verdict, facts = _verdict(lane, comparison, window)
+    verdict, facts = _verdict(lane, criterion, comparison)
     head = f"{criterion.kpi}: "
     if value is not None:
         unit = with_unit(lane.history.profile.kpis[criterion.kpi].unit)
         shown = figure_by(value, comparison)
-        head += f"{shown}{unit} over the last {bounds.iterations}, limit {comparison}"
+        head += f"{shown}{unit} over the last {bounds.iterations}, limit {limit}"
     else:
-        head += f"limit {comparison}"
+        head += f"limit {limit}"
     return CriterionResult(
         criterion.kpi,
         verdict,
         value,
-        str(comparison),
-        None if value is None else _margin(comparison, value),
+        str(limit),
+        None if value is None else limit.distance(value),
         bounds.n,
         bounds.n_eff if bounds.printable else None,
         bounds.phi,
@@ -57,28 +57,64 @@ def kpi_criterion(lane: LaneWindow, criterion: Criterion) -> CriterionResult:
     )
 
 
+def deciding_side(lane: LaneWindow, criterion: Criterion) -> Comparison:
+    """The limit of the KPI; of two limits that which decides (``LaneWindow.kpi``)."""
+    low, *others = criterion.limit(mock=lane.mock).sides
+    return others[0] if others and lane.kpi(criterion.kpi).upper else low
+
+
 def _verdict(
-    lane: LaneWindow, comparison: Comparison, window: KpiWindow
+    lane: LaneWindow, criterion: Criterion, comparison: Comparison
 ) -> tuple[Verdict, list[str]]:
+    window = lane.kpi(criterion.kpi)
     limits, bounds = lane.limits, window.bounds
     because = f" ({window.why})" if window.why else ""
-    if bounds.no_data > limits.no_data_ratio * max(bounds.long_iterations, limits.window):
-        return Verdict.FAIL, [
-            f"no_data in {bounds.no_data} of the last {bounds.long_iterations}{because}"
-        ]
+    if problem := no_data(lane, criterion, bounds.long_iterations, bounds.no_data):
+        return Verdict.FAIL, [problem + because]
     if window.figure is None:
         text = "all without data" + because if bounds.long_iterations else "nothing was measured"
         return Verdict.INCONCLUSIVE, [f"{len(lane.judged)} judged, {text}"]
-    if not comparison.holds(window.figure):
+    beyond = not comparison.holds(window.figure)
+    if beyond and criterion.fails:
         marginal = ["by less than its noise"] if _is_marginal(comparison, window) else []
         return Verdict.FAIL, [*marginal, *_certainty(limits, window, comparison)]
-    if len(lane.judged) < limits.window:
-        return Verdict.INCONCLUSIVE, [f"{len(lane.judged)} judged, {limits.window} are needed"]
-    if bounds.n < FEWEST_VALUES:
-        return Verdict.INCONCLUSIVE, [f"{bounds.n} with data, {FEWEST_VALUES} are needed{because}"]
-    doubts = [*_limit_doubts(lane, comparison, window), *_other_doubts(lane, window)]
+    if problem := too_few(lane, criterion, bounds.n, because):
+        return Verdict.INCONCLUSIVE, [problem]
+    doubts = [] if beyond else _limit_doubts(lane, comparison, window)
+    doubts += [*warnings(criterion, window.figure), *other_doubts(lane, window)]
     verdict = Verdict.WARN if doubts else Verdict.PASS
     return verdict, [*_certainty(limits, window, comparison), *doubts]
+
+
+def least_iterations(lane: LaneWindow, criterion: Criterion) -> int:
+    """How many judged iterations the criterion needs."""
+    return lane.limits.window if criterion.window is None else criterion.window
+
+
+def no_data(lane: LaneWindow, criterion: Criterion, length: int, missing: int) -> str:
+    """The text for too many iterations of the window without data; empty for few ones."""
+    least = max(length, least_iterations(lane, criterion))
+    if missing > lane.limits.no_data_ratio * least:
+        return f"no_data in {missing} of the last {length}"
+    return ""
+
+
+def too_few(lane: LaneWindow, criterion: Criterion, values: int, because: str = "") -> str:
+    """The text for too few iterations or values to judge by; empty if they are enough."""
+    least, judged = least_iterations(lane, criterion), len(lane.judged)
+    if judged < least:
+        return f"{judged} judged, {least} are needed"
+    if values < FEWEST_VALUES:
+        return f"{values} with data, {FEWEST_VALUES} are needed{because}"
+    return ""
+
+
+def warnings(criterion: Criterion, figure: float) -> list[str]:
+    """The text for a figure beyond the warning of its criterion."""
+    warning = criterion.warning
+    if warning is None or warning.holds(figure):
+        return []
+    return [f"beyond its warning, {warning}"]
 
 
 def _is_marginal(comparison: Comparison, window: KpiWindow) -> bool:
@@ -107,15 +143,9 @@ def _certainty(limits: GateLimits, window: KpiWindow, comparison: Comparison) ->
     return [f"{text} ({', '.join(basis)})", *level]
 
 
-def is_certain(comparison: Comparison, window: KpiWindow) -> bool:
-    """Whether one of the two bounds is inside the limit."""
-    deciding = window.deciding
-    return deciding is not None and comparison.holds(deciding)
-
-
 def _limit_doubts(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> list[str]:
     """The text for a KPI of which neither bound is inside the limit, with what a PASS needs."""
-    if is_certain(comparison, window):
+    if window.deciding is not None and comparison.holds(window.deciding):
         return []
     problem = _no_level(lane, comparison, window)
     if problem:
@@ -140,7 +170,7 @@ def _no_level(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> st
     return " and ".join(reasons)
 
 
-def _other_doubts(lane: LaneWindow, window: KpiWindow) -> list[str]:
+def other_doubts(lane: LaneWindow, window: KpiWindow) -> list[str]:
     """Why the KPI is at best WARN, however far the figure is from the limit."""
     limits = lane.limits
     doubts = []
@@ -175,15 +205,19 @@ def _remedy(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
     phi, n = bounds.phi, len(lane.judged)
     if value is None or phi is None:
         return "more iterations"
-    distance, confidence = _margin(comparison, value), lane.limits.confidence
+    distance, confidence = comparison.distance(value), lane.limits.confidence
+    criterion = lane.limits.criterion(window.kpi)
+    fixed = None if criterion is None else criterion.window
+
+    def length(total: int) -> int:
+        return fixed if fixed is not None else max(lane.limits.window, total // 3)
 
     def estimated(total: int) -> float:
         df = max(effective_size(total, phi) - 2.0, 0.3)
-        length = max(lane.limits.window, total // 3)
-        return student_t_quantile(confidence, df) / math.sqrt(effective_size(length, phi))
+        return student_t_quantile(confidence, df) / math.sqrt(effective_size(length(total), phi))
 
     def worst_case(total: int) -> float:
-        return float(worst_case_factor(max(lane.limits.window, total // 3), confidence))
+        return float(worst_case_factor(length(total), confidence))
 
     reaches = [
         (abs(bound - value) / shrinks(n), shrinks)
@@ -194,7 +228,7 @@ def _remedy(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
     def passes(total: int) -> bool:
         return any(reach * shrinks(total) < distance for reach, shrinks in reaches)
 
-    total = _first(passes, n + 1, n + _MOST_MORE)
+    total = first_from(passes, n + 1, n + _MOST_MORE)
     if total is None:
         return f"a figure farther from the limit, {NO_LONGER}"
     reference = "" if lane.noise(window.kpi) is not None else ", or a reference (--soak-reference)"
@@ -202,7 +236,7 @@ def _remedy(lane: LaneWindow, comparison: Comparison, window: KpiWindow) -> str:
     return f"about {more} more iteration{'s' * (more != 1)}{reference}"
 
 
-def _first(passes: Callable[[int], bool], low: int, high: int) -> int | None:
+def first_from(passes: Callable[[int], bool], low: int, high: int) -> int | None:
     """The smallest number from ``low`` to ``high`` that passes, if all larger ones pass too."""
     if not passes(high):
         return None
@@ -210,7 +244,3 @@ def _first(passes: Callable[[int], bool], low: int, high: int) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if passes(middle) else (middle + 1, high)
     return low
-
-
-def _margin(comparison: Comparison, value: float) -> float:
-    return comparison.limit - value if comparison.upper else value - comparison.limit

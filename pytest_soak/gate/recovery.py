@@ -14,7 +14,7 @@ which another scenario ran.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_soak.gate.criteria import CriterionResult
@@ -151,10 +151,12 @@ def _recovery(lane: LaneWindow, scheduled: Scheduled, *, mock: bool) -> Recovery
     first, last = scheduled.at, fired[-1].iteration
     before, after = lane.undisturbed_before(first), lane.undisturbed_after(last)
     limits = [
-        (criterion.kpi, criterion.mock if mock else criterion.production)
+        (criterion.kpi, side)
         for criterion in lane.limits.criteria
+        if criterion.fails and not criterion.optional
+        for side in criterion.limit(mock=mock).sides
     ]
-    bounds = {kpi: _bound(before, kpi, limit) for kpi, limit in limits}
+    bounds = {(kpi, limit): _bound(before, kpi, limit) for kpi, limit in limits}
     ran = [item for item in lane.measured if item.number == last]
     texts = [_outside(item, limits, bounds) for item in (*ran, *after)]
     back = [not text for text in texts]
@@ -192,13 +194,13 @@ def _bound(before: Sequence[Iteration], kpi: str, limit: Comparison) -> float | 
 def _outside(
     item: Iteration,
     limits: Sequence[tuple[str, Comparison]],
-    bounds: dict[str, float | None],
+    bounds: Mapping[tuple[str, Comparison], float | None],
 ) -> tuple[str, ...]:
     """Why the iteration is not recovered, one text for each KPI; empty if it is."""
     texts = []
     for kpi, limit in limits:
         value = series_of([item], kpi)[0]
-        bound = bounds[kpi]
+        bound = bounds[kpi, limit]
         if value is None:
             texts.append(f"iteration {item.number}: {kpi} without data")
             continue

@@ -67,11 +67,12 @@ def proposes_when_needed(lane: LaneWindow, needed: Needed) -> float | None:
     rule = next((rule for rule in history.profile.rules if rule.name == needed.rule), None)
     if rule is None or not history.tune:
         return None
-    readings = [item.readings for item in history.iterations]
+    iterations = history.iterations[lane.warmup :]
+    readings = [item.readings for item in iterations]
     firsts = first_means(rule.when, readings)
     course = recent_count(history.profile)
     answers = []
-    for place, iteration in enumerate(history.iterations, start=1):
+    for place, iteration in enumerate(iterations, start=1):
         decision = iteration.decision
         facts = Facts(
             figures={},

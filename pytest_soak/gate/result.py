@@ -36,6 +36,18 @@ class CriterionResult:
     """It is a FAIL by less than its noise."""
 
 
+def kpi_of(name: str) -> str:
+    """The KPI whose unit the value of the criterion ``name`` has; an unknown name as it is.
+
+    A share of iterations has no unit, whatever its KPI is.
+    """
+    kind, _, kpi = name.partition(":")
+    return kpi if kind in _OF_A_KPI else name
+
+
+_OF_A_KPI = ("drift", "relative", "median", "p95", "max", "min", "last")
+
+
 def judged(lane_id: str, name: str, judge: Callable[[], CriterionResult]) -> CriterionResult:
     """The result of ``judge``; INCONCLUSIVE with the error's text if it raises."""
     try:

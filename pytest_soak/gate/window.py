@@ -14,8 +14,11 @@ from pytest_soak.gate.figures import series_of
 from pytest_soak.gate.noise import KpiNoise, Reference
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
-from pytest_soak.profile.model import Comparison, GateLimits
+from pytest_soak.profile.model import Between, Comparison, GateLimits, Limit
 from pytest_soak.statistics import Bounds, KpiSeries, clipped, judge_bounds
+
+WARMUP = "warm-up"
+"""Why an iteration of the warm-up is not judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class KpiWindow:
     """A reading in it is not from its iteration alone (a weekly rollup)."""
     range: tuple[float | None, float | None]
     """The range of the KPI; bounds are shown within it."""
+    facing: KpiWindow | None = None
+    """For a KPI with two limits: the same window, seen towards the other limit."""
 
     @property
     def figure(self) -> float | None:
@@ -61,6 +66,8 @@ class KpiWindow:
 
     @property
     def _away(self) -> float | None:
+        if self.facing is not None:
+            return self.facing.towards
         return self._shown(self.bounds.other) if self.bounds.printable else None
 
     def _shown(self, bound: float | None) -> float | None:
@@ -97,7 +104,30 @@ class LaneWindow:
     @cached_property
     def judged(self) -> tuple[Iteration, ...]:
         """The measured iterations that are not excluded."""
-        return tuple(item for item in self.measured if item.number not in self.excluded)
+        return tuple(item for item in self.measured if self._counts(item))
+
+    def _counts(self, item: Iteration) -> bool:
+        return item.number > self.warmup and item.number not in self.excluded
+
+    @property
+    def warmup(self) -> int:
+        """The last iteration of the warm-up, which is not judged; 0 without one."""
+        return self.limits.warmup_iterations
+
+    @cached_property
+    def warm(self) -> tuple[Iteration, ...]:
+        """The measured iterations of the warm-up, without those that a scenario excludes."""
+        return tuple(
+            item
+            for item in self.measured
+            if item.number <= self.warmup and item.number not in self.excluded
+        )
+
+    @property
+    def not_judged(self) -> Mapping[int, str]:
+        """Every measured iteration that is not judged to the cause: ``warm-up``, or a scenario."""
+        warm = {item.number: WARMUP for item in self.measured if item.number <= self.warmup}
+        return {**self.excluded, **warm}
 
     @cached_property
     def last(self) -> tuple[Iteration, ...]:
@@ -110,10 +140,16 @@ class LaneWindow:
         ``gate.window``."""
         return self.judged[-max(self.limits.window, len(self.judged) // 3) :]
 
+    def last_judged(self, count: int) -> tuple[Iteration, ...]:
+        """The last ``count`` judged iterations, at most all."""
+        return self.judged[max(0, len(self.judged) - count) :]
+
     @cached_property
     def undisturbed(self) -> tuple[Iteration, ...]:
-        """The measured iterations in which no scenario ran."""
-        return tuple(item for item in self.measured if not fired_in(item))
+        """The measured iterations after the warm-up in which no scenario ran."""
+        return tuple(
+            item for item in self.measured if item.number > self.warmup and not fired_in(item)
+        )
 
     def undisturbed_before(self, number: int) -> tuple[Iteration, ...]:
         """Up to ``gate.window`` undisturbed iterations just before iteration ``number``."""
@@ -132,17 +168,17 @@ class LaneWindow:
     # -- KPIs ------------------------------------------------------------------------------------
 
     def series(self, kpi: str) -> list[float | None]:
-        """One value for every measured iteration; None without data and for an excluded one."""
+        """One value for every measured iteration; None without data and for one not judged."""
         values = series_of(self.measured, kpi)
-        if not self.excluded:
+        if not (self.excluded or self.warmup):
             return values
         pairs = zip(self.measured, values, strict=True)
-        return [None if item.number in self.excluded else value for item, value in pairs]
+        return [value if self._counts(item) else None for item, value in pairs]
 
     def judged_series(self, kpi: str) -> KpiSeries:
         """The KPI over the judged iterations, with the sums of a ratio if they are known."""
         if kpi not in self._series:
-            self._series[kpi] = _series_of(self.judged, kpi)
+            self._series[kpi] = series_over(self.judged, kpi)
         return self._series[kpi]
 
     @cached_property
@@ -163,12 +199,17 @@ class LaneWindow:
         ]
         return changing[-1] if changing else None
 
-    def comparison(self, kpi: str) -> Comparison | None:
+    def limit(self, kpi: str) -> Limit | None:
         """The limit of the KPI in the gate; None for a KPI that is not gated."""
-        for criterion in self.limits.criteria:
-            if criterion.kpi == kpi:
-                return criterion.mock if self.mock else criterion.production
-        return None
+        criterion = self.limits.criterion(kpi)
+        return None if criterion is None else criterion.limit(mock=self.mock)
+
+    def comparison(self, kpi: str) -> Comparison | None:
+        """The limit of the KPI in the gate; of two limits that which decides (``kpi``)."""
+        limit = self.limit(kpi)
+        if isinstance(limit, Between):
+            return limit.high if self.kpi(kpi).upper else limit.low
+        return limit
 
     def noise(self, kpi: str) -> KpiNoise | None:
         """The noise of the KPI in the reference; None without one."""
@@ -190,24 +231,30 @@ class LaneWindow:
         return {}
 
     def _kpi(self, name: str) -> KpiWindow:
-        kpi, comparison = self.history.profile.kpis.get(name), self.comparison(name)
-        upper = kpi is not None and kpi.better == "down"
-        if comparison is not None:
-            upper = comparison.upper
+        limit, kpi = self.limit(name), self.history.profile.kpis.get(name)
+        if limit is None:
+            return self._towards(name, upper=kpi is not None and kpi.better == "down")
+        sides = [(side, self._towards(name, upper=side.upper)) for side in limit.sides]
+        (_, window), *others = sorted(sides, key=_by_doubt)
+        return window if not others else replace(window, facing=others[0][1])
+
+    def _towards(self, name: str, *, upper: bool) -> KpiWindow:
+        kpi, criterion = self.history.profile.kpis.get(name), self.limits.criterion(name)
         bounds = judge_bounds(
             self.judged_series(name),
             upper=upper,
             window=self.limits.window,
             confidence=self.limits.confidence,
             reference=self.noise(name),
+            length=None if criterion is None else criterion.window,
         )
         window = self.judged[-bounds.long_iterations :] if bounds.long_iterations else ()
         return KpiWindow(
             name,
             upper,
             bounds,
-            _why(window, name) if bounds.no_data or bounds.figure is None else "",
-            _is_weak(window, name),
+            why_no_data(window, name) if bounds.no_data or bounds.figure is None else "",
+            is_weak(window, name),
             (None, None) if kpi is None else kpi.range,
         )
 
@@ -227,18 +274,33 @@ class LaneWindow:
     @property
     def left_out(self) -> str:
         """The end of a reason: the excluded iterations; empty if there are none."""
-        if not self.excluded:
-            return ""
         numbers: dict[str, list[str]] = {}
+        if warm := [number for number, cause in self.not_judged.items() if cause == WARMUP]:
+            first, last = min(warm), max(warm)
+            numbers[WARMUP] = [str(first) if first == last else f"{first} to {last}"]
         for number, scenario in sorted(self.excluded.items()):
-            numbers.setdefault(scenario, []).append(str(number))
-        return "; left out: " + ", ".join(
-            f"iteration{'s' * (len(items) > 1)} {', '.join(items)} ({scenario})"
-            for scenario, items in numbers.items()
-        )
+            if number > self.warmup:
+                numbers.setdefault(scenario, []).append(str(number))
+        texts = [
+            f"iteration{'s' * (len(items) > 1 or ' ' in items[0])} {', '.join(items)} ({cause})"
+            for cause, items in numbers.items()
+        ]
+        return f"; left out: {', '.join(texts)}" if texts else ""
 
 
-def _series_of(iterations: Sequence[Iteration], kpi: str) -> KpiSeries:
+def _by_doubt(side: tuple[Comparison, KpiWindow]) -> tuple[bool, bool, float]:
+    """Of two limits that decides which the figure is beyond; else which it may be beyond; else
+    the nearer one."""
+    limit, window = side
+    figure, bound = window.figure, window.deciding
+    if figure is None:
+        return False, False, 0.0
+    certain = bound is not None and limit.holds(bound)
+    return limit.holds(figure), certain, limit.distance(figure)
+
+
+def series_over(iterations: Sequence[Iteration], kpi: str) -> KpiSeries:
+    """The KPI over these iterations, with the sums of a ratio if they are known."""
     readings = [item.readings.get(kpi) for item in iterations]
     sources = [item.source for item in readings if item is not None and item.usable is not None]
     # Sums of different sources cannot be added, so only those of the last source are used.
@@ -255,7 +317,7 @@ def _series_of(iterations: Sequence[Iteration], kpi: str) -> KpiSeries:
     )
 
 
-def _why(iterations: Sequence[Iteration], kpi: str) -> str:
+def why_no_data(iterations: Sequence[Iteration], kpi: str) -> str:
     """Why the last iteration without data has none."""
     for item in reversed(iterations):
         reading = item.readings.get(kpi)
@@ -266,6 +328,6 @@ def _why(iterations: Sequence[Iteration], kpi: str) -> str:
     return reasons[-1] if reasons else ""
 
 
-def _is_weak(iterations: Sequence[Iteration], kpi: str) -> bool:
+def is_weak(iterations: Sequence[Iteration], kpi: str) -> bool:
     readings = [item.readings.get(kpi) for item in iterations]
     return any(reading is not None and reading.weak for reading in readings)

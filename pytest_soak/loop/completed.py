@@ -38,6 +38,7 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
     state = _with_changes(state, decision, applied)
     freeze = state.profile.guards.freeze
     stable = freeze is not None and _is_stable(state, freeze, observed)
+    stable = stable and not _is_warm(state, observed)
     state = _with_readings(state, observed)
     state = _with_streaks(state, decision, stable=stable)
     state = _with_charges(state, decision, applied)
@@ -175,6 +176,11 @@ def _latest_rules(
     return tuple(latest[:2])
 
 
+def _is_warm(state: LaneState, observed: Iteration) -> bool:
+    """Whether the iteration belongs to the warm-up, whose figures are no evidence."""
+    return observed.number <= state.profile.gate.warmup_iterations
+
+
 def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
     rules = state.profile.rules
     longest = max((rule.evidence.over for rule in rules), default=1) - 1
@@ -187,14 +193,15 @@ def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
     past = state.memory
     recent, first = (*past.recent, readings), past.first
     # Those of all iterations are in it until it is full; then it needs no further look.
-    if len(first) == state.done and len(first) < first_count(state.profile):
+    warm, before = _is_warm(state, observed), state.profile.gate.warmup_iterations
+    if not warm and len(first) == state.done - before and len(first) < first_count(state.profile):
         first = (*first, readings)
     oldest = number - longest
     disturbed = [iteration for iteration in past.disturbed if iteration > oldest]
-    if is_disturbed(observed):
+    if warm or is_disturbed(observed):
         disturbed.append(number)
     excluded = [iteration for iteration in past.excluded if iteration > oldest]
-    if is_excluded(state, observed):
+    if warm or is_excluded(state, observed):
         excluded.append(number)
     return evolved(
         state,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from pytest_soak.loop.conditions import Evaluation, Facts, evaluate, first_means
-from pytest_soak.loop.headroom import deciding
+from pytest_soak.loop.headroom import deciding, is_warming
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.pooling import window_figure
 from pytest_soak.loop.scenarios import is_excluded
@@ -92,7 +92,7 @@ def comparable(state: LaneState) -> tuple[Readings, ...]:
 def _window(rule: Rule, state: LaneState, readings: Readings) -> tuple[Readings, ...]:
     """The iterations of the rule's evidence, without those that the gate excludes.
 
-    Their figures are those of a planned disturbance, not of the market. If the last iteration is
+    Their figures are those of a planned disturbance or of the warm-up. If the last iteration is
     excluded, the window is empty, and the rule waits.
     """
     recent = (*state.memory.recent, readings)[-rule.evidence.over :]
@@ -110,7 +110,10 @@ def _window(rule: Rule, state: LaneState, readings: Readings) -> tuple[Readings,
 
 
 def now_excluded(state: LaneState) -> bool:
-    """Whether a scenario that the gate excludes ran in the iteration whose decision is due."""
+    """Whether the iteration whose decision is due is one that the gate excludes: of the warm-up, or
+    with a scenario that the gate excludes."""
+    if is_warming(state):
+        return True
     return state.observed is not None and is_excluded(state, state.observed)
 
 
@@ -197,6 +200,9 @@ def _dwell_text(rule: Rule, state: LaneState, now: int) -> str:
 
 def _window_text(rule: Rule, state: LaneState, now: int, available: int) -> str:
     over, acted = rule.evidence.over, state.rules.acted.get(rule.name)
+    if is_warming(state):
+        last = state.profile.gate.warmup_iterations
+        return f"warmup: iterations up to {last} are no evidence"
     if now_excluded(state):
         return "evidence: a scenario that the gate excludes ran in this iteration"
     if available < over and not rule.evidence.early:

@@ -19,6 +19,7 @@ from pytest_soak.loop.headroom import (
     is_late,
     is_paused,
     is_pinned,
+    is_warming,
     panic_of,
     velocity_left,
 )
@@ -127,6 +128,11 @@ def _invalid(move: ProposedMove) -> Objection | None:
     return None
 
 
+def _warmup(move: ProposedMove) -> Objection | None:
+    last = move.state.profile.gate.warmup_iterations
+    return Objection(f"warm-up until iteration {last}") if is_warming(move.state) else None
+
+
 def _late(move: ProposedMove) -> Objection | None:
     last = move.state.iterations
     return Objection(f"too close to the end, iteration {last}") if is_late(move.state) else None
@@ -222,6 +228,7 @@ GUARDS: dict[str, Guard] = {
     "panic": _panic,
     "nodata": _nodata,
     "invalid": _invalid,
+    "warmup": _warmup,
     "late": _late,
     "pin": _pin,
     "freeze": _freeze,

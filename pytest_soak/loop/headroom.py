@@ -45,6 +45,11 @@ def is_paused(state: LaneState) -> bool:
     return deciding(state) <= state.timers.paused_until
 
 
+def is_warming(state: LaneState) -> bool:
+    """Whether the iteration whose decision is due belongs to the warm-up."""
+    return deciding(state) <= state.profile.gate.warmup_iterations
+
+
 def is_late(state: LaneState) -> bool:
     return deciding(state) > state.iterations - state.profile.guards.hold_last
 
@@ -79,6 +84,8 @@ def closed_by(state: LaneState, key: str) -> str:
     """The first guard, in their order, that leaves the key no headroom now; "" for none."""
     if panic_of(state) is not None or is_paused(state):
         return "panic"
+    if is_warming(state):
+        return "warmup"
     if is_late(state):
         return "late"
     if is_pinned(state, key):

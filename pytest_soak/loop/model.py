@@ -24,6 +24,7 @@ GUARD_ORDER = (
     "panic",
     "nodata",
     "invalid",
+    "warmup",
     "late",
     "pin",
     "freeze",

@@ -160,13 +160,14 @@ class Memory(Struct, frozen=True):
     recent: tuple[Readings, ...] = ()
     """Readings of the last completed iterations, as many as evidence and attribution need."""
     first: tuple[Readings, ...] = ()
-    """Readings of the first iterations, as many as the conditions with ``share_of_first`` need."""
+    """Readings of the first iterations after the warm-up, as many as the conditions with
+    ``share_of_first`` need."""
     disturbed: tuple[int, ...] = ()
-    """Those of the recent iterations that are not comparable: a scenario fired, or the target
-    reported that it ran with other values."""
+    """Those of the recent iterations that are not comparable: a scenario fired, the target reported
+    that it ran with other values, or they belong to the warm-up."""
     excluded: tuple[int, ...] = ()
-    """Remembered iterations in which a scenario ran that the gate excludes: they are no evidence
-    for a rule."""
+    """Remembered iterations that the gate excludes, since a scenario ran or they belong to the
+    warm-up: they are no evidence for a rule."""
 
 
 class ChangeMemory(Struct, frozen=True):

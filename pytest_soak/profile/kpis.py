@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
@@ -43,13 +44,22 @@ def kpis_of(given: Mapping[str, KpiFields]) -> dict[str, Kpi]:
 def with_directions(
     kpis: Mapping[str, Kpi], given: Mapping[str, KpiFields], criteria: Mapping[str, Criterion]
 ) -> dict[str, Kpi]:
-    """The KPIs; one without ``better`` is better on the side of its limit in the gate."""
+    """The KPIs; one without ``better`` is better on the side of its limit in the gate.
+
+    With a lower and an upper limit it is better neither up nor down.
+    """
     return {
-        name: replace(kpi, better="down" if criteria[name].production.upper else "up")
+        name: replace(kpi, better=_direction(criteria[name]))
         if given[name].better is UNSET and name in criteria
         else kpi
         for name, kpi in kpis.items()
     }
+
+
+def _direction(criterion: Criterion) -> Literal["up", "down", "none"]:
+    if len(criterion.production.sides) > 1:
+        return "none"
+    return "down" if criterion.production.sides[0].upper else "up"
 
 
 def _kpi(name: str, fields: KpiFields) -> Kpi:

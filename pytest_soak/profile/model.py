@@ -56,6 +56,15 @@ class Comparison:
         """It is an upper limit: larger is worse."""
         return self.op.startswith("<")
 
+    @property
+    def sides(self) -> tuple[Comparison, ...]:
+        """Itself: a limit with two sides has two (:class:`Between`)."""
+        return (self,)
+
+    def distance(self, value: float) -> float:
+        """From the value to the limit; negative beyond it."""
+        return self.limit - value if self.upper else value - self.limit
+
     def shown(self, value: float) -> str:
         """``value`` in 6 digits, or in as many as show on which side of the limit it lies."""
         for digits in range(6, 18):
@@ -274,12 +283,98 @@ class VerdictLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """A lower and an upper limit of the same KPI."""
+
+    low: Comparison
+    high: Comparison
+
+    @property
+    def sides(self) -> tuple[Comparison, ...]:
+        return self.low, self.high
+
+    def holds(self, value: float) -> bool:
+        return self.low.holds(value) and self.high.holds(value)
+
+    def distance(self, value: float) -> float:
+        """To the nearer limit; negative beyond it."""
+        return min(self.low.distance(value), self.high.distance(value))
+
+    def __str__(self) -> str:
+        if self.low.op == ">=" and self.high.op == "<=":
+            return f"{self.low.limit:.12g} .. {self.high.limit:.12g}"
+        return f"{self.low} .. {self.high}"
+
+
+Limit = Comparison | Between
+
+Statistic = Literal["mean", "median", "p95", "max", "min", "last"]
+"""What a criterion compares with its limit. The mean is a ratio of sums where these are known."""
+
+Base = Literal["warmup", "reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """How much worse than a base a KPI may be: by a ratio of the base's figure, or by an amount."""
+
+    to: Base
+    ratio: float | None = None
+    amount: float | None = None
+
+    def limit(self, base: float, *, upper: bool) -> float:
+        """The limit for a base with this figure, in the KPI's unit."""
+        worse = abs(base) * self.ratio if self.ratio is not None else self.amount or 0.0
+        return base + worse if upper else base - worse
+
+    @property
+    def text(self) -> str:
+        """``10 % worse than the warm-up``."""
+        by = f"{100.0 * self.ratio:.6g} %" if self.ratio is not None else f"{self.amount:g}"
+        return f"{by} worse than the {'warm-up' if self.to == 'warmup' else 'reference'}"
+
+
+@dataclass(frozen=True, slots=True)
 class Criterion:
-    """One gated KPI: its mean over the window against a limit."""
+    """One gated KPI: a statistic of it over the judged iterations, against a limit."""
 
     kpi: str
-    production: Comparison
-    mock: Comparison
+    production: Limit
+    mock: Limit
+    warning: Limit | None = None
+    """Beyond it the criterion is WARN, whichever of the two sets of limits is used."""
+    fails: bool = True
+    """False: it has no limit but ``warning``, and beyond that it is WARN."""
+    statistic: Statistic = "mean"
+    share: float | None = None
+    """The least share of iterations that are inside the limit; it takes the place of a statistic.
+    """
+    window: int | None = None
+    """The last iterations that it is judged over; None: as many as the gate's rules give."""
+    optional: bool = False
+    """It is judged and shown, but does not count for the verdict."""
+    relative: Relative | None = None
+    """A second criterion: against the warm-up or a reference."""
+
+    @property
+    def name(self) -> str:
+        """Of its result in the gate: the KPI for a mean, else ``median:KPI``, ``share:KPI``, …"""
+        if self.share is not None:
+            return f"share:{self.kpi}"
+        return self.kpi if self.statistic == "mean" else f"{self.statistic}:{self.kpi}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all its results."""
+        return self.name, *([f"relative:{self.kpi}"] if self.relative is not None else [])
+
+    @property
+    def averaged(self) -> bool:
+        """The KPI's figure over the window is what is judged."""
+        return self.share is None and self.statistic == "mean"
+
+    def limit(self, *, mock: bool) -> Limit:
+        return self.mock if mock else self.production
 
 
 class Needed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -324,6 +419,12 @@ class GateLimits:
     """KPI to the limits of its drift; a KPI that is not in it has no drift criterion."""
     throughput: str | None
     """The KPI that must not lose half of itself over the run."""
+    warmup_iterations: int = 0
+    """So many iterations at the start are measured but not judged, and the tuner rests in them."""
+
+    def criterion(self, kpi: str) -> Criterion | None:
+        """The criterion of the KPI; None for one that is not gated."""
+        return next((item for item in self.criteria if item.kpi == kpi), None)
 
 
 @dataclass(frozen=True, slots=True)

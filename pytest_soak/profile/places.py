@@ -37,12 +37,14 @@ class Places:
         None if no file sets any of them: their values are defaults.
         """
         for path in paths:
+            replaced = 0  # a mapping of a nearer file replaces a plain value below it
             for number, layer in enumerate(self._layers):
                 written = _written(layer.document, path)
-                if written is None:
+                if written is None or 0 < len(written) <= replaced < len(path):
                     break
                 if written:
                     return self._place(number, written)
+                replaced = max(replaced, _mappings(layer.document, path))
         return None
 
     def _place(self, number: int, path: tuple[str, ...]) -> Place | None:
@@ -53,6 +55,16 @@ class Places:
             self._lines[number] = key_lines(layer.data)
         line = self._lines[number].get(path)
         return None if line is None else Place(layer.file, line)
+
+
+def _mappings(document: Mapping[str, Any], path: tuple[str, ...]) -> int:
+    """How many parts of ``path`` lead through mappings of ``document``."""
+    node: Any = document
+    for steps, part in enumerate(path):
+        node = node.get(part)
+        if not isinstance(node, Mapping):
+            return steps
+    return len(path)
 
 
 def _written(document: Mapping[str, Any], path: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -16,12 +16,14 @@ from pytest_soak.json_types import EXACT, LARGEST, Count, Finite, NotNegative, P
 from pytest_soak.profile.kpi import Aggregate, Buckets, Derived
 from pytest_soak.profile.model import (
     AttributionSettings,
+    Base,
     CooldownGuard,
     DeltaQuality,
     DriftLimits,
     Operator,
     OscillationGuard,
     RollbackGuard,
+    Statistic,
 )
 from pytest_soak.profile.parameter import Kind
 from pytest_soak.profile.reading import IDENTIFIER, Identifier, Name
@@ -263,9 +265,30 @@ class GuardsSection(Struct, frozen=True, forbid_unknown_fields=True):
     rollback: RollbackGuard | UnsetType = UNSET
 
 
-class CriterionFields(Struct, frozen=True, forbid_unknown_fields=True):
-    production: ComparisonText
-    mock: ComparisonText
+ALimit = (
+    ComparisonText
+    | Annotated[
+        tuple[ComparisonText, ComparisonText],
+        Meta(description='a lower and an upper limit, such as [">= 10", "<= 90"]'),
+    ]
+)
+
+
+class CriterionFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    limit: ALimit | UnsetType = UNSET
+    fail: ALimit | UnsetType = UNSET
+    warn: ALimit | UnsetType = UNSET
+    production: ALimit | UnsetType = UNSET
+    mock: ALimit | UnsetType = UNSET
+    statistic: Statistic | UnsetType = UNSET
+    share: (
+        Annotated[float, Meta(gt=0.0, lt=1.0, description="share above 0 and below 1")] | UnsetType
+    ) = UNSET
+    window: Annotated[int, Meta(ge=6, le=EXACT)] | UnsetType = UNSET
+    optional: bool = False
+    relative_to: Base | UnsetType = UNSET
+    ratio: Annotated[float, Meta(ge=0.0, le=LARGEST)] | UnsetType = UNSET
+    amount: Annotated[float, Meta(ge=0.0, le=LARGEST)] | UnsetType = UNSET
 
 
 class GateSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -274,7 +297,7 @@ class GateSection(Struct, frozen=True, forbid_unknown_fields=True):
     confidence: Annotated[float, Meta(ge=0.5, le=0.9999)]
     no_data_ratio: Share
     criteria: Annotated[
-        dict[Identifier, ComparisonText | CriterionFields],
+        dict[Identifier, ALimit | CriterionFields],
         Meta(min_length=1, description="a criterion at least"),
     ]
     pass_count_slack: NotNegative
@@ -282,6 +305,7 @@ class GateSection(Struct, frozen=True, forbid_unknown_fields=True):
     delta: DeltaQuality
     drift: dict[Identifier, DriftLimits | None] = {}
     throughput: str | None = None
+    warmup_iterations: NotNegative = 0
 
 
 class Order(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from pytest_soak.report.audit_lane import lane_lines
 from pytest_soak.report.commands import explain_commands
 from pytest_soak.report.comparison import comparison_sentences
 from pytest_soak.report.events import panics
+from pytest_soak.report.layout import criterion_value
 from pytest_soak.report.lists import names
 from pytest_soak.report.markdown import bullet, cell, code
 from pytest_soak.report.sources import source_lines
@@ -114,6 +115,11 @@ def _entry(lane: LaneJudgement, kpi: str) -> str:
     limit, value = lane.window.comparison(kpi), lane.means.get(kpi)
     if limit is None:
         return "-"
+    criterion = lane.window.limits.criterion(kpi)
+    name = kpi if criterion is None else criterion.name
+    result = next((item for item in lane.criteria if item.name == name), None)
+    verdict = Verdict.PASS if result is None else result.verdict
     text = figure_by(value, limit)
-    verdict = next((item.verdict for item in lane.criteria if item.name == kpi), Verdict.PASS)
+    if result is not None and name != kpi:
+        text = f"{name.partition(':')[0]} {criterion_value(result)}"
     return text if verdict is Verdict.PASS else f"{text} {verdict}"

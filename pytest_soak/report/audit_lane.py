@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.figures import figure, with_unit
 from pytest_soak.gate.judge import LaneJudgement
+from pytest_soak.gate.result import kpi_of
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.report.anomalies import anomalies
 from pytest_soak.report.commands import explain_commands
@@ -160,12 +161,13 @@ def _is_quiet(item: CriterionResult) -> bool:
 
 def _row(lane: LaneJudgement, item: CriterionResult) -> str:
     kpis = lane.window.history.profile.kpis
-    kpi = kpis.get(item.name.removeprefix("drift:"))
+    kpi = kpis.get(kpi_of(item.name))
     unit = with_unit(kpi.unit) if kpi is not None else ""
     drift = item.name.startswith("drift:")
     unit += " an iteration" if drift and item.value is not None else ""
     note = note_of(item).removesuffix(lane.window.left_out.removeprefix("; ")).rstrip("; ")
-    plain = item.verdict is Verdict.PASS and lane.window.comparison(item.name) is None
+    own = {name for criterion in lane.window.limits.criteria for name in criterion.names}
+    plain = item.verdict is Verdict.PASS and item.name not in own
     value = criterion_value(item) + (unit if item.value is not None else "")
     verdict = f"{item.verdict}{'' if item.binding else ', not binding'}"
     return (

@@ -6,7 +6,7 @@ from pytest_soak.canonical import number
 from pytest_soak.gate.judge import LaneJudgement
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.profile.model import Comparison
-from pytest_soak.report.layout import limit_of
+from pytest_soak.report.layout import nearest_side
 
 
 def criterion_figures(lane: LaneJudgement, item: CriterionResult) -> dict[str, float]:
@@ -33,4 +33,4 @@ def comparison_of(lane: LaneJudgement, item: CriterionResult) -> Comparison | No
     """The limit of a criterion: that of the profile, which its text may have rounded."""
     if item.name == "delta_quality":
         return Comparison(">=", lane.window.limits.delta.full)
-    return lane.window.comparison(item.name) or limit_of(item.limit)
+    return lane.window.comparison(item.name) or nearest_side(item)

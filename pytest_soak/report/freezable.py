@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pytest_soak.canonical import escaped
 from pytest_soak.gate.judge import LaneJudgement
-from pytest_soak.gate.kpi import is_certain
+from pytest_soak.gate.statistic import is_certain
 from pytest_soak.loop.model import Attribution, History, Iteration, Verdict
 from pytest_soak.profile.model import SHIPPED
 from pytest_soak.report.layout import cut, difference, value
@@ -129,9 +129,12 @@ def why_not(lane: LaneJudgement) -> list[str]:
     uncertain = [
         criterion.kpi
         for criterion in window.limits.criteria
-        if not is_certain(
-            criterion.mock if window.mock else criterion.production, window.kpi(criterion.kpi)
-        )
+        if not criterion.optional and not is_certain(window, criterion)
+    ]
+    uncertain += [
+        item.name
+        for item in lane.criteria
+        if item.name.startswith("relative:") and item.binding and item.verdict is Verdict.WARN
     ]
     if uncertain and not texts:
         texts.append(f"{names(uncertain)}: not certain to be inside the limit")

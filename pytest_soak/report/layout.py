@@ -142,22 +142,19 @@ def kpi_figure(given: Reading | None, name: str, profile: Profile | None) -> str
 
 def criterion_value(result: CriterionResult) -> str:
     """The value of a criterion: a count without decimals, a figure by its limit."""
-    value, limit = result.value, limit_of(result.limit)
-    if value is None or limit is None:
+    value, limits = result.value, sides_of(result.limit)
+    if value is None or not limits:
         return figure(value)
-    is_count = value.is_integer() and limit.limit.is_integer() and not _has_bounds(result)
-    return f"{value:.0f}" if is_count else figure_by(value, limit)
+    whole = value.is_integer() and all(limit.limit.is_integer() for limit in limits)
+    return f"{value:.0f}" if whole and not _has_bounds(result) else shown_by(value, limits)
 
 
 def criterion_bounds(result: CriterionResult) -> str:
     """``2.91 .. 3.2``: the bounds of a value, each in as many digits as its limit needs."""
     if not _has_bounds(result):
         return ""
-    limit = limit_of(result.limit)
-    low, high = (
-        figure(bound) if limit is None or bound is None else figure_by(bound, limit)
-        for bound in (result.low, result.high)
-    )
+    limits = sides_of(result.limit)
+    low, high = (shown_by(bound, limits) for bound in (result.low, result.high))
     return f"{low} .. {high}"
 
 
@@ -182,6 +179,26 @@ def limit_of(text: str) -> Comparison | None:
     """The comparison that a limit such as ``<= 340`` states; None for any other text."""
     match = _LIMIT.fullmatch(text.strip())
     return None if match is None else Comparison(cast(Operator, match[1]), float(match[2]))
+
+
+def sides_of(text: str) -> tuple[Comparison, ...]:
+    """The comparisons of a limit: one of ``<= 340``, two of ``10 .. 90``; none of other texts."""
+    limit = limit_of(text)
+    if limit is not None:
+        return (limit,)
+    low, _, high = text.partition(" .. ")
+    sides = [
+        limit_of(side if side.startswith(("<", ">")) else f"{op} {side}")
+        for side, op in ((low, ">="), (high, "<="))
+    ]
+    return tuple(side for side in sides if side is not None) if None not in sides else ()
+
+
+def nearest_side(result: CriterionResult) -> Comparison | None:
+    """The limit of a criterion; of two the one that its value is beyond, or nearer to."""
+    value = 0.0 if result.value is None else result.value
+    sides = sides_of(result.limit)
+    return min(sides, key=lambda side: side.distance(value), default=None)
 
 
 def iteration_limits(profile: Profile, kpi: str) -> tuple[Comparison, ...]:

@@ -159,8 +159,9 @@ def limit(*, upper: bool) -> Callable[[LaneWindow, str], float | None]:
     """The limit of a gated KPI on one side."""
 
     def read(window: LaneWindow, kpi: str) -> float | None:
-        comparison = window.comparison(kpi)
-        return comparison.limit if comparison is not None and comparison.upper is upper else None
+        both = window.limit(kpi)
+        sides = () if both is None else both.sides
+        return next((side.limit for side in sides if side.upper is upper), None)
 
     return read
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_soak.canonical import escaped
 from pytest_soak.loop.conditions import condition_text
-from pytest_soak.profile.model import Move, Profile, Rule
+from pytest_soak.profile.model import Criterion, Move, Profile, Rule
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.scenarios import Declared
 from pytest_soak.report.layout import table
@@ -47,9 +47,12 @@ def profile_text(
     lines += table(
         [
             ("KPI", "production", "mock"),
-            *((c.kpi, str(c.production), str(c.mock)) for c in profile.gate.criteria),
+            *((c.name, str(c.production), str(c.mock)) for c in profile.gate.criteria),
         ]
     )
+    lines += [line for c in profile.gate.criteria for line in _wrapped(_details(c), "  ")]
+    if warmup := profile.gate.warmup_iterations:
+        lines.append(f"  warm-up: the first {warmup} iterations are measured and not judged")
     lines += ["", "guards"]
     lines += [line for text in _guards(profile) for line in _wrapped(text, "  ")]
     shown = [line for item in scenarios for line in _wrapped(_scenario(item), "  ")]
@@ -62,6 +65,17 @@ def _about(profile: Profile) -> Iterator[str]:
     yield from _wrapped(escaped(str(document.get("description", ""))), "  ")
     if tags := document.get("tags"):
         yield from _wrapped(escaped(f"tags: {', '.join(tags)}"), "  ")
+
+
+def _details(criterion: Criterion) -> str:
+    """What a criterion has beside its limits; empty for the usual one."""
+    texts = [f"warning {criterion.warning}"] if criterion.warning is not None else []
+    texts += [] if criterion.fails else ["WARN at worst"]
+    texts += [f"{criterion.share:g} of iterations inside"] if criterion.share is not None else []
+    texts += [f"over the last {criterion.window}"] if criterion.window is not None else []
+    texts += [f"at most {criterion.relative.text}"] if criterion.relative is not None else []
+    texts += ["optional"] if criterion.optional else []
+    return f"{criterion.name}: {', '.join(texts)}" if texts else ""
 
 
 def _rule(rule: Rule, parameters: Mapping[str, Parameter]) -> list[str]:

@@ -74,15 +74,16 @@ def kpi_text(iteration: Iteration, profile: Profile, *, mock: bool) -> str:
 
     ``net 3.12 >= 2.7``; empty if the gate limits no KPI.
     """
-    limits = {item.kpi: item.mock if mock else item.production for item in profile.gate.criteria}
+    limits = {item.kpi: item.limit(mock=mock) for item in profile.gate.criteria}
     names = [name for name in main_kpis(iteration.readings) if name in limits] or list(limits)
     if not names:
         return ""
     name = names[0]
     limit = limits[name]
     given: Reading | None = iteration.readings.get(name)
-    figure = reading(None if given is None else given.usable, limit)
-    return f"{SHORT_NAMES.get(name, name)} {figure} ({limit.op} {limit.limit:g})"
+    figure = reading(None if given is None else given.usable, *limit.sides)
+    shown = limit if len(limit.sides) > 1 else f"{limit.sides[0].op} {limit.sides[0].limit:g}"
+    return f"{SHORT_NAMES.get(name, name)} {figure} ({shown})"
 
 
 def _where(status: RunStatus, *, name: bool) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pytest_soak.gate.figures import with_unit
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
-from pytest_soak.gate.result import CriterionResult
+from pytest_soak.gate.result import CriterionResult, kpi_of
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.report.commands import explain_commands
 from pytest_soak.report.layout import (
@@ -169,7 +169,7 @@ def _gate(lane: LaneJudgement) -> list[str]:
 
 
 def _row(lane: LaneJudgement, item: CriterionResult) -> str:
-    kpi = lane.window.history.profile.kpis.get(item.name.removeprefix("drift:"))
+    kpi = lane.window.history.profile.kpis.get(kpi_of(item.name))
     unit = with_unit(kpi.unit) if kpi is not None and item.value is not None else ""
     if item.name.startswith("drift:") and item.value is not None:
         unit += " an iteration"

@@ -13,7 +13,7 @@ from itertools import groupby
 from pytest_soak.gate.figures import mean_of, series_of
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History, Iteration
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.model import Limit
 from pytest_soak.report.sweep_model import Estimate, KpiAtPoint, Point, Region, Sweep
 from pytest_soak.statistics import (
     ar1_coefficient,
@@ -63,10 +63,7 @@ def _sweep(lanes: Sequence[History], *, mock: bool) -> Sweep:
     grid = _grid(axes)
     if set(grid) != set(by_point):
         raise ValueError(f"the lanes of the sweep of {' and '.join(keys)} make no grid")
-    limits = {
-        criterion.kpi: criterion.mock if mock else criterion.production
-        for criterion in profile.gate.criteria
-    }
+    limits = {item.kpi: item.limit(mock=mock) for item in profile.gate.criteria}
     names = (*limits, *((_VOLUME,) if _VOLUME in profile.kpis and _VOLUME not in limits else ()))
     spans = [profile.parameters[key].span for key in keys]
     reference = min(range(len(grid)), key=lambda index: _distance(grid[index], start, spans))
@@ -123,7 +120,7 @@ def _point(
     values: tuple[float, ...],
     lanes: Mapping[int, History],
     reference: Mapping[int, History],
-    limits: Mapping[str, Comparison],
+    limits: Mapping[str, Limit],
     names: Iterable[str],
 ) -> Point:
     measured = {seed: LaneWindow(lane).measured for seed, lane in lanes.items()}
@@ -155,7 +152,7 @@ def _kpi(
     name: str,
     lanes: Mapping[int, Sequence[Iteration]],
     reference: Mapping[int, Sequence[Iteration]] | None,
-    limit: Comparison | None,
+    limit: Limit | None,
     no_data_ratio: float,
 ) -> KpiAtPoint:
     by_seed = {
@@ -175,7 +172,8 @@ def _kpi(
         )
     meets = limit.holds(figure.mean)
     certain = meets and limit.holds(figure.low) and limit.holds(figure.high)
-    shortfall = 0.0 if meets else abs(figure.mean - limit.limit) / (abs(limit.limit) or 1.0)
+    beyond = min(limit.sides, key=lambda side: side.distance(figure.mean))
+    shortfall = 0.0 if meets else abs(figure.mean - beyond.limit) / (abs(beyond.limit) or 1.0)
     return KpiAtPoint(figure, by_seed, difference, meets, certain, shortfall)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from pytest_soak.profile.model import Comparison
 from pytest_soak.report.svg import (
     FAINT,
     INK,
@@ -49,11 +50,16 @@ def chart(drawing: Drawing, sweep: Sweep, kpi: str, frame: Frame) -> None:
     drawing.text(plot.right, frame.y + 16, right, size=12, fill=colour, anchor="end")
     drawing.rect(plot.x, plot.y, plot.width, plot.height, "#fafbfc")
     _window_band(drawing, sweep, x, plot)
-    if limit is not None:
-        at_least = limit.op.startswith(">")
-        _limit(drawing, limit.limit, (low, high), y, plot, at_least=at_least)
+    for side in _sides(sweep, kpi):
+        _limit(drawing, side.limit, (low, high), y, plot, at_least=not side.upper)
     _axes(drawing, sweep, x, y, plot, (low, high))
     _figures(drawing, sweep, kpi, x, y, plot)
+
+
+def _sides(sweep: Sweep, kpi: str) -> tuple[Comparison, ...]:
+    """The limits of the KPI: none, one, or a lower and an upper one."""
+    limit = sweep.limits.get(kpi)
+    return () if limit is None else limit.sides
 
 
 def chart_legend(drawing: Drawing, sweep: Sweep, frame: Frame) -> None:
@@ -109,9 +115,9 @@ def _y_range(sweep: Sweep, kpi: str) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = min(figures), max(figures)
     span = high - low or abs(high) * 0.1 or 1.0
-    limit = sweep.limits.get(kpi)
-    if limit is not None and low - span <= limit.limit <= high + span:
-        low, high = min(low, limit.limit), max(high, limit.limit)
+    limits = [side.limit for side in _sides(sweep, kpi)]
+    near = [limit for limit in limits if low - span <= limit <= high + span]
+    low, high = min(low, *near, high), max(low, *near, high)
     margin = _BAND_MARGIN * span
     low = min(low, max(min(estimate.low for estimate in estimates), low - margin))
     high = max(high, min(max(estimate.high for estimate in estimates), high + margin))
@@ -215,11 +221,10 @@ def _figures(drawing: Drawing, sweep: Sweep, kpi: str, x: Place, y: Place, plot:
     upper = [(place, bound(figure.high)) for place, figure in figures]
     lower = [(place, bound(figure.low)) for place, figure in figures]
     drawing.path(upper + lower[::-1], fill=_BAND, closed=True, opacity=0.25, clip=clip)
-    limit = sweep.limits.get(kpi)
-    if limit is not None and plot.y <= y(limit.limit) <= plot.bottom:
-        drawing.line(
-            plot.x, y(limit.limit), plot.right, y(limit.limit), OUTSIDE, line=1.6, dash="6 4"
-        )
+    for side in _sides(sweep, kpi):
+        place = y(side.limit)
+        if plot.y <= place <= plot.bottom:
+            drawing.line(plot.x, place, plot.right, place, OUTSIDE, line=1.6, dash="6 4")
     if len(sweep.seeds) > 1:
         for seed in sweep.seeds:
             values = [(place, item.by_seed.get(seed)) for place, item in at]

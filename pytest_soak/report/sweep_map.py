@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from pytest_soak.report.layout import SHORT_NAMES, cut
 from pytest_soak.report.svg import (
@@ -52,15 +52,15 @@ def map_panel(drawing: Drawing, sweep: Sweep, kpi: str, frame: Frame) -> None:
         def colour(value: float) -> str:
             return plain_shade((value - low) / (high - low) if high > low else 0.5)
     else:
-        good = 1.0 if limit.op.startswith(">") else -1.0
-        reach = max(abs(low - limit.limit), abs(high - limit.limit)) or 1.0
+        reach = max(abs(limit.distance(low)), abs(limit.distance(high))) or 1.0
 
         def colour(value: float) -> str:
-            ratio = good * (value - limit.limit) / reach
+            ratio = limit.distance(value) / reach
             return shade(ratio if ratio or limit.holds(value) else -1e-9)
 
     _title(drawing, sweep, kpi, frame)
-    _scale_bar(drawing, colour, (low, high), None if limit is None else limit.limit, frame)
+    limits = [] if limit is None else [side.limit for side in limit.sides]
+    _scale_bar(drawing, colour, (low, high), limits, frame)
     digits = decimals(sweep, kpi)
     for index, point in enumerate(sweep.points):
         at = point.kpis[kpi]
@@ -228,7 +228,7 @@ def _scale_bar(
     drawing: Drawing,
     colour: Callable[[float], str],
     shown: tuple[float, float],
-    limit: float | None,
+    limits: Sequence[float],
     frame: Frame,
 ) -> None:
     low, high = shown
@@ -241,6 +241,8 @@ def _scale_bar(
         drawing.rect(x + width * step / steps, y, width / steps + 0.4, 10.0, colour(value))
     drawing.text(x, y + 23, short(low), size=11, fill=FAINT, anchor="middle")
     drawing.text(x + width, y + 23, short(high), size=11, fill=FAINT, anchor="middle")
-    if limit is not None and low <= limit <= high:
+    for limit in limits:
+        if not low <= limit <= high:
+            continue
         at = x + width * (limit - low) / (high - low)
         drawing.line(at, y - 3, at, y + 13, OUTSIDE, line=2.2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.model import Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Sweep:
     """The start values that the sweep replaced."""
     reference: int
     """The point at the start values, else the one nearest to them."""
-    limits: Mapping[str, Comparison]
+    limits: Mapping[str, Limit]
     """Gated KPI to the limit it is judged by."""
     units: Mapping[str, str]
     """KPI to unit, in the order of the report: the gated ones, then the volume."""

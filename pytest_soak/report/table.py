@@ -65,6 +65,8 @@ def iteration_line(
     scenarios = dict.fromkeys(fired.name for fired in fired_in(iteration))
     figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
     number = f"{iteration.number:>{len(str(planned))}}/{planned}" if planned else iteration.number
+    if profile is not None and iteration.number <= profile.gate.warmup_iterations:
+        figures += " warm-up"
     head = cut(f"{number:>4} {iteration.verdict:<4} {figures}", width)
     if iteration.decision is None:
         return head
@@ -152,7 +154,7 @@ def _outcome(decision: Decision, *, refused: bool, withheld: bool) -> str:
 def final_table(run: RunJudgement) -> list[str]:
     """The gate as a table of each lane, of many lanes as one; the reasons; the verdict last."""
     lines: list[str] = []
-    explored = [lane for lane in run.lanes if not all(item.binding for item in lane.criteria)]
+    explored = [lane for lane in run.lanes if lane.explores]
     others = [lane for lane in run.lanes if lane not in explored]
     if len(others) > MOST_LISTED:
         lines += lane_table(others)
@@ -248,6 +250,7 @@ def _cells(result: CriterionResult) -> tuple[str, ...]:
     if result.n_eff is not None and math.isfinite(result.n_eff):
         size += f" ({result.n_eff:.1f})"
     verdict = str(result.verdict) if result.applicable else "n/a"
+    verdict += "" if result.binding else " (opt.)"
     value, bounds = criterion_value(result), criterion_bounds(result)
     return result.name, value, bounds, result.limit, size, verdict
 

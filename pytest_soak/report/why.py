@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import Verdict
-from pytest_soak.report.layout import criterion_value, limit_of, listed
+from pytest_soak.report.layout import criterion_value, listed, sides_of
 from pytest_soak.report.lists import names
 from pytest_soak.report.markdown import cell
 from pytest_soak.report.trends import Trend, gated, is_outside, since_text, trend_of, trends_of
@@ -84,9 +84,9 @@ def criterion_text(lane: LaneJudgement, item: CriterionResult) -> str:
         trend = trend_of(window, item.name)
         head = f"{item.name} is {criterion_value(item)}{trend.unit}"
         head += f" over the last {trend.window.bounds.iterations} iterations, limit {item.limit}"
-        limit = limit_of(item.limit)
+        sides, value = sides_of(item.limit), item.value
         fails = item.verdict is Verdict.FAIL
-        if fails and limit is not None and is_outside(limit, item.value):
+        if fails and any(is_outside(side, value) for side in sides):
             since = since_text(trend)
             return head + (f"; {since}" if since else "") + _onset(trend)
         # Without the bound and its statistics, which stand in the gate's table.
@@ -128,10 +128,11 @@ def note_of(item: CriterionResult) -> str:
 
 def _passes(lane: LaneJudgement) -> str:
     kpis = [item for item in lane.criteria if lane.window.comparison(item.name) is not None]
-    if any(not item.binding for item in kpis):
+    if lane.explores:
         return (
             "the lane is complete and its changes are verified; KPI limits do not bind in a sweep"
         )
+    kpis = [item for item in kpis if item.binding]
     near = [(_distance(item, lane), item) for item in kpis]
     certain = [(far, item) for far, item in near if far is not None]
     if not certain:
@@ -160,7 +161,7 @@ def _healed(lane: LaneJudgement) -> str:
 
 def _distance(item: CriterionResult, lane: LaneJudgement) -> float | None:
     """How far the deciding bound is from the limit, as a ratio of the limit."""
-    limit, bound = limit_of(item.limit), lane.window.kpi(item.name).deciding
+    limit, bound = lane.window.comparison(item.name), lane.window.kpi(item.name).deciding
     if limit is None or bound is None:
         return None
     return abs(limit.limit - bound) / (abs(limit.limit) or 1.0)

@@ -32,6 +32,7 @@ _RESERVED: Final = frozenset(
 )
 _RESERVED_PREFIXES: Final = (
     *("pass_count_last", "scenario:", "recovers_within:", "drift:", _GATE),
+    *("relative:", "share:", "median:", "p95:", "max:", "min:", "last:"),
 )
 _MOST_CRITERIA: Final = 1000
 _LONGEST_REASON: Final = 1000

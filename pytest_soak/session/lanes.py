@@ -52,7 +52,9 @@ class PreparedLane:
         criteria = 3
         if self.binding:  # with pass count and stale
             drifts = {*gate.drift, *((gate.throughput,) if gate.throughput else ())}
-            criteria += len(gate.criteria) + 2 + len(drifts)
+            drifts -= {item.kpi for item in gate.criteria if item.optional}
+            shown = [item for item in gate.criteria if not item.optional]
+            criteria += sum(len(item.names) for item in shown) + 2 + len(drifts)
         criteria += len({entry.name for entry in self.scenarios})
         recovers = {entry.name for entry in self.scenarios if entry.recovers_within is not None}
         criteria += len(recovers)

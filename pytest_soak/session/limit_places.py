@@ -13,6 +13,7 @@ Location = tuple[str, int]
 """A file relative to the root of the session, and a line counted from 0, as pytest counts."""
 
 _GATE = ("gate",)
+_OF_A_KPI = ("relative", "share", "median", "p95", "max", "min", "last")
 _OF_SCENARIOS = ("scenario:", "recovers_within:")
 
 
@@ -49,6 +50,11 @@ def limit_paths(criterion: str, *, mock: bool) -> tuple[tuple[str, ...], ...]:
         kpi = criterion.partition(":")[2]
         own = (*_GATE, "drift", kpi)
         return ((*own, "budget"), *_of_kpi(kpi, mock=mock), own, (*_GATE, "throughput"), _GATE)
+    kind, _, kpi = criterion.partition(":")
+    if kpi and kind in _OF_A_KPI:
+        own = (*_GATE, "criteria", kpi)
+        first = {"relative": ("ratio", "amount", "relative_to"), "share": ("share",)}.get(kind, ())
+        return (*((*own, name) for name in first), *_of_kpi(kpi, mock=mock), _GATE)
     if criterion.startswith("pass_count_last"):
         return ((*_GATE, "pass_count_slack"), (*_GATE, "window"), _GATE)
     if criterion == "delta_quality":
@@ -58,7 +64,8 @@ def limit_paths(criterion: str, *, mock: bool) -> tuple[tuple[str, ...], ...]:
 
 def _of_kpi(kpi: str, *, mock: bool) -> tuple[tuple[str, ...], ...]:
     own = (*_GATE, "criteria", kpi)
-    return ((*own, "mock" if mock else "production"), own)
+    names = ("mock" if mock else "production", "limit", "fail", "warn")
+    return (*((*own, name) for name in names), own)
 
 
 def _below(root: Path, file: str) -> str | None:

@@ -29,6 +29,12 @@ from pytest_soak.statistics.series import (
     fitted_line,
     standard_deviation,
 )
+from pytest_soak.statistics.shares import (
+    Estimate,
+    quantile_estimate,
+    share_estimate,
+    share_low,
+)
 from pytest_soak.statistics.slope import Slope, slope_of, slope_test
 from pytest_soak.statistics.student import student_t_quantile
 from pytest_soak.statistics.worst_case import worst_case_factor
@@ -38,6 +44,7 @@ __all__ = [
     "Alarm",
     "Bounds",
     "Drift",
+    "Estimate",
     "Interval",
     "KpiSeries",
     "Line",
@@ -55,7 +62,10 @@ __all__ = [
     "judge_bounds",
     "mean_interval",
     "onset",
+    "quantile_estimate",
     "remaining_iterations",
+    "share_estimate",
+    "share_low",
     "slope_of",
     "slope_test",
     "standard_deviation",

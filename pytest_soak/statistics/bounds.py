@@ -42,6 +42,8 @@ class Noise:
     """Standard deviation of one iteration, in the KPI's unit."""
     n: int
     """The number of values that it was measured from."""
+    figure: float | None = None
+    """Of these values, in the KPI's unit: the base of a relative limit. None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,10 @@ class Bounds:
     """The last two thirds rise or fall, so only the last ``gate.window`` iterations are judged."""
     worsens: bool = False
     """The last two thirds drift towards the limit."""
+    error: float | None = None
+    """Standard error of the figure, as the estimated bound uses it, in the KPI's unit."""
+    df: float | None = None
+    """Its degrees of freedom."""
 
     @property
     def printable(self) -> bool:
@@ -104,15 +110,20 @@ def judge_bounds(
     window: int = 8,
     confidence: float = 0.95,
     reference: Noise | None = None,
+    length: int | None = None,
 ) -> Bounds:
     """Figure and bounds of a KPI over its judged iterations.
 
     ``upper``: the limit is an upper one (``<``, ``<=``), larger is worse. ``window`` is
     ``gate.window``: the window is the last third of the iterations, at least ``window``.
-    ``reference`` replaces φ, and its standard deviation is used if it is the larger one. There are
-    no bounds for fewer than ``window`` iterations or 6 values. Never raises for finite data.
+    ``length``: the window is as many iterations instead. ``reference`` replaces φ, and its standard
+    deviation is used if it is the larger one. There are no bounds for fewer than ``window``
+    iterations or 6 values. Never raises for finite data.
     """
-    length = max(window, len(series) // 3)
+    if length is None:
+        length = max(window, len(series) // 3)
+    else:
+        window = min(window, length)
     part = series.last(length)
     present = len(part.present)
     n = len(series.present)
@@ -199,6 +210,8 @@ class _Judge:
             other=self._beyond(bounds.figure, -reach - max(0.0, -self.sign * skew) * bend),
             n_eff=n_eff,
             sd=unscale(sd, self.whole.exponent),
+            error=unscale(math.sqrt(se2), self.whole.exponent),
+            df=df,
         )
 
     def _fallback(self, bounds: Bounds, short: KpiSeries) -> Bounds:
@@ -220,7 +233,8 @@ class _Judge:
             math.sqrt(self.whole.squares / (self.whole.n - 2)),
             self.reference_sd,
         )
-        q = student_t_quantile(self.confidence, max(n_eff - 1.0, 0.02))
+        df = max(n_eff - 1.0, 0.02)
+        q = student_t_quantile(self.confidence, df)
         reach = q * sd / math.sqrt(n_eff) if sd > 0.0 else 0.0
         return replace(
             bounds,
@@ -231,6 +245,8 @@ class _Judge:
             other=self._beyond(figure, -reach),
             n_eff=n_eff,
             sd=unscale(sd, self.whole.exponent),
+            error=unscale(sd / math.sqrt(n_eff), self.whole.exponent),
+            df=df,
         )
 
     def _worst_case(self, part: KpiSeries, recent: Fit | None) -> float | None:

@@ -35,7 +35,7 @@ def _upper_quantile(p: float, df: float) -> float:
     both_tails = 2.0 * (1.0 - p)
 
     def missing(log_x: float) -> float:
-        probability = _incomplete_beta(df / 2.0, 0.5, log_x)
+        probability = incomplete_beta(df / 2.0, 0.5, log_x)
         return math.log(max(probability, _TINY) / both_tails)
 
     if missing(_SMALLEST_LOG) > 0.0:
@@ -47,7 +47,7 @@ def _upper_quantile(p: float, df: float) -> float:
     return math.sqrt(-df * math.expm1(log_x)) * math.exp(-0.5 * log_x)
 
 
-def _incomplete_beta(a: float, b: float, log_x: float) -> float:
+def incomplete_beta(a: float, b: float, log_x: float) -> float:
     """Regularised incomplete beta ``I_x(a, b)``, with x given as its logarithm.
 
     The logarithm keeps x above 0 (with few degrees of freedom) and ``1 - x`` above 0 (with many).

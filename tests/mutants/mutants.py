@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from tests.mutants import of_guards, of_lanes, of_live, of_metrics, of_texts, of_verdicts
+from tests.mutants import (
+    of_criteria,
+    of_guards,
+    of_lanes,
+    of_live,
+    of_metrics,
+    of_texts,
+    of_verdicts,
+)
 
 MUTANTS = (
     *(*of_guards.DISABLED, *of_guards.OFF_BY_ONE, *of_guards.MEASURES, *of_guards.STREAKS),
     *(*of_guards.PANIC, *of_lanes.ORDER, *of_lanes.NUMBERS, *of_lanes.HASHES),
     *(*of_lanes.OPERATORS, *of_lanes.EFFECTS, *of_lanes.FILES),
     *(*of_verdicts.UNKNOWN, *of_verdicts.LIMITS, *of_verdicts.CRITERIA),
-    *(*of_verdicts.SEALED, *of_verdicts.JUDGED),
+    *(*of_verdicts.SEALED, *of_verdicts.JUDGED, *of_criteria.CRITERIA),
     *(*of_texts.FOREIGN, *of_metrics.FIGURES),
     *(*of_live.BELONGS, *of_live.DELIVERIES, *of_live.EVIDENCE),
 )

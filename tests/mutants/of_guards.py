@@ -20,7 +20,7 @@ def disabled(guard: str) -> Mutant:
 DISABLED = tuple(
     disabled(guard)
     for guard in (
-        *("panic", "nodata", "invalid", "late", "pin", "freeze", "cooldown", "duplicate"),
+        *("panic", "nodata", "invalid", "warmup", "late", "pin", "freeze", "cooldown", "duplicate"),
         *("oscillation", "velocity", "bounds", "no_op"),
     )
 )
@@ -33,6 +33,14 @@ OFF_BY_ONE = (
         "deciding(state) >= state.iterations - state",
         (GUARDS, f"{UNIT}/test_guards.py::test_nothing_moves_on_the_last_iteration"),
         oracle_differs_on("late"),
+    ),
+    Mutant(
+        "warm-up one short",
+        "loop/headroom.py",
+        "deciding(state) <= state.profile.gate.warmup_iterations",
+        "deciding(state) < state.profile.gate.warmup_iterations",
+        (GUARDS,),
+        oracle_differs_on("warmup"),
     ),
     Mutant(
         "freeze one short",

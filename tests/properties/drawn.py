@@ -161,7 +161,9 @@ TIGHT = {
 }
 
 
-def profile_with(guards: Mapping[str, Any], bounds: Mapping[str, tuple[float, float]]) -> Profile:
+def profile_with(
+    guards: Mapping[str, Any], bounds: Mapping[str, tuple[float, float]], warmup: int = 0
+) -> Profile:
     """The shipped profile with these guards and bounds; moves of the rule BACK may go back."""
     document = {**shipped().document, "guards": merged(shipped().document["guards"], guards)}
     exempt = [*document["guards"]["oscillation"]["exempt"], "BACK"]
@@ -175,6 +177,8 @@ def profile_with(guards: Mapping[str, Any], bounds: Mapping[str, tuple[float, fl
         key: min(max(safe[key], fields["min"]), fields["max"]) for key, fields in parameters.items()
     }
     document["guards"] = merged(document["guards"], {"panic": {"values": safe}})
+    if warmup:
+        document["gate"] = {**document["gate"], "warmup_iterations": warmup}
     return build({**document, "parameters": parameters}, "a drawn profile")
 
 
@@ -200,6 +204,7 @@ def numbers_of(document: Mapping[str, Any]) -> Numbers:
         panic_after=guards["panic"]["after"],
         pause=guards["panic"]["pause"],
         last=guards["hold_last"],
+        warmup=document["gate"].get("warmup_iterations", 0),
         pin_for=math.inf if pin == "run" else pin,
         freeze_after=guards["freeze"]["after"],
         freeze_for=guards["freeze"]["iterations"],

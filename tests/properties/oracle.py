@@ -32,6 +32,7 @@ class Numbers:
     panic_after: int
     pause: int
     last: int
+    warmup: int
     pin_for: float
     freeze_after: int
     freeze_for: int
@@ -123,7 +124,8 @@ class Oracle:
         streak = until = 0
         for event in self.since_panic():
             if event.kpis is not None:
-                streak = streak + 1 if event.at > until and is_stable(event.kpis) else 0
+                counts = event.at > max(until, self.n.warmup) and is_stable(event.kpis)
+                streak = streak + 1 if counts else 0
                 if streak == self.n.freeze_after:
                     streak, until = 0, event.at + self.n.freeze_for
         return until
@@ -246,6 +248,7 @@ class Oracle:
             "panic": self.panic() != "" or self.now <= self.paused_until(),
             "nodata": any(self.kpis.get(kpi) is None for kpi in proposal.kpis),
             "invalid": math.isnan(to),
+            "warmup": self.now <= self.n.warmup,
             "late": self.now > self.planned - self.n.last,
             "pin": self.is_pinned(key),
             "freeze": key in self.n.frozen and self.now <= self.frozen_until(),

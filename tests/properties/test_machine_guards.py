@@ -57,13 +57,21 @@ class GuardMachine(CountedMachine):
         at=st.sampled_from(["start", "start", "low", "high", "safe"]),
         pin=st.sampled_from(["run", 0, 0, 3]),
         tight=st.booleans(),
+        warmup=st.sampled_from([0, 0, 0, 2]),
     )
     def begin(
-        self, interval_s: float, planned: int, mode: str, at: str, pin: Any, tight: bool
+        self,
+        interval_s: float,
+        planned: int,
+        mode: str,
+        at: str,
+        pin: Any,
+        tight: bool,
+        warmup: int,
     ) -> None:
         self.tight = tight
         self.guards = {**(TIGHT if tight else {}), "pin": {"for": pin}}
-        profile = profile_with(self.guards, {})
+        profile = profile_with(self.guards, {}, warmup)
         numbers = numbers_of(profile.document)
         places = {"low": numbers.low, "high": numbers.high, "safe": numbers.safe}
         values = places.get(at, starts(profile))

@@ -12,6 +12,7 @@ import pytest
 from tests.sessions.conftest import NOISE_UNKNOWN, TOO_SHORT, Sessions
 from tests.sessions.scripted import (
     ARGS,
+    Figures,
     check_files,
     headroom_given,
     shown,
@@ -204,3 +205,30 @@ def test_late(soak: Sessions) -> None:
     state = longer.json("TUNING_STATE.json")
     assert (state["iteration"], state["acted"]) == (6, {"POOR": 5})
     assert longer.entries()[: len(first.entries())] == first.entries()
+
+
+def test_warmup(soak: Sessions) -> None:
+    """The rules wait, a proposer is refused, a resume continues it, and the gate leaves it out."""
+    poor: Figures = {range(1, 5): {"maker": 0.7, "p95": 900.0}, range(5, 31): {"maker": 0.7}}
+    write_script(soak, poor, {2: STUBBORN}, "gate: {warmup_iterations: 4}\n")
+    first = soak("--soak-iterations=3", *ARGS)
+    assert (first.code, first.items) == (0, {"passed": 3})
+    assert {first.gate[kpi] for kpi in ("net_bps", "p95_latency_ms")} == {"INCONCLUSIVE"}
+    waits = shown(first, 1)
+    assert waits.tuning["applied"] is False
+    decision = next(entry for entry in first.entries() if entry["type"] == "decision")
+    reason = "warmup: iterations up to 4 are no evidence"
+    assert decision["waiting"] == {"POOR": reason, "SLOW": reason}
+    assert "warm-up" in first.out
+    assert headroom_given(soak, 2)["tail_age_ms"] == [0, 0, "warmup", "warmup"]
+    refused = shown(first, 2)
+    assert refused.outcomes() == {"tail_age_ms": ("SKIPPED", 0, "warmup")}
+    assert refused.flags() == {"warmup"}
+    assert refused.tuning["skipped_reason"] == "warmup warm-up until iteration 4: tail_age_ms"
+
+    longer = soak("--soak-iterations=30", *ARGS, "--soak-resume")
+    check_files(longer, 30)
+    assert shown(longer, 4).end != shown(longer, 5).end
+    assert shown(longer, 5).tuning["applied"] is True
+    assert not {"p95_latency_ms", "completeness", "delta_quality"} & set(longer.gate)
+    assert "left out: iterations 1 to 4 (warm-up)" in longer.out

@@ -14,7 +14,7 @@ import pytest
 import pytest_soak
 from pytest_soak.cli import _parser
 from pytest_soak.options import add_options
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.model import Limit
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.store.sources import read_source
 from tests.pages import DOCS, README, rows
@@ -131,7 +131,8 @@ def test_every_argument_of_a_command_has_a_row_with_its_commands() -> None:
     assert shown == set(arguments(_parser()))
 
 
-def limit_text(limit: Comparison) -> str:
+def limit_text(limits: Limit) -> str:
+    (limit,) = limits.sides
     digits = 2 if limit.limit < 1 else 1 if limit.limit < 10 else 0
     return f"{ {'>=': '≥', '<=': '≤'}[limit.op] } {limit.limit:.{digits}f}"
 

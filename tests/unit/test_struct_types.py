@@ -136,8 +136,10 @@ def test_a_profile_has_a_json_schema() -> None:
     assert entries["GateSection"]["properties"]["no_data_ratio"]["maximum"] == 1.0
     assert entries["ParameterFields"]["properties"]["cap_per_hour"]["exclusiveMinimum"] == 0.0
     assert set(entries["ParameterFields"]["properties"]["safer"]["enum"]) == {"up", "down"}
-    assert entries["CriterionFields"]["properties"]["mock"]["description"] == A_COMPARISON
-    comparison = entries["CriterionFields"]["properties"]["mock"]["pattern"].replace("?<", "?P<")
+    mock = entries["CriterionFields"]["properties"]["mock"]["anyOf"]
+    text = next(item for item in mock if item["type"] == "string")
+    assert text["description"] == A_COMPARISON
+    comparison = text["pattern"].replace("?<", "?P<")
     assert re.search(comparison, "<= 0.40")
     assert not re.search(comparison, "=< 0.40")
     assert schema(ScenarioFields)["$defs"]["ScenarioFields"]["properties"]["gate"]

@@ -24,6 +24,7 @@ LONGEST = 8
 WHOLE = (
     *("gate/kpi.py", "gate/drifts.py", "gate/delta.py", "gate/criteria.py", "gate/recovery.py"),
     *("gate/result.py", "gate/echo.py", "gate/window.py", "gate/judge.py"),
+    *("gate/statistic.py", "gate/relative.py", "gate/weaker.py"),
     *("session/judging.py", "session/hook_criteria.py", "session/selection.py"),
     *("loop/verdict.py", "loop/kpis.py", "lane/driver.py", "store/errors.py", "json_types.py"),
     *("session/left_threads.py", "session/soak.py", "session/runs.py", "session/controller.py"),

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_soak import criterion
-from pytest_soak.gate.judge import judge_lane, weakened
+from pytest_soak.gate.judge import judge_lane
+from pytest_soak.gate.weaker import weakened
 from pytest_soak.loop.model import Halt, History, Verdict
 from tests.troubleshooting import entry
 from tests.unit.gate.histories import (
@@ -21,6 +22,7 @@ from tests.unit.gate.histories import (
     with_iteration,
 )
 from tests.unit.gate.test_recovery import disturbed, scheduled
+from tests.unit.gate.test_statistic import gated
 from tests.unit.session.test_hook_criteria import of
 
 
@@ -28,6 +30,12 @@ def net(*values: float | None, n: int = 24) -> History:
     """``net_bps``: the values in turn, the last one at the end."""
     series = [values[i % len(values)] for i in range(n)]
     return make_history(n, kpis={"net_bps": series})
+
+
+def gated_by(given: dict[str, Any], *values: float, n: int = 24, warmup: int = 0) -> History:
+    """``net_bps`` with one criterion of these fields."""
+    history, profile = net(*values, n=n), gated(given, "net_bps", warmup_iterations=warmup)
+    return replace(history, profile=profile)
 
 
 def sloped(first: float, step: float) -> History:
@@ -97,6 +105,44 @@ GATE: list[tuple[str, str, str, Callable[[], History]]] = [
     ("WARN: the limit is within its noise", "net_bps", "WARN", lambda: net(0.9, 4.9, 1.5, 5.0)),
     ("WARN: a longer run will not change it", "net_bps", "WARN", wandering),
     ("WARN: the noise is not known", "net_bps", "WARN", lambda: net(3.0, 3.1, n=12)),
+    (
+        "WARN: beyond its warning",
+        "net_bps",
+        "WARN",
+        lambda: gated_by({"warn": ">= 4", "fail": ">= 1"}, 3.0, 3.1),
+    ),
+    (
+        "median:KPI, p95:KPI, share:KPI",
+        "share:net_bps",
+        "WARN",
+        lambda: gated_by({"limit": ">= 1", "share": 0.95}, 3.0, 3.1),
+    ),
+    (
+        "max:KPI, min:KPI, last:KPI",
+        "min:net_bps",
+        "PASS",
+        lambda: gated_by({"limit": ">= 1", "statistic": "min"}, 3.0, 3.1),
+    ),
+    (
+        "max:KPI, min:KPI, last:KPI",
+        "last:net_bps",
+        "WARN",
+        lambda: gated_by({"limit": ">= 1", "statistic": "last"}, 3.0, 3.1),
+    ),
+    (
+        "relative:KPI",
+        "relative:net_bps",
+        "INCONCLUSIVE",
+        lambda: gated_by({"limit": ">= 1", "relative_to": "reference", "ratio": 0.1}, 3.0),
+    ),
+    (
+        "relative:KPI",
+        "relative:net_bps",
+        "PASS",
+        lambda: gated_by(
+            {"limit": ">= 1", "relative_to": "warmup", "ratio": 0.1}, 3.0, 3.01, n=60, warmup=24
+        ),
+    ),
     ("drift: a KPI moves towards its limit", "drift:net_bps", "FAIL", lambda: sloped(4.0, -0.025)),
     ("drift: not applicable, or nothing is shown", "drift:net_bps", "PASS", lambda: net(3.0, n=9)),
     ("stale: the reports do not change", "stale", "WARN", unchanged_reports),

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_soak.gate.echo import echo_text
-from pytest_soak.loop.headroom import deciding, is_cooling, is_late, is_paused, is_pinned
+from pytest_soak.loop.headroom import (
+    deciding,
+    is_cooling,
+    is_late,
+    is_paused,
+    is_pinned,
+    is_warming,
+)
 from pytest_soak.loop.history import Moment
 from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Reading
 from pytest_soak.loop.rollback import ROLLBACK, suspensions_of
@@ -160,6 +167,7 @@ def _in_force(state: LaneState) -> list[str]:
     guards = state.profile.guards
     facts = [
         ("panic", _panic_text(state)),
+        *_warmup_facts(state),
         ("late", _late_text(state)),
         ("pin", _pin_text(state) if guards.pin.iterations != 0 else _OFF),
         ("freeze", _freeze_text(state)),
@@ -186,6 +194,15 @@ def _panic_text(state: LaneState) -> str:
     pause = f"paused until iteration {state.timers.paused_until}; " if is_paused(state) else ""
     streak = f"{state.streaks.fail} FAIL iterations in a row before this one"
     return f"{pause}{streak}; {guard.after} in a row revert"
+
+
+def _warmup_facts(state: LaneState) -> list[tuple[str, str]]:
+    """Nothing for a profile without a warm-up."""
+    last = state.profile.gate.warmup_iterations
+    if not last:
+        return []
+    text = f"yes: up to iteration {last} nothing moves, is judged or is evidence"
+    return [("warmup", text if is_warming(state) else f"no; it ended with iteration {last}")]
 
 
 def _late_text(state: LaneState) -> str:

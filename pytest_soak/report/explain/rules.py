@@ -18,10 +18,10 @@ from pytest_soak.loop.conditions import (
     special_limits,
 )
 from pytest_soak.loop.evidence import RuleStatus, results_of, rule_status
-from pytest_soak.loop.headroom import deciding
+from pytest_soak.loop.headroom import deciding, is_warming
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.moves import step
-from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.state import LaneState, evolved
 from pytest_soak.profile.conditions import kpis_in
 from pytest_soak.profile.model import Comparison, Condition, Evidence, Rule, When
 from pytest_soak.report.layout import kept, reading
@@ -89,10 +89,19 @@ def rule_view(rule: Rule, state: LaneState, readings: Readings) -> RuleView:
         rule=rule,
         word=word,
         window=(now - size + 1, now),
-        parts=tuple(_parts(rule, state, readings)),
+        parts=tuple(_parts(rule, _as_if_warm(state), readings)),
         delay=_delay(rule, state, readings),
         requests=requests,
     )
+
+
+def _as_if_warm(state: LaneState) -> LaneState:
+    """The state with the figures of an iteration of the warm-up as evidence, to show them."""
+    if not is_warming(state):
+        return state
+    profile = state.profile
+    gate = replace(profile.gate, warmup_iterations=0)
+    return evolved(state, profile=replace(profile, gate=gate))
 
 
 def _delay(rule: Rule, state: LaneState, readings: Readings) -> str:

@@ -32,12 +32,17 @@ def gate_bar(ident: str, row: GateRowView, values: Sequence[float | None]) -> st
     if row.bound is None and row.value.is_integer() and row.limit_value.is_integer():
         return ""
     canvas = Canvas(ident, 220, 30)
-    low, high = span_of((row.value, row.low, row.high, row.limit_value, *values))
+    low, high = span_of((row.value, row.low, row.high, row.limit_value, row.other_limit, *values))
     x = Scale(low, high, 4, 216)
     limit = x(row.limit_value)
     left, right = (limit, 216.0) if row.upper else (4.0, limit)
     canvas.rect(4, 6, 212, 18, "ground")
     canvas.rect(left, 6, right - left, 18, "beyond")
+    if row.other_limit is not None:
+        other = x(row.other_limit)
+        left, right = (4.0, other) if row.upper else (other, 216.0)
+        canvas.rect(left, 6, right - left, 18, "beyond")
+        canvas.line(other, 2, other, 28, "limit solid")
     bounds = [value for value in (row.low, row.value, row.high) if value is not None]
     if len(bounds) > 1:
         start, end = x(min(bounds)), x(max(bounds))
@@ -52,6 +57,7 @@ def _bar_text(row: GateRowView) -> str:
     if bounds := row_bounds(row):
         texts.append(f"bounds {bounds}")
     side = "larger" if row.upper else "smaller"
+    side = "other" if row.other_limit is not None else side
     texts.append(f"limit {row.limit}, {side} values are outside")
     return f"{', '.join(texts)}: {row.verdict}."
 
@@ -121,15 +127,18 @@ def verdict_strip(ident: str, numbers: Sequence[int], verdicts: Sequence[Verdict
 def sparkline(ident: str, kpi: KpiView, verdict: str, span: tuple[float, float]) -> str:
     """A KPI over the iterations of a lane in the size of a word, on the scale of ``span``."""
     canvas = Canvas(ident, 120, 30)
+    limits = () if kpi.limit is None else (kpi.limit.value, kpi.limit.other)
     low, high = span
     numbers: Sequence[int] = range(len(kpi.values))
     values: Sequence[float | None] = kpi.values
     if len(values) > 120:
         numbers, values = extremes(numbers, values, 60)
     x, y = Scale(0, max(len(kpi.values) - 1, 1), 4, 116), Scale(low, high, 27, 3)
-    if kpi.limit is not None and kpi.limit.value in y:
-        place = y(kpi.limit.value)
-        top, bottom = (3.0, place) if kpi.limit.upper else (place, 27.0)
+    for above, limit in enumerate(limits):
+        if kpi.limit is None or limit is None or limit not in y:
+            continue
+        place, upper = y(limit), kpi.limit.upper is not bool(above)
+        top, bottom = (3.0, place) if upper else (place, 27.0)
         canvas.rect(0, top, 120, bottom - top, "beyond")
         canvas.line(0, place, 120, place, "limit")
     points = [

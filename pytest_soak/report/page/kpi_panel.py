@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_soak.gate.figures import figure, figure_by
-from pytest_soak.report.layout import cut, limit_of
+from pytest_soak.gate.figures import figure
+from pytest_soak.gate.window import WARMUP
+from pytest_soak.report.layout import cut, shown_by, sides_of
 from pytest_soak.report.page.axes import Axes, span_of
 from pytest_soak.report.page.canvas import Canvas, Point, marks, polyline
 from pytest_soak.report.page.panel import Panel, Size, Table
@@ -39,6 +40,7 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
     low, high = span_of(
         (*kpi.values, *shown),
         near,
+        None if limit is None else limit.other,
         *(() if window is None else (window.figure, window.low, window.high)),
     )
     first = subject.numbers[0] if subject.numbers else 1
@@ -47,6 +49,8 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
     canvas.rect(frame.x, frame.y, frame.width, frame.height, "ground")
     if limit is not None:
         _draw_beyond(canvas, axes, limit.value, upper=limit.upper)
+        if limit.other is not None:
+            _draw_beyond(canvas, axes, limit.other, upper=not limit.upper)
     if window is not None:
         left, width = axes.stretch(window.first, window.last)
         canvas.rect(left, frame.y, width, frame.height, "window")
@@ -55,6 +59,9 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
     _draw_points(canvas, axes, subject, kpi)
     if limit is not None:
         _draw_limit(canvas, axes, with_unit(cut(limit.text, 40), kpi.unit), limit.value)
+        if limit.other is not None and limit.other in axes.y:
+            place = axes.y(limit.other)
+            canvas.line(frame.x, place, frame.right, place, "limit")
     if all(value is None for value in kpi.values):
         middle = (frame.x + frame.width / 2, frame.y + frame.height / 2 + 7)
         canvas.text(*middle, "no data", "empty mid")
@@ -73,9 +80,9 @@ def kpi_panel(ident: str, subject: Subject, kpi: KpiView, size: Size) -> Panel:
 
 def figure_text(kpi: KpiView, value: float | None) -> str:
     """A figure of the KPI in as many digits as its limit needs."""
-    limit = None if kpi.limit is None else limit_of(kpi.limit.text)
-    if value is not None and limit is not None:
-        return figure_by(value, limit)
+    limits = () if kpi.limit is None else sides_of(kpi.limit.text)
+    if value is not None and limits:
+        return shown_by(value, limits)
     return figure(value) if value is None or not 1e4 <= abs(value) < 1e15 else f"{value:,.0f}"
 
 
@@ -151,7 +158,8 @@ def _draw_excluded(canvas: Canvas, axes: Axes, lane: LaneView) -> None:
     for span in lane.spans:
         if span.kind == "excluded":
             left, width = axes.stretch(span.first, span.last)
-            title = f"left out of the gate: scenario {cut(span.name, _NAME)}"
+            cause = WARMUP if span.name == WARMUP else f"scenario {cut(span.name, _NAME)}"
+            title = f"left out of the gate: {cause}"
             canvas.hatched(left, axes.frame.y, width, axes.frame.height, title)
 
 
@@ -252,6 +260,8 @@ def _data(ident: str, subject: Subject, kpi: KpiView) -> dict[str, object]:
     if kpi.limit is not None:
         limit = kpi.limit
         data["limit"] = [limit.value, int(limit.upper), cut(with_unit(limit.text, kpi.unit), 40)]
+        if limit.other is not None:
+            data["other"] = limit.other
     if kpi.window is not None:
         data["window"] = window_data(kpi.window)
     return data

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pytest_soak.gate.figures import figure, figure_by
-from pytest_soak.report.layout import cut, limit_of
+from pytest_soak.gate.figures import figure
+from pytest_soak.report.layout import cut, shown_by, sides_of
 from pytest_soak.report.view.model import (
     EventKind,
     GateRowView,
@@ -128,12 +128,13 @@ def with_unit(text: str, unit: str) -> str:
 
 def row_figure(row: GateRowView, value: float | None) -> str:
     """A figure of a criterion, in as many digits as its limit needs."""
-    limit = limit_of(row.limit)
-    if value is None or limit is None:
+    limits = sides_of(row.limit)
+    if value is None or not limits:
         return figure(value)
-    if row.bound is None and value.is_integer() and limit.limit.is_integer():
+    whole = value.is_integer() and all(limit.limit.is_integer() for limit in limits)
+    if row.bound is None and whole:
         return f"{value:.0f}" if abs(value) < 1e15 else figure(value)
-    return figure_by(value, limit)
+    return shown_by(value, limits)
 
 
 def row_bounds(row: GateRowView) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 
 from pytest_soak.gate.figures import with_unit
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
-from pytest_soak.gate.result import CriterionResult
+from pytest_soak.gate.result import CriterionResult, kpi_of
 from pytest_soak.loop.state import LaneState
-from pytest_soak.report.layout import limit_of
+from pytest_soak.profile.model import Limit
+from pytest_soak.report.layout import nearest_side, sides_of
 from pytest_soak.report.view.collect import LaneCollector, verdict_word
 from pytest_soak.report.view.model import (
     GateRowView,
@@ -131,7 +132,7 @@ def lane_view(parts: LaneParts) -> LaneView:
         iterations=collected.iterations(parts.times.seconds),
         kpis=_kpis(parts, mock=mock),
         parameters=collected.parameters(state),
-        spans=collected.spans({} if judgement is None else judgement.window.excluded),
+        spans=collected.spans({} if judgement is None else judgement.window.not_judged),
         events=collected.events(),
         outcomes=collected.outcomes(),
         resources=parts.resources,
@@ -170,7 +171,7 @@ def _state(parts: LaneParts) -> LaneState:
 def _kpis(parts: LaneParts, *, mock: bool) -> tuple[KpiView, ...]:
     """Every KPI of the profile, those with a limit first, in the order of the gate."""
     profile, columns = _state(parts).profile, parts.collected.kpis
-    limits = {item.kpi: item.mock if mock else item.production for item in profile.gate.criteria}
+    limits = {item.kpi: item.limit(mock=mock) for item in profile.gate.criteria}
     names = dict.fromkeys((*limits, *profile.kpis))
     views = []
     for name in names:
@@ -182,11 +183,18 @@ def _kpis(parts: LaneParts, *, mock: bool) -> tuple[KpiView, ...]:
                 kpi.better,
                 tuple(columns.get(name, ())),
                 limit is not None,
-                None if limit is None else LimitView(str(limit), limit.limit, limit.upper),
+                None if limit is None else _limit(limit),
                 None if parts.judgement is None else _window(parts.judgement, name),
             )
         )
     return tuple(views)
+
+
+def _limit(limit: Limit) -> LimitView:
+    """Of two limits the upper one is the limit, the lower one the other."""
+    *others, side = limit.sides
+    other = others[0].limit if others else None
+    return LimitView(str(limit), side.limit, side.upper, other)
 
 
 def _window(judgement: LaneJudgement, kpi: str) -> WindowView | None:
@@ -207,8 +215,12 @@ def _window(judgement: LaneJudgement, kpi: str) -> WindowView | None:
 
 
 def _gate_row(judgement: LaneJudgement, result: CriterionResult) -> GateRowView:
-    limit = limit_of(result.limit)
-    kpi = judgement.window.history.profile.kpis.get(result.name)
+    sides = sides_of(result.limit)
+    limit = judgement.window.comparison(result.name) if len(sides) > 1 else None
+    limit = limit or nearest_side(result)
+    others = [side.limit for side in sides if limit is not None and side.upper != limit.upper]
+    kpis = judgement.window.history.profile.kpis
+    kpi = None if result.name.startswith("drift:") else kpis.get(kpi_of(result.name))
     return GateRowView(
         result.name,
         verdict_word(result.verdict),
@@ -217,6 +229,7 @@ def _gate_row(judgement: LaneJudgement, result: CriterionResult) -> GateRowView:
         result.limit,
         None if limit is None else limit.limit,
         limit is not None and limit.upper,
+        others[0] if others else None,
         _finite(result.low),
         _finite(result.high),
         _finite(result.margin),

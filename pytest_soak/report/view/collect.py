@@ -185,7 +185,7 @@ class LaneCollector:
         )
 
     def spans(self, excluded: Mapping[int, str]) -> tuple[SpanView, ...]:
-        """The spans so far, and those that the gate excludes: iteration to its scenario."""
+        """The spans so far, and those that the gate excludes: iteration to the cause."""
         spans = list(self._spans)
         for number, name in sorted(excluded.items()):
             last = spans[-1] if spans else None

@@ -36,6 +36,8 @@ class LimitView(Struct, frozen=True):
     value: float
     upper: bool
     """True for ``<`` and ``<=``: larger values are outside."""
+    other: float | None = None
+    """The limit on the other side; null with one limit."""
 
 
 class WindowView(Struct, frozen=True):
@@ -155,6 +157,8 @@ class GateRowView(Struct, frozen=True):
     limit_value: float | None = None
     """Null if the limit is no number."""
     upper: bool = False
+    other_limit: float | None = None
+    """The limit on the other side; null with one limit."""
     low: float | None = None
     high: float | None = None
     margin: float | None = None

@@ -342,3 +342,15 @@ def test_requested_apply_ratio_without_a_request_and_with_an_absurd_one() -> Non
     assert verify_deltas(LaneWindow(make_history(24))).requested_apply_ratio is None
     absurd = make_history(24, requested={3: Requested(deltas={"tail_age_ms": 1e308})})
     assert verify_deltas(LaneWindow(absurd)).requested_apply_ratio == 0.0
+
+
+def test_what_the_warmup_refused_is_not_counted() -> None:
+    """A proposer does not have to know of the warm-up: its refusals make no quality worse."""
+    outcomes = {
+        1: [skipped("base_spread_bps", 0.02, "warmup")],
+        2: [skipped("base_spread_bps", 0.02, "velocity")],
+        3: [applied("base_spread_bps", 0.02)],
+    }
+    report = verified(make_history(6, outcomes=outcomes))
+    assert (report.full, report.partial_ok, report.fail) == (1, 1, 0)
+    assert [check.iteration for check in report.checks] == [2, 3]

@@ -12,8 +12,9 @@ import pytest
 from msgspec import structs
 
 from pytest_soak.canonical import canonical_json
-from pytest_soak.gate.judge import LaneJudgement, judge_lane, judge_run, weakened
+from pytest_soak.gate.judge import LaneJudgement, judge_lane, judge_run
 from pytest_soak.gate.result import CriterionResult
+from pytest_soak.gate.weaker import weakened
 from pytest_soak.loop.model import Verdict
 from pytest_soak.profile.build import build
 from pytest_soak.profile.errors import ProfileError

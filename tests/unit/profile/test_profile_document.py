@@ -105,7 +105,7 @@ REFUSED: list[tuple[str, Any, str]] = [
         "gate/criteria/net_bps",
         3,
         'gate.criteria.net_bps: 3 is neither a comparison such as "<= 0.40" (one of < <= > >= and '
-        "a number, in quotes) nor a mapping",
+        "a number, in quotes), a list nor a mapping",
     ),
     ("verdict/fail/net_bps", [], "verdict.fail.net_bps: is empty; needs a comparison at least"),
     ("verdict/fail/net_bps", ["> 1", "1"], "verdict.fail.net_bps.1: '1' is no comparison such as"),

@@ -82,7 +82,7 @@ def test_skip_reason_has_a_flag_for_each_guard() -> None:
         "cooldown_active: tail_age_ms"
     )
     assert list(refused) == [
-        *("panic", "nodata", "invalid", "late", "pin", "freeze", "cooldown", "duplicate"),
+        *("panic", "nodata", "invalid", "warmup", "late", "pin", "freeze", "cooldown", "duplicate"),
         *("oscillation", "velocity", "bounds", "no_op", "note"),
     ]
 

@@ -7,18 +7,26 @@ import pytest
 pytest.importorskip("scipy.special")
 
 from benchmarks import gate_calibration
-from benchmarks.calibration import bound_tables, drift_tables
+from benchmarks.calibration import bound_tables, drift_tables, statistic_tables
 from benchmarks.calibration.tables import Promise, Table, percent
 
 
 def test_every_promise_is_kept_within_its_monte_carlo_error() -> None:
-    promises = [*bound_tables.promises(400), *drift_tables.promises(400)]
+    promises = [
+        promise
+        for module in (bound_tables, drift_tables, statistic_tables)
+        for promise in module.promises(400)
+    ]
     assert [line for promise in promises if promise.broken for line in promise.lines()] == []
     assert sum(len(promise.cells) for promise in promises) > 500
 
 
 def test_every_table_is_at_most_100_columns_wide() -> None:
-    tables = [*bound_tables.tables(12), *drift_tables.tables(12)]
+    tables = [
+        table
+        for module in (bound_tables, drift_tables, statistic_tables)
+        for table in module.tables(12)
+    ]
     lines = [line for table in tables for line in table.lines()]
     assert len(lines) > 150
     assert max(map(len, lines)) <= 100
@@ -50,6 +58,7 @@ def test_the_exit_status_is_1_for_a_broken_promise(
     monkeypatch.setattr("sys.argv", ["gate_calibration.py", "--quick", "--runs", "10"])
     monkeypatch.setattr(gate_calibration, "difference", lambda: (1, 0.0))
     monkeypatch.setattr(bound_tables, "promises", lambda runs: iter([kept]))
+    monkeypatch.setattr(statistic_tables, "promises", lambda runs: iter([kept]))
     monkeypatch.setattr(drift_tables, "promises", lambda runs: iter([broken]))
     assert gate_calibration.main() == 1
     assert "BROKEN in the row: 90.00 %" in capsys.readouterr().out

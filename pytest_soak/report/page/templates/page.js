@@ -84,6 +84,11 @@
         ctx.fillStyle = colour.beyond;
         if (panel.limit[1]) { ctx.fillRect(box.left, box.top, box.width, place - box.top); }
         else { ctx.fillRect(box.left, place, box.width, box.top + box.height - place); }
+        if (panel.other !== undefined) {
+          const far = u.valToPos(panel.other, "y", true);
+          if (panel.limit[1]) { ctx.fillRect(box.left, far, box.width, box.top + box.height - far); }
+          else { ctx.fillRect(box.left, box.top, box.width, far - box.top); }
+        }
       }
       if (panel.window) { drawWindow(u, ctx, box, panel.window); }
       for (const span of panel.kind === "kpi" ? lane.excluded : []) { hatch(u, ctx, box, span); }
@@ -164,6 +169,12 @@
         const near = place < box.top + 16 * ratio ? place + 12 * ratio : place - 4 * ratio;
         const y = inside ? near : above ? box.top + 11 * ratio : box.top + box.height - 4 * ratio;
         words(ctx, text, box.left + 5 * ratio, y, colour.fail, "600", "left");
+      }
+      if (panel.other !== undefined) {
+        const place = u.valToPos(panel.other, "y", true);
+        if (place >= box.top && place <= box.top + box.height) {
+          rule(ctx, box.left, box.left + box.width, place, colour.fail, 1.6, [6, 4]);
+        }
       }
       (panel.bounds || []).forEach(function (bound, upper) {
         const place = u.valToPos(bound, "y", true);
