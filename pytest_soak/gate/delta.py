@@ -39,8 +39,6 @@ Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 
 _NOTHING = "not applicable"
 _LEFT_OUT = "which leaves it out"
-_SLACK = 1e-9
-"""Two values are equal if they differ by no more than this part of the key's range."""
 
 
 @dataclass(frozen=True, slots=True)
