@@ -86,8 +86,10 @@ class Parameter:
         """The size of a move: the distance of the two places."""
         if not self.log:
             return abs(after - before)
+        if not (before > 0.0 < after):
+            return math.nan if math.isnan(before + after) else math.inf
         low, high = min(before, after), max(before, after)
-        return math.log1p((high - low) / low) if low > 0.0 else math.inf
+        return math.log1p((high - low) / low)
 
     def share(self, before: float, after: float) -> float:
         """The size of a move as a part of the span; 0 for a constant."""
@@ -192,6 +194,11 @@ class Parameter:
         highs = (coupling.factor * values[coupling.other] for coupling in self.at_most)
         return max((self.minimum, *lows)), min((self.maximum, *highs))
 
+    def is_within(self, value: float, values: Mapping[str, float]) -> bool:
+        """Whether ``value`` is within the limits beside these values of the other parameters."""
+        low, high = self.limits(values)
+        return low <= value <= high or self.same(value, low) or self.same(value, high)
+
     def is_allowed(self, value: float) -> bool:
         """Whether the parameter may have this value: within its bounds and on its grid."""
         if not math.isfinite(value) or not (
@@ -206,6 +213,10 @@ class Parameter:
         """A value for people: a float with up to 6 digits."""
         digits = _SIGNIFICANT if self.choices else 6
         return "unknown" if value is None else outer_text(self.outer(value), digits)
+
+    def exact(self, value: float) -> str:
+        """A value for people who compare it: with up to 12 digits."""
+        return outer_text(self.outer(value), _SIGNIFICANT)
 
     def allowed_text(self) -> str:
         """Which values it may have, for messages: ``1 to 32, whole numbers``."""

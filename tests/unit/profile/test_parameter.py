@@ -173,6 +173,9 @@ def test_sizes_of_moves() -> None:
     assert RATIO.size(10.0, 20.0) == pytest.approx(math.log(2.0))
     assert RATIO.size(10.0, 20.0) == pytest.approx(RATIO.size(20.0, 10.0))
     assert RATIO.size(10.0, 0.0) == RATIO.size(-1.0, 10.0) == math.inf
+    for of in (RATIO, FREE):
+        assert math.isnan(of.size(1.0, math.nan))
+        assert math.isnan(of.size(math.nan, 1.0))
     assert RATIO.span == pytest.approx(math.log(10_000.0))
     assert RATIO.share(1.0, 10.0) == pytest.approx(0.25)
     assert FREE.share(0.0, 2.5) == 0.25
