@@ -10,7 +10,6 @@ from typing import Any
 from pytest_soak.canonical import number
 from pytest_soak.loop.entries import runtime_of
 from pytest_soak.loop.model import Decision
-from pytest_soak.messages import shown
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameters import ParameterError, Table, flatten
 from pytest_soak.store.atomic import atomic_create_json, atomic_write_json
@@ -100,6 +99,6 @@ def edited_values(edits: Mapping[str, Any], table: Table) -> dict[str, float]:
         value = table[key].inner(given) if key in table else number(given)
         if value is None:
             allowed = table[key].allowed_text() if key in table else "parameters of the profile"
-            raise ValueError(f"the edited runtime has {key} = {shown(given)}; allowed: {allowed}")
+            raise ValueError(f"the edited runtime has {key} = {given!r:.60}; allowed: {allowed}")
         values[key] = value
     return values

@@ -23,6 +23,7 @@ Outer = float | int | bool | str
 SLACK = 1e-9
 """Part of a parameter's span by which rounding errors may miss a bound, a cap or a value."""
 _SIGNIFICANT = 12
+_LARGEST_WHOLE = 2.0**53
 _LARGEST_SIZE = 700.0
 """The logarithm of the largest ratio that is a float."""
 
@@ -154,7 +155,7 @@ class Parameter:
 
     def outer(self, value: float) -> Outer:
         """What the target and people see of a value; a value off the grid stays a number."""
-        if self.kind == "float" or not math.isfinite(value):
+        if self.kind == "float" or not abs(value) <= _LARGEST_WHOLE:
             return value
         whole = round(value)
         if not self.same(value, float(whole)):
@@ -230,6 +231,16 @@ class Parameter:
         if self.kind == "int" and self.step == 1.0:
             return f"{ends}, whole numbers"
         return f"{ends} in steps of {self.text(self.step)}" if self.step else ends
+
+
+def same_in(table: Mapping[str, Parameter], key: str, a: float, b: float) -> bool:
+    """Whether two values are the same, also of a key that is no parameter."""
+    return table[key].same(a, b) if key in table else a == b
+
+
+def exact_in(table: Mapping[str, Parameter], key: str, value: float) -> str:
+    """A value with up to 12 digits, also of a key that is no parameter."""
+    return table[key].exact(value) if key in table else outer_text(value, _SIGNIFICANT)
 
 
 def outer_text(outer: Outer, digits: int = 6) -> str:

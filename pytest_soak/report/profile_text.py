@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_soak.profile.model import Condition, Move, Profile, Rule
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.scenarios import Declared
 from pytest_soak.report.layout import table
 
@@ -19,10 +21,10 @@ def profile_text(
     rows = [
         (
             parameter.key,
-            f"{parameter.start:g}",
-            f"{parameter.minimum:g}",
-            f"{parameter.maximum:g}",
-            f"{parameter.cap_per_hour:g}",
+            parameter.text(parameter.start),
+            parameter.text(parameter.minimum),
+            parameter.text(parameter.maximum),
+            _cap(parameter, parameter.cap_per_hour),
             parameter.safer,
             parameter.unit,
             origins.get(parameter.key, ""),
@@ -30,6 +32,8 @@ def profile_text(
         for parameter in profile.parameters.values()
     ]
     lines += table([heads, *rows])
+    notes = [note for parameter in profile.parameters.values() if (note := _note(parameter))]
+    lines += [line for note in notes for line in _wrapped(note, "  ")]
     lines += ["", "rules"]
     for rule in profile.rules:
         lines += _rule(rule)
@@ -48,6 +52,26 @@ def profile_text(
     shown = [line for item in scenarios for line in _wrapped(_scenario(item), "  ")]
     lines += ["", "scenarios", *shown] if shown else []
     return "\n".join(lines) + "\n"
+
+
+def _cap(parameter: Parameter, cap: float) -> str:
+    """A cap; of a ``log`` parameter the ratio."""
+    return f"x{math.exp(cap):.4g}" if parameter.log and cap < 700.0 else f"{cap:g}"
+
+
+def _note(parameter: Parameter) -> str:
+    """What the table has no column for: ``workers: whole numbers; at most 2 times cores``."""
+    facts = []
+    if parameter.choices or parameter.step:
+        facts.append(parameter.allowed_text())
+    if parameter.cap_per_iteration < math.inf:
+        facts.append(f"at most {_cap(parameter, parameter.cap_per_iteration)} in one iteration")
+    for word, couplings in (("at most", parameter.at_most), ("at least", parameter.at_least)):
+        for item in couplings:
+            times = "" if item.factor == 1.0 else f"{item.factor:g} times "
+            facts.append(f"{word} {times}{item.other}")
+    facts += [parameter.description] if parameter.description else []
+    return f"{parameter.key}: {'; '.join(facts)}" if facts else ""
 
 
 def _rule(rule: Rule) -> list[str]:

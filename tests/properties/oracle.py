@@ -290,9 +290,9 @@ class Oracle:
         end = value + delta
         left = {"velocity": math.inf, "bounds": math.inf}
         if is_key and not math.isnan(to):
-            room = self.left_of_cap(key)
-            if not rolls_back and self.size(key, value, end) > room + SLACK * self.span(key):
-                left["velocity"] = self.reach(key, value, delta, room)
+            headroom = self.left_of_cap(key)
+            if not rolls_back and self.size(key, value, end) > headroom + SLACK * self.span(key):
+                left["velocity"] = self.reach(key, value, delta, headroom)
             low, high = self.limits(key, beside)
             bound = min(max(end, low), high)
             if not self.same(key, bound, end):

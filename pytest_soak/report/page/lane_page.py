@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pytest_soak.report.commands import explain_commands
-from pytest_soak.report.layout import cut, value
+from pytest_soak.report.layout import cut
 from pytest_soak.report.page.bars import gate_bar, outcome_bars, sparkline, verdict_strip
 from pytest_soak.report.page.iteration_rows import Rows, iteration_rows
 from pytest_soak.report.page.kpi_panel import Subject, figure_text, kpi_panel
@@ -170,7 +170,7 @@ def lane_page(view: RunView, place: int) -> LanePage:
         None if full or not moved else _moved_table(lane),
         tuple(
             with_unit(
-                f"{parameter.key} = {value(parameter.steps[0].value)}",
+                f"{parameter.key} = {parameter.steps[0].text}",
                 "" if parameter.unit == "1" else parameter.unit,
             )
             for parameter in lane.parameters
@@ -318,9 +318,9 @@ def _moved_table(lane: LaneView) -> Table:
             rows.append(
                 (
                     parameter.key,
-                    value(steps[0].value),
-                    with_unit(value(steps[-1].value), parameter.unit),
-                    f"{value(parameter.low)} to {value(parameter.high)}",
+                    steps[0].text,
+                    with_unit(steps[-1].text, parameter.unit),
+                    f"{parameter.low_text} to {parameter.high_text}",
                     str(len(steps) - 1),
                     ", ".join(movers[:4]),
                 )
