@@ -33,14 +33,12 @@ from pytest_soak.loop.model import (
     Verdict,
 )
 from pytest_soak.profile.model import Comparison, DeltaQuality
-from pytest_soak.profile.parameter import SLACK, Parameter
+from pytest_soak.profile.parameter import SLACK, Parameter, exact_in, same_in
 
 Status = Literal["full", "partial_ok", "fail", "unverified", "none"]
 
 _NOTHING = "not applicable"
 _LEFT_OUT = "which leaves it out"
-_SLACK = 1e-9
-"""Two values are equal if they differ by no more than this part of the key's range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ def _start_check(history: History) -> DeltaCheck | None:
     if not history.iterations:
         return None
     first = history.iterations[0]
-    echoes = _echo_problems(first)
+    echoes = _echo_problems(history.profile.parameters, first)
     problems: dict[str, str] = {}
     if not first.external:
         problems = _differences(history, history.start_values, first.values, "at the start")
@@ -157,7 +155,9 @@ def _check(
     echoes: dict[str, str] = {}
     if follower is not None:
         changed = [key for key, now in decision.values.items() if now != iteration.basis.get(key)]
-        echoes = _echo_problems(follower) | _unconfirmed(history, follower, changed)
+        echoes = _echo_problems(history.profile.parameters, follower) | _unconfirmed(
+            history, follower, changed
+        )
         differences = _differences(
             history, decision.values, follower.values, "in the next iteration"
         )
@@ -237,13 +237,13 @@ def _outcome_problem(history: History, iteration: Iteration, outcome: Outcome) -
     parameter = history.profile.parameters.get(outcome.key)
     if parameter is None or outcome.before is None or outcome.after is None:
         return f"{outcome.outcome}, but it is no parameter of the profile"
-    slack = SLACK * abs(parameter.maximum - parameter.minimum)
-    if not parameter.same(outcome.before, iteration.basis[outcome.key]):
-        basis = iteration.basis[outcome.key]
-        return f"decided from {outcome.before:.12g}, in force was {basis:.12g}"
+    slack, exact = SLACK * abs(parameter.maximum - parameter.minimum), parameter.exact
+    basis = iteration.basis[outcome.key]
+    if not parameter.same(outcome.before, basis):
+        return f"decided from {exact(outcome.before)}, in force was {exact(basis)}"
     if abs(outcome.before + outcome.applied - outcome.after) > slack:
-        sum_of = f"{outcome.before:.12g} {outcome.applied:+.12g}"
-        return f"{sum_of} does not give {outcome.after:.12g}"
+        sum_of = f"{exact(outcome.before)} {outcome.applied:+.12g}"
+        return f"{sum_of} does not give {exact(outcome.after)}"
     proposed = number(outcome.proposed)
     if proposed is None:
         return f"{outcome.outcome}, but {outcome.proposed!r:.60} was proposed"
@@ -278,20 +278,17 @@ def _differences(
         before, after = expected.get(key), actual.get(key)
         if before is None or after is None:
             problems[key] = f"{key}: missing {where}"
-        elif not _same(history.profile.parameters.get(key), before, after):
-            problems[key] = f"{key}: {before:.12g} expected, {after:.12g} found {where}"
+        elif not same_in(history.profile.parameters, key, before, after):
+            ends = [exact_in(history.profile.parameters, key, item) for item in (before, after)]
+            problems[key] = f"{key}: {' expected, '.join(ends)} found {where}"
     return problems
 
 
-def _same(parameter: Parameter | None, before: float, after: float) -> bool:
-    return before == after if parameter is None else parameter.same(before, after)
-
-
-def _echo_problems(iteration: Iteration) -> dict[str, str]:
+def _echo_problems(parameters: Mapping[str, Parameter], iteration: Iteration) -> dict[str, str]:
     """Key to the difference, where the echoed value is not the value in force."""
     return {
-        key: f"{key}: iteration {iteration.number} ran with {iteration.values[key]:.12g}, and the "
-        f"target echoed {echoed}"
+        key: f"{key}: iteration {iteration.number} ran with "
+        f"{exact_in(parameters, key, iteration.values[key])}, and the target echoed {echoed}"
         for key, echoed in iteration.echo_mismatch.items()
     }
 
@@ -299,8 +296,8 @@ def _echo_problems(iteration: Iteration) -> dict[str, str]:
 def _unconfirmed(history: History, follower: Iteration, changed: Sequence[str]) -> dict[str, str]:
     """The changed keys that the echo of the next iteration leaves out; none without an echo."""
     return {
-        key: f"{key}: changed to {follower.values[key]:g}, and not confirmed by the echo of "
-        f"iteration {follower.number}, {_LEFT_OUT}"
+        key: f"{key}: changed to {history.profile.parameters[key].text(follower.values[key])}, "
+        f"and not confirmed by the echo of iteration {follower.number}, {_LEFT_OUT}"
         for key in unconfirmed(history.profile, follower.report, changed)
     }
 
@@ -365,7 +362,7 @@ def _why_nothing(history: History) -> str:
 def _failures(history: History, checks: Sequence[DeltaCheck]) -> tuple[str, ...]:
     """One line for each problem, but only one for each key whose echo is wrong or left out."""
     lines = [_failure(check, text) for check in checks for text in check.problems]
-    lines += echo_lines(history.iterations)
+    lines += echo_lines(history.profile.parameters, history.iterations)
     left_out: dict[str, list[str]] = {}
     for check in checks:
         for text in check.echoes:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from pytest_soak.canonical import canonical_json, escaped, number, scrubbed
 from pytest_soak.lane.deadline import Calls, DeadlinePassed
+from pytest_soak.profile.parameter import Outer
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.protocol import (
     EndOfData,
@@ -110,15 +111,16 @@ class TargetDriver:
             )
         return report
 
-    def edits(self) -> Mapping[str, float]:
-        """Parameters that an operator changed at the target itself."""
+    def edits(self) -> Mapping[str, Outer]:
+        """Parameters that an operator changed at the target itself, with values as it has them."""
         edits = getattr(self.target, "edits", None)
         if not callable(edits):
             return {}
         given = self._calling("edits() raised", lambda: _edits_in(edits()))
         if isinstance(given, str):
             raise TargetFailed(
-                "contract", f"edits() returned {given}, not a mapping of names to finite numbers"
+                "contract",
+                f"edits() returned {given}, not a mapping of names to values of parameters",
             )
         return given
 
@@ -223,20 +225,20 @@ def lines_of(given: object, mask: Callable[[str], str]) -> tuple[str, ...]:
     return tuple(escaped(mask(text)) for text in texts)
 
 
-def _edits_in(given: object) -> dict[str, float] | str:
-    """What ``edits()`` returned, as floats; a text that describes it if that is no edits."""
+def _edits_in(given: object) -> dict[str, Outer] | str:
+    """What ``edits()`` returned, as plain values; a text that describes it if that is no edits."""
     if given is None:
         return {}
     if not isinstance(given, Mapping):
         return described(given)
-    edits: dict[str, float] = {}
+    edits: dict[str, Outer] = {}
     for name, value in given.items():
-        finite = number(value)
+        plain = value if type(value) in (bool, str) else number(value)
         if not isinstance(name, str):
             return f"{described(name)} as the name of a parameter"
-        if finite is None:
+        if plain is None:
             return f"{described(value)} as a parameter's value"
-        edits[name] = finite
+        edits[name] = plain
     return edits
 
 

@@ -161,7 +161,8 @@ class StoredFiles:
         wall = datetime.now(UTC).isoformat(timespec="milliseconds")
         name = names.iteration_summary(iteration.number)
         try:
-            self._directory.write_json(name, iteration_summary(iteration, wall))
+            table = self._past.state.profile.parameters
+            self._directory.write_json(name, iteration_summary(iteration, wall, table))
         except StoreError as error:
             # The end of the run writes it from the journal, or names it; the lane goes on.
             lane = self._past.state.lane.id

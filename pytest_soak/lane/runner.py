@@ -22,7 +22,7 @@ from pytest_soak.lane.masked import (
     masked_observation,
     public_names,
 )
-from pytest_soak.lane.runtime import carried_out
+from pytest_soak.lane.runtime import carried_out, edited_values
 from pytest_soak.lane.watchdog import Watchdog
 from pytest_soak.loop.entries import Entry, runtime_of
 from pytest_soak.loop.history import Transition
@@ -325,7 +325,7 @@ class LaneRunner:
     def _take_edits_at_target(self) -> bool:
         """Journal what an operator changed at the target itself; whether there was a change."""
         edits = self._driver.edits()
-        values = {**self.state.values, **edits}
+        values = {**self.state.values, **edited_values(edits, self.state.profile.parameters)}
         if values == self.state.values:
             return False
         edit = self._core.edit(values)
@@ -352,7 +352,8 @@ class LaneRunner:
         values = dict(intent.values)
         if not self._files.holds(intent.old_hash):
             present, _ = self._files.read()
-            values = carried_out(intent, self.state.values, present)
+            table = self.state.profile.parameters
+            values = carried_out(intent, self.state.values, present, table)
         if values == intent.values:
             self._files.write(values, intent.state_hash)
             # Not synced: if this entry is lost, the file shows that the decision was applied.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from pytest_soak.canonical import number
 from pytest_soak.loop.entries import runtime_of
 from pytest_soak.loop.model import Decision
 from pytest_soak.profile.model import Profile
-from pytest_soak.profile.parameters import ParameterError, flatten
+from pytest_soak.profile.parameters import ParameterError, Table, flatten
 from pytest_soak.store.atomic import atomic_create_json, atomic_write_json
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.reading import holds_canonical, read_json_with_hash
@@ -63,16 +65,40 @@ class RuntimeFile:
 
 
 def carried_out(
-    intent: Decision, before: Mapping[str, float], present: Mapping[str, float]
+    intent: Decision, before: Mapping[str, float], present: Mapping[str, float], table: Table
 ) -> dict[str, float]:
     """The values of ``intent``, with the edits that an operator made since (``present``).
 
     A key with its value from before was not edited: the stop came before the file was written. If
-    another key has its new value, the file was written, and every value in it counts.
+    another key has its new value, the file was written, and every value in it counts. A decided
+    value that breaks a limit together with an edited one gives way to the value in the file.
     """
     moved = [key for key, value in intent.values.items() if value != before[key]]
     if any(present[key] == intent.values[key] for key in moved):
         return dict(present)
-    return {
+    values = {
         key: intent.values[key] if value == before[key] else value for key, value in present.items()
     }
+    while broken := [
+        key
+        for key, value in values.items()
+        if value != present[key] and not table[key].is_within(value, values)
+    ]:
+        values |= {key: present[key] for key in broken}
+    return values
+
+
+def edited_values(edits: Mapping[str, Any], table: Table) -> dict[str, float]:
+    """The numbers of values that an operator set at the target.
+
+    Raises ValueError for one that its parameter cannot have; an unknown key stays, and is refused
+    with the others.
+    """
+    values = {}
+    for key, given in edits.items():
+        value = table[key].inner(given) if key in table else number(given)
+        if value is None:
+            allowed = table[key].allowed_text() if key in table else "parameters of the profile"
+            raise ValueError(f"the edited runtime has {key} = {given!r:.60}; allowed: {allowed}")
+        values[key] = value
+    return values

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from pytest_soak.canonical import number
 from pytest_soak.json_types import EXACT
+from pytest_soak.profile.parameter import Outer
 
 Expand = Callable[[str], str]
 """A text of the profile with its placeholders replaced, once (docs/live.md lists them)."""
@@ -38,8 +40,8 @@ class Delivery:
     """Of the parameters alone."""
     runtime: Mapping[str, Any]
     """Nested, as in the lane's ``runtime_overrides.json``."""
-    values: Mapping[str, float]
-    """Flat: parameter to value."""
+    values: Mapping[str, Outer]
+    """Flat: parameter to value; a number, true or false, or one of its choices."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -65,6 +67,11 @@ class Present:
     """Of the last delivery; 0 if the destination names none."""
     values: Mapping[str, Any] = field(default_factory=dict)
     """Parameter to value, for the parameters that it holds; whatever their types are."""
+
+
+def plain_value(value: Any) -> Outer | None:
+    """A value as it can be delivered; None for what is none."""
+    return value if type(value) in (bool, str, int) else number(value)
 
 
 class ChannelFault(Exception):  # noqa: N818 - the outcome of an iteration
@@ -97,6 +104,8 @@ class Context:
     """
     environment: Mapping[str, str]
     """Of the session, with the variables ``SOAK_…`` of the lane; commands inherit it."""
+    words: frozenset[str] = frozenset()
+    """The parameters whose values are no numbers: switches and choices."""
 
 
 class Writer(Protocol):

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pytest_soak.live.channels import Present
+from pytest_soak.live.channels import Present, plain_value
 from pytest_soak.live.state import BridgeState
-from pytest_soak.profile.parameter import Parameter
+from pytest_soak.profile.parameter import Outer, Parameter
 
 
 def edits_of(
     present: Present, state: BridgeState, parameters: Mapping[str, Parameter]
-) -> dict[str, float]:
+) -> dict[str, Outer]:
     """Parameter to its value at the destination, where it was changed after the delivery.
 
     The last delivery may not have arrived, if the session was killed: then the values of the one
     before are no edits either. The ``seq`` at the destination says which one arrived; where there
-    is none, as in a YAML file, both are possible.
+    is none, as in a YAML file, both are possible. A text that is none of the choices is an edit
+    too, which is refused later.
     """
-    edits = {}
+    edits: dict[str, Outer] = {}
     for key, value in present.values.items():
-        if key not in parameters or (edited := parameters[key].inner(value)) is None:
+        if key not in parameters:
             continue
-        expected = list(_expected(key, present.seq, state))
-        if expected and not any(parameters[key].same(edited, value) for value in expected):
-            edits[key] = edited
+        parameter, expected = parameters[key], list(_expected(key, present.seq, state))
+        edited = parameter.inner(value)
+        if edited is None:
+            plain = plain_value(value) if expected and parameter.choices else None
+            if plain is not None:
+                edits[key] = plain
+        elif expected and not any(parameter.same(edited, value) for value in expected):
+            edits[key] = parameter.outer(edited)
     return edits
 
 

@@ -128,6 +128,7 @@ def plan_live(
         folder=lane.dir,
         root=root,
         paths={key: parameter.path for key, parameter in profile.parameters.items()},
+        words=frozenset(key for key, item in profile.parameters.items() if item.choices),
         environment={**kept, **variables},
     )
     every_s = poll_every_s(lane.interval_s)

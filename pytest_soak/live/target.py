@@ -21,6 +21,7 @@ from pytest_soak.live.report import fault_in, lost_report, report_of, with_resta
 from pytest_soak.live.state import BridgeFile, Channel
 from pytest_soak.live.watched import Watched
 from pytest_soak.loop.blocks import CountedAudit, count_tally
+from pytest_soak.profile.parameter import Outer
 from pytest_soak.protocol import Report, Runtime
 from pytest_soak.store import names
 from pytest_soak.store.atomic import make_directory
@@ -47,7 +48,7 @@ class LiveTarget:
         """Iteration to its fault, since this session began: a resume counts anew."""
         self._about_lost: list[str] = []
         """Lines for people on the newest lost iteration."""
-        self._edits: dict[str, float] = {}
+        self._edits: dict[str, Outer] = {}
         """What :meth:`edits` returned since the last delivery."""
         self._applied = 0
         """The largest number of a delivery that a report named: one of an earlier run may not come
@@ -234,8 +235,10 @@ class LiveTarget:
         audit = self._plan.audit
         position = None if audit is None else audit.position
         before = self._bridge.state.delivered
+        parameters = plan.profile.parameters
+        delivered = {key: parameters[key].inner(value) for key, value in values.items()}
         self._bridge.update(
-            seq=seq, delivered=values, before=before, destination=writer.place, audit=position
+            seq=seq, delivered=delivered, before=before, destination=writer.place, audit=position
         )
         self._edits = {}
         delivery = Delivery(
@@ -257,16 +260,17 @@ class LiveTarget:
         longest_s = 2 * plan.lane.interval_s + plan.section.timing.deadline_s
         return Expected(seq, plan.run_id, self._clock.now(), longest_s)
 
-    def _values(self, runtime: Runtime) -> dict[str, float]:
+    def _values(self, runtime: Runtime) -> dict[str, Outer]:
+        """Flat: what the runtime has of each parameter."""
         values = {}
         for key, parameter in self._plan.profile.parameters.items():
             node: Any = runtime
             for step in parameter.path:
                 node = node[step]
-            values[key] = float(node)
+            values[key] = node
         return values
 
-    def edits(self) -> Mapping[str, float]:
+    def edits(self) -> Mapping[str, Outer]:
         """Parameters that an operator changed at the destination, with their values."""
         try:
             present = self._plan.writer.present()

@@ -1,14 +1,16 @@
-"""Numbers in a YAML text: where they are, and the text with other numbers in their places."""
+"""Values in a YAML text: where they are, and the text with other values in their places."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import yaml
 
 from pytest_soak.messages import nearest, shown
+from pytest_soak.profile.parameter import Outer, outer_text
 
 Path = tuple[str, ...]
 """Keys, and the indices of lists as texts: ``("strategies", "0", "spread")``."""
@@ -27,43 +29,92 @@ class YamlError(ValueError):
     """Ends a sentence that begins with the file."""
 
 
-class Number(NamedTuple):
+_PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_SWITCHES = (("false", "true"), ("off", "on"), ("no", "yes"))
+
+
+class Scalar(NamedTuple):
     begin: int
     """Of its characters in the text."""
     end: int
-    value: float
+    value: float | str
+    """Of a word its text, without quotes."""
 
 
-def numbers_at(text: str, paths: Mapping[str, Path]) -> dict[str, Number]:
-    """The numbers at the ``paths`` of a YAML document, by their names.
+def scalars_at(
+    text: str, paths: Mapping[str, Path], words: Collection[str] = ()
+) -> dict[str, Scalar]:
+    """The values at the ``paths`` of a YAML document, by their names.
 
     Raises YamlError for what is no YAML or several documents, for a path that is not there, and for
-    a value that is no plain decimal number or belongs to an alias.
+    a value that is no plain decimal number or belongs to an alias. Those of the names ``words`` may
+    be any text on one line, as switches and choices are.
     """
     root = _composed(text)
-    return {name: _number_at(text, root, path) for name, path in paths.items()}
+    return {
+        name: (_word_at if name in words else _number_at)(text, root, path)
+        for name, path in paths.items()
+    }
 
 
-def with_numbers(text: str, paths: Mapping[str, Path], values: Mapping[str, float]) -> str:
+def with_values(
+    text: str, paths: Mapping[str, Path], values: Mapping[str, Outer], words: Collection[str] = ()
+) -> str:
     """``text`` with the ``values`` in the places at ``paths``. Nothing else is changed, nor is a
-    number that has its value already.
+    value that is there already.
 
-    The result is read again. Raises YamlError as :func:`numbers_at`, and if the result does not
+    The result is read again. Raises YamlError as :func:`scalars_at`, and if the result does not
     have the values.
     """
-    numbers = numbers_at(text, paths)
     changed = text
-    for name, number in sorted(numbers.items(), key=lambda item: -item[1].begin):
-        before = text[number.begin : number.end]
-        if number.value != values[name] or not _IN_ALL_VERSIONS.fullmatch(before):
-            after = text_of(values[name], whole=_WHOLE.fullmatch(before) is not None)
-            changed = changed[: number.begin] + after + changed[number.end :]
-    written = numbers_at(changed, paths)
+    scalars = scalars_at(text, paths, words)
+    for name, scalar in sorted(scalars.items(), key=lambda item: -item[1].begin):
+        before, value = text[scalar.begin : scalar.end], values[name]
+        if name in words:
+            after = before if _is_word(scalar, value) else word_of(value, before)
+        elif scalar.value != value or not _IN_ALL_VERSIONS.fullmatch(before):
+            after = text_of(float(value), whole=_WHOLE.fullmatch(before) is not None)
+        else:
+            continue
+        changed = changed[: scalar.begin] + after + changed[scalar.end :]
+    written = scalars_at(changed, paths, words)
     for name, path in paths.items():
-        if written[name].value != values[name]:
+        is_there = _is_word(written[name], values[name]) if name in words else False
+        if not is_there and written[name].value != values[name]:
             wrong = f"{written[name].value!r} at {'.'.join(path)}, and not {values[name]!r}"
             raise YamlError(f"would have {wrong}")
     return changed
+
+
+def word_of(value: Outer, before: str) -> str:
+    """A switch, a choice or a number as YAML has it, in the manner of what is there ``before``."""
+    if isinstance(value, bool):
+        pairs = [pair for pair in _SWITCHES if before.strip("'\"").lower() in pair]
+        word = (pairs or [_SWITCHES[0]])[0][value]
+        inner = before.strip("'\"")
+        word = word.upper() if inner.isupper() else word.title() if inner.istitle() else word
+    elif isinstance(value, str):
+        word = value
+    else:
+        return text_of(float(value), whole=isinstance(value, int))
+    if before[:1] == '"':
+        return json.dumps(word, ensure_ascii=False)
+    is_plain = before[:1] != "'" and _PLAIN_WORD.fullmatch(word) is not None
+    # A text that YAML reads as a switch, as `on`, is quoted unless one stood there plain.
+    if is_plain and (isinstance(value, bool) or _is_text(word) or not _is_text(before)):
+        return word
+    return "'" + word.replace("'", "''") + "'"
+
+
+def _is_text(plain: str) -> bool:
+    return isinstance(yaml.safe_load(plain), str)
+
+
+def _is_word(scalar: Scalar, value: Outer) -> bool:
+    """Whether the text of a word stands for this value."""
+    if isinstance(value, bool):
+        return str(scalar.value).lower() in {pair[value] for pair in _SWITCHES}
+    return scalar.value == (value if isinstance(value, str) else outer_text(value, 12))
 
 
 def text_of(value: float, *, whole: bool = False) -> str:
@@ -102,7 +153,8 @@ def _described(error: yaml.MarkedYAMLError) -> str:
     return f"is no YAML: {where}{error.problem or error.context}"
 
 
-def _number_at(text: str, root: yaml.Node, path: Path) -> Number:
+def _scalar_at(text: str, root: yaml.Node, path: Path, need: str) -> tuple[yaml.ScalarNode, str]:
+    """The node at ``path``, and the path for messages."""
     node, begin = root, 0
     for depth, part in enumerate(path):
         node, begin = _below(node, part, path[: depth + 1])
@@ -112,7 +164,12 @@ def _number_at(text: str, root: yaml.Node, path: Path) -> Number:
             raise YamlError(f"has an alias at {where}; write its value out")
     where = ".".join(path)
     if not isinstance(node, yaml.ScalarNode):
-        raise YamlError(f"has {_kind(node)} at {where}; it needs a number")
+        raise YamlError(f"has {_kind(node)} at {where}; it needs {need}")
+    return node, where
+
+
+def _number_at(text: str, root: yaml.Node, path: Path) -> Scalar:
+    node, where = _scalar_at(text, root, path, "a number")
     end = node.end_mark.index
     first = end - len(node.value)
     is_plain = node.style is None and text[first:end] == node.value
@@ -123,7 +180,22 @@ def _number_at(text: str, root: yaml.Node, path: Path) -> Number:
         )
     if "!" in text[node.start_mark.index : first]:
         raise YamlError(f"has a tag at {where}; it needs a plain number")
-    return Number(first, end, float(node.value))
+    return Scalar(first, end, float(node.value))
+
+
+def _word_at(text: str, root: yaml.Node, path: Path) -> Scalar:
+    """A switch or a choice: one line, plain or in quotes."""
+    node, where = _scalar_at(text, root, path, "a switch or a text")
+    begin, end = node.start_mark.index, node.end_mark.index
+    written = text[begin:end]
+    is_plain = node.style is None and written == node.value != ""
+    is_quoted = node.style in ("'", '"') and written[:1] == node.style and "\n" not in written
+    if not (is_plain or is_quoted):
+        raise YamlError(
+            f"has {shown(written)} at {where}; it needs a switch or a text on one line, with "
+            "neither tag nor anchor"
+        )
+    return Scalar(begin, end, node.value)
 
 
 def _below(node: yaml.Node, part: str, path: Path) -> tuple[yaml.Node, int]:

@@ -33,7 +33,7 @@ def echo_mismatch(profile: Profile, values: Mapping[str, float], echo: Any) -> d
         if value is None:
             different[key] = described(echoed)
         elif not parameter.same(value, values[key]):
-            different[key] = parameter.text(value) if parameter.choices else f"{value:.12g}"
+            different[key] = parameter.exact(value)
     return different
 
 

@@ -7,7 +7,6 @@ them, and ``msgspec.json.schema(Entry)`` describes them. ``seq`` and ``check`` a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -295,25 +294,32 @@ def edit_entry(state: LaneState, new_values: Mapping[str, float]) -> Edit:
         raise ValueError(
             f"the edited runtime must have exactly the profile's parameters; different: {differing}"
         )
-    for key, parameter in profile.parameters.items():
+    # The edited keys first, because a limit between two is broken by both.
+    for key, parameter in sorted(
+        profile.parameters.items(), key=lambda item: new_values[item[0]] == expected[item[0]]
+    ):
         value = new_values[key]
-        if not (math.isfinite(value) and parameter.minimum <= value <= parameter.maximum):
+        if parameter.step and not parameter.is_allowed(value):
+            raise ValueError(
+                f"the edited runtime has {key} = {parameter.exact(value)};"
+                f" allowed: {parameter.allowed_text()}"
+            )
+        if not parameter.step and not parameter.minimum <= value <= parameter.maximum:
             raise ValueError(
                 f"the edited runtime has {key} = {value!r};"
                 f" it must lie in [{parameter.minimum:g}, {parameter.maximum:g}] {parameter.unit}"
             )
-        if not parameter.is_allowed(value):
-            raise ValueError(
-                f"the edited runtime has {key} = {value!r}; allowed: {parameter.allowed_text()}"
-            )
-        low, high = parameter.limits(new_values)
-        if not parameter.same(value, min(max(value, low), high)):
+        if not parameter.is_within(value, new_values):
+            low, high = map(parameter.text, parameter.limits(new_values))
             others = ", ".join(item.other for item in (*parameter.at_least, *parameter.at_most))
             raise ValueError(
-                f"the edited runtime has {key} = {value!r}; with the values of {others} it must "
-                f"lie in [{low:g}, {high:g}]"
+                f"the edited runtime has {key} = {parameter.exact(value)}; with the values of "
+                f"{others} it must lie in [{low}, {high}]"
             )
-    values = _floats(new_values)
+    values = {
+        key: parameter.fitted(new_values[key]) if parameter.step else float(new_values[key])
+        for key, parameter in profile.parameters.items()
+    }
     return Edit(
         iteration=state.intent.iteration if state.intent is not None else state.done,
         keys={

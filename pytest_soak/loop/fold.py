@@ -34,6 +34,8 @@ from pytest_soak.loop.model import Decision, Halt, Iteration, IterationVerdict, 
 from pytest_soak.loop.state import Edits, LaneState, evolved
 from pytest_soak.loop.verdict import judge
 from pytest_soak.profile.build import build
+from pytest_soak.profile.errors import Invalid
+from pytest_soak.profile.tunable import check_couplings
 
 
 def fold(journal: Iterable[Record]) -> LaneState:
@@ -68,6 +70,11 @@ def started(entry: Entry, seq: int | None = None) -> LaneState:
                     f"it starts with {key} = {values[key]:g}, outside {parameter.minimum:g} to "
                     f"{parameter.maximum:g}"
                 )
+            if not parameter.is_allowed(values[key]):
+                raise ValueError(
+                    f"it starts with {key} = {values[key]:g}; allowed: {parameter.allowed_text()}"
+                )
+        check_couplings(values, profile.parameters, ())
         return LaneState(
             lane=lane_of(entry),
             profile=profile,
@@ -80,7 +87,7 @@ def started(entry: Entry, seq: int | None = None) -> LaneState:
             state_hash=state_hash_of(profile, values),
             scenarios=entry.scenarios,
         )
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, Invalid) as error:
         raise _error(entry, seq, error) from error
 
 

@@ -36,8 +36,11 @@ def step(
 
     ``figures`` are those of the rule's evidence, KPI to figure, for a proportional move.
     """
-    limited = _limited(move, parameter, value, _delta(move, parameter, value, figures))
-    return _whole_step(parameter, value, limited) if parameter.step else round_value(limited)
+    delta = _delta(move, parameter, value, figures)
+    limited = _limited(move, parameter, value, delta)
+    if not parameter.step:
+        return round_value(limited)
+    return _whole_step(parameter, value, limited, is_limited=limited != delta)
 
 
 def _delta(move: Move, parameter: Parameter, value: float, figures: Mapping[str, float]) -> float:
@@ -57,20 +60,21 @@ def _delta(move: Move, parameter: Parameter, value: float, figures: Mapping[str,
                 return 0.0
             return move.amount * move.excess.of(figure)
         case "toward_start":
-            distance = parameter.start - value
-            snaps = abs(distance) <= move.snap * parameter.span
-            return distance if snaps else move.amount * distance
+            snaps = parameter.share(value, parameter.start) <= move.snap
+            return parameter.part_of_way(value, parameter.start, 1.0 if snaps else move.amount)
 
 
-def _whole_step(parameter: Parameter, value: float, delta: float) -> float:
+def _whole_step(parameter: Parameter, value: float, delta: float, *, is_limited: bool) -> float:
     """The change to the nearest value that the parameter may have, at least one step.
 
-    Otherwise a share of a small number would never move it.
+    Otherwise a share of a small number would never move it. A limit of one step is not passed by
+    rounding.
     """
     if not delta or not parameter.span:
         return 0.0
-    moved = parameter.fitted(value + delta) - value
-    return round_value(moved if moved else math.copysign(parameter.step, delta))
+    end = value + delta
+    after = parameter.toward(value, end) if is_limited else parameter.fitted(end)
+    return round_value(after - value or math.copysign(parameter.step, delta))
 
 
 def _limited(move: Move, parameter: Parameter, value: float, delta: float) -> float:

@@ -118,10 +118,10 @@ def _is_safer(profile: Profile, other: Proposal, reversal: Proposal) -> bool:
     return delta is not None and sign * delta > sign * reversal.delta
 
 
-def rollback_text(key: str, rollback: PendingRollback) -> str:
+def rollback_text(profile: Profile, key: str, rollback: PendingRollback) -> str:
     """``base_spread_bps back to 0.5: MINE of iteration 20 hurt net_bps``."""
     return (
-        f"{key} back to {rollback.value:g}: "
+        f"{key} back to {profile.parameters[key].text(rollback.value)}: "
         f"{rollback.rule or 'a proposal'} of iteration {rollback.changed} "
         f"hurt {', '.join(rollback.lost)}"
     )

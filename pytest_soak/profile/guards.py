@@ -65,7 +65,7 @@ def _safe_value(panic: PanicFields, parameter: Parameter, at: tuple[str, ...]) -
     given = panic.values[parameter.key]
     value = parameter.inner(given)
     if value is not None and parameter.is_allowed(value):
-        return value
+        return parameter.fitted(value) if parameter.step else value
     text = shown(given) if isinstance(given, str) else parameter.text(value)
     where = f"{shown(panic.revert_to)} has {parameter.key} = {text}"
     if value is not None and not parameter.choices and not parameter.step:

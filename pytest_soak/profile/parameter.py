@@ -11,7 +11,7 @@ value, so a cap of 2 lets it double or halve. Otherwise the place is the value i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,9 +23,12 @@ Outer = float | int | bool | str
 SLACK = 1e-9
 """Part of a parameter's span by which rounding errors may miss a bound, a cap or a value."""
 _SIGNIFICANT = 12
+_LARGEST_WHOLE = 2.0**53
+_LARGEST_SIZE = 700.0
+"""The logarithm of the largest ratio that is a float."""
 
 
-_SWITCHES = {"true": 1.0, "on": 1.0, "false": 0.0, "off": 0.0}
+_SWITCHES = {"true": 1.0, "on": 1.0, "yes": 1.0, "false": 0.0, "off": 0.0, "no": 0.0}
 """How programs write the two values of a switch."""
 
 
@@ -84,7 +87,10 @@ class Parameter:
         """The size of a move: the distance of the two places."""
         if not self.log:
             return abs(after - before)
-        return abs(math.log(after / before)) if before > 0.0 < after else math.inf
+        if not (before > 0.0 < after):
+            return math.nan if math.isnan(before + after) else math.inf
+        low, high = min(before, after), max(before, after)
+        return math.log1p((high - low) / low)
 
     def share(self, before: float, after: float) -> float:
         """The size of a move as a part of the span; 0 for a constant."""
@@ -99,7 +105,8 @@ class Parameter:
         if math.isinf(size):
             return math.inf if up else (0.0 if self.log else -math.inf)
         if self.log:
-            return value * math.exp(size if up else -size)
+            factor = math.exp(min(size, _LARGEST_SIZE))
+            return value * factor if up else value / factor
         return value + (size if up else -size)
 
     def fitted(self, value: float) -> float:
@@ -110,10 +117,11 @@ class Parameter:
         if not math.isfinite(value):
             return math.nan
         rounded = self._on_grid(value, round) if self.step else round_value(value)
-        if self.minimum <= rounded <= self.maximum:
-            return rounded
-        bound = self.minimum if rounded < self.minimum else self.maximum
-        return bound if self.same(rounded, bound) else rounded
+        inside = min(max(rounded, self.minimum), self.maximum)
+        # To round a value must not carry it out of its bounds, however narrow they are.
+        if self.minimum <= value <= self.maximum or self.same(rounded, inside):
+            return inside
+        return rounded
 
     def toward(self, value: float, end: float) -> float:
         """The last value on the way from ``value`` to ``end`` that the parameter may have.
@@ -128,20 +136,33 @@ class Parameter:
         inner = self._on_grid(end, math.floor if end > value else math.ceil)
         return inner if (inner - value) * (end - value) > 0.0 else value
 
-    def _on_grid(self, value: float, whole: Any) -> float:
+    def part_of_way(self, value: float, end: float, share: float) -> float:
+        """The change that goes this part of the way to ``end``, measured by the sizes of moves."""
+        if self.log and value > 0.0 < end:
+            return value * math.pow(end / value, share) - value
+        return share * (end - value)
+
+    def _on_grid(self, value: float, whole: Callable[[float], int]) -> float:
         steps = round_value((value - self.minimum) / self.step)
-        return round_value(self.minimum + whole(steps) * self.step)
+        if not math.isfinite(steps):
+            return value  # far beyond the bounds, where no grid is
+        value = self.minimum + whole(steps) * self.step
+        # Whole numbers need no rounding, and may have more digits.
+        exact = self.step.is_integer() and self.minimum.is_integer()
+        return value if exact else round_value(value)
 
     # -- outer values ----------------------------------------------------------------------------
 
     def outer(self, value: float) -> Outer:
-        """What the target and people see of a value."""
+        """What the target and people see of a value; a value off the grid stays a number."""
+        if self.kind == "float" or not abs(value) <= _LARGEST_WHOLE:
+            return value
+        whole = round(value)
+        if not self.same(value, float(whole)):
+            return value
         if self.kind == "int":
-            return round(value)
-        if self.kind in ("bool", "choice"):
-            place = round(value)
-            return self.choices[place] if 0 <= place < len(self.choices) else value
-        return value
+            return whole
+        return self.choices[whole] if 0 <= whole < len(self.choices) else value
 
     def inner(self, given: Any) -> float | None:
         """The number of an outer value; None for what is none of this kind.
@@ -153,18 +174,18 @@ class Parameter:
         return number(given)
 
     def _place_of(self, given: Any) -> float | None:
-        if self.kind == "bool":
-            if isinstance(given, str):
-                return _SWITCHES.get(given.lower())
-            return float(given) if given in (0, 1) else None
         if isinstance(given, bool):
-            return None
+            return float(given) if self.kind == "bool" else None
+        if isinstance(given, str):
+            if self.kind == "bool":
+                return _SWITCHES.get(given.lower())
+            texts = [outer_text(choice, _SIGNIFICANT) for choice in self.choices]
+            return float(texts.index(given)) if given in texts else None
         finite = number(given)
-        for place, choice in enumerate(self.choices):
-            same = given == choice if isinstance(choice, str) else finite == choice
-            if same and not (finite is None and not isinstance(choice, str)):
-                return float(place)
-        return None
+        if finite is None:
+            return None
+        places = [place for place, choice in enumerate(self.choices) if choice == finite]
+        return float(places[0]) if places else None
 
     def limits(self, values: Mapping[str, float]) -> tuple[float, float]:
         """The lowest and the highest value while the other parameters have these ``values``."""
@@ -172,7 +193,12 @@ class Parameter:
             return self.minimum, self.maximum
         lows = (coupling.factor * values[coupling.other] for coupling in self.at_least)
         highs = (coupling.factor * values[coupling.other] for coupling in self.at_most)
-        return max(self.minimum, *lows), min(self.maximum, *highs)
+        return max((self.minimum, *lows)), min((self.maximum, *highs))
+
+    def is_within(self, value: float, values: Mapping[str, float]) -> bool:
+        """Whether ``value`` is within the limits beside these values of the other parameters."""
+        low, high = self.limits(values)
+        return low <= value <= high or self.same(value, low) or self.same(value, high)
 
     def is_allowed(self, value: float) -> bool:
         """Whether the parameter may have this value: within its bounds and on its grid."""
@@ -185,19 +211,42 @@ class Parameter:
         return not self.step or self.same(value, self.fitted(value))
 
     def text(self, value: float | None) -> str:
-        """A value for people, with up to 6 digits."""
-        if value is None:
-            return "unknown"
-        outer = self.outer(value)
-        if isinstance(outer, bool):
-            return "true" if outer else "false"
-        return outer if isinstance(outer, str) else f"{outer:.6g}"
+        """A value for people: a float with up to 6 digits."""
+        digits = _SIGNIFICANT if self.choices else 6
+        return "unknown" if value is None else outer_text(self.outer(value), digits)
+
+    def exact(self, value: float) -> str:
+        """A value for people who compare it: with up to 12 digits."""
+        return outer_text(self.outer(value), _SIGNIFICANT)
 
     def allowed_text(self) -> str:
         """Which values it may have, for messages: ``1 to 32, whole numbers``."""
         if self.choices:
-            return "one of " + ", ".join(map(self.text, map(float, range(len(self.choices)))))
-        ends = f"{self.minimum:g} to {self.maximum:g}"
+            return "one of " + ", ".join(
+                outer_text(choice, _SIGNIFICANT) for choice in self.choices
+            )
+        if self.minimum == self.maximum:
+            return f"only {self.text(self.minimum)}, a constant"
+        ends = f"{self.text(self.minimum)} to {self.text(self.maximum)}"
         if self.kind == "int" and self.step == 1.0:
             return f"{ends}, whole numbers"
-        return f"{ends} in steps of {self.step:g}" if self.step else ends
+        return f"{ends} in steps of {self.text(self.step)}" if self.step else ends
+
+
+def same_in(table: Mapping[str, Parameter], key: str, a: float, b: float) -> bool:
+    """Whether two values are the same, also of a key that is no parameter."""
+    return table[key].same(a, b) if key in table else a == b
+
+
+def exact_in(table: Mapping[str, Parameter], key: str, value: float) -> str:
+    """A value with up to 12 digits, also of a key that is no parameter."""
+    return table[key].exact(value) if key in table else outer_text(value, _SIGNIFICANT)
+
+
+def outer_text(outer: Outer, digits: int = 6) -> str:
+    """An outer value for people and programs: ``true``, a whole number, a choice, 0.25."""
+    if isinstance(outer, bool):
+        return "true" if outer else "false"
+    if isinstance(outer, int):
+        return str(outer)
+    return outer if isinstance(outer, str) else f"{outer:.{digits}g}"

@@ -214,9 +214,10 @@ def _number(value: Any, where: object) -> float:
 
 
 def _inner(value: Any, parameter: Parameter, where: object) -> float:
-    """The number of an outer value."""
+    """The number of an outer value, exactly on the grid if it is close to it."""
     if not parameter.choices:
-        return _number(value, where)
+        given = _number(value, where)
+        return parameter.fitted(given) if parameter.step and parameter.is_allowed(given) else given
     number_of = parameter.inner(value)
     if number_of is None:
         raise ParameterError(f"{where}: {shown(value)} is not {parameter.allowed_text()}")

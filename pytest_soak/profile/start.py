@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_soak.profile.errors import ProfileError
+from pytest_soak.profile.errors import Invalid, ProfileError
 from pytest_soak.profile.parameters import ParameterError, Table, bounded, key_at, leaves
 from pytest_soak.profile.resolve import Resolved
+from pytest_soak.profile.tunable import check_couplings
 
 ENVIRONMENT = "MM_RUNTIME_OVERRIDES_JSON"
 FILE = "runtime_overrides.json"
@@ -39,7 +40,7 @@ def start_values(
 
     Overrides are nested or flat and may set only some keys; their ``tuner`` section is read-only
     and ignored. Raises ProfileError for an override that is unknown, no number or out of bounds,
-    even where a stronger source replaces it.
+    even where a stronger source replaces it, and for values that break a limit between parameters.
     """
     table = resolved.profile.parameters
     values = {key: parameter.fitted(parameter.start) for key, parameter in table.items()}
@@ -49,6 +50,10 @@ def start_values(
         for key, value in _overrides(origin, overrides, table).items():
             if key not in kept:
                 values[key], origins[key] = value, origin
+    try:
+        check_couplings(values, table, ())
+    except Invalid as finding:
+        raise finding.at("start values") from None
     return StartValues(values=values, origins=origins)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from msgspec import UNSET, UnsetType
 
 from pytest_soak.canonical import number
+from pytest_soak.json_types import EXACT
 from pytest_soak.messages import shown
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.parameter import Coupling, Outer, Parameter
@@ -17,6 +18,9 @@ from pytest_soak.profile.sections import CouplingFields, ParameterFields
 
 READ_ONLY_SECTION = "tuner"
 """The section of the runtime that only shows copies; no parameter lives there."""
+
+_MOST_STEPS = 10_000_000
+"""With more of them a step would be as small as the rounding errors that are allowed."""
 
 _DEFAULT_SHARE = 0.2
 """Without ``cap_per_hour`` a parameter may move over this part of its range in an hour."""
@@ -106,15 +110,26 @@ def _choices(fields: ParameterFields, at: Path) -> tuple[Outer, ...]:
         _refuse(fields, name, "a choice has 'choices' instead", at)
     if fields.choices is UNSET:
         raise Invalid(at, "a choice needs 'choices', a list from the lowest to the highest")
-    for place, choice in enumerate(fields.choices):
-        if choice in fields.choices[:place]:
+    choices = tuple(map(_whole, fields.choices))
+    for place, choice in enumerate(choices):
+        if isinstance(choice, str) and not (choice.strip() and choice.isprintable()):
+            raise Invalid(
+                (*at, "choices", str(place)), f"{shown(choice)} is not a line that can be read"
+            )
+        if choice in choices[:place]:
             raise Invalid((*at, "choices", str(place)), f"{shown(choice)} is listed twice")
         if isinstance(choice, str) and number(_as_number(choice)) is not None:
             raise Invalid(
                 (*at, "choices", str(place)),
                 f"{shown(choice)} is a text that looks like a number; write it without quotes",
             )
-    return fields.choices
+    return choices
+
+
+def _whole(choice: float | str) -> Outer:
+    """A choice as it was written: a whole number is an integer for the target too."""
+    whole = isinstance(choice, float) and choice.is_integer() and abs(choice) <= EXACT
+    return int(choice) if whole else choice
 
 
 def _as_number(text: str) -> float | None:
@@ -160,55 +175,56 @@ def _given(end: float | UnsetType) -> float:
 
 
 def _step(fields: ParameterFields, low: float, high: float, at: Path) -> float:
+    """The distance of its values, 0 for any; a choice has the places of a list."""
     if fields.type in ("bool", "choice"):
         return 1.0
-    if fields.step is UNSET:
-        return 1.0 if fields.type == "int" else 0.0
-    step = float(fields.step)
+    if fields.step is UNSET and fields.type == "float":
+        return 0.0
+    step = 1.0 if fields.step is UNSET else float(fields.step)
+    at = (*at, "step")
     if fields.type == "int" and not step.is_integer():
-        raise Invalid((*at, "step"), f"{step:g} is no whole number")
+        raise Invalid(at, f"{step:g} is no whole number")
     steps = (high - low) / step
+    if steps > _MOST_STEPS:
+        raise Invalid(
+            at,
+            f"from min to max there are {steps:,.0f} steps of {step:g}; at most {_MOST_STEPS:,} "
+            "are possible, so a larger step is needed",
+        )
+    if not (step.is_integer() and low.is_integer()) and max(abs(low), abs(high)) > 1e11 * step:
+        raise Invalid(at, f"{step:g} is lost in values of {high:g}: they have 12 digits")
     if abs(steps - round(steps)) > 1e-9 * max(1.0, steps):
         problem = f"max {high:g} is no number of steps of {step:g} above min {low:g}"
-        raise Invalid((*at, "step"), problem)
+        raise Invalid(at, problem)
     return step
 
 
 def _with_caps(parameter: Parameter, fields: ParameterFields, scale: float, at: Path) -> Parameter:
     """With the sizes of its caps: a cap of a ``log`` parameter is written as a ratio."""
-    caps = []
-    for name, cap in (
-        ("cap_per_hour", fields.cap_per_hour),
-        ("cap_per_iteration", fields.cap_per_iteration),
-    ):
-        if cap is UNSET:
-            caps.append(_default_cap(parameter) if name == "cap_per_hour" else math.inf)
-            continue
-        if parameter.log and cap <= 1.0:
-            raise Invalid((*at, name), f"{cap:g} is no ratio above 1; 'scale: log' measures ratios")
-        caps.append((math.log(cap) if parameter.log else cap) * scale)
-    smallest = _smallest_move(parameter)
-    per_hour, per_iteration = caps
-    for name, size in (("cap_per_hour", per_hour), ("cap_per_iteration", per_iteration)):
-        if parameter.step and parameter.span and size < smallest * (1.0 - 1e-9):
-            raise Invalid(
-                (*at, name if name in _written(fields) else "step"),
-                "is less than one step, so that the parameter could never move",
-            )
+    per_hour = _default_cap(parameter, scale)
+    if fields.cap_per_hour is not UNSET:
+        per_hour = _size_of_cap(fields.cap_per_hour, parameter, scale, (*at, "cap_per_hour"))
+    per_iteration = math.inf
+    if fields.cap_per_iteration is not UNSET:
+        place = (*at, "cap_per_iteration")
+        per_iteration = _size_of_cap(fields.cap_per_iteration, parameter, scale, place)
     return replace(parameter, cap_per_hour=per_hour, cap_per_iteration=per_iteration)
 
 
-def _written(fields: ParameterFields) -> set[str]:
-    caps = {
-        "cap_per_hour": fields.cap_per_hour,
-        "cap_per_iteration": fields.cap_per_iteration,
-    }
-    return {name for name, cap in caps.items() if cap is not UNSET}
+def _size_of_cap(cap: float, parameter: Parameter, scale: float, at: Path) -> float:
+    if parameter.log and cap <= 1.0:
+        raise Invalid(at, f"{cap:g} is no ratio above 1; 'scale: log' measures ratios")
+    size = (math.log(cap) if parameter.log else cap) * scale
+    if size < _smallest_move(parameter) * (1.0 - 1e-9):
+        scaled = f" (caps_scale: {scale:g})" if scale != 1.0 else ""
+        problem = f"{cap:g}{scaled} is less than one step, so the parameter could never move"
+        raise Invalid(at, problem)
+    return size
 
 
-def _default_cap(parameter: Parameter) -> float:
-    """A part of the range, at least one step. ``caps_scale`` does not change it."""
-    return max(_DEFAULT_SHARE * parameter.span, _smallest_move(parameter))
+def _default_cap(parameter: Parameter, scale: float) -> float:
+    """A part of the range, at least one step."""
+    return max(_DEFAULT_SHARE * parameter.span * scale, _smallest_move(parameter))
 
 
 def _smallest_move(parameter: Parameter) -> float:

@@ -15,6 +15,7 @@ from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.profile.model import PinGuard
+from pytest_soak.report.layout import Table, edits_text
 from pytest_soak.report.lists import grouped_reasons, iterations_text, names, stretches
 from pytest_soak.statistics import fitted_line
 
@@ -29,7 +30,7 @@ def anomalies(lane: LaneJudgement) -> Iterator[str]:
     items = sorted(_placed(lane), key=lambda pair: pair[0])
     yield from (text for _, text in items)
     history = lane.window.history
-    for line in echo_lines(history.iterations):
+    for line in echo_lines(history.profile.parameters, history.iterations):
         yield f"the target ran with other values: {line}"
     if history.halt is not None:
         yield f"iteration {history.halt.iteration}: {history.halt.kind}: {history.halt.text}"
@@ -38,12 +39,13 @@ def anomalies(lane: LaneJudgement) -> Iterator[str]:
 def _placed(lane: LaneJudgement) -> Iterator[tuple[int, str]]:
     """First iteration and text."""
     history, causes = lane.window.history, _causes(lane)
+    profile = history.profile
     for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
         for group in stretches(history.iterations, verdict):
             reasons = "; ".join(grouped_reasons(group, history.profile)[:3])
             yield group[0].number, f"{_where(group, causes)}: {verdict}: {reasons}"
     for item in history.iterations:
-        for text in _of_iteration(item, lane.window.history.profile.guards.pin):
+        for text in _of_iteration(item, profile.guards.pin, profile.parameters):
             yield item.number, text
     for kpi in history.profile.kpis:
         for group, distance in _outliers(lane.window, kpi):
@@ -75,11 +77,11 @@ _PINNED = {
 }
 
 
-def _of_iteration(item: Iteration, pin: PinGuard) -> Iterator[str]:
+def _of_iteration(item: Iteration, pin: PinGuard, table: Table) -> Iterator[str]:
     if item.external or item.edited is not None:
         when = "in" if item.edited is not None else "before"
-        edits = [f"{key} {old:g} -> {new:g}" for key, (old, new) in item.edits.items()]
-        text = f", {', '.join(edits)}" if edits else ""
+        edits = edits_text(table, item.edits)
+        text = f", {edits}" if edits else ""
         if edits and pin.iterations != 0:
             text += f"; {_PINNED[pin.iterations is None]}"
         yield f"{when} iteration {item.number}: the runtime file was edited by hand{text}"

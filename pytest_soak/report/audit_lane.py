@@ -16,7 +16,13 @@ from pytest_soak.report.commands import explain_commands
 from pytest_soak.report.effects import effect_lines
 from pytest_soak.report.events import closed_lines, count_rows, panic_lines, withheld
 from pytest_soak.report.freezable import moves_of, why_not
-from pytest_soak.report.layout import criterion_bounds, criterion_value, spans
+from pytest_soak.report.layout import (
+    criterion_bounds,
+    criterion_value,
+    parameter_change,
+    parameter_value,
+    spans,
+)
 from pytest_soak.report.lists import MOST, bounded, names
 from pytest_soak.report.markdown import bullet, cell, code
 from pytest_soak.report.notices import notice_lines
@@ -227,17 +233,18 @@ def _withheld(history: History) -> list[str]:
 
 def _parameters(history: History) -> list[str]:
     """Those that moved in a table, the others in one line."""
-    end = final_values(history)
+    end, table = final_values(history), history.profile.parameters
     rows, still = [], []
     for key, start in history.start_values.items():
         value = end.get(key, start)
         parameter = history.profile.parameters.get(key)
         moved = any(item.values.get(key) != start for item in history.iterations)
         if value == start and not moved:
-            still.append(f"{key} {start:.6g}")
+            still.append(f"{key} {parameter_value(table, key, start)}")
             continue
         unit = parameter.unit if parameter is not None else ""
-        figures = f"{start:.6g} | {value:.6g} | {value - start:+.6g}"
+        ends = [cell(parameter_value(table, key, item)) for item in (start, value)]
+        figures = f"{' | '.join(ends)} | {parameter_change(table, key, value - start)}"
         moves = list(moves_of(history, key))
         last = f"after iteration {moves[-1][0]} by {moves[-1][3]}" if moves else "-"
         rows.append(f"| {cell(key)} | {figures} | {cell(unit)} | {len(moves)} | {cell(last)} |")

@@ -9,8 +9,10 @@ from typing import Any
 
 from pytest_soak.gate.delta import DeltaCheck, DeltaReport
 from pytest_soak.gate.figures import figure
-from pytest_soak.loop.model import Decision, History, Iteration
+from pytest_soak.loop.model import Decision, History, Iteration, Outcome
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.report.deltas import delta_figures
+from pytest_soak.report.layout import moved_text
 from pytest_soak.report.markdown import bullet, cell
 from pytest_soak.report.summary import guard_of
 
@@ -89,7 +91,10 @@ def _guards(withheld: Mapping[str, int]) -> str:
 def _by_iteration(history: History, delta: DeltaReport) -> list[str]:
     """One row for each iteration in which something was requested, or is wrong."""
     checks = {check.iteration: check for check in delta.checks}
-    rows = [_row(item, checks.get(item.number)) for item in history.iterations]
+    rows = [
+        _row(history.profile.parameters, item, checks.get(item.number))
+        for item in history.iterations
+    ]
     if 0 in checks:
         rows.insert(0, _cells(0, checks[0].status, "", "", "; ".join(_problems(checks[0]))))
     shown = [row for row in rows if row]
@@ -105,13 +110,18 @@ def _by_iteration(history: History, delta: DeltaReport) -> list[str]:
     return [*head, *shown[-MOST_ROWS:], *(more if left_out > 0 else [])]
 
 
-def _row(iteration: Iteration, check: DeltaCheck | None) -> str:
+def _applied(table: Mapping[str, Parameter], item: Outcome) -> str:
+    """``base_spread_bps +0.05``, ``sync local -> remote``."""
+    if item.key in table and table[item.key].choices:
+        return moved_text(table, item.key, item.before, item.after)
+    return f"{item.key} {item.applied:+.4g}"
+
+
+def _row(table: Mapping[str, Parameter], iteration: Iteration, check: DeltaCheck | None) -> str:
     decision = iteration.decision
     if decision is None or not (decision.requested or decision.outcomes or check):
         return ""
-    applied = ", ".join(
-        f"{item.key} {item.applied:+.4g}" for item in decision.outcomes if item.applied != 0.0
-    )
+    applied = ", ".join(_applied(table, item) for item in decision.outcomes if item.applied != 0.0)
     by_guard: dict[str, list[str]] = {}
     for key, reason in sorted(withheld_of(decision).items()):
         by_guard.setdefault(reason, []).append(key)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pytest_soak.gate.figures import figure
 from pytest_soak.loop.model import Attribution, Effect, History
+from pytest_soak.report.layout import Table, edits_text
 from pytest_soak.report.markdown import cell
 
 _MOST = 20
@@ -25,7 +26,7 @@ def effect_lines(history: History) -> list[str]:
         return ["The profile declares no attribution, so no effect was measured."]
     if not attributions:
         return ["No applied change was followed by enough iterations to measure its effect."]
-    return [*_by_rule(attributions), *_list(attributions)]
+    return [*_by_rule(attributions), *_list(history.profile.parameters, attributions)]
 
 
 def _by_rule(attributions: Sequence[Attribution]) -> list[str]:
@@ -46,7 +47,7 @@ def _by_rule(attributions: Sequence[Attribution]) -> list[str]:
     ]
 
 
-def _list(attributions: Sequence[Attribution]) -> list[str]:
+def _list(table: Table, attributions: Sequence[Attribution]) -> list[str]:
     # What hurt comes first: it is what a reader looks for.
     evident = [item for word in ("hurt", "helped") for item in attributions if item.verdict == word]
     if not evident:
@@ -55,7 +56,7 @@ def _list(attributions: Sequence[Attribution]) -> list[str]:
     lines = ["", f"| {heads} |"]
     lines.append("|---|---|---|---|---|---|---|---|")
     for item in evident[:_MOST]:
-        keys = ", ".join(f"{key} {old:g} → {new:g}" for key, (old, new) in item.keys.items())
+        keys = edits_text(table, item.keys).replace(" -> ", " → ")
         doubt = " beyond doubt" if item.beyond_doubt else ""
         shared = f"(shared with {', '.join(item.shared)})" if item.shared else ""
         verdict = cell(f"{item.verdict}{doubt} {shared}".rstrip())

@@ -11,7 +11,7 @@ from pytest_soak.loop.model import PROPOSER_FAILED, History, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.report.commands import command_lines, explain_commands
 from pytest_soak.report.events import panic_lines, panics
-from pytest_soak.report.layout import moves_text, times
+from pytest_soak.report.layout import Table, edits_text, moves_text, times
 from pytest_soak.report.lists import (
     bounded,
     grouped_reasons,
@@ -151,7 +151,7 @@ def _others(history: History) -> Iterator[str]:
         yield f"{where}: INCONCLUSIVE: {_reasons(unclear, history)}"
     for kind, at in _noted(history).items():
         yield f"{iterations_text(at)}: {kind}" + (f", {times(len(at))}" if len(at) > 1 else "")
-    for line in echo_lines(history.iterations):
+    for line in echo_lines(history.profile.parameters, history.iterations):
         yield f"the target ran with other values: {line}"
     if history.halt is not None:
         yield f"iteration {history.halt.iteration}: {history.halt.kind}: {history.halt.text}"
@@ -193,7 +193,7 @@ def _before(history: History, lane: LaneJudgement) -> Iterator[str]:
     if len(never_moved(history)) == len(history.profile.parameters):
         yield "no parameter was changed in the whole run"
     near = [item for item in history.iterations if first - _BEFORE <= item.number < first]
-    yield from _changed(near, first)
+    yield from _changed(history.profile.parameters, near, first)
 
 
 def _first_sign(lane: LaneJudgement) -> int:
@@ -203,17 +203,17 @@ def _first_sign(lane: LaneJudgement) -> int:
     return min((*outside, *onsets(lane)), default=1)
 
 
-def _changed(near: Sequence[Iteration], first: int) -> Iterator[str]:
+def _changed(table: Table, near: Sequence[Iteration], first: int) -> Iterator[str]:
     lines = []
     for item in near:
         for name in dict.fromkeys(fired.name for fired in fired_in(item)):
             lines.append(f"iteration {item.number}: {name} ran, a scheduled scenario")
         if item.edits:
-            edits = ", ".join(f"{key} {old:g} -> {new:g}" for key, (old, new) in item.edits.items())
+            edits = edits_text(table, item.edits)
             lines.append(f"iteration {item.number}: edited by hand: {edits}")
         if item.decision is not None and item.decision.changes:
             by = names(_movers(item), 3)
-            moved = moves_text(item.basis, item.decision.values).replace("\xa0", " ")
+            moved = moves_text(table, item.basis, item.decision.values).replace("\xa0", " ")
             lines.append(f"after iteration {item.number}: {by} moved {moved}")
     if not lines and near:
         yield f"nothing was changed in the {len(near)} iterations before iteration {first}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 
 from pytest_soak.canonical import escaped
@@ -9,18 +11,24 @@ from pytest_soak.gate.judge import LaneJudgement
 from pytest_soak.gate.statistic import is_certain
 from pytest_soak.loop.model import Attribution, History, Iteration, Verdict
 from pytest_soak.profile.model import SHIPPED
-from pytest_soak.report.layout import cut, difference, value
+from pytest_soak.profile.parameter import outer_text
+from pytest_soak.report.layout import cut, difference, parameter_value
 from pytest_soak.report.lists import iterations_text, names
 from pytest_soak.report.summary import final_values
 
 _LONGEST_COMMENT = 140
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NO_TEXTS = ("true", "false", "on", "off", "yes", "no", "y", "n", "null")
+"""Words that versions of YAML read as something else."""
 
 
 def freeze_block(lane: LaneJudgement) -> list[str]:
     """A profile with every value at the end of the run, and on what each of them is based."""
     history = lane.window.history
     end = final_values(history)
-    width = max((len(f"{key}: {_number(number)}") for key, number in end.items()), default=0)
+    width = max(
+        (len(f"{key}: {_yaml(history, key, number)}") for key, number in end.items()), default=0
+    )
     lines = [
         "```yaml",
         f"# the values in force after {lane.measured} iterations",
@@ -28,7 +36,7 @@ def freeze_block(lane: LaneJudgement) -> list[str]:
     ]
     for key, number in end.items():
         if key in history.profile.parameters:
-            text = f"{key}: {_number(number)}"
+            text = f"{key}: {_yaml(history, key, number)}"
             lines.append(f"{text:<{width}}  # {_comment(_evidence(lane, key))}")
     return [*lines, "```"]
 
@@ -50,13 +58,14 @@ def unsettled(lane: LaneJudgement) -> list[str]:
 
 def _evidence(lane: LaneJudgement, key: str) -> str:
     history = lane.window.history
+    table = history.profile.parameters
     moves = list(moves_of(history, key))
     if not moves:
         return "start value, never moved"
     last, before, _, by = moves[-1]
     after_it = sum(item.number > last for item in lane.window.measured)
-    start = history.start_values.get(key, before)
-    text = f"{after_it} iteration{'s' * (after_it != 1)} with it; from {value(start)} in "
+    began = parameter_value(table, key, history.start_values.get(key, before))
+    text = f"{after_it} iteration{'s' * (after_it != 1)} with it; from {began} in "
     text += f"{len(moves)} move{'s' * (len(moves) > 1)}, the last by {by}"
     if last >= (lane.window.long[0].number if lane.window.long else 0):
         text = f"NOT SETTLED: {text}"
@@ -158,6 +167,18 @@ def why_not(lane: LaneJudgement) -> list[str]:
     if others:
         texts.append(f"{names(others)}: WARN")
     return texts or ["the gate does not call it freeze ready"]
+
+
+def _yaml(history: History, key: str, number: float) -> str:
+    """A value as a profile has it."""
+    outer = history.profile.parameters[key].outer(number)
+    if isinstance(outer, str):
+        return (
+            outer
+            if _PLAIN.fullmatch(outer) and outer.lower() not in _NO_TEXTS
+            else json.dumps(outer, ensure_ascii=False)
+        )
+    return outer_text(outer) if isinstance(outer, bool) else _number(outer)
 
 
 def _number(number: float) -> str:

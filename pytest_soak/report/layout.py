@@ -14,6 +14,10 @@ from pytest_soak.gate.result import CriterionResult
 from pytest_soak.loop.model import Reading, Readings
 from pytest_soak.profile.conditions import leaves
 from pytest_soak.profile.model import Comparison, Operator, Profile
+from pytest_soak.profile.parameter import Parameter
+
+Table = Mapping[str, Parameter]
+"""The parameters of a profile, by their keys."""
 
 WIDTH = 100
 SHORT_NAMES = {
@@ -87,10 +91,35 @@ def value(number: float | None) -> str:
     return "unknown" if number is None else f"{number:.6g}"
 
 
-def with_unit(number: float, unit: str) -> str:
+def parameter_value(table: Table, key: str, number: float | None) -> str:
+    """A value as its parameter has it: a whole number, ``true``, a choice; else 6 digits."""
+    return table[key].text(number) if key in table else value(number)
+
+
+def parameter_change(table: Table, key: str, delta: object) -> str:
+    """A change with its sign: of a whole number all digits, of a choice the places in its list."""
+    finite = finite_number(delta)
+    parameter = table.get(key)
+    if finite is None or parameter is None or parameter.kind == "float":
+        return change(delta)
+    places = f" place{'s' * (abs(finite) != 1.0)}" if parameter.choices else ""
+    return f"{finite + 0.0:+.12g}{places}"
+
+
+def moved_text(table: Table, key: str, before: float | None, after: float | None) -> str:
+    """``workers 4 -> 5``, ``sync local -> remote``."""
+    return f"{key} {parameter_value(table, key, before)} -> {parameter_value(table, key, after)}"
+
+
+def edits_text(table: Table, edits: Mapping[str, tuple[float, float]]) -> str:
+    """``workers 4 -> 5, jit false -> true``: the keys with the values before and after."""
+    return ", ".join(moved_text(table, key, old, new) for key, (old, new) in edits.items())
+
+
+def with_unit(text: str, unit: str) -> str:
     """``0.5 bps``, ``0.15 (share of spread)``."""
-    suffix = "" if unit == "1" else f" ({unit})" if " " in unit else f" {unit}"
-    return value(number) + suffix
+    suffix = "" if unit in ("1", "") else f" ({unit})" if " " in unit else f" {unit}"
+    return text + suffix
 
 
 def change(delta: object) -> str:
@@ -220,10 +249,10 @@ def _has_bounds(result: CriterionResult) -> bool:
     return result.low is not None or result.high is not None
 
 
-def moves_text(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+def moves_text(table: Table, before: Mapping[str, float], after: Mapping[str, float]) -> str:
     """``a 1 -> 2, b 3 -> 4``: the keys that differ."""
     return ", ".join(
-        kept(f"{key} {value(before[key])} -> {value(now)}")
+        kept(moved_text(table, key, before[key], now))
         for key, now in after.items()
         if now != before[key]
     )

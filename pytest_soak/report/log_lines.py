@@ -183,7 +183,11 @@ def _decision_lines(
     for key, pending in sorted(after.attribution.pending.items()):
         if pending.since == number and key not in before.attribution.pending:
             rule = ("rule", _names([pending.rule]) if pending.rule else "")
-            moved = (("key", key), ("to", f"{pending.value:g}"), ("change", pending.changed))
+            moved = (
+                ("key", key),
+                ("to", before.profile.parameters[key].text(pending.value)),
+                ("change", pending.changed),
+            )
             yield line("iter_watch", "ROLLBACK_PENDING", *moved, rule)
     if before.timers is not after.timers or any(until >= number for until in _untils(before)):
         for area, event, begins, fields in _timers(before, after, decision):
@@ -225,7 +229,11 @@ def _requests(
         pending = pending_after(before, decision.attributed)
         for item in decision.proposed:
             if item.rule == ROLLBACK and item.key in pending:
-                yield "iter_watch", ROLLBACK, rollback_text(item.key, pending[item.key])
+                yield (
+                    "iter_watch",
+                    ROLLBACK,
+                    rollback_text(before.profile, item.key, pending[item.key]),
+                )
 
 
 def _attributed(item: Attribution) -> Iterator[tuple[str, object]]:

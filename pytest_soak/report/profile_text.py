@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -25,7 +26,7 @@ def profile_text(
             parameter.text(parameter.start),
             parameter.text(parameter.minimum),
             parameter.text(parameter.maximum),
-            f"{parameter.cap_per_hour:g}",
+            _cap(parameter, parameter.cap_per_hour),
             parameter.safer,
             parameter.unit,
             origins.get(parameter.key, ""),
@@ -33,6 +34,8 @@ def profile_text(
         for parameter in profile.parameters.values()
     ]
     lines += table([heads, *rows]) if rows else ["  none: the gate alone judges"]
+    notes = [note for parameter in profile.parameters.values() if (note := _note(parameter))]
+    lines += [line for note in notes for line in _wrapped(note, "  ")]
     lines += ["", "rules", *(() if profile.rules else ("  none",))]
     for rule in profile.rules:
         lines += _rule(rule, profile.parameters)
@@ -76,6 +79,26 @@ def _details(criterion: Criterion) -> str:
     texts += [f"at most {criterion.relative.text}"] if criterion.relative is not None else []
     texts += ["optional"] if criterion.optional else []
     return f"{criterion.name}: {', '.join(texts)}" if texts else ""
+
+
+def _cap(parameter: Parameter, cap: float) -> str:
+    """A cap; of a ``log`` parameter the ratio."""
+    return f"x{math.exp(cap):.4g}" if parameter.log and cap < 700.0 else f"{cap:g}"
+
+
+def _note(parameter: Parameter) -> str:
+    """What the table has no column for: ``workers: whole numbers; at most 2 times cores``."""
+    facts = []
+    if parameter.choices or parameter.step:
+        facts.append(parameter.allowed_text())
+    if parameter.cap_per_iteration < math.inf:
+        facts.append(f"at most {_cap(parameter, parameter.cap_per_iteration)} in one iteration")
+    for word, couplings in (("at most", parameter.at_most), ("at least", parameter.at_least)):
+        for item in couplings:
+            times = "" if item.factor == 1.0 else f"{item.factor:g} times "
+            facts.append(f"{word} {times}{item.other}")
+    facts += [parameter.description] if parameter.description else []
+    return f"{parameter.key}: {'; '.join(facts)}" if facts else ""
 
 
 def _rule(rule: Rule, parameters: Mapping[str, Parameter]) -> list[str]:

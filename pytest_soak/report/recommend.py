@@ -292,7 +292,8 @@ def _at_bounds(history: History) -> Iterator[str]:
         if parameter is None or value == history.start_values.get(key):
             continue
         for name, bound in (("minimum", parameter.minimum), ("maximum", parameter.maximum)):
-            if abs(value - bound) <= 1e-9 * parameter.span:
+            if parameter.same(value, bound):
                 yield (
-                    f"{key} ended at its {name} of {bound:g}: there the tuner has no headroom left."
+                    f"{key} ended at its {name} of {parameter.text(bound)}: there the tuner has no "
+                    "headroom left."
                 )

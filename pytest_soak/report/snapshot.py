@@ -17,7 +17,7 @@ from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.window import KpiWindow
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.report.deltas import delta_figures
-from pytest_soak.report.summary import final_values
+from pytest_soak.report.summary import final_values, outer_values
 from pytest_soak.statistics import KpiSeries, first_quarter_figure
 
 _OF_WINDOW = ("low", "high", "n", "n_eff", "phi")
@@ -47,7 +47,7 @@ def snapshot(
             **delta_figures(judgement.delta),
             "verdict": str(judgement.delta.verdict),
         },
-        "parameters": final_values(history),
+        "parameters": outer_values(history.profile.parameters, final_values(history)),
         "fingerprint": fingerprint(history, versions),
     }
 

@@ -10,6 +10,9 @@ from pytest_soak.canonical import canonical_json, number, to_json
 from pytest_soak.loop.entries import attribution_record
 from pytest_soak.loop.model import GUARD_ORDER, Decision, History, Iteration, Outcome
 from pytest_soak.loop.scenarios import fired_in
+from pytest_soak.profile.parameter import Outer, Parameter
+
+Table = Mapping[str, Parameter]
 
 _TEXT_OF_REASON: Mapping[str, str] = {
     "freeze": "frozen",
@@ -18,8 +21,12 @@ _TEXT_OF_REASON: Mapping[str, str] = {
 }
 
 
-def iteration_summary(iteration: Iteration, wall_utc: str | None) -> dict[str, Any]:
-    """The object of ``ITER_SUMMARY_{n}.json``; ``wall_utc`` (ISO 8601) is not in the journal."""
+def iteration_summary(iteration: Iteration, wall_utc: str | None, table: Table) -> dict[str, Any]:
+    """The object of ``ITER_SUMMARY_{n}.json``; ``wall_utc`` (ISO 8601) is not in the journal.
+
+    ``table`` are the parameters of the profile: values are as the target has them, and changes are
+    numbers, of a choice the places in its list.
+    """
     source = iteration.readings.get("maker_taker_ratio")
     return {
         "iteration": iteration.number,
@@ -30,16 +37,16 @@ def iteration_summary(iteration: Iteration, wall_utc: str | None) -> dict[str, A
             "maker_taker_source": source.source if source is not None else None,
             "kpi_verdict": str(iteration.verdict),
             "kpi_reasons": list(iteration.reasons),
-            "values": dict(iteration.values),
+            "values": outer_values(table, iteration.values),
             "block_counts": _block_counts(iteration.report),
             "event_counts": _event_counts(iteration.report),
             "scenarios": list(dict.fromkeys(fired.name for fired in fired_in(iteration))),
         },
-        "tuning": tuning(iteration),
+        "tuning": tuning(iteration, table),
     }
 
 
-def tuning(iteration: Iteration) -> dict[str, Any]:
+def tuning(iteration: Iteration, table: Table) -> dict[str, Any]:
     """What was proposed, decided and applied after an iteration; its empty form before that."""
     decision = iteration.decision
     if decision is None:
@@ -67,12 +74,12 @@ def tuning(iteration: Iteration) -> dict[str, Any]:
         "deltas_requested": dict(decision.requested),
         "deltas": deltas_of(decision),
         "applied": decision.changes,
-        "outcomes": {item.key: _outcome(item) for item in decision.outcomes},
+        "outcomes": {item.key: _outcome(item, table) for item in decision.outcomes},
         "withheld": dict(decision.withheld),
         "waiting": dict(decision.waiting),
         "overruled": list(decision.overruled),
         "rules": list(decision.rules),
-        "panic": _panic(decision),
+        "panic": _panic(decision, table),
         "skip_reason": skip_reason(decision),
         "skipped_reason": skipped_reason(decision),
         "note": decision.note,
@@ -185,13 +192,18 @@ def _refused(decision: Decision) -> list[Outcome]:
     return [item for item in decision.outcomes if item.outcome != "APPLIED"]
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Outcome, table: Table) -> dict[str, Any]:
+    parameter = table.get(outcome.key)
+    before, after = (
+        end if parameter is None or end is None else parameter.outer(end)
+        for end in (outcome.before, outcome.after)
+    )
     return {
         "outcome": outcome.outcome,
         "proposed": to_json(outcome.proposed),
         "applied": outcome.applied,
-        "before": outcome.before,
-        "after": outcome.after,
+        "before": before,
+        "after": after,
         "reason": outcome.reason,
         "also": list(outcome.also),
         "note": outcome.note,
@@ -199,13 +211,13 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _panic(decision: Decision) -> dict[str, Any] | None:
+def _panic(decision: Decision, table: Table) -> dict[str, Any] | None:
     panic = decision.panic
     if panic is None:
         return None
     return {
         "revert_to": panic.revert_to,
-        "moves": dict(panic.moves),
+        "moves": outer_values(table, panic.moves),
         "would": panic.would,
         "paused_until": panic.paused_until,
         "pins": list(panic.pins),
@@ -216,8 +228,8 @@ def tuning_report(history: History) -> dict[str, Any]:
     """The object of ``TUNING_REPORT.json``: KPIs and ``tuning`` of every iteration."""
     return {
         "lane": history.lane.id,
-        "start": dict(history.start_values),
-        "iterations": [_tuned(item) for item in history.iterations],
+        "start": outer_values(history.profile.parameters, history.start_values),
+        "iterations": [_tuned(item, history.profile.parameters) for item in history.iterations],
     }
 
 
@@ -226,23 +238,29 @@ def tuning_report_parts(history: History) -> Iterator[bytes]:
 
     As one object, a long run would take several times the memory of its text.
     """
-    rest = {"lane": history.lane.id, "start": dict(history.start_values)}
+    table = history.profile.parameters
+    rest = {"lane": history.lane.id, "start": outer_values(table, history.start_values)}
     yield b'{"iterations":['
     for place, item in enumerate(history.iterations):
         if place:
             yield b","
-        yield canonical_json(_tuned(item))
+        yield canonical_json(_tuned(item, table))
     yield b"],"
     yield canonical_json(rest)[1:]
 
 
-def _tuned(item: Iteration) -> dict[str, Any]:
+def _tuned(item: Iteration, table: Table) -> dict[str, Any]:
     return {
         "iteration": item.number,
         "kpis": {name: reading.value for name, reading in item.readings.items()},
         "kpi_verdict": str(item.verdict),
-        "tuning": tuning(item),
+        "tuning": tuning(item, table),
     }
+
+
+def outer_values(table: Table, values: Mapping[str, float]) -> dict[str, Outer]:
+    """The values as the target has them: whole numbers, true and false, choices."""
+    return {key: table[key].outer(item) if key in table else item for key, item in values.items()}
 
 
 def final_values(history: History) -> dict[str, float]:

@@ -14,6 +14,7 @@ from pytest_soak.gate.figures import mean_of, series_of
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import History, Iteration
 from pytest_soak.profile.model import Limit
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.report.sweep_model import Estimate, KpiAtPoint, Point, Region, Sweep
 from pytest_soak.statistics import (
     ar1_coefficient,
@@ -65,8 +66,8 @@ def _sweep(lanes: Sequence[History], *, mock: bool) -> Sweep:
         raise ValueError(f"the lanes of the sweep of {' and '.join(keys)} make no grid")
     limits = {item.kpi: item.limit(mock=mock) for item in profile.gate.criteria}
     names = (*limits, *((_VOLUME,) if _VOLUME in profile.kpis and _VOLUME not in limits else ()))
-    spans = [profile.parameters[key].span for key in keys]
-    reference = min(range(len(grid)), key=lambda index: _distance(grid[index], start, spans))
+    swept = tuple(profile.parameters[key] for key in keys)
+    reference = min(range(len(grid)), key=lambda index: _distance(grid[index], start, swept))
     points = tuple(
         _point(values, by_point[values], by_point[grid[reference]], limits, names)
         for values in grid
@@ -78,7 +79,7 @@ def _sweep(lanes: Sequence[History], *, mock: bool) -> Sweep:
         profile=profile.name,
         symbol=first.lane.symbol,
         keys=keys,
-        key_units=tuple(profile.parameters[key].unit for key in keys),
+        parameters=swept,
         axes=axes,
         points=points,
         start=start,
@@ -106,11 +107,11 @@ def _grid(axes: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
 
 
 def _distance(
-    point: Sequence[float], start: Sequence[float], spans: Sequence[float]
+    point: Sequence[float], start: Sequence[float], parameters: Sequence[Parameter]
 ) -> tuple[float, Sequence[float]]:
     """Relative to each parameter's range; of two points at the same distance, the lower one."""
-    parts = zip(point, start, spans, strict=True)
-    return math.fsum(((a - b) / span) ** 2 for a, b, span in parts), point
+    parts = zip(point, start, parameters, strict=True)
+    return math.fsum(parameter.share(a, b) ** 2 for a, b, parameter in parts), point
 
 
 # -- one point ---------------------------------------------------------------------------------

@@ -189,13 +189,13 @@ def _axes(
     free = plot.x - plot.width
     for value in xs:
         drawing.line(x(value), plot.bottom, x(value), plot.bottom + 4, FAINT)
-        label = value_text(value)
+        label = value_text(sweep, 0, value)
         half = _LETTER * len(label) / 2.0
         if x(value) - half > free:
             free = x(value) + half + _LETTER
             drawing.text(x(value), plot.bottom + 17, label, size=11.5, fill=FAINT, anchor="middle")
     drawing.line(plot.x, plot.bottom, plot.right, plot.bottom, FAINT)
-    unit = sweep.key_units[0]
+    unit = sweep.parameters[0].unit
     name = sweep.keys[0] if unit in ("", "1") else f"{sweep.keys[0]}, {unit}"
     name += " (log scale)" if _grows(xs) else ""
     middle = plot.x + plot.width / 2

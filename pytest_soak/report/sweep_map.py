@@ -197,13 +197,13 @@ def _finish(drawing: Drawing, sweep: Sweep, frame: Frame) -> None:
     for index, value in enumerate(columns):
         if index % every == 0:
             x = frame.x + _LEFT + (index + 0.5) * width
-            label = value_text(value)
+            label = value_text(sweep, 0, value)
             drawing.text(x, bottom + 16, label, size=11.5, fill=FAINT, anchor="middle")
     every = max(1, math.ceil(14.0 / height))
     for index, value in enumerate(rows):
         if index % every == 0:
             y = bottom - (index + 0.5) * height + 4.0
-            label = value_text(value)
+            label = value_text(sweep, 1, value)
             drawing.text(frame.x + _LEFT - 6, y, label, size=11.5, fill=FAINT, anchor="end")
     middle = frame.x + _LEFT + len(columns) * width / 2
     drawing.text(middle, bottom + 34, _key(sweep, 0), size=12, anchor="middle")
@@ -212,7 +212,7 @@ def _finish(drawing: Drawing, sweep: Sweep, frame: Frame) -> None:
 
 
 def _key(sweep: Sweep, axis: int) -> str:
-    unit = sweep.key_units[axis]
+    unit = sweep.parameters[axis].unit
     return sweep.keys[axis] if unit in ("", "1") else f"{sweep.keys[axis]}, {unit}"
 
 

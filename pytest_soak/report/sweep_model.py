@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_soak.profile.model import Limit
+from pytest_soak.profile.parameter import Parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Sweep:
     symbol: str
     keys: tuple[str, ...]
     """The swept parameters, one or two."""
-    key_units: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
     axes: tuple[tuple[float, ...], ...]
     """The values of each, rising. ``points`` has their product, the last one fastest."""
     points: tuple[Point, ...]

@@ -34,13 +34,17 @@ _FEW_SEEDS = (
 # -- sentences ---------------------------------------------------------------------------------
 
 
-def value_text(value: float) -> str:
-    """A parameter's value as it was written: 0.3, 400."""
-    return f"{value:.12g}"
+def value_text(sweep: Sweep, axis: int, value: float) -> str:
+    """A value of the swept parameter of this number as it was written: 0.3, 400, true, a choice."""
+    return sweep.parameters[axis].exact(value)
 
 
-def point_text(values: Sequence[float]) -> str:
-    return ", ".join(map(value_text, values))
+def value_texts(sweep: Sweep, values: Sequence[float]) -> list[str]:
+    return [value_text(sweep, axis, value) for axis, value in enumerate(values)]
+
+
+def point_text(sweep: Sweep, values: Sequence[float]) -> str:
+    return ", ".join(value_texts(sweep, values))
 
 
 def decimals(sweep: Sweep, kpi: str) -> int:
@@ -70,14 +74,15 @@ def verdict_text(sweep: Sweep) -> str:
             f"{name} by {100.0 * point.kpis[name].shortfall:.1f} % of its limit"
             for name in point.missed
         )
-        nearest = point_text(point.values)
+        nearest = point_text(sweep, point.values)
         return f"best window: none; the nearest point is {nearest}, which misses {misses}"
     inside = [sweep.points[index] for index in sorted(sweep.window.points)]
     spans = []
     for axis, key in enumerate(sweep.keys):
         values = sorted({point.values[axis] for point in inside})
-        span = value_text(values[0])
-        spans.append(f"{key} {span}" + (f" to {value_text(values[-1])}" * (len(values) > 1)))
+        span = value_text(sweep, axis, values[0])
+        last = value_text(sweep, axis, values[-1])
+        spans.append(f"{key} {span}" + (f" to {last}" * (len(values) > 1)))
     box = math.prod(
         len({point.values[axis] for point in inside}) for axis in range(len(sweep.keys))
     )
@@ -93,16 +98,16 @@ def verdict_text(sweep: Sweep) -> str:
     shown = f"{rank.mean:.{decimals(sweep, sweep.rank)}f}" if rank is not None else "-"
     return (
         f"best window: {' x '.join(spans)} ({len(inside)} of {len(sweep.points)} points{odd}, "
-        f"{sure}); best {sweep.rank} {shown} at {point_text(best.values)}"
+        f"{sure}); best {sweep.rank} {shown} at {point_text(sweep, best.values)}"
     )
 
 
 def reference_text(sweep: Sweep) -> str:
     """The point from which differences are taken."""
-    text = point_text(sweep.points[sweep.reference].values)
+    text = point_text(sweep, sweep.points[sweep.reference].values)
     if sweep.at_start:
         return f"the start value {text}" if len(sweep.keys) == 1 else f"the start values {text}"
-    return f"{text}, the point nearest to the start {point_text(sweep.start)}"
+    return f"{text}, the point nearest to the start {point_text(sweep, sweep.start)}"
 
 
 def interval_text(sweep: Sweep) -> str:
@@ -142,7 +147,7 @@ def sweep_table(sweeps: Sequence[Sweep]) -> list[str]:
 
 
 def _terminal(sweep: Sweep) -> list[str]:
-    labels = [point_text(point.values) for point in sweep.points]
+    labels = [point_text(sweep, point.values) for point in sweep.points]
     title = ", ".join(sweep.keys)
     label = min(max(8, *(len(text) + 2 for text in labels)), 24)
     names = list(sweep.units)[: (WIDTH - label - _STATES) // _COLUMN]
@@ -225,7 +230,7 @@ def _capital(text: str) -> str:
 def _head(sweep: Sweep, names: Sequence[str], last: Sequence[str]) -> list[str]:
     keys = [
         f"{key}, {unit}" if unit not in ("", "1") else key
-        for key, unit in zip(sweep.keys, sweep.key_units, strict=True)
+        for key, unit in zip(sweep.keys, [item.unit for item in sweep.parameters], strict=True)
     ]
     cells = [*keys, *names, *last]
     align = ["---:"] * (len(keys) + len(names)) + ["---"] * len(last)
@@ -241,7 +246,7 @@ def _kpi_table(sweep: Sweep) -> list[str]:
     for index, point in enumerate(sweep.points):
         cells = [_long(sweep, name, at) for name, at in point.kpis.items()]
         note = state_text(sweep, point)
-        values = list(map(value_text, point.values))
+        values = list(map(cell, value_texts(sweep, point.values)))
         rows.append(f"| {' | '.join([*values, *cells, note, _place(sweep, index)])} |")
     return [*_head(sweep, names, ("limits", "")), *rows]
 
@@ -281,7 +286,7 @@ def _difference_table(sweep: Sweep) -> list[str]:
             + (" \\*" if at.difference.differs else "")
             for name, at in point.kpis.items()
         ]  # fmt: skip
-        rows.append(f"| {' | '.join([*map(value_text, point.values), *cells])} |")
+        rows.append(f"| {' | '.join([*map(cell, value_texts(sweep, point.values)), *cells])} |")
     if not rows:
         return ["There is no other point."]
     return [*_head(sweep, names, ()), *rows, "", "\\* 0 lies outside the interval."]
@@ -297,7 +302,8 @@ def _trouble(sweep: Sweep) -> list[str]:
         "They belong to no window. FAILURES.md has the reasons.",
         "",
         *(
-            f"- {point_text(point.values)}: {point.measured} of {point.planned} iterations measured"
+            f"- {cell(point_text(sweep, point.values))}: {point.measured} of {point.planned} "
+            "iterations measured"
             for point in incomplete
         ),
         "",
@@ -329,7 +335,7 @@ def sweep_csv(sweeps: Sequence[Sweep]) -> str:
     for sweep in sweeps:
         for index, point in enumerate(sweep.points):
             inside = sweep.window is not None and index in sweep.window.points
-            row: list[object] = [sweep.profile, sweep.symbol, *map(value_text, point.values)]
+            row: list[object] = [sweep.profile, sweep.symbol, *value_texts(sweep, point.values)]
             row += [point.seeds, point.measured, point.planned, int(point.meets)]
             row += [int(point.certain), int(inside), int(index == sweep.reference)]
             for kpi in kpis:

@@ -25,6 +25,7 @@ from pytest_soak.report.layout import (
     cut,
     kpi_figure,
     main_kpis,
+    moved_text,
     named_reason,
 )
 
@@ -293,12 +294,14 @@ def _event_lines(lane: LaneJudgement) -> list[str]:
     """The iterations that a fault left without data, and the edits by hand: also in a PASS."""
     faults: dict[str, list[int]] = {}
     edits: list[str] = []
+    table = lane.window.history.profile.parameters
     for item in lane.window.measured:
         fault = item.report.get("fault")
         if isinstance(fault, str):
             faults.setdefault(fault, []).append(item.number)
         edits += [
-            f"{key} {old:g} -> {new:g} in {item.number}" for key, (old, new) in item.edits.items()
+            f"{moved_text(table, key, old, new)} in {item.number}"
+            for key, (old, new) in item.edits.items()
         ]
     lost = [f"{escaped(fault)} in {_first(map(str, numbers))}" for fault, numbers in faults.items()]
     lines: list[str] = []

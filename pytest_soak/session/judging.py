@@ -326,10 +326,11 @@ def _write_missing(writer: _Writer, directory: LaneDirectory, history: History) 
     present: frozenset[str] = frozenset()
     with writer.artifact(names.iteration_summary(1)):
         present = directory.file_names()
+    table = history.profile.parameters
     for iteration in history.iterations if present else ():
         name = names.iteration_summary(iteration.number)
         if iteration.decision is not None and name not in present:
-            writer.json(directory, name, partial(iteration_summary, iteration, None))
+            writer.json(directory, name, partial(iteration_summary, iteration, None, table))
 
 
 def _write_lane(

@@ -17,11 +17,13 @@ import pytest
 
 from pytest_soak.gate.judge import explores
 from pytest_soak.messages import nearest
-from pytest_soak.profile.errors import ProfileError
+from pytest_soak.profile.errors import Invalid, ProfileError
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.parameters import ParameterError, Table, bounded
 from pytest_soak.profile.resolve import Resolved, resolve
 from pytest_soak.profile.scenarios import Scheduled, schedule
 from pytest_soak.profile.start import StartValues, start_values
+from pytest_soak.profile.tunable import check_couplings
 from pytest_soak.protocol import Lane, Swept
 from pytest_soak.session.plan import LanePlan, placed
 from pytest_soak.settings import Settings
@@ -80,10 +82,11 @@ def prepare_lanes(settings: Settings) -> tuple[PreparedLane, ...]:
                 environment=environment,
                 file=beside,
             )
-            point = point_at(axes, values, start, resolved.profile.parameters)
+            table = resolved.profile.parameters
+            point = point_at(axes, values, start, table)
             name = resolved.profile.name
             lane = Lane(
-                id=f"{name}-{symbol}-{seed}{lane_suffix(point)}",
+                id=f"{name}-{symbol}-{seed}{lane_suffix(point, table)}",
                 profile=name,
                 symbol=symbol,
                 seed=seed,
@@ -93,7 +96,7 @@ def prepare_lanes(settings: Settings) -> tuple[PreparedLane, ...]:
                 sweep=point,
             )
             planned = scheduled_in(lane, resolved, settings.scenarios)
-            start = swept_start(start, point)
+            start = swept_start(start, point, table)
             binding = not explores(lane, strict=settings.strict)
             lanes.append(PreparedLane(lane, resolved, start, planned, binding))
     except (ProfileError, StoreError) as error:
@@ -160,14 +163,18 @@ _NUMBER = re.compile(
 # Far more digits than two such numbers can have between them: nothing is ever rounded.
 _EXACT = Context(prec=300)
 _FORM = "KEY=FROM:TO:STEP or KEY=VALUE,VALUE,…"
+_WORD = re.compile(r"[^\W\d][^,:=]*")
+"""A value that is no number: true, a choice."""
+_NO_WORDS = re.compile(r"nan|inf|infinity", re.IGNORECASE)
+_IN_A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One swept parameter and its values, rising."""
+    """One swept parameter and its values: numbers, rising, or words as they were given."""
 
     key: str
-    values: tuple[Decimal, ...]
+    values: tuple[Decimal, ...] | tuple[str, ...]
 
 
 def axes_of(specs: Sequence[str]) -> tuple[Axis, ...]:
@@ -185,13 +192,13 @@ def axes_of(specs: Sequence[str]) -> tuple[Axis, ...]:
     return axes
 
 
-def points_of(axes: Sequence[Axis]) -> tuple[tuple[Decimal, ...], ...]:
+def points_of(axes: Sequence[Axis]) -> tuple[tuple[Decimal | str, ...], ...]:
     """Every combination of the axes' values, the last axis fastest; ``((),)`` without axes."""
     return tuple(product(*(axis.values for axis in axes)))
 
 
 def point_at(
-    axes: Sequence[Axis], values: Sequence[Decimal], start: StartValues, table: Table
+    axes: Sequence[Axis], values: Sequence[Decimal | str], start: StartValues, table: Table
 ) -> tuple[Swept, ...]:
     """A point as a lane of one profile has it.
 
@@ -202,7 +209,8 @@ def point_at(
         if axis.key not in table:
             raise _bad(f"{axis.key}: unknown parameter{nearest(axis.key, table)}")
         try:
-            number = bounded(float(value), table[axis.key])
+            given = value if isinstance(value, str) else float(value)
+            number = bounded(given, table[axis.key])
         except ParameterError as error:
             raise _bad(str(error)) from None
         point.append(Swept(axis.key, number, start.values[axis.key]))
@@ -219,18 +227,27 @@ def refuse_too_many(axes: Sequence[Axis], lanes_a_point: int) -> None:
         )
 
 
-def lane_suffix(point: Sequence[Swept]) -> str:
+def lane_suffix(point: Sequence[Swept], table: Table) -> str:
     """``-base_spread_bps_0.3`` for each swept parameter: of digits and letters a path may have."""
-    return "".join(f"-{swept.key}_{_plain(swept.value)}" for swept in point)
+    return "".join(f"-{swept.key}_{_named(swept.value, table[swept.key])}" for swept in point)
 
 
-def swept_start(start: StartValues, point: Sequence[Swept]) -> StartValues:
-    """The start values with those of the point in place."""
-    return replace(
-        start,
-        values={**start.values, **{swept.key: swept.value for swept in point}},
-        origins={**start.origins, **{swept.key: OPTION for swept in point}},
-    )
+def _named(value: float, parameter: Parameter) -> str:
+    if not parameter.choices:
+        return _plain(value)
+    text = parameter.text(value)
+    return text if _IN_A_NAME.fullmatch(text) else f"place{value:.0f}"
+
+
+def swept_start(start: StartValues, point: Sequence[Swept], table: Table) -> StartValues:
+    """The start values with those of the point in place. Raises ProfileError if they do not fit."""
+    values = {**start.values, **{swept.key: swept.value for swept in point}}
+    try:
+        check_couplings(values, table, ())
+    except Invalid as finding:
+        raise finding.at(OPTION) from None
+    origins = {**start.origins, **{swept.key: OPTION for swept in point}}
+    return replace(start, values=values, origins=origins)
 
 
 def _axis(spec: str) -> Axis:
@@ -238,13 +255,20 @@ def _axis(spec: str) -> Axis:
     if not (key and equals and text):
         raise _bad(f"{spec!r} is not {_FORM}")
     if ":" in text:
-        values = _range(spec, key, text)
-    else:
-        values = [_number(spec, part) for part in text.split(",")]
-        for value in values:
-            if values.count(value) > 1:
-                raise _bad(f"{key}: {value} is given twice")
+        return Axis(key, tuple(_range(spec, key, text)))
+    words = [part.strip() for part in text.split(",")]
+    if any(_WORD.fullmatch(word) and not _NO_WORDS.fullmatch(word) for word in words):
+        _refuse_twice(key, words)
+        return Axis(key, tuple(words))
+    values = [_number(spec, part) for part in words]
+    _refuse_twice(key, values)
     return Axis(key, tuple(sorted(values)))
+
+
+def _refuse_twice(key: str, values: Sequence[Decimal] | Sequence[str]) -> None:
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            raise _bad(f"{key}: {value} is given twice")
 
 
 def _range(spec: str, key: str, text: str) -> list[Decimal]:

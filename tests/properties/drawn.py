@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,20 +162,28 @@ TIGHT = {
 
 
 def profile_with(
-    guards: Mapping[str, Any], bounds: Mapping[str, tuple[float, float]], warmup: int = 0
+    guards: Mapping[str, Any],
+    bounds: Mapping[str, tuple[float, float]],
+    shape: Mapping[str, Mapping[str, Any]] = {},
+    warmup: int = 0,
 ) -> Profile:
-    """The shipped profile with these guards and bounds; moves of the rule BACK may go back."""
+    """The shipped profile with these guards, bounds, and fields of parameters (shapes.py).
+
+    Moves of the rule BACK may go back. The safe value of a parameter with other fields is its start
+    value.
+    """
     document = {**shipped().document, "guards": merged(shipped().document["guards"], guards)}
     exempt = [*document["guards"]["oscillation"]["exempt"], "BACK"]
     document["guards"] = merged(document["guards"], {"oscillation": {"exempt": exempt}})
     parameters = {key: dict(fields) for key, fields in document["parameters"].items()}
+    safe = dict(document["guards"]["panic"]["values"])
     for key, (low, high) in bounds.items():
         inside = min(max(parameters[key]["start"], low), high)
         parameters[key] |= {"min": low, "max": high, "start": inside}
-    safe = document["guards"]["panic"]["values"]
-    safe = {
-        key: min(max(safe[key], fields["min"]), fields["max"]) for key, fields in parameters.items()
-    }
+        safe[key] = min(max(safe[key], low), high)
+    for key, fields in shape.items():
+        parameters[key] = {"path": parameters[key]["path"], **fields}
+        safe[key] = fields["start"]
     document["guards"] = merged(document["guards"], {"panic": {"values": safe}})
     if warmup:
         document["gate"] = {**document["gate"], "warmup_iterations": warmup}
@@ -192,12 +200,29 @@ def numbers_of(document: Mapping[str, Any]) -> Numbers:
     """The numbers of a resolved profile that the oracle needs."""
     parameters, guards = document["parameters"], document["guards"]
     pin, least = guards["pin"]["for"], guards["attribution"]["least"]
+    listed = {
+        key: [False, True] if fields["type"] == "bool" else fields["choices"]
+        for key, fields in parameters.items()
+        if fields.get("type") in ("bool", "choice")
+    }
+    ratio = [key for key, fields in parameters.items() if fields.get("scale") == "log"]
+
+    def cap(name: str) -> dict[str, float]:
+        caps = {key: fields[name] for key, fields in parameters.items() if name in fields}
+        return {key: math.log(cap) if key in ratio else cap for key, cap in caps.items()}
+
     return Numbers(
-        low={key: fields["min"] for key, fields in parameters.items()},
-        high={key: fields["max"] for key, fields in parameters.items()},
-        cap={key: fields["cap_per_hour"] for key, fields in parameters.items()},
-        safer_up={key: fields["safer"] == "up" for key, fields in parameters.items()},
-        safe=guards["panic"]["values"],
+        low={k: 0.0 if k in listed else fields["min"] for k, fields in parameters.items()},
+        high={
+            k: len(listed[k]) - 1.0 if k in listed else fields["max"]
+            for k, fields in parameters.items()
+        },
+        cap=dict.fromkeys(parameters, 0.0) | cap("cap_per_hour"),
+        safer_up={key: fields.get("safer") == "up" for key, fields in parameters.items()},
+        safe={
+            key: float(listed[key].index(value) if key in listed else value)
+            for key, value in guards["panic"]["values"].items()
+        },
         frozen=guards["freeze"]["keys"],
         exempt=guards["oscillation"]["exempt"],
         rules=tuple(document["rules"]),
@@ -216,4 +241,20 @@ def numbers_of(document: Mapping[str, Any]) -> Numbers:
         once_in=guards["rollback"]["once_in"],
         effect_after={"": least}
         | {name: max(least, rule.get("dwell", 1)) for name, rule in document["rules"].items()},
+        step={
+            key: fields.get("step", 1.0)
+            for key, fields in parameters.items()
+            if "step" in fields or fields.get("type", "float") != "float"
+        },
+        ratio=ratio,
+        cap_once=cap("cap_per_iteration"),
+        most=[limit for key, fields in parameters.items() for limit in _limits(key, fields)],
     )
+
+
+def _limits(key: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
+    for name in ("at_most", "at_least"):
+        if (limit := fields.get(name)) is not None:
+            other = limit["parameter"] if isinstance(limit, dict) else limit
+            factor = limit.get("factor", 1.0) if isinstance(limit, dict) else 1.0
+            yield (key, factor, other) if name == "at_most" else (other, 1 / factor, key)

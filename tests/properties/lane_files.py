@@ -206,12 +206,14 @@ class LaneFiles:
     def summaries(self) -> list[dict[str, Any]]:
         """All summaries without their times; a missing one is made as at the end of a session."""
         summaries = []
-        for iteration in read_history(self.entries).iterations:
+        history = read_history(self.entries)
+        table = history.profile.parameters
+        for iteration in history.iterations:
             path = self.path / names.iteration_summary(iteration.number)
             if path.exists():
                 text = path.read_bytes()
             else:
-                text = canonical_json(iteration_summary(iteration, None))
+                text = canonical_json(iteration_summary(iteration, None, table))
             summary = json.loads(text)
             del summary["summary"]["runtime_utc"]
             summaries.append(summary)

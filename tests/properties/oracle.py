@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 ACTS = ("reverted", "safe already")  # the panics that act; "would" does not
@@ -43,6 +43,10 @@ class Numbers:
     clip: float
     once_in: int
     effect_after: Mapping[str, int]  # rule to iterations until its effect is measured; "": others
+    step: Mapping[str, float] = field(default_factory=dict)  # only of keys that have a grid
+    ratio: Sequence[str] = ()  # keys whose moves and caps are logarithms of ratios
+    cap_once: Mapping[str, float] = field(default_factory=dict)
+    most: Sequence[tuple[str, float, str]] = ()  # key, factor, other: key <= factor * other
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,9 @@ class Oracle:
     def cooling_until(self) -> int:
         until = 0
         for event in self.since_panic():
-            size = sum(abs(new - old) / self.span(key) for key, old, new, _ in event.moves)
+            size = sum(
+                self.size(key, old, new) / self.span(key) for key, old, new, _ in event.moves
+            )
             until = event.at + self.n.cooldown if size > self.n.large + SLACK else until
         return until
 
@@ -174,8 +180,8 @@ class Oracle:
             if (self.now - event.at) * self.interval_s < self.n.window_s
         ]
         moves = [move for event in recent for move in event.moves if move[0] == key]
-        spent = sum(abs(new - old) for _, old, new, rule in moves if rule != "ROLLBACK")
-        return max(0.0, self.n.cap[key] - spent)
+        spent = sum(self.size(key, old, new) for _, old, new, rule in moves if rule != "ROLLBACK")
+        return min(max(0.0, self.n.cap[key] - spent), self.n.cap_once.get(key, math.inf))
 
     def last_change(self) -> Any:
         """All values before the last change, and its moves; equal for equal changes."""
@@ -186,16 +192,61 @@ class Oracle:
     def change(self, moves: Sequence[tuple[str, float, float, str]], upto: int | None) -> Any:
         return self.values(upto), sorted(move[:3] for move in moves)
 
+    # -- values ----------------------------------------------------------------------------------
+
+    def size(self, key: str, a: float, b: float) -> float:
+        if key not in self.n.ratio:
+            return abs(a - b)
+        return abs(math.log(a) - math.log(b)) if a > 0 and b > 0 else math.inf
+
+    def reach(self, key: str, value: float, delta: float, size: float) -> float:
+        """How far a move of this size goes from ``value`` in the direction of ``delta``."""
+        ratio = math.exp(math.copysign(size, delta)) if key in self.n.ratio else 1.0
+        return abs(value * ratio - value) if key in self.n.ratio else size
+
     def span(self, key: str) -> float:
-        return self.n.high[key] - self.n.low[key]
+        return self.size(key, self.n.low[key], self.n.high[key])
+
+    def same(self, key: str, a: float, b: float) -> bool:
+        return a == b or self.size(key, a, b) <= SLACK * self.span(key)
 
     def landing(self, key: str, value: float) -> float:
-        """``value`` at 12 digits; on a bound if it is beyond it by at most the slack."""
+        """``value`` on the grid, or at 12 digits; on a bound if it is within the slack of it."""
         if key not in self.n.low or not math.isfinite(value):
             return math.nan
-        rounded, slack = float(f"{value:.12g}") + 0.0, SLACK * self.span(key)
-        inside = min(max(rounded, self.n.low[key]), self.n.high[key])
-        return inside if abs(inside - rounded) <= slack else rounded
+        low, high, step = self.n.low[key], self.n.high[key], self.n.step.get(key)
+        if step is not None and abs(value) < 1e15:  # further out there is no grid
+            value = low + round(digits((value - low) / step)) * step
+        inside = min(max(digits(value), low), high)
+        return inside if low <= value <= high or self.same(key, inside, value) else digits(value)
+
+    def cut(self, key: str, value: float, part: float) -> float:
+        """The value after ``part`` of a move; between two values of the grid, the one before."""
+        step, low = self.n.step.get(key), self.n.low.get(key, math.nan)
+        on_grid = self.landing(key, value + part)
+        if step is None or self.same(key, on_grid, value + part):
+            return on_grid
+        steps = (value + part - low) / step
+        end = low + (math.floor(steps) if part > 0 else math.ceil(steps)) * step
+        return digits(end) if (end - value) * part > 0 else value
+
+    def limits(self, key: str, values: Mapping[str, float]) -> tuple[float, float]:
+        """The lowest and the highest value beside the ``values`` of the other keys."""
+        lows = [values[a] / factor for a, factor, b in self.n.most if b == key]
+        highs = [factor * values[b] for a, factor, b in self.n.most if a == key]
+        return max([self.n.low[key], *lows]), min([self.n.high[key], *highs])
+
+    def refuses(self, new: Mapping[str, float]) -> list[str]:
+        """The keys whose new values an operator may not write."""
+        values, bad = {**self.values(), **new}, []
+        for key, value in new.items():
+            low, high = self.n.low[key], self.n.high[key]
+            on_grid = key not in self.n.step or self.same(key, self.landing(key, value), value)
+            bad += [key] if not (low <= value <= high and on_grid) else []
+        for a, factor, b in self.n.most:
+            if values[a] > factor * values[b] and not self.same(a, values[a], factor * values[b]):
+                bad += [a, b]
+        return bad
 
     # -- the expected outcomes -----------------------------------------------------------------
 
@@ -203,19 +254,18 @@ class Oracle:
         """The outcome of each proposed key."""
         chosen = {
             key: self.chosen([proposal for proposal in proposals if proposal.key == key])
-            for key in {proposal.key for proposal in proposals}
+            for key in sorted({proposal.key for proposal in proposals})
         }
-        outcomes = {
-            key: self.outcome(proposal, duplicate=False) for key, proposal in chosen.items()
-        }
-        values = self.values()
-        moves = [
-            (key, values[key], outcome.after, "")
-            for key, outcome in outcomes.items()
-            if outcome.outcome != "SKIPPED" and outcome.after is not None
-        ]
+        before, values = self.values(), self.values()
+        outcomes, again, moves = {}, {}, []
+        for key, proposal in chosen.items():
+            outcomes[key] = outcome = self.outcome(proposal, values, duplicate=False)
+            again[key] = self.outcome(proposal, values, duplicate=True)
+            if outcome.outcome != "SKIPPED" and outcome.after is not None:
+                moves.append((key, before[key], outcome.after, ""))
+                values[key] = outcome.after  # it limits the keys that come later
         if moves and self.change(moves, None) == self.last_change():
-            outcomes |= {move[0]: self.outcome(chosen[move[0]], duplicate=True) for move in moves}
+            outcomes |= {move[0]: again[move[0]] for move in moves}
         return outcomes
 
     def chosen(self, same_key: Sequence[PlainProposal]) -> PlainProposal:
@@ -230,20 +280,33 @@ class Oracle:
         kpis = tuple(kpi for item in ordered for kpi in item.kpis)
         return replace((bad or ordered)[0], kpis=kpis)
 
-    def outcome(self, proposal: PlainProposal, duplicate: bool) -> ExpectedOutcome:
+    def outcome(
+        self, proposal: PlainProposal, beside: Mapping[str, float], *, duplicate: bool
+    ) -> ExpectedOutcome:
+        """The outcome; the keys before it have the values ``beside``."""
         key, delta, is_key = proposal.key, as_number(proposal.delta), proposal.key in self.n.low
         rolls_back = proposal.rule == "ROLLBACK"
         value = self.values().get(key, math.nan)
-        slack = SLACK * self.span(key) if is_key else math.nan
         to = self.landing(key, value + delta)
-        bound = (self.n.high if delta > 0 else self.n.low).get(key, math.nan)
-        left = {"bounds": abs(bound - value)}
-        left["velocity"] = self.left_of_cap(key) if is_key and not rolls_back else math.inf
-        over = {name: part for name, part in left.items() if abs(delta) > part + slack}
+        delta = to - value if key in self.n.step else delta
+        end = value + delta
+        left = {"velocity": math.inf, "bounds": math.inf}
+        if is_key and not math.isnan(to):
+            headroom = self.left_of_cap(key)
+            if not rolls_back and self.size(key, value, end) > headroom + SLACK * self.span(key):
+                left["velocity"] = self.reach(key, value, delta, headroom)
+            low, high = self.limits(key, beside)
+            bound = min(max(end, low), high)
+            if not self.same(key, bound, end):
+                left["bounds"] = max(0.0, (bound - value) * math.copysign(1.0, delta))
+        over = {name: part for name, part in left.items() if part < math.inf}
         part = math.copysign(min(over.values()), delta) if over else delta
-        cut = self.landing(key, value + part)
+        cut = self.cut(key, value, part) if over else to
+        part = cut - value if key in self.n.step else part
         exempt = rolls_back or proposal.rule in self.n.exempt
         past = None if exempt else self.came_from(key)
+        back = past is not None and (self.same(key, to, past) or self.same(key, cut, past))
+        still = not is_key or self.same(key, to, value)
         objections = {
             "panic": self.panic() != "" or self.now <= self.paused_until(),
             "nodata": any(self.kpis.get(kpi) is None for kpi in proposal.kpis),
@@ -254,16 +317,22 @@ class Oracle:
             "freeze": key in self.n.frozen and self.now <= self.frozen_until(),
             "cooldown": self.now <= self.cooling_until(),
             "duplicate": duplicate,
-            "oscillation": past is not None and min(abs(to - past), abs(cut - past)) <= slack,
+            "oscillation": back,
             "velocity": "velocity" in over,
             "bounds": "bounds" in over,
-            "no_op": abs(to - value) <= slack,
+            "no_op": is_key and still,
         }
         reasons = tuple(name for name, applies in objections.items() if applies)
-        worth = abs(cut - value) > slack and abs(part) >= self.n.clip * abs(delta) - slack
-        if set(reasons) - set(over) or not worth:
+        if set(reasons) - set(over) or still or self.same(key, cut, value):
+            return ExpectedOutcome("SKIPPED", reasons, value if is_key else None)
+        least = self.n.clip * self.size(key, value, end) - SLACK * self.span(key)
+        if self.size(key, value, value + part) < least:
             return ExpectedOutcome("SKIPPED", reasons, value if is_key else None)
         return ExpectedOutcome("CLIPPED" if reasons else "APPLIED", reasons, cut)
+
+
+def digits(value: float) -> float:
+    return float(f"{value:.12g}") + 0.0
 
 
 def verdict(kpis: Kpis) -> str:

@@ -29,6 +29,7 @@ from pytest_soak.store import names
 from tests.properties.counting import CountedMachine, machine_settings
 from tests.properties.drawn import KEYS, TIGHT, Observation, edits, observations, profile_with
 from tests.properties.lane_files import Disk, LaneFiles, Step
+from tests.properties.shapes import SHAPES
 from tests.unit.loop.invariants import check_lane
 from tests.unit.loop.lanes import Drive
 
@@ -85,8 +86,11 @@ class LaneMachine(CountedMachine):
         bot=st.sampled_from(["snapshot", "fast forward"]),
         pin=st.sampled_from(["run", "run", 0, 2]),
         tight=st.booleans(),
+        shape=st.sampled_from(["plain", "plain", "whole", "ratios", "limited"]),
     )
-    def begin(self, iterations: int, mode: str, bot: str, pin: Any, tight: bool) -> None:
+    def begin(
+        self, iterations: int, mode: str, bot: str, pin: Any, tight: bool, shape: str
+    ) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.patch = pytest.MonkeyPatch()
         self.clock = Clock()
@@ -96,7 +100,7 @@ class LaneMachine(CountedMachine):
         self.patch.setattr("os.fdatasync", lambda descriptor: None)
         self.places, self.settled, self.tight = 0, True, tight
         self.steps: list[Step] = []
-        profile = profile_with({**(TIGHT if tight else {}), "pin": {"for": pin}}, {})
+        profile = profile_with({**(TIGHT if tight else {}), "pin": {"for": pin}}, {}, SHAPES[shape])
         options = {
             "iterations": iterations,
             "tune": mode != "no tune",
@@ -178,7 +182,16 @@ class LaneMachine(CountedMachine):
         old = decided if is_written else before.values
         edited = {key: value for key, value in values.items() if value != old[key]}
         edited = {key: value for key, value in edited.items() if value != decided[key]}
-        if edited:
+        expected = {**decided, **edited}
+        table = before.profile.parameters
+        if edited and not all(of.is_within(expected[key], expected) for key, of in table.items()):
+            # The decided value of a key breaks a limit with an edited one: the operator wins.
+            self.count("edits of a killed lane that replace its decision")
+            assert external, "the edit of a killed lane is not in the journal"
+            journaled = {key: new for key, (_, new) in external[0]["keys"].items()}
+            assert journaled.items() >= edited.items(), "the journal has another edit"
+            assert all(journaled[key] == values[key] for key in journaled), "a third value"
+        elif edited:
             self.count("edits of a killed lane")
             assert external, "the edit of a killed lane is not in the journal"
             journaled = {key: new for key, (_, new) in external[0]["keys"].items()}
@@ -305,12 +318,17 @@ class LaneMachine(CountedMachine):
         self.twin = LaneFiles(place, self.steps, self.main.target)
 
     def edited(self, lane: LaneFiles, edit: dict[str, float]) -> str:
+        """The runtime with these values; one beyond the limit that another sets is on the limit."""
         runtime = json.loads(lane.file.read_text())
         table = lane.state.profile.parameters
         for key, share in edit.items():
-            parameter = table[key]
-            value = parameter.minimum + share * parameter.span if share < 1 else parameter.maximum
-            runtime[parameter.path[0]][key] = value
+            of, now = table[key], flatten(runtime, table)
+            low, high = of.limits(now)
+            width = of.maximum - of.minimum
+            value = of.minimum + share * width if share < 1 else of.maximum
+            value = min(max(value, low), high)
+            value = of.toward(now[key], value) if of.step else value
+            runtime[of.path[0]][key] = of.outer(value)
         return json.dumps(runtime)
 
     def jump(self, seconds: float) -> None:

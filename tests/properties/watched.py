@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+
+import pytest
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.loop.entries import done_entry
 from pytest_soak.loop.model import Decision, Outcome, Proposal, Requested
 from pytest_soak.profile.model import Profile
+from pytest_soak.profile.parameter import Parameter
 from tests.properties.drawn import Observation, numbers_of
 from tests.properties.oracle import ACTS, Event, ExpectedOutcome, Oracle, PlainProposal
 from tests.unit.loop.lanes import Drive
@@ -40,6 +44,9 @@ class WatchedLane:
         numbers = numbers_of(profile.document)
         self.oracle = Oracle(numbers, values, interval_s, planned, live=mode == "live")
         self.counts: Counter[str] = Counter()
+        self.counts_of_types: dict[str, Counter[str]] = {}
+        """Type of a parameter to the outcomes and reasons that it met."""
+        self._types = {key: type_of(item) for key, item in profile.parameters.items()}
         self._bits: dict[str, bytes] = {}
 
     @property
@@ -55,7 +62,12 @@ class WatchedLane:
             assert observed.readings[kpi].usable == value, "the observation is not as drawn"
 
     def edit(self, values: Mapping[str, float]) -> None:
-        """An operator writes these values into the file."""
+        """An operator writes these values into the file, if they are allowed."""
+        if refused := self.oracle.refuses(values):
+            with pytest.raises(ValueError, match="|".join(refused)):
+                self.drive.edit(**values)
+            self.counts["edits refused"] += 1
+            return
         expected = self.oracle.values()
         self.drive.edit(**values)
         new = {key: value for key, value in values.items() if value != expected[key]}
@@ -110,6 +122,12 @@ class WatchedLane:
         assert state.values == self.oracle.values(), "I5: values changed without an event"
         for key, value in state.values.items():
             assert numbers.low[key] <= value <= numbers.high[key], f"I1: {key} is {value}"
+            on_grid = key not in numbers.step or value == self.oracle.landing(key, value)
+            assert on_grid, f"I1: {key} is {value}, off its grid"
+        for key, factor, other in numbers.most:
+            most = factor * state.values[other]
+            holds = state.values[key] <= most or self.oracle.same(key, state.values[key], most)
+            assert holds, f"I1: {key} is above {factor} times {other}"
         bits = canonical_json({key: value.hex() for key, value in state.values.items()})
         assert self._bits.setdefault(state.state_hash, bits) == bits, "I6: one hash, two states"
         assert len(set(self._bits.values())) == len(self._bits), "I6: one state, two hashes"
@@ -134,10 +152,16 @@ class WatchedLane:
     def _is_close(self, given: Outcome, expected: ExpectedOutcome) -> bool:
         if expected.after is None or given.after is None or given.before is None:
             return given.after is expected.after
-        slack = 1e-9 * self.oracle.span(given.key)
-        moved = abs(given.applied - (given.after - given.before)) <= slack
-        near = abs(given.after - expected.after) <= slack * (expected.outcome != "SKIPPED")
+        width = self.oracle.n.high[given.key] - self.oracle.n.low[given.key]
+        moved = abs(given.applied - (given.after - given.before)) <= 1e-9 * width
+        slack = self._slack(given.key) * (expected.outcome != "SKIPPED")
+        near = abs(given.after - expected.after) <= slack
         return moved and near
+
+    def _slack(self, key: str) -> float:
+        """A rounding error of a value; on a grid there is none."""
+        width = self.oracle.n.high[key] - self.oracle.n.low[key]
+        return 0.0 if key in self.oracle.n.step else 1e-9 * width
 
     def _agree_on_panic(self, decision: Decision, panic: str) -> None:
         given, now = decision.panic, decision.iteration
@@ -166,7 +190,7 @@ class WatchedLane:
             }
         for key, value in expected.items():
             given = decision.values[key]
-            slack = 0.0 if panic or value == before[key] else 1e-9 * self.oracle.span(key)
+            slack = 0.0 if panic or value == before[key] else self._slack(key)
             assert abs(given - value) <= slack, f"oracle: {key} is {given}, not {value} [values]"
         same = decision.state_hash == decision.old_hash
         assert same == (decision.values == before), "I6: equal hashes are equal values"
@@ -207,8 +231,23 @@ class WatchedLane:
         self.counts["decisions"] += 1
         self.counts["effects reported"] += len(decision.attributed)
         for outcome in decision.outcomes:
-            self.counts[f"{outcome.outcome} {outcome.reason}".strip()] += 1
+            met = f"{outcome.outcome} {outcome.reason}".strip()
+            self.counts[met] += 1
+            if (of := self._types.get(outcome.key, "")) not in ("", "float"):
+                self.counts_of_types.setdefault(of, Counter())[met] += 1
             self.counts["ROLLBACK"] += outcome.rule == "ROLLBACK" and outcome.outcome != "SKIPPED"
+
+
+def type_of(parameter: Parameter) -> str:
+    """``int log``, ``float step limited``: what is counted apart."""
+    words = [
+        ("step", parameter.step > 0.0 and parameter.kind in ("float", "int")),
+        ("log", parameter.log),
+        ("per iteration", parameter.cap_per_iteration < math.inf),
+        ("limited", bool(parameter.at_most or parameter.at_least)),
+        ("constant", parameter.minimum == parameter.maximum),
+    ]
+    return " ".join([parameter.kind, *(word for word, is_so in words if is_so)])
 
 
 def without_reserved_rule(proposal: PlainProposal, rules: Collection[str]) -> PlainProposal:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.profile.start import StartValues, start_values
 from pytest_soak.protocol import Swept
@@ -19,6 +20,7 @@ from pytest_soak.session.lanes import (
 )
 from pytest_soak.store.names import checked_identifier
 from pytest_soak.store.sources import read_source
+from tests.unit.profile.typed import typed
 
 STEADY = resolve("steady", read_source)
 TABLE = STEADY.profile.parameters
@@ -111,7 +113,7 @@ def test_a_point_replaces_the_start_and_says_so() -> None:
     assert len(points_of(axes)) == 2
     point = point_at(axes, points_of(axes)[1], start(), TABLE)
     assert point == (Swept("base_spread_bps", 0.4, 0.5), Swept("tail_age_ms", 500.0, 600.0))
-    swept = swept_start(start(), point)
+    swept = swept_start(start(), point, TABLE)
     assert swept.values == {**start().values, "base_spread_bps": 0.4, "tail_age_ms": 500.0}
     changed = {key for key, origin in swept.origins.items() if origin == "--soak-sweep"}
     assert changed == {"base_spread_bps", "tail_age_ms"}
@@ -119,8 +121,8 @@ def test_a_point_replaces_the_start_and_says_so() -> None:
 
 def test_without_a_sweep_there_is_one_point_and_no_suffix() -> None:
     assert points_of(()) == ((),)
-    assert lane_suffix(()) == ""
-    assert swept_start(start(), ()) == start()
+    assert lane_suffix((), TABLE) == ""
+    assert swept_start(start(), (), TABLE) == start()
 
 
 @pytest.mark.parametrize(
@@ -128,8 +130,8 @@ def test_without_a_sweep_there_is_one_point_and_no_suffix() -> None:
     [(0.3, "0.3"), (400.0, "400"), (1e-05, "0.00001"), (-0.5, "-0.5"), (1e20, "1" + "0" * 20)],
 )
 def test_a_suffix_is_part_of_an_identifier(value: float, text: str) -> None:
-    suffix = lane_suffix((Swept("key", value, 0.0),))
-    assert suffix == f"-key_{text}"
+    suffix = lane_suffix((Swept("tail_age_ms", value, 0.0),), TABLE)
+    assert suffix == f"-tail_age_ms_{text}"
     checked_identifier("lane id", f"steady-BTCUSDT-1{suffix}")
 
 
@@ -138,4 +140,59 @@ def test_the_longest_names_still_fit() -> None:
         Swept("slippage_penalty_coef", 0.15, 0.0),
         Swept("replace_rate_per_min", 1200.0, 400.0),
     )
-    checked_identifier("lane id", f"steady_safe-BTCUSDT-20{lane_suffix(point)}")
+    checked_identifier("lane id", f"steady_safe-BTCUSDT-20{lane_suffix(point, TABLE)}")
+
+
+TYPED = typed()
+TYPED_START = StartValues({k: p.start for k, p in TYPED.parameters.items()}, {})
+
+
+@pytest.mark.parametrize(
+    ("spec", "values", "suffixes"),
+    [
+        ("sync=remote, async", [2.0, 0.0], ["-sync_remote", "-sync_async"]),
+        ("jit=on,off", [1.0, 0.0], ["-jit_true", "-jit_false"]),
+        ("jit=0,1", [0.0, 1.0], ["-jit_false", "-jit_true"]),
+        ("workers=2:6:2", [2.0, 4.0, 6.0], ["-workers_2", "-workers_4", "-workers_6"]),
+        ("timeout_s=0.5,1.75", [0.5, 1.75], ["-timeout_s_0.5", "-timeout_s_1.75"]),
+    ],
+)
+def test_values_of_all_types_are_swept(spec: str, values: list[float], suffixes: list[str]) -> None:
+    axes, table = axes_of([spec]), TYPED.parameters
+    points = [point_at(axes, point, TYPED_START, table) for point in points_of(axes)]
+    assert [point[0].value for point in points] == values
+    assert [lane_suffix(point, table) for point in points] == suffixes
+
+
+def test_a_choice_that_is_no_name_of_a_file_has_its_place_in_the_name() -> None:
+    fields = {"type": "choice", "choices": ["off", "remote apply", "a/b"], "start": "off"}
+    table = typed({"sync": fields}).parameters
+    point = (Swept("sync", 1.0, 0.0),)
+    assert lane_suffix(point, table) == "-sync_place1"
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("sync=remote,never", "sync: 'never' is not one of async, local, remote"),
+        ("sync=1", "sync: 1.0 is not one of async, local, remote"),
+        ("workers=2,many", "workers: '2' is not a finite number"),
+        ("workers=2.5", "workers: 2.5 is not allowed; allowed: 1 to 32, whole numbers"),
+        ("jit=on,on", "jit: on is given twice"),
+    ],
+)
+def test_values_that_a_parameter_cannot_have_are_refused(spec: str, words: str) -> None:
+    def points(spec: str) -> None:
+        axes = axes_of([spec])
+        for point in points_of(axes):
+            point_at(axes, point, TYPED_START, TYPED.parameters)
+
+    with pytest.raises(pytest.UsageError) as caught:
+        points(spec)
+    assert words in str(caught.value)
+
+
+def test_a_point_that_breaks_a_limit_between_two_parameters_is_refused() -> None:
+    point = (Swept("threads", 64.0, 16.0),)
+    with pytest.raises(ProfileError, match="threads = 64 is above 8 times workers = 4"):
+        swept_start(TYPED_START, point, TYPED.parameters)

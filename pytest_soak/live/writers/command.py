@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_soak.canonical import canonical_json, number
+from pytest_soak.canonical import canonical_json
 from pytest_soak.json_types import WrongValueError
-from pytest_soak.live.channels import ChannelFault, Context, Delivery, Present
+from pytest_soak.live.channels import ChannelFault, Context, Delivery, Present, plain_value
 from pytest_soak.live.commands import Command, command_of
 from pytest_soak.live.report_text import echo_in
 from pytest_soak.live.sections import ParametersFields
 from pytest_soak.messages import nearest, shown
+from pytest_soak.profile.parameter import outer_text
 
 _PARAMETER = re.compile(r"\{\{|\{param:([^{}]*)\}")
 """An escaped brace, or the place of a value."""
@@ -62,11 +63,11 @@ class ParameterCommand:
         ]
 
     def _value(self, parameter: str, delivery: Delivery) -> str:
-        value = number(delivery.values.get(parameter))
+        value = plain_value(delivery.values.get(parameter))
         if value is None:
             text = f"needs a value of {parameter}, and the delivery has none"
             raise ChannelFault("command_failed", self.place, text)
-        return f"{value:.12g}"
+        return outer_text(value, 12)
 
 
 def make_command(fields: ParametersFields, context: Context) -> ParameterCommand:

@@ -1,18 +1,18 @@
-"""The parameters as numbers in a YAML file, of which nothing else is changed."""
+"""The parameters as values in a YAML file, of which nothing else is changed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from pytest_soak.canonical import number
 from pytest_soak.json_types import WrongValueError
-from pytest_soak.live.channels import ChannelFault, Context, Delivery, Present
+from pytest_soak.live.channels import ChannelFault, Context, Delivery, Present, plain_value
 from pytest_soak.live.destination_file import DestinationFile
 from pytest_soak.live.files import canonical_name, file_place
 from pytest_soak.live.sections import ParametersFields
-from pytest_soak.live.yaml_numbers import YamlError, numbers_at, with_numbers
+from pytest_soak.live.yaml_numbers import YamlError, scalars_at, with_values
 from pytest_soak.messages import nearest, shown
+from pytest_soak.profile.parameter import Outer
 
 LARGEST_YAML = 1_000_000
 """Bytes; reading a larger file takes seconds."""
@@ -26,11 +26,21 @@ class ParameterYaml:
 
     needs_process = False
 
-    def __init__(self, place: Path, keys: Mapping[str, tuple[str, ...]], folder: Path) -> None:
-        """``keys`` has for each parameter the path of its number in the file."""
+    def __init__(
+        self,
+        place: Path,
+        keys: Mapping[str, tuple[str, ...]],
+        folder: Path,
+        words: Collection[str] = (),
+    ) -> None:
+        """``keys`` has for each parameter the path of its value in the file.
+
+        ``words`` are the parameters whose values are switches or texts.
+        """
         self.place = str(place)
         self.destinations: tuple[str, ...] = (canonical_name(place),)
         self._keys = keys
+        self._words = words
         self._file = DestinationFile(place, folder, max_bytes=LARGEST_YAML)
 
     def open(self) -> None:
@@ -39,15 +49,15 @@ class ParameterYaml:
 
     def present(self) -> Present:
         try:
-            numbers = numbers_at(self._text(), self._keys)
+            scalars = scalars_at(self._text(), self._keys, self._words)
         except YamlError as error:
             raise self._fault(str(error)) from None
-        return Present(0, {parameter: number.value for parameter, number in numbers.items()})
+        return Present(0, {parameter: scalar.value for parameter, scalar in scalars.items()})
 
     def deliver(self, delivery: Delivery) -> None:
         text = self._text()
         try:
-            changed = with_numbers(text, self._keys, self._values(delivery))
+            changed = with_values(text, self._keys, self._values(delivery), self._words)
         except YamlError as error:
             raise self._fault(str(error)) from None
         data = changed.encode("utf-8")
@@ -67,9 +77,9 @@ class ParameterYaml:
         except UnicodeDecodeError as error:
             raise self._fault(f"is not UTF-8 (byte {error.start})") from None
 
-    def _values(self, delivery: Delivery) -> dict[str, float]:
+    def _values(self, delivery: Delivery) -> dict[str, Outer]:
         for parameter in self._keys:
-            if number(delivery.values.get(parameter)) is None:
+            if plain_value(delivery.values.get(parameter)) is None:
                 raise self._fault(f"needs a value of {parameter}, and the delivery has none")
         return {parameter: delivery.values[parameter] for parameter in self._keys}
 
@@ -80,7 +90,7 @@ class ParameterYaml:
 def make_yaml(fields: ParametersFields, context: Context) -> ParameterYaml:
     place = file_place(str(fields.yaml), context, ("yaml",))
     keys = checked_keys(fields.keys, context.paths)
-    return ParameterYaml(place, keys, context.folder)
+    return ParameterYaml(place, keys, context.folder, context.words)
 
 
 def checked_keys(

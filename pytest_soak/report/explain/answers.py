@@ -18,14 +18,16 @@ from pytest_soak.loop.rollback import ROLLBACK, pending_after
 from pytest_soak.loop.state import EXTERNAL, LaneState, PendingRollback
 from pytest_soak.report.explain.rules import HOOK, rule_views
 from pytest_soak.report.layout import (
-    change,
+    Table,
     difference,
     kept,
     labelled,
     listed,
+    moved_text,
     moves_text,
+    parameter_change,
+    parameter_value,
     reading,
-    value,
     with_unit,
 )
 
@@ -34,7 +36,7 @@ _COLUMN = 24
 
 def answers(state: LaneState, observed: Iteration, decision: Decision) -> list[str]:
     """Each parameter for which a change was requested: request, headroom, withheld, answer."""
-    headrooms = headroom_of(state)
+    headrooms, table = headroom_of(state), state.profile.parameters
     outcomes = {outcome.key: outcome for outcome in decision.outcomes}
     requests = _requests(state, observed, decision)
     lines: list[str] = []
@@ -42,16 +44,18 @@ def answers(state: LaneState, observed: Iteration, decision: Decision) -> list[s
         parameter, outcome = state.profile.parameters.get(key), outcomes.get(key)
         at = "no such parameter"
         if parameter is not None:
-            at = with_unit(state.values[key], parameter.unit)
+            at = with_unit(parameter.text(state.values[key]), parameter.unit)
         facts = [
             ("requested", "; ".join(requests.get(key, ()))),
             *(("conflict", text) for text in _overruled(decision.overruled, key)),
-            ("headroom", _headroom(headrooms[key]) if key in headrooms else ""),
+            ("headroom", _headroom(table, headrooms[key]) if key in headrooms else ""),
             (
                 "withheld",
-                _withheld(decision.withheld[key], outcome) if key in decision.withheld else "",
+                _withheld(table, decision.withheld[key], outcome)
+                if key in decision.withheld
+                else "",
             ),
-            ("answer", "" if outcome is None else _answer(outcome, dry=decision.dry_run)),
+            ("answer", "" if outcome is None else _answer(table, outcome, dry=decision.dry_run)),
         ]
         lines += labelled(key, at, column=_COLUMN)
         for label, text in facts:
@@ -61,20 +65,23 @@ def answers(state: LaneState, observed: Iteration, decision: Decision) -> list[s
 
 def _requests(state: LaneState, observed: Iteration, decision: Decision) -> dict[str, list[str]]:
     """Parameter to its requests with their sources, before headroom reduces them."""
+    table = state.profile.parameters
     requests: dict[str, list[str]] = {}
     if not decision.by_rules:
         for proposal in decision.proposed:
             if proposal.rule != ROLLBACK:
                 basis = f" (based on {listed(proposal.kpis)})" if proposal.kpis else ""
-                text = f"{proposal.rule or HOOK} {change(proposal.delta)}{basis}"
+                delta = parameter_change(table, proposal.key, proposal.delta)
+                text = f"{proposal.rule or HOOK} {delta}{basis}"
                 requests.setdefault(proposal.key, []).append(text)
     elif state.tune:
         for view in rule_views(state, observed.readings):
-            for key, delta in view.requests.items():
-                requests.setdefault(key, []).append(f"{view.rule.name} {change(delta)}")
+            for key, move in view.requests.items():
+                text = f"{view.rule.name} {parameter_change(table, key, move)}"
+                requests.setdefault(key, []).append(text)
     for key, pending in pending_after(state, decision.attributed).items():
         requests.setdefault(key, []).append(
-            f"ROLLBACK to {value(pending.value)}: {rollback_cause(pending)}"
+            f"ROLLBACK to {parameter_value(table, key, pending.value)}: {rollback_cause(pending)}"
         )
     return requests
 
@@ -91,33 +98,43 @@ def _overruled(texts: Sequence[str], key: str) -> list[str]:
     return [text.removeprefix(f"{key}: ") for text in texts if text.startswith(f"{key}: ")]
 
 
-def _headroom(headroom: Headroom) -> str:
+def _headroom(table: Table, headroom: Headroom) -> str:
     if headroom.down == headroom.up == 0.0:
         return f"none: {' and '.join(dict.fromkeys((headroom.reason_down, headroom.reason_up)))}"
-    down = f"{change(headroom.down)} ({headroom.reason_down})"
-    return f"{down} to {change(headroom.up)} ({headroom.reason_up})"
+    down, up = (
+        f"{parameter_change(table, headroom.key, delta)} ({reason})"
+        for delta, reason in (
+            (headroom.down, headroom.reason_down),
+            (headroom.up, headroom.reason_up),
+        )
+    )
+    return f"{down} to {up}"
 
 
-def _withheld(reason: str, outcome: Outcome | None) -> str:
+def _withheld(table: Table, reason: str, outcome: Outcome | None) -> str:
     if ":" in reason:  # the reason is a sentence already
         return reason
     if outcome is not None:
-        return f"{reason}: only {change(outcome.proposed)} of it is proposed"
+        part = parameter_change(table, outcome.key, outcome.proposed)
+        return f"{reason}: only {part} of it is proposed"
     if reason == "small":
         return f"{reason}: the rest of the move is too small, so nothing of it is proposed"
     return f"{reason}: nothing of it is proposed"
 
 
-def _answer(outcome: Outcome, *, dry: bool) -> str:
+def _answer(table: Table, outcome: Outcome, *, dry: bool) -> str:
     also = f", also {listed(outcome.also)}" if outcome.also else ""
     why = f" by {outcome.reason}{also}" if outcome.reason else ""
     why += f": {outcome.note}" if outcome.note else ""
     if outcome.outcome == "SKIPPED":
-        return f"SKIPPED {change(outcome.proposed)}{why}"
+        return f"SKIPPED {parameter_change(table, outcome.key, outcome.proposed)}{why}"
     would = " (dry run: not applied)" if dry else ""
-    moved = f"{value(outcome.before)} -> {value(outcome.after)}"
-    part = f" of {change(outcome.proposed)}" if outcome.outcome == "CLIPPED" else ""
-    return f"{outcome.outcome} {change(outcome.applied)}{part}, {moved}{would}{why}"
+    key = outcome.key
+    moved = moved_text(table, key, outcome.before, outcome.after).removeprefix(f"{key} ")
+    clipped = outcome.outcome == "CLIPPED"
+    part = f" of {parameter_change(table, key, outcome.proposed)}" if clipped else ""
+    applied = parameter_change(table, key, outcome.applied)
+    return f"{outcome.outcome} {applied}{part}, {moved}{would}{why}"
 
 
 def panic(state: LaneState, revert: Panic | None) -> list[str]:
@@ -131,7 +148,7 @@ def panic(state: LaneState, revert: Panic | None) -> list[str]:
         )
     verb = "would revert" if revert.would else "reverted"
     lines = labelled(verb, f"to {revert.revert_to}: {streak}", column=_COLUMN)
-    moved = moves_text(state.values, {**state.values, **revert.moves})
+    moved = moves_text(state.profile.parameters, state.values, {**state.values, **revert.moves})
     lines += labelled("moves", moved, column=_COLUMN)
     if revert.pins:
         pins = f"{listed(revert.pins)}: edited by hand; the panic moves them, they stay pinned"
@@ -142,13 +159,12 @@ def panic(state: LaneState, revert: Panic | None) -> list[str]:
     return lines
 
 
-def attributed(attributions: Sequence[Attribution]) -> list[str]:
+def attributed(table: Table, attributions: Sequence[Attribution]) -> list[str]:
     """The effects of earlier changes that are reported with this decision."""
     lines: list[str] = []
     for attribution in attributions:
         moved = ", ".join(
-            kept(f"{key} {value(old)} -> {value(new)}")
-            for key, (old, new) in attribution.keys.items()
+            kept(moved_text(table, key, old, new)) for key, (old, new) in attribution.keys.items()
         )
         title = f"{attribution.rule or HOOK} after iteration {attribution.iteration}: {moved}"
         lines += [*labelled(title, ""), *labelled("", attribution_text(attribution), column=6)]

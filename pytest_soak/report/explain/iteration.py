@@ -6,6 +6,7 @@ decision. What the rules saw is not in the journal; the functions that decided c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from pytest_soak.gate.echo import echo_text
@@ -23,14 +24,18 @@ from pytest_soak.loop.rollback import ROLLBACK, suspensions_of
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import LaneState
 from pytest_soak.profile.model import Profile
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.report.explain.answers import answers, attributed, panic
 from pytest_soak.report.explain.rules import HOOK, RuleView, rule_text, rule_views
 from pytest_soak.report.layout import (
-    change,
+    Table,
     iteration_limits,
     kept,
     labelled,
     listed,
+    moved_text,
+    parameter_change,
+    parameter_value,
     reading,
     value,
 )
@@ -56,7 +61,9 @@ def explain_iteration(moment: Moment) -> str:
     if decision is not None:
         lines += _section("Parameters", answers(state, observed, decision))
         lines += _section("Panic", panic(state, decision.panic))
-        lines += _section("Effects of earlier changes", attributed(decision.attributed))
+        lines += _section(
+            "Effects of earlier changes", attributed(state.profile.parameters, decision.attributed)
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -74,8 +81,9 @@ def _header(moment: Moment, observed: Iteration) -> list[str]:
     facts += [("failed check", name) for name in observed.failed_checks]
     facts += [("scenario", fired.name) for fired in fired_in(observed)]
     if observed.echo_mismatch:
-        facts.append(("target", f"ran with other values: {echo_text(observed)}"))
-    facts += [("edited", text) for text in _edits(observed)]
+        echoed = echo_text(state.profile.parameters, observed)
+        facts.append(("target", f"ran with other values: {echoed}"))
+    facts += [("edited", text) for text in _edits(state.profile.parameters, observed)]
     facts.append(("mode", mode_of(state)))
     if decision is None:
         facts.append(("decision", _undecided(state)))
@@ -100,19 +108,19 @@ def _undecided(state: LaneState) -> str:
     return f"none: the lane halted ({state.halt.kind}): {state.halt.text}"
 
 
-def _edits(observed: Iteration) -> Iterator[str]:
+def _edits(table: Table, observed: Iteration) -> Iterator[str]:
     for key, (old, _) in sorted(observed.edits.items()):
         ran, left = observed.values[key], observed.basis[key]
         for when, start, end in (("before", old, ran), ("during", ran, left)):
             if start != end:
-                yield f"by hand {when} this iteration: {key} {value(start)} -> {value(end)}"
+                yield f"by hand {when} this iteration: {moved_text(table, key, start, end)}"
 
 
 def _changed(moment: Moment, decision: Decision) -> list[str]:
-    state = moment.state
+    state, table = moment.state, moment.state.profile.parameters
     moves = {outcome.key: outcome for outcome in decision.outcomes if outcome.outcome != "SKIPPED"}
     moved = [
-        f"{key} {value(state.values[key])} -> {value(now)} "
+        f"{moved_text(table, key, state.values[key], now)} "
         f"({moves[key].rule or HOOK if key in moves else 'PANIC'})"
         for key, now in decision.values.items()
         if now != state.values[key]
@@ -122,7 +130,7 @@ def _changed(moment: Moment, decision: Decision) -> list[str]:
     if moved:
         return [*moved, f"in force from iteration {decision.iteration + 1}"]
     would = [
-        kept(f"{outcome.key} {value(outcome.before)} -> {value(outcome.after)}")
+        kept(moved_text(table, outcome.key, outcome.before, outcome.after))
         for outcome in moves.values()
     ]
     return [f"nothing; without the dry run: {', '.join(would)}" if would else "nothing"]
@@ -175,7 +183,8 @@ def _in_force(state: LaneState) -> list[str]:
         ("velocity", _velocity_text(state)),
     ]
     for key, pending in state.attribution.pending.items():
-        text = f"{key} back to {value(pending.value)}, pending since iteration {pending.since}"
+        back = parameter_value(state.profile.parameters, key, pending.value)
+        text = f"{key} back to {back}, pending since iteration {pending.since}"
         facts.append(("rollback", text))
     rules = {rule.name for rule in state.profile.rules}
     for (rule, key), suspension in suspensions_of(state).items():
@@ -242,11 +251,16 @@ def _velocity_text(state: LaneState) -> str:
         used[move.key] = used.get(move.key, 0.0) + move.size
     caps = state.profile.parameters
     parts = [
-        kept(f"{key} {value(sum_)} of {value(caps[key].cap_per_hour)}")
+        kept(f"{key} {_cap(caps[key], sum_)} of {_cap(caps[key], caps[key].cap_per_hour)}")
         for key, sum_ in used.items()
     ]
     window = f"in the last {state.profile.guards.velocity_window_s:g} s"
     return f"moved {window}: {', '.join(sorted(parts))}" if parts else f"nothing moved {window}"
+
+
+def _cap(parameter: Parameter, size: float) -> str:
+    """A sum of moves; of a ``log`` parameter as a ratio."""
+    return f"x{value(math.exp(size))}" if parameter.log else value(size)
 
 
 # -- the rules -----------------------------------------------------------------------------------
@@ -261,7 +275,7 @@ def _rules(state: LaneState, observed: Iteration, decision: Decision | None) -> 
     views = rule_views(state, observed.readings)
     for view in sorted(views, key=lambda view: _WORDS.index(view.word)):
         lines += labelled(f"{view.word:<6} {view.rule.name}", rule_text(view), column=_RULE_COLUMN)
-        requests = _requests_text(view)
+        requests = _requests_text(state.profile.parameters, view)
         if requests:
             lines += labelled("", requests, column=_RULE_COLUMN)
     return lines
@@ -276,8 +290,10 @@ def _hook_answer(decision: Decision) -> str:
     return f"proposed instead, {f'as {listed(names)}' if names else 'without a rule name'}"
 
 
-def _requests_text(view: RuleView) -> str:
+def _requests_text(table: Table, view: RuleView) -> str:
     if view.word == "idle":
         return "requests nothing: every parameter is already where the rule moves it"
-    requests = ", ".join(kept(f"{key} {change(delta)}") for key, delta in view.requests.items())
+    requests = ", ".join(
+        kept(f"{key} {parameter_change(table, key, delta)}") for key, delta in view.requests.items()
+    )
     return f"requests {requests}" if requests else ""

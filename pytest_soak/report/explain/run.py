@@ -17,17 +17,17 @@ from pytest_soak.report.explain.iteration import mode_of
 from pytest_soak.report.explain.rules import HOOK, Part
 from pytest_soak.report.explain.story import Step, Story
 from pytest_soak.report.layout import (
-    change,
     cut,
     kept,
     labelled,
     listed,
+    parameter_change,
+    parameter_value,
     plain,
     reading,
     spans,
     table,
     times,
-    value,
     with_unit,
 )
 
@@ -40,7 +40,6 @@ _MOST_ALIKE = 2
 """Up to so many parameters that did not move for the same reason have a line each."""
 _MOST_ROWS = 60
 _UNKNOWN = "not reported before the end"
-_SAME = 1e-9
 """Part of a range within which steps count as equal, and a value as on its bound."""
 
 
@@ -133,52 +132,55 @@ def _parameter(story: Story, parameter: Parameter) -> list[str]:
     steps, state = story.steps[parameter.key], story.state
     start, end = state.start_values[parameter.key], steps[-1].after
     changes = "1 change" if len(steps) == 1 else f"{len(steps)} changes"
-    at = f"{value(start)} -> {with_unit(end, parameter.unit)}{_bound(parameter, end)}"
+    after = with_unit(parameter.text(end), parameter.unit)
+    at = f"{parameter.text(start)} -> {after}{_bound(parameter, end)}"
     lines = labelled(f"{parameter.key}  {at}, {changes}", "", indent=0)
     groups = _groups(steps)
-    column = _COLUMN + 2 + max(len(_way(group)) for group in groups)
+    column = _COLUMN + 2 + max(len(_way(parameter, group)) for group in groups)
     middle = range(_FIRST_GROUPS, len(groups) - _LAST_GROUPS)
     hidden: list[Step] = []
     for number, group in enumerate(groups):
         if number in middle and group[0].kind in ("APPLIED", "CLIPPED"):
             hidden += group
             continue
-        lines += _in_turn(story, hidden, column) + _group(story, parameter, group, column)
+        lines += _in_turn(story, parameter, hidden, column) + _group(
+            story, parameter, group, column
+        )
         hidden = []
     return lines
 
 
-def _in_turn(story: Story, steps: Sequence[Step], column: int) -> list[str]:
+def _in_turn(story: Story, parameter: Parameter, steps: Sequence[Step], column: int) -> list[str]:
     """The middle of a long story, in one line."""
     if not steps:
         return []
     counts = Counter(step.by for step in steps)
     parts = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-    lines = _row(steps, f"{len(steps)} changes: {parts}", column)
+    lines = _row(parameter, steps, f"{len(steps)} changes: {parts}", column)
     effect = _effect(story, steps)
     return lines + labelled("", effect, column=column) if effect else lines
 
 
 def _group(story: Story, parameter: Parameter, group: Sequence[Step], column: int) -> list[str]:
-    lines = _row(group, _what(parameter, group), column)
+    lines = _row(parameter, group, _what(parameter, group), column)
     for text in (_because(group), _effect(story, group)):
         lines += labelled("", text, column=column) if text else []
     return lines
 
 
-def _row(steps: Sequence[Step], text: str, column: int) -> list[str]:
+def _row(parameter: Parameter, steps: Sequence[Step], text: str, column: int) -> list[str]:
     first, last = steps[0].iteration, steps[-1].iteration
     when = f"{first}" if first == last else f"{first}-{last}"
-    return labelled(f"{when:<{_COLUMN - 2}}{_way(steps)}", text, column=column)
+    return labelled(f"{when:<{_COLUMN - 2}}{_way(parameter, steps)}", text, column=column)
 
 
-def _way(steps: Sequence[Step]) -> str:
-    return f"{value(steps[0].before)} -> {value(steps[-1].after)}"
+def _way(parameter: Parameter, steps: Sequence[Step]) -> str:
+    return f"{parameter.text(steps[0].before)} -> {parameter.text(steps[-1].after)}"
 
 
 def _bound(parameter: Parameter, end: float) -> str:
     for name, bound in (("minimum", parameter.minimum), ("maximum", parameter.maximum)):
-        if abs(end - bound) <= _SAME * parameter.span:
+        if parameter.same(end, bound):
             return f" (its {name})"
     return ""
 
@@ -209,9 +211,11 @@ def _what(parameter: Parameter, group: Sequence[Step]) -> str:
 
 def _sizes(parameter: Parameter, moves: Sequence[float]) -> str:
     low, high = min(moves, key=abs), max(moves, key=abs)
-    if abs(high - low) <= _SAME * parameter.span:
-        return change(high) + (" each" if len(moves) > 1 else "")
-    return f"{change(low)} to {change(high)}"
+    only = {parameter.key: parameter}
+    least, most = (parameter_change(only, parameter.key, size) for size in (low, high))
+    if least == most:
+        return most + (" each" if len(moves) > 1 else "")
+    return f"{least} to {most}"
 
 
 def _because(group: Sequence[Step]) -> str:
@@ -271,9 +275,10 @@ def _single_effect(attribution: Attribution) -> str:
 
 def _still(story: Story) -> list[str]:
     why: dict[str, list[str]] = {}
-    for key in story.state.profile.parameters:
+    parameters = story.state.profile.parameters
+    for key in parameters:
         if not story.steps.get(key):
-            at = kept(f"{key} {value(story.state.values[key])}")
+            at = kept(f"{key} {parameter_value(parameters, key, story.state.values[key])}")
             why.setdefault(_why_still(story, key), []).append(at)
     lines: list[str] = []
     for reason, keys in why.items():

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pytest_soak.report.commands import explain_commands
-from pytest_soak.report.layout import cut, value
+from pytest_soak.report.layout import cut
 from pytest_soak.report.page.axes import span_of
 from pytest_soak.report.page.bars import gate_bar, outcome_bars, sparkline, verdict_strip
 from pytest_soak.report.page.iteration_rows import Rows, iteration_rows, summaries
@@ -336,7 +336,7 @@ def _figures_table(kpis: Sequence[KpiView]) -> Table:
 
 def _unmoved(parameter: ParameterView) -> str:
     unit = "" if parameter.unit == "1" else f" {cut(parameter.unit, _UNIT)}"
-    return f"{cut(parameter.key, _UNIT)} = {value(parameter.steps[0].value)}{unit}"
+    return f"{cut(parameter.key, _UNIT)} = {parameter.steps[0].text}{unit}"
 
 
 def _moved_table(lane: LaneView) -> Table:
@@ -348,9 +348,9 @@ def _moved_table(lane: LaneView) -> Table:
             rows.append(
                 (
                     parameter.key,
-                    value(steps[0].value),
-                    with_unit(value(steps[-1].value), parameter.unit),
-                    f"{value(parameter.low)} to {value(parameter.high)}",
+                    steps[0].text,
+                    with_unit(steps[-1].text, parameter.unit),
+                    f"{parameter.low_text} to {parameter.high_text}",
                     str(len(steps) - 1),
                     ", ".join(movers[:4]),
                 )

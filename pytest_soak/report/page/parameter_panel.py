@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from pytest_soak.report.layout import cut, value, with_unit
+from pytest_soak.report.layout import cut, with_unit
 from pytest_soak.report.page.axes import Axes, span_of
 from pytest_soak.report.page.canvas import Canvas, bars, marks, stairs
 from pytest_soak.report.page.panel import LegendItem, Panel, Size, Table
@@ -47,12 +47,15 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
     for row, (kind, spans) in enumerate(bands):
         _draw_band(canvas, axes, 3 + _BAND * row, kind, spans)
     axes.draw(canvas, end=last)
-    for bound, words in ((parameter.high, "upper bound"), (parameter.low, "lower bound")):
+    for bound, text, words in (
+        (parameter.high, parameter.high_text, "upper bound"),
+        (parameter.low, parameter.low_text, "lower bound"),
+    ):
         if bound in axes.y:
             place = axes.y(bound)
             canvas.line(frame.x, place, frame.right, place, "bound")
             y = place + 11 if place < frame.y + 14 else place - 4
-            canvas.text(frame.x + 5, y, f"{words} {value(bound)}", "bound-text")
+            canvas.text(frame.x + 5, y, f"{words} {text}", "bound-text")
     movers = _movers(parameter, subject.shapes)
     _draw_steps(canvas, axes, parameter, subject, movers)
     title = f"{cut(parameter.key, _NAME)} per iteration"
@@ -71,11 +74,11 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
 
 
 def _summary(parameter: ParameterView) -> str:
-    first, last = parameter.steps[0].value, parameter.steps[-1].value
+    first, last = parameter.steps[0].text, parameter.steps[-1].text
     return (
-        f"{with_unit(first, '1')} → {with_unit(last, cut(parameter.unit, _UNIT))}, "
+        f"{first} → {with_unit(last, cut(parameter.unit, _UNIT))}, "
         f"{counted(len(parameter.steps) - 1, 'move')}, "
-        f"bounds {value(parameter.low)} to {value(parameter.high)}"
+        f"bounds {parameter.low_text} to {parameter.high_text}"
     )
 
 
@@ -178,7 +181,7 @@ def _table(parameter: ParameterView) -> Table:
     return Table(
         f"{parameter.key}{unit}",
         ("from iteration", "value", "moved by"),
-        tuple((str(step.iteration), value(step.value), step.by) for step in kept),
+        tuple((str(step.iteration), step.text, step.by) for step in kept),
         note if left_out else "",
     )
 

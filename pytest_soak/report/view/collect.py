@@ -99,7 +99,7 @@ class LaneCollector:
             by = PANIC if key in panic else rules.get(key, "")
             self._step(before, key, item.number + 1, decision.values[key], by)
         self._mark_spans(before, item)
-        self._events += decision_events(item, decision, short)
+        self._events += decision_events(before.profile.parameters, item, decision, short)
 
     def _column(self, state: LaneState, item: Iteration) -> None:
         self.numbers.append(item.number)
@@ -125,7 +125,8 @@ class LaneCollector:
             self._steps = {name: [] for name in state.profile.parameters}
         steps = self._steps.get(key)
         if steps is not None:
-            steps.append(StepView(iteration, value, cut(by, 80) or PROPOSER))
+            text = state.profile.parameters[key].text(value)
+            steps.append(StepView(iteration, value, text, cut(by, 80) or PROPOSER))
 
     # -- spans -----------------------------------------------------------------------------------
 
@@ -179,7 +180,15 @@ class LaneCollector:
                 parameter.unit,
                 parameter.minimum,
                 parameter.maximum,
-                (StepView(1, state.start_values[key], "start"), *self._steps.get(key, ())),
+                parameter.text(parameter.minimum),
+                parameter.text(parameter.maximum),
+                tuple(parameter.text(float(place)) for place in range(len(parameter.choices))),
+                (
+                    StepView(
+                        1, state.start_values[key], parameter.text(state.start_values[key]), "start"
+                    ),
+                    *self._steps.get(key, ()),
+                ),
             )
             for key, parameter in state.profile.parameters.items()
         )

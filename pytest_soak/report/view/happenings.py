@@ -12,7 +12,7 @@ from pytest_soak.loop.model import Attribution, Decision, Halt, Iteration, Outco
 from pytest_soak.loop.rollback import ROLLBACK
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.report.effects import interval
-from pytest_soak.report.layout import cut, listed, value
+from pytest_soak.report.layout import Table, cut, listed, moved_text
 from pytest_soak.report.summary import Shortfall
 from pytest_soak.report.view.model import EventKind, EventView
 
@@ -25,7 +25,7 @@ def entry_events(transition: Transition) -> Iterator[EventView]:
     entry, before, after = transition.entry, transition.before, transition.after
     match entry:
         case Edit():
-            moves = _moves(entry.keys)
+            moves = _moves(after.profile.parameters, entry.keys)
             yield _event(entry.iteration + 1, "edit", f"edited by hand: {moves}", entry.keys)
         case Halt(kind="end_of_data"):
             yield _event(entry.iteration, "end_of_data", _joined("the data ended", entry.text))
@@ -57,7 +57,7 @@ def _reported(item: Iteration) -> Iterator[EventView]:
 
 
 def decision_events(
-    item: Iteration, decision: Decision, short: Sequence[Shortfall]
+    table: Table, item: Iteration, decision: Decision, short: Sequence[Shortfall]
 ) -> Iterator[EventView]:
     """The events of a decision and of its iteration, in the order of the decision's steps."""
     number = item.number
@@ -70,7 +70,7 @@ def decision_events(
         yield _event(number, "panic", _panic(decision.panic), decision.panic.moves)
     for rule, outcomes in _by_rule(decision).items():
         keys = [outcome.key for outcome in outcomes]
-        text = f"{rule}: {_outcomes(outcomes)}"
+        text = f"{rule}: {_outcomes(table, outcomes)}"
         if decision.dry_run:
             text += " (dry run, not applied)"
         yield _event(number, "rollback" if rule == ROLLBACK else "rule", text, keys)
@@ -87,18 +87,21 @@ def _by_rule(decision: Decision) -> dict[str, list[Outcome]]:
     return rules
 
 
-def _outcomes(outcomes: Sequence[Outcome]) -> str:
+def _outcomes(table: Table, outcomes: Sequence[Outcome]) -> str:
     return _moves(
+        table,
         {
             item.key: (item.before, item.after)
             for item in outcomes
             if item.before is not None and item.after is not None
-        }
+        },
     )
 
 
-def _moves(moves: Mapping[str, tuple[float, float]]) -> str:
-    texts = [f"{key} {value(old)} → {value(new)}" for key, (old, new) in moves.items()]
+def _moves(table: Table, moves: Mapping[str, tuple[float, float]]) -> str:
+    texts = [
+        moved_text(table, key, old, new).replace(" -> ", " → ") for key, (old, new) in moves.items()
+    ]
     more = f" and {len(texts) - _MOST_KEYS} more" if len(texts) > _MOST_KEYS else ""
     return ", ".join(texts[:_MOST_KEYS]) + more
 

@@ -73,6 +73,9 @@ class StepView(Struct, frozen=True):
 
     iteration: int
     value: float
+    """Of a switch 0 or 1, of a choice its place in the list, from 0 on."""
+    text: str
+    """The value for people: ``0.25``, ``8``, ``true``, a choice."""
     by: str
     """``start``, the rule that moved it, ``PANIC``, ``ROLLBACK``, ``EXTERNAL`` (edited by hand)."""
 
@@ -85,6 +88,10 @@ class ParameterView(Struct, frozen=True):
     low: float
     high: float
     """The bounds of the profile."""
+    low_text: str
+    high_text: str
+    choices: tuple[str, ...]
+    """The texts of a switch or a choice, from the lowest on; empty for a number."""
     steps: tuple[StepView, ...]
 
 

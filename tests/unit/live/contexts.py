@@ -16,6 +16,7 @@ def context_of(
     environment: Mapping[str, str] | None = None,
     expand: Callable[[str], str] | None = None,
     paths: Mapping[str, tuple[str, ...]] = PATHS,
+    words: frozenset[str] = frozenset(),
 ) -> Context:
     """``{dir}`` is the only placeholder, unless ``expand`` is given."""
     return Context(
@@ -24,6 +25,7 @@ def context_of(
         root=folder,
         paths=paths,
         environment=environment or {},
+        words=words,
     )
 
 

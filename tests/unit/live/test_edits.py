@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pytest_soak.live.channels import Present
 from pytest_soak.live.edits import edits_of
 from pytest_soak.live.state import BridgeState
+from pytest_soak.profile.parameter import Outer
 from pytest_soak.profile.resolve import resolve
 from pytest_soak.store.sources import read_source
 
@@ -16,7 +17,7 @@ KEY = "base_spread_bps"
 STATE = BridgeState(seq=7, delivered={KEY: 0.6}, before={KEY: 0.5})
 
 
-def edits(value: object, seq: int, state: BridgeState = STATE) -> dict[str, float]:
+def edits(value: object, seq: int, state: BridgeState = STATE) -> dict[str, Outer]:
     return edits_of(Present(seq, {KEY: value}), state, PARAMETERS)
 
 

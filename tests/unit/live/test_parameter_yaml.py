@@ -16,7 +16,7 @@ from pytest_soak.json_types import WrongValueError
 from pytest_soak.live.channels import ChannelFault, Present
 from pytest_soak.live.sections import ParametersFields
 from pytest_soak.live.writers.yaml_file import ParameterYaml, make_yaml
-from pytest_soak.live.yaml_numbers import YamlError, numbers_at, text_of, with_numbers
+from pytest_soak.live.yaml_numbers import YamlError, scalars_at, text_of, with_values
 from tests.unit.live.contexts import context_of, delivery_of
 
 KEYS = {"base_spread_bps": "controller.spread", "levels": "levels.0"}
@@ -86,7 +86,7 @@ def test_a_whole_number_in_the_place_of_a_whole_number_has_no_point(
     before: str, value: float, after: str
 ) -> None:
     path = {"size": ("size",)}
-    assert with_numbers(f"size: {before}\n", path, {"size": value}) == f"size: {after}\n"
+    assert with_values(f"size: {before}\n", path, {"size": value}) == f"size: {after}\n"
 
 
 @pytest.mark.parametrize(
@@ -227,9 +227,9 @@ def test_in_any_document_all_other_characters_stay(
         "!!float '0.125'", "0.125"
     )
     paths = {"x": ("deep", "0", "number")}
-    number = numbers_at(text, paths)["x"]
+    number = scalars_at(text, paths)["x"]
     assert text[number.begin : number.end] == "0.125"
-    changed = with_numbers(text, paths, {"x": value})
+    changed = with_values(text, paths, {"x": value})
     assert changed == text[: number.begin] + text_of(value) + text[number.end :]
     assert yaml.safe_load(changed)["deep"][0]["number"] == value
 
@@ -237,4 +237,4 @@ def test_in_any_document_all_other_characters_stay(
 def test_a_result_with_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pytest_soak.live.yaml_numbers.text_of", lambda value, whole: "7")
     with pytest.raises(YamlError, match=r"would have 7\.0 at a, and not 0\.5"):
-        with_numbers("a: 1", {"x": ("a",)}, {"x": 0.5})
+        with_values("a: 1", {"x": ("a",)}, {"x": 0.5})

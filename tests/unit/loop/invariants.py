@@ -16,6 +16,7 @@ from pytest_soak.loop.entries import runtime_of
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import read_history
 from pytest_soak.loop.model import Decision, Iteration, Verdict
+from pytest_soak.profile.parameter import Parameter
 from tests.unit.loop.lanes import Drive
 
 HOUR = 3600.0
@@ -68,6 +69,8 @@ def check_values(drive: Drive) -> None:
             parameter = profile.parameters[key]
             assert math.isfinite(value), f"I1: {key} is {value}"
             assert parameter.minimum <= value <= parameter.maximum, f"I1: {key} is {value}"
+            steps = (value - parameter.minimum) / parameter.step if parameter.step else 0.0
+            assert abs(steps - round(steps)) < 1e-6, f"I1: {key} is {value}, off its grid"
         written = canonical_json(runtime_of(profile, state.values))
         assert runtimes.setdefault(state.state_hash, written) == written, "I6: one hash, two states"
     assert len(set(runtimes.values())) == len(runtimes), "I6: one state, two hashes"
@@ -101,9 +104,13 @@ def check_outcomes(drive: Drive, iteration: Iteration, decision: Decision) -> No
         assert outcome.after != outcome.before, "an applied move moves"
         assert (outcome.applied > 0) == (outcome.proposed > 0), "a move keeps its sign"
         share = 1.0 if outcome.outcome == "APPLIED" else 0.5
-        slack = TOLERANCE * 10 * drive.state.profile.parameters[outcome.key].span
-        assert abs(outcome.applied) >= share * abs(outcome.proposed) - slack
-        assert abs(outcome.applied) <= abs(outcome.proposed) + slack
+        parameter = drive.state.profile.parameters[outcome.key]
+        slack = TOLERANCE * 10 * (parameter.maximum - parameter.minimum)
+        # What was proposed may be rounded by half a step; of ratios half a move is no half change.
+        rounding = 0.5 * parameter.step
+        share = 0.0 if parameter.log and share < 1.0 else share
+        assert abs(outcome.applied) >= share * (abs(outcome.proposed) - rounding) - slack
+        assert abs(outcome.applied) <= abs(outcome.proposed) + rounding + slack
         assert bool(outcome.reason) == (outcome.outcome == "CLIPPED")
         for proposal in decision.proposed:
             if proposal.key == outcome.key:
@@ -139,12 +146,17 @@ def check_velocity(drive: Drive, decided: Decided) -> None:
         moves = [past for past in applied(drive, decided, key) if past.charged]
         for last in moves:
             within = [
-                abs(past.after - past.before)
+                size(parameter, past.before, past.after)
                 for past in moves
                 if 0 <= (last.iteration - past.iteration) * interval_s < HOUR
             ]
             allowed = parameter.cap_per_hour + 2 * TOLERANCE * parameter.span
             assert math.fsum(within) <= allowed, f"I2: {key} at {last.iteration}: {within}"
+
+
+def size(parameter: Parameter, before: float, after: float) -> float:
+    """The size of a move, as caps measure it."""
+    return abs(math.log(after / before)) if parameter.log else abs(after - before)
 
 
 def check_freeze(drive: Drive, decided: Decided) -> None:
@@ -181,11 +193,13 @@ def check_cooldown(drive: Drive, decided: Decided) -> None:
             continue
         if decision.dry_run:
             continue
-        share = sum(
-            abs(outcome.applied) / drive.state.profile.parameters[outcome.key].span
-            for outcome in decision.outcomes
-            if outcome.outcome != "SKIPPED"
-        )
+        share = 0.0
+        for outcome in decision.outcomes:
+            if outcome.outcome != "SKIPPED":
+                assert outcome.before is not None
+                assert outcome.after is not None
+                of = drive.state.profile.parameters[outcome.key]
+                share += size(of, outcome.before, outcome.after) / size(of, of.minimum, of.maximum)
         if share > 0.10 + 1e-9:
             until = decision.iteration + 2
 
@@ -230,7 +244,7 @@ def check_oscillation(drive: Drive, decided: Decided) -> None:
                 continue
             if second.iteration - first.iteration > 12 or rules[second.iteration] in exempt:
                 continue
-            distance = abs(second.after - first.before)
+            distance = size(parameter, second.after, first.before)
             assert distance > TOLERANCE * parameter.span, f"I8: {key} at {second.iteration}"
 
 
@@ -334,7 +348,8 @@ def check_rollbacks(drive: Drive, decided: Decided) -> None:
                 continue
             assert decision.iteration - last.get(outcome.key, -99) >= 24, "twice in 24 iterations"
             last[outcome.key] = decision.iteration
-            slack = TOLERANCE * drive.state.profile.parameters[outcome.key].span
+            of = drive.state.profile.parameters[outcome.key]
+            slack = 0.0 if of.step else TOLERANCE * (of.maximum - of.minimum)
             assert outcome.after is not None
             near = any(abs(outcome.after - value) <= slack for value in hurt[outcome.key])
             assert near, "not the value before the change"

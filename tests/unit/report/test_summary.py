@@ -14,8 +14,17 @@ from pytest_soak.report.summary import (
     tuning_report,
     tuning_report_parts,
 )
-from tests.unit.gate.histories import applied, clipped, make_history, skipped, with_iteration
+from tests.unit.gate.histories import (
+    applied,
+    clipped,
+    make_history,
+    skipped,
+    steady,
+    with_iteration,
+)
 from tests.unit.report.runs import decided
+
+TABLE = steady().parameters
 
 
 def decision(*outcomes: Outcome, **options: object) -> Decision:
@@ -26,7 +35,7 @@ def decision(*outcomes: Outcome, **options: object) -> Decision:
 
 
 def test_the_fields_are_those_of_the_specification() -> None:
-    document = iteration_summary(decided(6).iterations[2], "2026-01-01T00:00:00Z")
+    document = iteration_summary(decided(6).iterations[2], "2026-01-01T00:00:00Z", TABLE)
     assert set(document) == {"iteration", "summary", "tuning"}
     assert document["iteration"] == 3
     assert document["summary"]["runtime_utc"] == "2026-01-01T00:00:00Z"
@@ -46,7 +55,7 @@ def test_the_fields_are_those_of_the_specification() -> None:
 def test_hashes_are_of_before_and_after() -> None:
     history = decided(6)
     for now, then in zip(history.iterations, history.iterations[1:], strict=False):
-        document = iteration_summary(now, None)
+        document = iteration_summary(now, None, TABLE)
         assert document["summary"]["state_hash"] == now.state_hash
         assert document["tuning"]["old_hash"] == now.state_hash
         assert document["tuning"]["state_hash"] == then.state_hash
@@ -56,7 +65,9 @@ def test_hashes_are_of_before_and_after() -> None:
 def test_what_was_applied_is_in_deltas() -> None:
     taken = decision(applied("base_spread_bps", 0.02), clipped("tail_age_ms", 300.0, 200.0))
     assert deltas_of(taken) == {"base_spread_bps": 0.02, "tail_age_ms": 200.0}
-    document = iteration_summary(make_history(5, outcomes={3: taken.outcomes}).iterations[2], None)
+    document = iteration_summary(
+        make_history(5, outcomes={3: taken.outcomes}).iterations[2], None, TABLE
+    )
     assert document["tuning"]["proposed_deltas"] == {"base_spread_bps": 0.02, "tail_age_ms": 300.0}
     assert document["tuning"]["outcomes"]["tail_age_ms"]["outcome"] == "CLIPPED"
     assert deltas_of(decision(applied("base_spread_bps", 0.02), dry_run=True)) == {}
@@ -110,7 +121,7 @@ def test_flags_include_the_reasons_behind_the_first() -> None:
 )
 def test_where_all_was_withheld_the_reason_is_given(withheld: dict[str, str], text: str) -> None:
     history = make_history(5, requested={3: Requested(withheld=withheld)})
-    document = iteration_summary(history.iterations[2], None)["tuning"]
+    document = iteration_summary(history.iterations[2], None, TABLE)["tuning"]
     assert document["skipped_reason"] == text
     guards = {reason.partition(" ")[0] for reason in withheld.values()} & {*GUARD_ORDER}
     flags = {name for name, raised in document["skip_reason"].items() if raised is True}
@@ -126,7 +137,7 @@ def test_without_a_request_there_is_no_reason() -> None:
         outcomes={3: [applied("tail_age_ms", 1.0)]},
         requested={3: Requested(withheld={"min_interval_ms": "velocity"})},
     ).iterations[2]
-    document = iteration_summary(partly, None)["tuning"]
+    document = iteration_summary(partly, None, TABLE)["tuning"]
     assert document["skipped_reason"] == "velocity: min_interval_ms"
     assert document["skip_reason"]["velocity"] is True
 
@@ -142,14 +153,18 @@ def test_the_summary_has_values_blocks_events_and_scenarios() -> None:
             "scenarios": [{"name": "flash_crash", "started_s": 1.0, "ended_s": 2.0}],
         },
     )
-    summary = iteration_summary(reported.iterations[1], None)["summary"]
+    summary = iteration_summary(reported.iterations[1], None, TABLE)["summary"]
     assert summary["values"] == dict(history.iterations[1].values)
     assert summary["block_counts"] == {"risk": 30, "min_interval": 10}
     assert summary["event_counts"] == {"FILL": 7, "PLACE": 12}
     assert summary["scenarios"] == ["flash_crash"]
     audited = with_iteration(history, 2, report={"audit": {"events": {}, "blocks": {"risk": 4}}})
-    assert iteration_summary(audited.iterations[1], None)["summary"]["block_counts"] == {"risk": 4}
-    bare = iteration_summary(with_iteration(history, 2, report={}).iterations[1], None)["summary"]
+    assert iteration_summary(audited.iterations[1], None, TABLE)["summary"]["block_counts"] == {
+        "risk": 4
+    }
+    bare = iteration_summary(with_iteration(history, 2, report={}).iterations[1], None, TABLE)[
+        "summary"
+    ]
     assert (bare["block_counts"], bare["event_counts"], bare["scenarios"]) == ({}, {}, [])
 
 
@@ -159,15 +174,15 @@ def test_the_summary_has_what_was_requested_before_it_was_trimmed() -> None:
         outcomes={3: [applied("tail_age_ms", 10.0)]},
         requested={3: Requested(deltas={"tail_age_ms": 50.0, "min_interval_ms": 5.0})},
     )
-    document = iteration_summary(history.iterations[2], None)["tuning"]
+    document = iteration_summary(history.iterations[2], None, TABLE)["tuning"]
     assert document["deltas_requested"] == {"tail_age_ms": 50.0, "min_interval_ms": 5.0}
     assert document["deltas"] == {"tail_age_ms": 10.0}
 
 
 def test_before_its_decision_an_iteration_has_an_empty_tuning() -> None:
     history = with_iteration(make_history(5), 5, decision=None)
-    document = iteration_summary(history.iterations[4], None)
-    full = iteration_summary(history.iterations[3], None)
+    document = iteration_summary(history.iterations[4], None, TABLE)
+    full = iteration_summary(history.iterations[3], None, TABLE)
     assert set(document["tuning"]) == set(full["tuning"])
     assert document["tuning"]["applied"] is False
     assert document["tuning"]["state_hash"] == history.iterations[4].state_hash
@@ -176,7 +191,7 @@ def test_before_its_decision_an_iteration_has_an_empty_tuning() -> None:
 def test_a_panic_is_recorded() -> None:
     panic = Panic("steady_safe", {"base_spread_bps": 0.65}, would=False, paused_until=7)
     history = make_history(5, panics={3: panic})
-    document = iteration_summary(history.iterations[2], None)["tuning"]
+    document = iteration_summary(history.iterations[2], None, TABLE)["tuning"]
     assert document["panic"]["moves"] == {"base_spread_bps": 0.65}
     assert document["applied"] is True
     assert document["deltas"] == {}
@@ -184,14 +199,16 @@ def test_a_panic_is_recorded() -> None:
 
 def test_what_is_no_number_stays_readable() -> None:
     odd = make_history(5, outcomes={3: [skipped("tail_age_ms", float("nan"), "invalid")]})
-    document = iteration_summary(odd.iterations[2], None)
+    document = iteration_summary(odd.iterations[2], None, TABLE)
     assert document["tuning"]["proposed_deltas"] == {"tail_age_ms": "NaN"}
     canonical_json(document)
 
 
 def test_a_recorded_kpi_cannot_take_a_fields_name() -> None:
     history = make_history(3, kpis={"state_hash": 1.0})
-    assert isinstance(iteration_summary(history.iterations[0], None)["summary"]["state_hash"], str)
+    assert isinstance(
+        iteration_summary(history.iterations[0], None, TABLE)["summary"]["state_hash"], str
+    )
 
 
 def test_tuning_report_has_every_iteration() -> None:

@@ -55,10 +55,10 @@ def lanes(draw: st.DrawFn) -> LaneView:
         KpiView, TEXTS, TEXTS, st.just("up"), values, st.booleans(), st.none() | limit,
         st.none() | window,
     )  # fmt: skip
-    later = st.lists(st.builds(StepView, st.integers(2, 12), NUMBERS, TEXTS), max_size=4)
+    later = st.lists(st.builds(StepView, st.integers(2, 12), NUMBERS, TEXTS, TEXTS), max_size=4)
     steps = later.map(
         lambda items: (
-            StepView(1, 1.0, "start"),
+            StepView(1, 1.0, "1", "start"),
             *sorted(items, key=lambda item: item.iteration),
         )
     )
@@ -70,7 +70,7 @@ def lanes(draw: st.DrawFn) -> LaneView:
     )
     row = st.builds(
         GateRowView, TEXTS, VERDICTS, TEXTS, st.none() | NUMBERS, st.sampled_from(["", "<= 3"]),
-        st.none() | NUMBERS, st.booleans(), *[st.none() | NUMBERS] * 3, TEXTS,
+        st.none() | NUMBERS, st.booleans(), *[st.none() | NUMBERS] * 4, TEXTS,
     )  # fmt: skip
     counts = st.integers(0, 10**6)
 
@@ -99,7 +99,11 @@ def lanes(draw: st.DrawFn) -> LaneView:
             draw(column(st.none() | NUMBERS)),
         ),
         kpis=some(kpi),
-        parameters=some(st.builds(ParameterView, TEXTS, TEXTS, NUMBERS, NUMBERS, steps)),
+        parameters=some(
+            st.builds(
+                ParameterView, TEXTS, TEXTS, NUMBERS, NUMBERS, TEXTS, TEXTS, st.just(()), steps
+            )
+        ),
         spans=some(span),
         events=some(st.builds(EventView, within, st.sampled_from(EVENT_KINDS), TEXTS)),
         outcomes=OutcomesView(1, draw(counts), 2, 0, some(st.tuples(TEXTS, counts))),

@@ -33,7 +33,7 @@ def hostile_view(text: str) -> RunView:
     """A run with the text in every field that others may fill."""
     view = lane(12)
     values = view.kpis[0].values
-    steps = (StepView(1, 5.0, "start"), StepView(3, 6.0, text))
+    steps = (StepView(1, 5.0, "5", "start"), StepView(3, 6.0, text, text))
     view = msgspec.structs.replace(
         view,
         id=text,

@@ -39,6 +39,10 @@ class Library:
     version: str = "1.2.3"
 
 
+def step(iteration: int, value: float, by: str) -> StepView:
+    return StepView(iteration, value, f"{value:.6g}", by)
+
+
 def iterations(verdicts: Sequence[VerdictWord]) -> IterationsView:
     count = len(verdicts)
     return IterationsView(
@@ -107,10 +111,13 @@ def lane(
             "ms",
             0.0,
             100.0,
+            "0",
+            "100",
+            (),
             (
-                StepView(1, 50.0, "start"),
+                step(1, 50.0, "start"),
                 *(
-                    StepView(number, noise.uniform(1, 99), noise.choice(RULES))
+                    step(number, noise.uniform(1, 99), noise.choice(RULES))
                     for number in range(2, count + 1, moves)
                 ),
             ),
@@ -140,7 +147,10 @@ def lane(
             *(gated_kpi(name, values()) for name in GATED),
             *(kpi(name, values()) for name in OTHERS),
         ),
-        "parameters": (*parameters, ParameterView("fixed", "1", 0.0, 9.0, parameters[0].steps[:1])),
+        "parameters": (
+            *parameters,
+            ParameterView("fixed", "1", 0.0, 9.0, "0", "9", (), parameters[0].steps[:1]),
+        ),
         "spans": (
             *(SpanView("frozen", at, min(at + 3, count)) for at in range(5, count + 1, 10)),
             SpanView("excluded", 3, 4, (), "crash"),
