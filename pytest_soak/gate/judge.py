@@ -244,16 +244,18 @@ def _as_tuple(result: CriterionResult | None) -> tuple[CriterionResult, ...]:
 def _with_scenarios(
     lane: LaneWindow,
 ) -> tuple[LaneWindow, tuple[Recovery, ...], tuple[CriterionResult, ...]]:
-    """The lane without the iterations that scenarios exclude, their recoveries and criteria."""
+    """The lane without the iterations that restarts and scenarios exclude; the recoveries from
+    scenarios, and their criteria."""
     try:
         occurrences = recoveries(lane, mock=lane.mock)
         return (
-            lane.without(excluded_by(occurrences)),
+            lane.without({**lane.restarts, **excluded_by(occurrences)}),
             occurrences,
             scenario_criteria(lane, occurrences),
         )
     except Exception as error:
-        return lane, (), (unjudged(lane.history.lane.id, "scenarios", error),)
+        failed = unjudged(lane.history.lane.id, "scenarios", error)
+        return lane.without(lane.restarts), (), (failed,)
 
 
 def _delta_report(lane: LaneWindow, *, strict: bool) -> DeltaReport:

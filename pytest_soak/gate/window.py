@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 
 from pytest_soak.gate.figures import series_of
 from pytest_soak.gate.noise import KpiNoise, Reference
+from pytest_soak.loop.completed import restarts_between
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.profile.model import Between, Comparison, GateLimits, Limit
 from pytest_soak.statistics import Bounds, KpiSeries, clipped, judge_bounds
 
+RESTART = "restart"
+"""Why the iteration after a restart of the target, for a parameter that needs it, is not judged."""
 WARMUP = "warm-up"
 """Why an iteration of the warm-up is not judged."""
 
@@ -128,6 +132,18 @@ class LaneWindow:
         """Every measured iteration that is not judged to the cause: ``warm-up``, or a scenario."""
         warm = {item.number: WARMUP for item in self.measured if item.number <= self.warmup}
         return {**self.excluded, **warm}
+
+    @cached_property
+    def restarts(self) -> Mapping[int, str]:
+        """The measured iterations that began with a restart of the target, to that cause."""
+        profile = self.history.profile
+        if not any(parameter.restart for parameter in profile.parameters.values()):
+            return {}
+        return {
+            item.number: RESTART
+            for before, item in pairwise(self.measured)
+            if restarts_between(profile, before.values, item.values)
+        }
 
     @cached_property
     def last(self) -> tuple[Iteration, ...]:

@@ -134,6 +134,16 @@ class TargetDriver:
         self._calling("snapshot() gave no JSON value", lambda: canonical_json(state))
         return state
 
+    def end(self) -> None:
+        """Stop the target, if it was made, so that the next start makes another one.
+
+        Raises TargetFailed.
+        """
+        target, self.target = self.target, None
+        stop = getattr(target, "stop", None)
+        if callable(stop):
+            self._calling("stop() raised", stop)
+
     def stop(self) -> None:
         """Stop the target, if it was made; an earlier call of it may still be running.
 

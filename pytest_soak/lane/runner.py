@@ -152,6 +152,8 @@ class LaneRunner:
                 return self.state.observed
             self._began = time.monotonic()
             self._take_edits()
+            if self.state.restarted == number:
+                self._driver.end()
             self._start_target()
             self._take_edits_at_target()
             called = time.monotonic()
@@ -271,11 +273,14 @@ class LaneRunner:
         if self.target is not None:
             return
         behind = self.state.done + (self.state.observed is not None)
-        if behind or self.state.halts:
+        begun = max(self.state.restarted - 1, 0)
+        if begun == behind > 0:
+            self._log_event("target", "RESTARTED", "")
+        elif behind or self.state.halts:
             self._log_event("resume", "RESUMED", "")
 
         def runtimes() -> list[dict[str, Any]]:
-            iterations = self._files.past.history.iterations[:behind]
+            iterations = self._files.past.history.iterations[begun:behind]
             return [self._runtime(item.values) for item in iterations]
 
         def fresh() -> None:
@@ -285,7 +290,9 @@ class LaneRunner:
         self._driver.start(
             self._runtime(self.state.values),
             self.state.scenarios,
-            restorer(self.state.target_state, runtimes, fresh) if behind else _restore_nothing,
+            restorer(self.state.target_state, runtimes, fresh)
+            if behind > begun
+            else _restore_nothing,
         )
 
     def _logged(self, report: Mapping[str, Any]) -> Mapping[str, Any]:

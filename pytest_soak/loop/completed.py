@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_soak.loop.attribution import aims_of, effect_window, is_disturbed
@@ -26,7 +26,7 @@ from pytest_soak.loop.state import (
     evolved,
 )
 from pytest_soak.loop.verdict import all_hold, facts_of
-from pytest_soak.profile.model import FreezeGuard
+from pytest_soak.profile.model import FreezeGuard, Profile
 
 
 def completed(state: LaneState, decision: Decision) -> LaneState:
@@ -39,6 +39,7 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
     freeze = state.profile.guards.freeze
     stable = freeze is not None and _is_stable(state, freeze, observed)
     stable = stable and not _is_warm(state, observed)
+    restarts = restarts_between(state.profile, observed.values, decision.values)
     state = _with_readings(state, observed)
     state = _with_streaks(state, decision, stable=stable)
     state = _with_charges(state, decision, applied)
@@ -50,7 +51,18 @@ def completed(state: LaneState, decision: Decision) -> LaneState:
         intent=None,
         values=decision.values,
         state_hash=decision.state_hash,
+        restarted=decision.iteration + 1 if restarts else state.restarted,
         rules=evolved(state.rules, stopped=decision.stopped),
+    )
+
+
+def restarts_between(
+    profile: Profile, before: Mapping[str, float], after: Mapping[str, float]
+) -> bool:
+    """Whether a parameter for which the target is restarted has another value."""
+    return any(
+        parameter.restart and before[key] != after[key]
+        for key, parameter in profile.parameters.items()
     )
 
 
@@ -198,10 +210,11 @@ def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
         first = (*first, readings)
     oldest = number - longest
     disturbed = [iteration for iteration in past.disturbed if iteration > oldest]
-    if warm or is_disturbed(observed):
+    restarted = number == state.restarted
+    if warm or restarted or is_disturbed(observed):
         disturbed.append(number)
     excluded = [iteration for iteration in past.excluded if iteration > oldest]
-    if warm or is_excluded(state, observed):
+    if warm or restarted or is_excluded(state, observed):
         excluded.append(number)
     return evolved(
         state,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from pytest_soak.loop.completed import after_edit, completed
+from pytest_soak.loop.completed import after_edit, completed, restarts_between
 from pytest_soak.loop.echo import FIELD, echo_mismatch
 from pytest_soak.loop.entries import (
     Checks,
@@ -235,6 +235,8 @@ def _edited(state: LaneState, entry: Edit) -> LaneState:
         charges=evolved(charges, before=before),
     )
     observed = edited.observed
+    if observed is None and restarts_between(state.profile, state.values, values):
+        edited = evolved(edited, restarted=state.next_iteration)
     if observed is not None:  # edited before the decision: it starts from the edited values
         merged = _merged_edits(observed.edits, entry)
         return evolved(edited, observed=replace(observed, edited=values, edits=merged))

@@ -220,6 +220,9 @@ class LaneState(Struct, frozen=True):
     """The last halt, until the lane is resumed."""
     halts: tuple[Halt, ...] = ()
     """Every halt so far, including those after which the lane was resumed."""
+    restarted: int = 0
+    """The last iteration for which the target is stopped and started, because a parameter with
+    ``restart`` changed before it; 0 if there was none."""
     target_state: Any = None
     streaks: Streaks = Streaks()
     timers: Timers = Timers()

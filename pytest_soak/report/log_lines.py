@@ -30,7 +30,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "profile_apply": ("OK",),
     "resume": ("RESUMED", "PLAN", "FRESH_TARGET"),
     "external": ("EDIT", "REWRITTEN"),
-    "target": ("DETAIL", "FAULT", "SCENARIO", "ENDED"),
+    "target": ("DETAIL", "FAULT", "SCENARIO", "RESTARTED", "ENDED"),
     "iter_watch": (
         *("ITER", "APPLY", "APPLY_SKIP", "COOLDOWN", "FREEZE"),
         *("ATTRIBUTED", "ROLLBACK", "ROLLBACK_PENDING"),

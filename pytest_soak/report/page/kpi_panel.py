@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pytest_soak.gate.figures import figure
-from pytest_soak.gate.window import WARMUP
+from pytest_soak.gate.window import RESTART, WARMUP
 from pytest_soak.report.layout import cut, shown_by, sides_of
 from pytest_soak.report.page.axes import Axes, span_of
 from pytest_soak.report.page.canvas import Canvas, Point, marks, polyline
@@ -158,7 +158,8 @@ def _draw_excluded(canvas: Canvas, axes: Axes, lane: LaneView) -> None:
     for span in lane.spans:
         if span.kind == "excluded":
             left, width = axes.stretch(span.first, span.last)
-            cause = WARMUP if span.name == WARMUP else f"scenario {cut(span.name, _NAME)}"
+            own = span.name in (WARMUP, RESTART)
+            cause = span.name if own else f"scenario {cut(span.name, _NAME)}"
             title = f"left out of the gate: {cause}"
             canvas.hatched(left, axes.frame.y, width, axes.frame.height, title)
 
