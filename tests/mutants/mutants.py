@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import of_guards, of_lanes, of_live, of_metrics, of_texts, of_verdicts
+from tests.mutants import of_guards, of_lanes, of_live, of_metrics, of_texts, of_types, of_verdicts
 
 MUTANTS = (
     *(*of_guards.DISABLED, *of_guards.OFF_BY_ONE, *of_guards.MEASURES, *of_guards.STREAKS),
@@ -11,5 +11,6 @@ MUTANTS = (
     *(*of_verdicts.UNKNOWN, *of_verdicts.LIMITS, *of_verdicts.CRITERIA),
     *(*of_verdicts.SEALED, *of_verdicts.JUDGED),
     *(*of_texts.FOREIGN, *of_metrics.FIGURES),
+    *(*of_types.ROUNDING, *of_types.LIMITS, *of_types.RATIOS, *of_types.OUTER),
     *(*of_live.BELONGS, *of_live.DELIVERIES, *of_live.EVIDENCE),
 )
