@@ -279,8 +279,8 @@ def _differences(
         if before is None or after is None:
             problems[key] = f"{key}: missing {where}"
         elif not same_in(history.profile.parameters, key, before, after):
-            ends = [exact_in(history.profile.parameters, key, item) for item in (before, after)]
-            problems[key] = f"{key}: {' expected, '.join(ends)} found {where}"
+            due, now = (exact_in(history.profile.parameters, key, end) for end in (before, after))
+            problems[key] = f"{key}: {due} expected, {now} found {where}"
     return problems
 
 

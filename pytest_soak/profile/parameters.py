@@ -169,9 +169,8 @@ def _check_bounds(value: float, parameter: Parameter) -> None:
     low, high = parameter.minimum, parameter.maximum
     if low <= value <= high or parameter.same(value, low) or parameter.same(value, high):
         return
-    raise ParameterError(
-        f"{parameter.key}: {value:.12g} is outside {low:g} to {high:g} {parameter.unit}".rstrip()
-    )
+    end = f"{high:g} {parameter.unit}".rstrip()
+    raise ParameterError(f"{parameter.key}: {value:.12g} is outside {low:g} to {end}")
 
 
 def leaves(runtime: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -100,14 +100,15 @@ def value_of(given: Outer, parameter: Parameter, at: Path) -> float:
 
 def _choices(fields: ParameterFields, at: Path) -> tuple[Outer, ...]:
     if fields.type == "bool":
-        for name in ("choices", "min", "max", "step"):
-            _refuse(fields, name, "a switch is false or true", at)
+        for name in _given_of(fields, "choices", "min", "max", "step"):
+            raise Invalid((*at, name), "a switch is false or true")
         return (False, True)
     if fields.type != "choice":
-        _refuse(fields, "choices", "belongs to 'type: choice'", at)
+        if fields.choices is not UNSET:
+            raise Invalid((*at, "choices"), "belongs to 'type: choice'")
         return ()
-    for name in ("min", "max", "step"):
-        _refuse(fields, name, "a choice has 'choices' instead", at)
+    for name in _given_of(fields, "min", "max", "step"):
+        raise Invalid((*at, name), "a choice has 'choices' instead")
     if fields.choices is UNSET:
         raise Invalid(at, "a choice needs 'choices', a list from the lowest to the highest")
     choices = tuple(map(_whole, fields.choices))
@@ -139,15 +140,15 @@ def _as_number(text: str) -> float | None:
         return None
 
 
-def _refuse(fields: ParameterFields, name: str, why: str, at: Path) -> None:
+def _given_of(fields: ParameterFields, *names: str) -> list[str]:
+    """Those of the fields that are given."""
     values = {
         "choices": fields.choices,
         "min": fields.minimum,
         "max": fields.maximum,
         "step": fields.step,
     }
-    if values[name] is not UNSET:
-        raise Invalid((*at, name), why)
+    return [name for name in names if values[name] is not UNSET]
 
 
 def _ends(fields: ParameterFields, choices: tuple[Outer, ...], at: Path) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from tests.mutants import (
     of_live,
     of_metrics,
     of_texts,
+    of_types,
     of_verdicts,
 )
 
@@ -19,5 +20,6 @@ MUTANTS = (
     *(*of_verdicts.UNKNOWN, *of_verdicts.LIMITS, *of_verdicts.CRITERIA),
     *(*of_verdicts.SEALED, *of_verdicts.JUDGED, *of_criteria.CRITERIA),
     *(*of_texts.FOREIGN, *of_metrics.FIGURES),
+    *(*of_types.ROUNDING, *of_types.LIMITS, *of_types.RATIOS, *of_types.OUTER),
     *(*of_live.BELONGS, *of_live.DELIVERIES, *of_live.EVIDENCE),
 )

@@ -128,8 +128,8 @@ MEASURES = (
     Mutant(
         "net instead of path in velocity",
         "loop/completed.py",
-        "Moved(outcome.key, now, abs(outcome.applied))",
-        "Moved(outcome.key, now, outcome.applied)",
+        "return abs(outcome.applied)",
+        "return outcome.applied",
         (f"{UNIT}/test_guards.py::test_the_cap_is_on_the_sum_of_moves_and_not_on_the_net",),
         "velocity",
     ),
@@ -164,7 +164,7 @@ MEASURES = (
     ),
     Mutant(
         "slack a thousand times as wide",
-        "loop/headroom.py",
+        "profile/parameter.py",
         "SLACK = 1e-9",
         "SLACK = 1e-6",
         (GUARDS,),
@@ -173,8 +173,8 @@ MEASURES = (
     Mutant(
         "no least share of a cut move",
         "loop/guards.py",
-        "return is_move and abs(left) >= least",
-        "return is_move or abs(left) >= least",
+        "return is_move and size >= least",
+        "return is_move or size >= least",
         (GUARDS,),
         r"oracle.*(?P<shown>\[SKIPPED\])",
     ),
@@ -189,15 +189,15 @@ MEASURES = (
     Mutant(
         "large counts the proposed move",
         "loop/decide.py",
-        "sum(abs(outcome.applied) / profile",
-        "sum(abs(outcome.proposed) / profile",
+        "share(outcome.before, outcome.after)",
+        "share(outcome.before, outcome.before + outcome.proposed)",
         (GUARDS,),
         oracle_differs_on("cooldown"),
     ),
     Mutant(
         "no_op decided by ==",
         "loop/guards.py",
-        "return not abs(after - before) <= SLACK * parameter.span",
+        "return not parameter.same(before, after)",
         "return not after == before",
         (GUARDS,),
         oracle_differs_on("no_op"),
@@ -205,7 +205,7 @@ MEASURES = (
     Mutant(
         "oscillation decided by ==",
         "loop/guards.py",
-        "abs(end - value) <= SLACK * move.parameter.span for end",
+        "move.parameter.same(end, value) for end",
         "end == value for end",
         (GUARDS,),
         oracle_differs_on("oscillation"),

@@ -60,9 +60,9 @@ DELIVERIES = (
     Mutant(
         "a seq is delivered before it is on disk",
         "live/target.py",
-        "        self._bridge.update(\n            seq=seq, delivered=values, before=before, "
+        "        self._bridge.update(\n            seq=seq, delivered=delivered, before=before, "
         "destination=writer.place, audit=position\n        )\n",
-        "        self._bridge.state = type(self._bridge.state)(seq=seq, delivered=values)\n",
+        "        self._bridge.state = type(self._bridge.state)(seq=seq, delivered=delivered)\n",
         (f"{TARGET}::test_the_seq_is_on_disk_before_it_is_delivered",),
         "FileNotFoundError",
     ),
