@@ -293,7 +293,7 @@ def _of_profiles(
                         f"{escaped(text)}; give --soak-{name}"
                     )
     except ProfileError as error:
-        raise pytest.UsageError(f"soak: {error}") from error
+        raise pytest.UsageError(escaped(f"soak: {error}")) from error
     return result
 
 

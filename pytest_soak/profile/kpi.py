@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from pytest_soak.canonical import escaped
 from pytest_soak.profile.reading import IDENTIFIER
 
 Derived = Literal["maker_taker_ratio", "fills_per_hour"]
@@ -79,13 +80,12 @@ class Kpi:
 
 
 def path_text(path: Sequence[str | int]) -> str:
-    """``totals.p95_ms``, or ``routes["/api/v1"][0].p95``."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        elif IDENTIFIER.fullmatch(step) is None:
-            text += f'["{step}"]'
-        else:
-            text += f".{step}" if text else step
-    return text
+    """``totals.p95_ms``, or ``routes."/api/v1".0.p95``, on one line."""
+    return ".".join(
+        step if isinstance(step, str) and IDENTIFIER.fullmatch(step) else _quoted(step)
+        for step in path
+    )
+
+
+def _quoted(step: str | int) -> str:
+    return str(step) if isinstance(step, int) else f'"{escaped(step)}"'

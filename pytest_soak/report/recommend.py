@@ -16,7 +16,7 @@ from pytest_soak.report.events import PanicEvent, panics
 from pytest_soak.report.freezable import freeze_block, unsettled, why_not
 from pytest_soak.report.layout import named_reason
 from pytest_soak.report.lists import iterations_text, names
-from pytest_soak.report.markdown import bullet, cell
+from pytest_soak.report.markdown import bullet, cell, code
 from pytest_soak.report.remedies import (
     never_moved,
     tuner_text,
@@ -208,7 +208,9 @@ def _healed_late(trend: Trend, since: int) -> str:
 
 def _source_of(history: History, kpi: str) -> str:
     declared = history.profile.kpis.get(kpi)
-    return f" as `{path_text(declared.path)}`" if declared is not None and declared.path else ""
+    if declared is None or not declared.path:
+        return ""
+    return f" as {code(path_text(declared.path))}"
 
 
 def _for_panics(history: History) -> Iterator[str]:

@@ -209,7 +209,8 @@ def rule_text(view: RuleView) -> str:
             head = part.sentence or f"{part.kpi} {_over(part)}"
             limits.setdefault(head, []).extend([part.limit] if part.limit else ())
         conditions = ", ".join(
-            kept(f"{figure} {' and '.join(texts)}".strip()) for figure, texts in limits.items()
+            kept(f"{head} {' and '.join(texts)}") if texts else head
+            for head, texts in limits.items()
         )
         return f"{span}: {conditions}" if span else conditions
     unmet = [_unmet(part, span) for part in view.parts if not part.holds]

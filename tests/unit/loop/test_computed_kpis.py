@@ -79,10 +79,10 @@ def test_a_path_goes_through_lists_and_any_key() -> None:
     def route(given: Any) -> Reading:
         return read({"routes": given})["route"]
 
-    assert route({"/api/v1.0": [{}, {"p95": 7}]}) == Reading(7.0, 'routes["/api/v1.0"][1].p95')
+    assert route({"/api/v1.0": [{}, {"p95": 7}]}) == Reading(7.0, 'routes."/api/v1.0".1.p95')
     reasons = {
-        route({"/api/v1.0": [{}]}).why: 'routes["/api/v1.0"] has 1 items, none at place 1',
-        route({"/api/v1.0": {}}).why: 'routes["/api/v1.0"] is a mapping, not a list',
+        route({"/api/v1.0": [{}]}).why: 'routes."/api/v1.0" has 1 items, none at place 1',
+        route({"/api/v1.0": {}}).why: 'routes."/api/v1.0" is a mapping, not a list',
         route([]).why: "routes is a list, not a mapping",
         route({"/api/v1": []}).why: (
             "no field /api/v1.0 (did you mean '/api/v1'?); routes has /api/v1"
@@ -90,6 +90,7 @@ def test_a_path_goes_through_lists_and_any_key() -> None:
     }
     assert list(reasons) == list(reasons.values())
     assert path_text(("totals", "p95")) == "totals.p95"
+    assert path_text(("totals", "a\x1b[31m\n")) == 'totals."a\\x1b[31m\\n"'
 
 
 CUMULATIVE = {"0.1": 80, "0.2": 90, "0.5": 100, "+Inf": 100}
