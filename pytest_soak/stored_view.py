@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from pytest_soak.gate.judge import RunJudgement
+from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import History
 from pytest_soak.loop.state import LaneState
 from pytest_soak.offline import Options, RunningRun, StoredRun, read_run
@@ -87,7 +87,7 @@ def view_of(
         lane, word = collected.get(lane_id), states.get(lane_id, State.PLANNED)
         words.append(word)
         if lane is None or lane.state is None:
-            lanes.append(_planned(record, about))
+            lanes.append(_planned(record, about, verdicts.get(lane_id)))
             continue
         times = timing[lane_id] if timing is not None else _timing(directory, lane_id)
         lanes.append(
@@ -141,7 +141,9 @@ def _timing(directory: RunDirectory, lane_id: str) -> TimingTail:
     return timing
 
 
-def _planned(record: Mapping[str, Any], about: Mapping[str, Any]) -> PlannedLane:
+def _planned(
+    record: Mapping[str, Any], about: Mapping[str, Any], judgement: LaneJudgement | None
+) -> PlannedLane:
     return PlannedLane(
         str(record["id"]),
         str(record["profile"]),
@@ -150,6 +152,7 @@ def _planned(record: Mapping[str, Any], about: Mapping[str, Any]) -> PlannedLane
         float(about.get("interval_s", 0.0)),
         str(about.get("target", "")),
         int(about.get("iterations", 0)),
+        judgement,
     )
 
 
@@ -169,5 +172,5 @@ def _judged(run: StoredRun | RunningRun) -> ShownJudgement:
         # A page may be shared, so it has no path of this machine.
         path = str(run.directory.path)
         text = str(error).replace(f"{path}{os.sep}", "").replace(path, "the run")
-        note = f"not sealed: {text}. Judged from the journals alone"
+        note = f"{text[:1].upper()}{text[1:]}. Judged from the journals alone"
         return ShownJudgement(run.without_seal(Options()).judgement, notes=(note,))

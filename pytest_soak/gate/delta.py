@@ -32,7 +32,8 @@ from pytest_soak.loop.model import (
     Outcome,
     Verdict,
 )
-from pytest_soak.profile.model import Comparison, DeltaQuality
+from pytest_soak.profile.condition import Comparison
+from pytest_soak.profile.model import DeltaQuality
 from pytest_soak.profile.parameter import SLACK, Parameter, exact_in, same_in
 
 Status = Literal["full", "partial_ok", "fail", "unverified", "none"]

@@ -10,7 +10,8 @@ from pytest_soak.gate.figures import figure, with_unit
 from pytest_soak.gate.result import CriterionResult, judged
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Iteration, Verdict
-from pytest_soak.profile.model import Comparison, DriftLimits
+from pytest_soak.profile.condition import Comparison
+from pytest_soak.profile.model import DriftLimits
 from pytest_soak.statistics import (
     Alarm,
     Drift,

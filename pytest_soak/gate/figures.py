@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pytest_soak.loop.model import Iteration
 from pytest_soak.loop.pooling import figure_of
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.condition import Comparison
 
 
 def series_of(iterations: Sequence[Iteration], kpi: str) -> list[float | None]:

@@ -9,7 +9,8 @@ from pytest_soak.gate.figures import figure_by, with_unit
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.gate.window import KpiWindow, LaneWindow
 from pytest_soak.loop.model import Verdict
-from pytest_soak.profile.model import Comparison, Criterion, GateLimits
+from pytest_soak.profile.condition import Comparison
+from pytest_soak.profile.model import Criterion, GateLimits
 from pytest_soak.statistics import (
     PHI_MAX,
     effective_size,

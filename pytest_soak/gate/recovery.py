@@ -22,7 +22,7 @@ from pytest_soak.gate.figures import figure_by, series_of
 from pytest_soak.gate.window import LaneWindow
 from pytest_soak.loop.model import Iteration, Verdict
 from pytest_soak.loop.scenarios import Fired, fired_of
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.condition import Comparison
 from pytest_soak.profile.scenarios import Scheduled
 from pytest_soak.statistics import standard_deviation, student_t_quantile
 

@@ -14,8 +14,9 @@ from pytest_soak.gate.kpi import no_data, other_doubts, too_few
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.gate.window import LaneWindow, series_over
 from pytest_soak.loop.model import Verdict
+from pytest_soak.profile.condition import Comparison
 from pytest_soak.profile.gate import LEAST_BASE
-from pytest_soak.profile.model import Comparison, Criterion, Relative
+from pytest_soak.profile.model import Criterion, Relative
 from pytest_soak.statistics import effective_size, judge_bounds, student_t_quantile
 
 

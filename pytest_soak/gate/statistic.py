@@ -24,7 +24,8 @@ from pytest_soak.gate.kpi import (
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.gate.window import LaneWindow, why_no_data
 from pytest_soak.loop.model import Iteration, Verdict
-from pytest_soak.profile.model import Comparison, Criterion, Limit
+from pytest_soak.profile.condition import Comparison
+from pytest_soak.profile.model import Criterion, Limit
 from pytest_soak.statistics import (
     PHI_MAX,
     Estimate,

@@ -16,7 +16,8 @@ from pytest_soak.gate.noise import KpiNoise, Reference
 from pytest_soak.loop.completed import restarts_between
 from pytest_soak.loop.model import History, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
-from pytest_soak.profile.model import Between, Comparison, GateLimits, Limit
+from pytest_soak.profile.condition import Comparison
+from pytest_soak.profile.model import Between, GateLimits, Limit
 from pytest_soak.statistics import Bounds, KpiSeries, clipped, judge_bounds
 
 RESTART = "restart"

@@ -24,9 +24,10 @@ from pytest_soak.loop.model import Attribution, Effect, Iteration, Proposal, Rea
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.loop.state import Change, LaneState
 from pytest_soak.loop.verdict import usable_value
+from pytest_soak.profile.condition import Condition
 from pytest_soak.profile.conditions import kpis_in, leaves
 from pytest_soak.profile.kpi import Kpi
-from pytest_soak.profile.model import AttributionSettings, Condition, Profile, Rule
+from pytest_soak.profile.model import AttributionSettings, Profile, Rule
 from pytest_soak.statistics import (
     Line,
     ar1_coefficient,

@@ -19,15 +19,9 @@ from msgspec import Struct, field
 from pytest_soak.json_types import Finite
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.pooling import figure_of
+from pytest_soak.profile.condition import AnyOf, Comparison, Condition, ParameterCondition, When
 from pytest_soak.profile.conditions import leaves
-from pytest_soak.profile.model import (
-    AnyOf,
-    Comparison,
-    Condition,
-    ParameterCondition,
-    Profile,
-    When,
-)
+from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameter import Parameter
 
 Firsts = Mapping[tuple[str, int], Finite]

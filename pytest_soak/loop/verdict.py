@@ -8,8 +8,9 @@ from types import MappingProxyType
 from pytest_soak.loop.conditions import Facts, evaluate, first_means
 from pytest_soak.loop.kpis import FAULT_WHY
 from pytest_soak.loop.model import IterationVerdict, Readings, Verdict
+from pytest_soak.profile.condition import When
 from pytest_soak.profile.conditions import kpis_in
-from pytest_soak.profile.model import Profile, When
+from pytest_soak.profile.model import Profile
 
 
 def judge(

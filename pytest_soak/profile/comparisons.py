@@ -8,8 +8,8 @@ from typing import cast
 
 from pytest_soak.canonical import number
 from pytest_soak.messages import shown
+from pytest_soak.profile.condition import Comparison, Operator
 from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.model import Comparison, Operator
 from pytest_soak.profile.sections import A_COMPARISON, COMPARISON
 
 _COMPARISON = re.compile(COMPARISON)

@@ -14,9 +14,7 @@ from msgspec import UNSET
 
 from pytest_soak.messages import shown
 from pytest_soak.profile.comparisons import comparison
-from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.kpi import Kpi
-from pytest_soak.profile.model import (
+from pytest_soak.profile.condition import (
     AnyOf,
     Comparison,
     Condition,
@@ -25,6 +23,8 @@ from pytest_soak.profile.model import (
     ParameterCondition,
     When,
 )
+from pytest_soak.profile.errors import Invalid
+from pytest_soak.profile.kpi import Kpi
 from pytest_soak.profile.parameter import Outer, Parameter
 from pytest_soak.profile.reading import check_known, read
 from pytest_soak.profile.sections import (

@@ -9,14 +9,7 @@ from msgspec import UNSET
 from pytest_soak.profile.comparisons import comparison
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.kpi import Kpi
-from pytest_soak.profile.model import (
-    Between,
-    Criterion,
-    DriftLimits,
-    GateLimits,
-    Limit,
-    Relative,
-)
+from pytest_soak.profile.model import Between, Criterion, DriftLimits, GateLimits, Limit, Relative
 from pytest_soak.profile.reading import check_known
 from pytest_soak.profile.sections import CriterionFields, GateSection
 

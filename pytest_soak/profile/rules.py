@@ -11,19 +11,11 @@ from typing import get_args
 from msgspec import UNSET
 
 from pytest_soak.messages import nearest, shown
+from pytest_soak.profile.condition import Condition, When
 from pytest_soak.profile.conditions import Names, conditions, with_margins
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.kpi import Kpi
-from pytest_soak.profile.model import (
-    Condition,
-    Evidence,
-    Excess,
-    Hysteresis,
-    Move,
-    MoveKind,
-    Rule,
-    When,
-)
+from pytest_soak.profile.model import Evidence, Excess, Hysteresis, Move, MoveKind, Rule
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.reading import check_known
 from pytest_soak.profile.sections import MoveFields, RuleFields

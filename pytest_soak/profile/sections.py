@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from pytest_soak.json_types import EXACT, LARGEST, Count, Finite, NotNegative, Positive, Share
+from pytest_soak.profile.condition import Operator
 from pytest_soak.profile.kpi import Aggregate, Buckets, Derived
 from pytest_soak.profile.model import (
     AttributionSettings,
@@ -20,7 +21,6 @@ from pytest_soak.profile.model import (
     CooldownGuard,
     DeltaQuality,
     DriftLimits,
-    Operator,
     OscillationGuard,
     RollbackGuard,
     Statistic,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_soak.canonical import number
 from pytest_soak.gate.judge import LaneJudgement
 from pytest_soak.gate.result import CriterionResult
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.condition import Comparison
 from pytest_soak.report.layout import nearest_side
 
 

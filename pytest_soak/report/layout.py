@@ -12,8 +12,9 @@ from pytest_soak.canonical import number as finite_number
 from pytest_soak.gate.figures import figure, figure_by
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.loop.model import Reading, Readings
+from pytest_soak.profile.condition import Comparison, Operator
 from pytest_soak.profile.conditions import leaves
-from pytest_soak.profile.model import Comparison, Operator, Profile
+from pytest_soak.profile.model import Profile
 from pytest_soak.profile.parameter import Parameter
 
 Table = Mapping[str, Parameter]

@@ -13,7 +13,8 @@ from pytest_soak.loop.attribution import aims_of_conditions
 from pytest_soak.loop.conditions import condition_text, evaluate, recent_count
 from pytest_soak.loop.model import History, Iteration
 from pytest_soak.loop.verdict import facts_of
-from pytest_soak.profile.model import Condition, Profile, Rule, When
+from pytest_soak.profile.condition import Condition, When
+from pytest_soak.profile.model import Profile, Rule
 from pytest_soak.report.events import left_out
 from pytest_soak.report.layout import listed, times
 from pytest_soak.report.lists import names

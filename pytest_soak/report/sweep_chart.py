@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.condition import Comparison
 from pytest_soak.report.svg import (
     FAINT,
     INK,

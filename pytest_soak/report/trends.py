@@ -9,7 +9,7 @@ from pytest_soak.gate.figures import figure, figure_by, with_unit
 from pytest_soak.gate.judge import LaneJudgement
 from pytest_soak.gate.window import KpiWindow, LaneWindow
 from pytest_soak.loop.model import Verdict
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.condition import Comparison
 from pytest_soak.report.layout import difference
 from pytest_soak.report.markdown import cell
 from pytest_soak.statistics import (

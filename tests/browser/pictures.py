@@ -69,6 +69,7 @@ def _slices(page: Page, stem: Path) -> int:
         page.screenshot(
             path=f"{stem}-{number}.png",
             full_page=True,
+            timeout=120_000,  # a page of many screens is drawn without a graphics card
             clip=clip,  # type: ignore[arg-type]
         )
     return number

@@ -47,7 +47,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "report": (
         "from history and judgement to objects and text",
-        ("gate", "loop", "profile", "canonical", "protocol", "statistics"),
+        ("gate", "loop", "profile", "json_types", "canonical", "protocol", "statistics"),
     ),
     "store": (
         "the only package that writes the files of a run",

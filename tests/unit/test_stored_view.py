@@ -42,8 +42,9 @@ def test_a_stored_run_without_a_seal_says_so(soaked: Path) -> None:
     view = stored_view(soaked)
     assert view.state == "done"
     assert not view.sealed
-    assert view.notes[0].startswith("not sealed: ")
-    assert view.notes[0].endswith(". Judged from the journals alone")
+    (note,) = view.notes
+    assert note.startswith("The run is not sealed: it has no judgement.jsonl; ")
+    assert note.endswith(". Judged from the journals alone")
     (lane,) = view.lanes
     assert (lane.measured, lane.planned, lane.verdict) == (24, 24, view.verdict)
     assert None not in lane.iterations.seconds
@@ -91,6 +92,20 @@ def test_a_lane_that_has_not_begun_is_planned(soaked: Path) -> None:
     assert (lane.state, lane.planned, lane.measured) == ("planned", 24, 0)
     with pytest.raises(StoreError):
         stored_view(soaked)
+
+
+def test_a_lane_that_did_not_begin_in_a_judged_run_has_its_verdict(tmp_path: Path) -> None:
+    """As in a session that was killed between two lanes."""
+    soak = tmp_path / "soak"
+    run_lane(make_mock, iterations=2, mock=True, directory=soak)
+    journal = soak / "latest" / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().splitlines(keepends=True)[0])
+    view = stored_view(soak)
+    (lane,) = view.lanes
+    assert (lane.state, lane.measured) == ("planned", 0)
+    assert (lane.verdict, view.verdict) == ("FAIL", "FAIL")
+    assert lane.why
+    assert "completeness" in {row.criterion for row in lane.gate}
 
 
 def test_a_running_run_is_judged_as_information(soaked: Path) -> None:

@@ -22,8 +22,9 @@ from pytest_soak.loop.headroom import deciding, is_warming
 from pytest_soak.loop.model import Readings
 from pytest_soak.loop.moves import step
 from pytest_soak.loop.state import LaneState, evolved
+from pytest_soak.profile.condition import Comparison, Condition, When
 from pytest_soak.profile.conditions import kpis_in
-from pytest_soak.profile.model import Comparison, Condition, Evidence, Rule, When
+from pytest_soak.profile.model import Evidence, Rule
 from pytest_soak.report.layout import kept, reading
 
 HOOK = "pytest_soak_propose"

@@ -77,6 +77,8 @@ class PlannedLane:
     interval_s: float
     target: str
     planned: int
+    judgement: LaneJudgement | None = None
+    """That it did not run, if the run was judged all the same."""
 
 
 def run_view(
@@ -108,15 +110,6 @@ def lane_view(parts: LaneParts) -> LaneView:
     """The view of one lane."""
     collected, state, judgement = parts.collected, _state(parts), parts.judgement
     lane = state.lane
-    judged: dict[str, Any] = {}
-    if judgement is not None:
-        judged = {
-            "verdict": verdict_word(judgement.verdict),
-            "why": why_lane(judgement),
-            "judged": judgement.measured,
-            "freeze_ready": judgement.freeze_ready,
-            "gate": tuple(_gate_row(judgement, result) for result in judgement.criteria),
-        }
     mock = state.mock if judgement is None else judgement.mock
     return LaneView(
         id=lane.id,
@@ -138,8 +131,21 @@ def lane_view(parts: LaneParts) -> LaneView:
         resources=parts.resources,
         last_utc=parts.times.last_utc,
         eta_s=parts.times.eta_s,
-        **judged,
+        **_judged(judgement),
     )
+
+
+def _judged(judgement: LaneJudgement | None) -> dict[str, Any]:
+    """The fields of a lane's view that only a judgement gives."""
+    if judgement is None:
+        return {}
+    return {
+        "verdict": verdict_word(judgement.verdict),
+        "why": why_lane(judgement),
+        "judged": judgement.measured,
+        "freeze_ready": judgement.freeze_ready,
+        "gate": tuple(_gate_row(judgement, result) for result in judgement.criteria),
+    }
 
 
 def _planned_view(lane: PlannedLane) -> LaneView:
@@ -159,6 +165,7 @@ def _planned_view(lane: PlannedLane) -> LaneView:
         spans=(),
         events=(),
         outcomes=OutcomesView(0, 0, 0, 0, ()),
+        **_judged(lane.judgement),
     )
 
 

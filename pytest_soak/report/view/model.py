@@ -11,6 +11,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from pytest_soak.json_types import Finite
+
 SCHEMA: Literal[1] = 1
 
 VerdictWord = Literal["PASS", "WARN", "INCONCLUSIVE", "FAIL"]
@@ -33,10 +35,10 @@ class LimitView(Struct, frozen=True):
 
     text: str
     """As in the profile: ``<= 340``."""
-    value: float
+    value: Finite
     upper: bool
     """True for ``<`` and ``<=``: larger values are outside."""
-    other: float | None = None
+    other: Finite | None = None
     """The limit on the other side; null with one limit."""
 
 
@@ -46,11 +48,11 @@ class WindowView(Struct, frozen=True):
     first: int
     last: int
     """The first and the last of these iterations."""
-    figure: float | None
-    low: float | None
-    high: float | None
+    figure: Finite | None
+    low: Finite | None
+    high: Finite | None
     """One-sided bounds of the figure, within the range of the KPI; null where there is none."""
-    first_quarter: float | None
+    first_quarter: Finite | None
     """The figure of the first quarter of the judged iterations."""
 
 
@@ -61,7 +63,7 @@ class KpiView(Struct, frozen=True):
     unit: str
     """Empty for a ratio and for a plain number."""
     better: Literal["up", "down", "none"]
-    values: tuple[float | None, ...]
+    values: tuple[Finite | None, ...]
     gated: bool = False
     limit: LimitView | None = None
     window: WindowView | None = None
@@ -72,7 +74,7 @@ class StepView(Struct, frozen=True):
     """A value of a parameter and the iteration from which it is in force."""
 
     iteration: int
-    value: float
+    value: Finite
     """Of a switch 0 or 1, of a choice its place in the list, from 0 on."""
     text: str
     """The value for people: ``0.25``, ``8``, ``true``, a choice."""
@@ -85,8 +87,8 @@ class ParameterView(Struct, frozen=True):
 
     key: str
     unit: str
-    low: float
-    high: float
+    low: Finite
+    high: Finite
     """The bounds of the profile."""
     low_text: str
     high_text: str
@@ -129,7 +131,7 @@ class IterationsView(Struct, frozen=True):
     """How many parameters the decision after it changed."""
     refused: tuple[int, ...]
     """How many moves the guards withheld, refused or cut."""
-    seconds: tuple[float | None, ...]
+    seconds: tuple[Finite | None, ...]
     """Wall time; null where it was not recorded."""
 
 
@@ -150,7 +152,7 @@ class ResourceView(Struct, frozen=True):
     process: str
     name: str
     unit: str
-    values: tuple[float | None, ...]
+    values: tuple[Finite | None, ...]
 
 
 class GateRowView(Struct, frozen=True):
@@ -159,26 +161,26 @@ class GateRowView(Struct, frozen=True):
     criterion: str
     verdict: VerdictWord
     reason: str
-    value: float | None = None
+    value: Finite | None = None
     limit: str = ""
-    limit_value: float | None = None
+    limit_value: Finite | None = None
     """Null if the limit is no number."""
     upper: bool = False
-    other_limit: float | None = None
+    other_limit: Finite | None = None
     """The limit on the other side; null with one limit."""
-    low: float | None = None
-    high: float | None = None
-    margin: float | None = None
+    low: Finite | None = None
+    high: Finite | None = None
+    margin: Finite | None = None
     """Distance to the limit, positive inside it."""
     unit: str = ""
     n: int = 0
-    n_eff: float | None = None
+    n_eff: Finite | None = None
     applicable: bool = True
     binding: bool = True
     marginal: bool = False
 
     @property
-    def bound(self) -> float | None:
+    def bound(self) -> Finite | None:
         """The bound towards the limit; null without one."""
         return self.high if self.upper else self.low
 
@@ -190,7 +192,7 @@ class LaneView(Struct, frozen=True, kw_only=True):
     profile: str
     symbol: str
     seed: int
-    interval_s: float
+    interval_s: Finite
     target: str
     state: StateWord
     planned: int
@@ -214,7 +216,7 @@ class LaneView(Struct, frozen=True, kw_only=True):
     resources: tuple[ResourceView, ...] = ()
     last_utc: str | None = None
     """When its last iteration ended, ISO 8601; null if that was not recorded."""
-    eta_s: float | None = None
+    eta_s: Finite | None = None
     """Seconds until its last planned iteration ends, from ``last_utc`` on; null if unknown, and
     for a lane that does not go on."""
 
@@ -231,9 +233,9 @@ class RunView(Struct, frozen=True, kw_only=True):
     sealed: bool = False
     """The verdict is the one that the session sealed."""
     started_utc: str | None = None
-    eta_s: float | None = None
+    eta_s: Finite | None = None
     """Seconds until the last lane ends, if the lanes run one after the other; null if unknown."""
-    duration_s: float | None = None
+    duration_s: Finite | None = None
     """Seconds from its start to the end of its last iteration; null if unknown."""
     command: tuple[str, ...] = ()
     """The command line of the session, without secrets; empty if it was not recorded."""

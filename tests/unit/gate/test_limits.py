@@ -16,9 +16,10 @@ from pytest_soak.gate.noise import KpiNoise, Reference
 from pytest_soak.gate.relative import Measured, compared
 from pytest_soak.gate.weaker import weakened
 from pytest_soak.loop.model import Verdict
+from pytest_soak.profile.condition import Comparison
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.gate import criterion
-from pytest_soak.profile.model import Comparison, Relative
+from pytest_soak.profile.model import Relative
 from pytest_soak.profile.sections import CriterionFields
 from pytest_soak.report.table import final_table
 from pytest_soak.report.why import why_lane

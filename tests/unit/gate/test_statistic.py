@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pytest_soak.gate.judge import LaneJudgement, judge_lane
 from pytest_soak.gate.result import CriterionResult
 from pytest_soak.loop.model import Verdict
+from pytest_soak.profile.condition import Comparison
 from pytest_soak.profile.gate import criterion
-from pytest_soak.profile.model import Comparison, Profile
+from pytest_soak.profile.model import Profile
 from pytest_soak.profile.sections import CriterionFields
 from tests.unit.gate.histories import make_history, steady
 

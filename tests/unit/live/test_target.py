@@ -397,6 +397,9 @@ class Restarting:
     def revive(self) -> list[str]:
         return self.lines
 
+    def take_restarts(self) -> dict[str, int]:
+        return {"bot": 1} if self.lines else {}
+
     def died(self) -> str | None:
         return None
 
@@ -417,7 +420,9 @@ def test_a_bot_that_was_started_again_counts_anew_also_without_boot_id(tmp_path:
         bench.start()
         for iteration in iterations:
             bench.answers(seq=seq - iteration)
-            assert "fault" not in bench.run(iteration)
+            report = bench.run(iteration)
+            assert "fault" not in report
+            assert report.get("restarts") == ({"bot": 1} if lines else None)
         bench.target.stop()
 
 

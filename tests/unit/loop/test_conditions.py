@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from pytest_soak.loop.conditions import Evaluation, Facts, Truth, condition_text, evaluate
 from pytest_soak.loop.model import Reading, Readings
+from pytest_soak.profile.condition import AnyOf, Comparison, Condition, Not, When
 from pytest_soak.profile.conditions import Names, conditions
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.kpi import Kpi
-from pytest_soak.profile.model import AnyOf, Comparison, Condition, Not, When
 from pytest_soak.profile.parameter import Parameter
 
 HOLDS, FAILS, UNKNOWN, TOO_EARLY = Truth.HOLDS, Truth.FAILS, Truth.UNKNOWN, Truth.TOO_EARLY

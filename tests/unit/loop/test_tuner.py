@@ -14,7 +14,8 @@ from pytest_soak.loop.model import Headroom
 from pytest_soak.loop.moves import step
 from pytest_soak.loop.state import evolved
 from pytest_soak.loop.tuner import MicroTuning, propose_micro_tuning
-from pytest_soak.profile.model import Comparison, Evidence, Excess, Hysteresis, Move, Profile, Rule
+from pytest_soak.profile.condition import Comparison
+from pytest_soak.profile.model import Evidence, Excess, Hysteresis, Move, Profile, Rule
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.scenarios import GateMode, Scheduled
 from tests.unit.loop.lanes import Drive, edge_report, shipped, starts

@@ -13,16 +13,9 @@ import pytest
 import yaml
 
 from pytest_soak.loop.model import Requested
+from pytest_soak.profile.condition import AnyOf, Comparison, Condition, Not, ParameterCondition
 from pytest_soak.profile.errors import ProfileError
-from pytest_soak.profile.model import (
-    AnyOf,
-    Comparison,
-    Condition,
-    Not,
-    ParameterCondition,
-    Profile,
-    Rule,
-)
+from pytest_soak.profile.model import Profile, Rule
 from pytest_soak.profile.parameter import Coupling
 from pytest_soak.profile.resolve import Resolved, Source, resolve, run_defaults
 from tests.unit.loop.lanes import Drive

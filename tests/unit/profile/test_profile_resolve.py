@@ -11,8 +11,9 @@ import pytest
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.profile.build import build
+from pytest_soak.profile.condition import Comparison, Condition
 from pytest_soak.profile.errors import ProfileError
-from pytest_soak.profile.model import SHIPPED, Comparison, Condition, Evidence, Hysteresis, Move
+from pytest_soak.profile.model import SHIPPED, Evidence, Hysteresis, Move
 from pytest_soak.profile.resolve import Resolved, Source, resolve
 from pytest_soak.store.sources import known_profiles, read_source
 

@@ -10,9 +10,10 @@ import pytest
 
 from pytest_soak.canonical import canonical_json
 from pytest_soak.profile.build import build
+from pytest_soak.profile.condition import Comparison, Condition
 from pytest_soak.profile.defaults import DEFAULTS
 from pytest_soak.profile.errors import ProfileError
-from pytest_soak.profile.model import Comparison, Condition, Profile
+from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import Resolved, Source, resolve, run_defaults
 from pytest_soak.report.profile_text import profile_text
 from pytest_soak.store.sources import read_source

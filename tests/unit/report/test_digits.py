@@ -9,7 +9,7 @@ import pytest
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import judge_lane, judge_run
 from pytest_soak.loop.model import Verdict
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.condition import Comparison
 from pytest_soak.report.audit import audit
 from pytest_soak.report.failures import failures
 from pytest_soak.report.layout import (

@@ -14,7 +14,7 @@ import pytest
 from pytest_soak.loop.history import moment_of
 from pytest_soak.loop.model import Halt, Requested
 from pytest_soak.loop.tuner import requested_from
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.condition import Comparison
 from pytest_soak.report.explain.iteration import explain_iteration
 from pytest_soak.report.explain.run import explain_run
 from pytest_soak.report.layout import (

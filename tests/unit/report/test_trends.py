@@ -10,7 +10,7 @@ import pytest
 
 from pytest_soak.gate.judge import judge_lane
 from pytest_soak.gate.window import LaneWindow
-from pytest_soak.profile.model import Comparison
+from pytest_soak.profile.condition import Comparison
 from pytest_soak.report.trends import (
     Trend,
     decline_text,
