@@ -45,7 +45,7 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
     canvas.rect(frame.x, frame.y, frame.width, frame.height, "ground")
     for row, (kind, spans) in enumerate(bands):
         _draw_band(canvas, axes, 3 + _BAND * row, kind, spans)
-    axes.draw(canvas)
+    axes.draw(canvas, names=parameter.choices)
     for bound, text, words in (
         (parameter.high, parameter.high_text, "upper bound"),
         (parameter.low, parameter.low_text, "lower bound"),
