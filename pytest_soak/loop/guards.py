@@ -178,8 +178,7 @@ def _oscillation(move: ProposedMove) -> Objection | None:
     # Neither the proposed move nor the part that the limits allow may end at the earlier value.
     ends = (move.target, move.after(_left(move)))
     if any(move.parameter.same(end, value) for end in ends):
-        back = move.parameter.text(value) if move.parameter.choices else f"{value:g}"
-        return Objection(f"back to {back}, left at iteration {iteration}")
+        return Objection(f"back to {move.parameter.text(value)}, left at iteration {iteration}")
     return None
 
 
@@ -208,14 +207,10 @@ def _bounds(move: ProposedMove) -> Objection | None:
         return None
     (low, high), end = parameter.limits(move.values), move.before + move.delta
     if end > high and not parameter.same(end, high):
-        return Objection(f"at most {_bound_text(parameter, high)}", move.until(high))
+        return Objection(f"at most {parameter.text(high)}", move.until(high))
     if end < low and not parameter.same(end, low):
-        return Objection(f"at least {_bound_text(parameter, low)}", move.until(low))
+        return Objection(f"at least {parameter.text(low)}", move.until(low))
     return None
-
-
-def _bound_text(parameter: Parameter, bound: float) -> str:
-    return parameter.text(bound) if parameter.choices else f"{bound:g}"
 
 
 def _no_op(move: ProposedMove) -> Objection | None:

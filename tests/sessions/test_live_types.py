@@ -100,3 +100,5 @@ def test_every_type_is_tuned_and_verified_in_full(
     page = (latest / "REPORT.html").read_text()
     assert "remote → off" in page
     assert "false → true" in page
+    assert ">remote</text>" in page
+    assert ">true</text>" in page

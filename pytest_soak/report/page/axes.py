@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pytest_soak.report.layout import cut
 from pytest_soak.report.page.canvas import Canvas
 from pytest_soak.report.svg import Frame, short, ticks
 
@@ -13,6 +14,8 @@ _LARGEST = 1.5e308
 _SMALLEST_SPAN = 1e-290
 _LETTER = 6.4
 """Width of a digit of a label."""
+_NAME = 9
+"""Characters of a name beside the axis."""
 _NEAR = 3.5
 """A limit is in the picture if it is not farther from the values than their range, so often."""
 _FLAT = 1e-9
@@ -66,11 +69,19 @@ class Axes:
         right = min(self.x(last + 0.5), self.frame.right)
         return left, max(right - left, 1.0)
 
-    def draw(self, canvas: Canvas, below: float = 0.0, *, end: int) -> None:
+    def draw(
+        self, canvas: Canvas, below: float = 0.0, *, end: int, names: Sequence[str] = ()
+    ) -> None:
         """Grid and labels. ``below``: height of what lies between the frame and its labels;
-        ``end``: the last iteration, whose label says what the numbers are."""
+        ``end``: the last iteration, whose label says what the numbers are.
+
+        ``names``: those of the values 0, 1, 2, … where the axis has names instead of numbers.
+        """
         frame, bottom = self.frame, self.frame.bottom + below
         rows = labelled_ticks(self.y.low, self.y.high, _rows(frame))
+        if names:
+            places = [place for place in range(len(names)) if float(place) in self.y]
+            rows = [(float(place), cut(names[place], _NAME)) for place in places]
         for value, _ in rows:
             canvas.line(frame.x, self.y(value), frame.right, self.y(value), "grid")
         for value, label in rows:

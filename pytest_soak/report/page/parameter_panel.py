@@ -46,7 +46,7 @@ def parameter_panel(ident: str, subject: Subject, parameter: ParameterView, size
     canvas.rect(frame.x, frame.y, frame.width, frame.height, "ground")
     for row, (kind, spans) in enumerate(bands):
         _draw_band(canvas, axes, 3 + _BAND * row, kind, spans)
-    axes.draw(canvas, end=last)
+    axes.draw(canvas, end=last, names=parameter.choices)
     for bound, text, words in (
         (parameter.high, parameter.high_text, "upper bound"),
         (parameter.low, parameter.low_text, "lower bound"),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from pytest_soak import run_lane
 from pytest_soak.lane.runtime import carried_out, edited_values
+from pytest_soak.loop.model import History
 from pytest_soak.profile.model import Profile
 from tests.unit.loop.lanes import Drive, proposing
-from tests.unit.profile.typed import typed
+from tests.unit.profile.typed import document, typed
 
 PROFILE = typed()
 TABLE = PROFILE.parameters
@@ -97,3 +101,56 @@ def test_a_decided_value_gives_way_to_an_edit_that_it_does_not_fit() -> None:
     assert values == {**before, "workers": 3.0, "rate": 11.0, "threads": 24.0}
     written = {**intent.values, "sync": 0.0}
     assert carried_out(intent, before, written, TABLE) == written
+
+
+class Edited:
+    """A target whose operator sets a value in iteration 2."""
+
+    def __init__(self, edits: dict[str, Any]) -> None:
+        self.edited, self.number = edits, 0
+        self.seen: list[Any] = []
+
+    def run(self, iteration: int, runtime: Any) -> dict[str, Any]:
+        self.number = iteration
+        self.seen.append(runtime["app"])
+        return {"totals": {"p95_ms": 100.0}, "effective_params": runtime}
+
+    def edits(self) -> dict[str, Any]:
+        return self.edited if self.number == 2 else {}
+
+
+def run(tmp_path: Path, edits: dict[str, Any]) -> tuple[History, Edited]:
+    fields = {key: item for key, item in document().items() if key != "name"}
+    path = tmp_path / "typed.yaml"
+    path.write_text(yaml.safe_dump(fields, sort_keys=False))
+    target = Edited(edits)
+    return run_lane(target, profile=str(path), iterations=4), target
+
+
+def test_an_operator_sets_values_of_all_types_at_the_target(tmp_path: Path) -> None:
+    edits = {"workers": 6, "jit": False, "sync": "remote", "work_mem_kb": 8192.0}
+    history, target = run(tmp_path, edits)
+    assert history.halt is None
+    assert [
+        (seen["workers"], seen["jit"], seen["sync"], seen["work_mem_kb"]) for seen in target.seen
+    ] == [(4, True, "local", 4096)] * 2 + [(6, False, "remote", 8192)] * 2
+    assert type(target.seen[3]["work_mem_kb"]) is int
+    assert not any(item.echo_mismatch for item in history.iterations)
+
+
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ({"workers": 4.5}, "workers = 4.5; allowed: 1 to 32, whole numbers"),
+        ({"sync": "never"}, "sync = 'never'; allowed: one of async, local, remote"),
+        ({"jit": 2}, "jit = 2.0; allowed: one of false, true"),
+        ({"rate": 5000}, "rate = 5000.0; it must lie in [0.1, 1000]"),
+        ({"threads": 40}, "threads = 40; with the values of workers it must lie in [4, 32]"),
+    ],
+)
+def test_what_he_must_not_set_halts_the_lane_in_words(
+    tmp_path: Path, edits: dict[str, Any], words: str
+) -> None:
+    history, _ = run(tmp_path, edits)
+    assert history.halt is not None
+    assert words in history.halt.text

@@ -9,6 +9,8 @@ import pytest
 
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameter import Coupling
+from pytest_soak.profile.resolve import Resolved
+from pytest_soak.profile.start import start_values
 from tests.unit.profile.typed import document, parameter, typed
 
 INT: dict[str, Any] = {"type": "int", "start": 4, "min": 1, "max": 32}
@@ -208,3 +210,22 @@ def test_the_values_of_a_safe_profile_are_numbers_on_the_grid() -> None:
     panic = typed(parameters, guards=guards).guards.panic
     assert panic is not None
     assert panic.values == {"n": 0.3, "c": 1.0, "s": 1.0}
+
+
+def test_start_values_of_all_sources_are_checked_together() -> None:
+    profile = typed({"n": INT, "f": {**FLOAT, "at_most": "n"}, "c": CHOICE, "s": BOOL})
+    resolved = Resolved(profile, {}, frozenset(), {})
+
+    def values(environment: dict[str, Any] | None, file: dict[str, Any] | None) -> Any:
+        given = start_values(resolved, explicit=False, environment=environment, file=file)
+        return given.values
+
+    assert values({"c": "b", "n": 2}, {"app": {"s": True, "f": 2}}) == {
+        "n": 2.0, "f": 2.0, "c": 1.0, "s": 1.0,
+    }  # fmt: skip
+    with pytest.raises(ProfileError, match=r"start values: parameters\.f\.start: f = 3 is above n"):
+        values({"n": 2}, {"f": 3})
+    with pytest.raises(ProfileError, match=r"n: 2\.5 is not allowed; allowed: 1 to 32, whole"):
+        values({"n": 2.5}, None)
+    with pytest.raises(ProfileError, match="c: 'z' is not one of a, b"):
+        values(None, {"c": "z"})
