@@ -10,11 +10,12 @@ its ``not`` holds. An ``any`` holds if one of its options does, whatever the oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from itertools import pairwise
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from pytest_soak.json_types import Finite
 from pytest_soak.loop.model import Readings
@@ -37,7 +38,8 @@ class Truth(Enum):
     """The mean of the first iterations is not known yet."""
 
 
-class Facts(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Facts:
     """What conditions are evaluated on."""
 
     figures: Mapping[str, Finite]

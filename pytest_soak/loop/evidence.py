@@ -7,9 +7,7 @@ rules are *waiting*: their conditions hold on it, and more iterations may confir
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-from msgspec import structs
+from dataclasses import dataclass, replace
 
 from pytest_soak.loop.conditions import Evaluation, Facts, evaluate, first_means
 from pytest_soak.loop.headroom import deciding, is_warming
@@ -155,7 +153,7 @@ def in_need(rule: Rule, iterations: Sequence[Readings], facts: Facts) -> bool:
     window = iterations[-rule.evidence.over :]
     if not window or (len(window) < rule.evidence.over and not rule.evidence.early):
         return False
-    over = structs.replace(facts, figures=figures_over(rule, window))
+    over = replace(facts, figures=figures_over(rule, window))
     results = _evaluated(rule, over, margin=True)
     return all(result.holds for result in results) and _holds_alone(rule, window[-1], facts)
 
@@ -187,7 +185,7 @@ def _used_kpis(results: Sequence[Evaluation]) -> tuple[str, ...]:
 
 
 def _holds_alone(rule: Rule, readings: Readings, facts: Facts) -> bool:
-    alone = structs.replace(facts, figures=figures_over(rule, (readings,)))
+    alone = replace(facts, figures=figures_over(rule, (readings,)))
     return all(result.holds for result in _evaluated(rule, alone, margin=False))
 
 

@@ -76,8 +76,8 @@ def comparers() -> set[str]:
 
 def test_conditions_are_evaluated_in_one_place() -> None:
     assert comparers() == {
-        "profile/model.py: holds_with_margin",
-        "profile/model.py: shown",  # how many digits people need
+        "profile/condition.py: holds_with_margin",
+        "profile/condition.py: shown",  # how many digits people need
         "loop/conditions.py: _first_beyond",
         # Limits of the gate: a mean or a bound against one comparison, which is no condition.
         "gate/kpi.py: _verdict",
