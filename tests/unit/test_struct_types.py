@@ -111,7 +111,7 @@ def test_the_union_is_recognized() -> None:
 
 def test_the_sections_are_among_them() -> None:
     names = {struct.__name__ for struct in STRUCTS}
-    assert {"Document", "GuardsSection", "PanicGuard", "ScenarioFields", "DriftLimits"} <= names
+    assert {"Document", "GuardsSection", "PanicFields", "ScenarioFields", "DriftLimits"} <= names
 
 
 def test_the_journal_is_among_them() -> None:
