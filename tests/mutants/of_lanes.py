@@ -67,7 +67,7 @@ NUMBERS = (
         "if low <= value <= high or parameter.same(value, low) or parameter.same(value, high):",
         "if low < value < high:",
         (GUARDS,),
-        "ParameterError: .* is outside",
+        "is outside",
     ),
     Mutant(
         "a start value outside is accepted",

@@ -101,7 +101,7 @@ def test_a_way_does_not_pass_its_end(of: Parameter, start: float, end: float) ->
     last = of.toward(value, goal)
     assert is_on_grid(of, last)
     up = 1.0 if goal >= value else -1.0
-    slack = 2e-9 * (of.maximum - of.minimum) + 1e-9 * of.maximum
+    slack = 2e-9 * (of.maximum - of.minimum) + 1e-9 * max(abs(of.minimum), abs(of.maximum))
     assert up * (goal - last) >= -slack, "it passes the end"
     assert up * (last - value) >= 0.0, "it goes back"
     assert up * (goal - last) < of.step + slack, "a further step fits"
