@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize
+from hypothesis.stateful import initialize, precondition, rule
 
 from tests.properties.counting import machine_settings
-from tests.properties.drawn import TIGHT
+from tests.properties.drawn import QUIET, TIGHT
+from tests.properties.oracle import PlainProposal
 from tests.properties.shapes import SHAPES
 from tests.properties.test_machine_guards import AnyEvents
 
@@ -43,6 +44,18 @@ class TypeMachine(AnyEvents):
     ) -> None:
         self.shape = shape
         self.begin_lane(interval_s, planned, mode, at, {**guards, "pin": {"for": pin}})
+
+    def has_limits(self) -> bool:
+        return self.lane.is_going and bool(self.oracle.n.most)
+
+    @precondition(has_limits)
+    @rule(which=st.integers(0, 3), part=st.sampled_from([0.2, 0.6, 1.0]), up=st.booleans())
+    def two_keys_move_towards_their_limit(self, which: int, part: float, up: bool) -> None:
+        """Each of the two moves may be within the limit, and both together are beyond it."""
+        a, _, b = self.oracle.n.most[which % len(self.oracle.n.most)]
+        sizes = {key: part * self.oracle.left_of_cap(key) for key in (a, b)}
+        moves = {a: self.reach(a, sizes[a]), b: self.reach(b, -sizes[b] if up else sizes[b])}
+        self.iterate(QUIET, [PlainProposal(key, delta) for key, delta in moves.items()])
 
 
 TestTypeMachine = TypeMachine.TestCase

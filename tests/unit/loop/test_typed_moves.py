@@ -90,3 +90,13 @@ def test_no_headroom_or_move_is_an_error_with_huge_caps() -> None:
     profile = typed({"x": fields}, guards=guards)
     (item,) = headroom_of(Drive(profile, iterations=9).state).values()
     assert (item.down, item.up) == (-0.5, 7.0)
+
+
+def test_two_moves_of_one_decision_do_not_break_a_limit_together() -> None:
+    drive = Drive(PROFILE, iterations=9)
+    report = {"totals": {"p95_ms": 100.0}}
+    decision = drive.step(report, proposing("", threads=12, workers=-1))
+    outcomes = {item.key: (item.outcome, item.reason) for item in decision.outcomes}
+    # Each alone is within the limit of 8 threads for a worker; threads are guarded first.
+    assert outcomes == {"threads": ("APPLIED", ""), "workers": ("SKIPPED", "bounds")}
+    assert (decision.values["threads"], decision.values["workers"]) == (28.0, 4.0)
