@@ -10,7 +10,7 @@ WARMUP = "tests/unit/loop/test_warmup.py"
 
 CRITERIA = (
     Mutant(
-        "two limits are judged by the upper one alone",
+        "two limits judged by the upper one",
         "gate/window.py",
         "        (_, window), *others = sorted(sides, key=_by_doubt)",
         "        (_, window), *others = sides[::-1]",
@@ -18,7 +18,7 @@ CRITERIA = (
         r"FAIL",
     ),
     Mutant(
-        "of two limits the nearer one decides, not the one in doubt",
+        "the limit in doubt does not decide",
         "gate/window.py",
         "    return limit.holds(figure), certain, limit.distance(figure)",
         "    return limit.holds(figure), True, -limit.distance(figure)",
@@ -26,7 +26,7 @@ CRITERIA = (
         r"assert",
     ),
     Mutant(
-        "a drift is tested towards one of two limits",
+        "drift towards one of two limits only",
         "gate/drifts.py",
         "    return _result(lane, max(drifts, key=lambda item: item.severity))",
         "    return _result(lane, drifts[0])",
@@ -66,7 +66,7 @@ CRITERIA = (
         r"FAIL|INCONCLUSIVE|WARN",
     ),
     Mutant(
-        "a share counts its iterations as independent",
+        "a share of independent iterations",
         "statistics/shares.py",
         "    n_eff = effective_size(n, phi)\n    estimated",
         "    n_eff = float(n)\n    estimated",
@@ -146,7 +146,7 @@ CRITERIA = (
         r"assert",
     ),
     Mutant(
-        "the warm-up is comparable with what follows",
+        "the warm-up is comparable",
         "loop/completed.py",
         "    if warm or is_disturbed(observed):",
         "    if is_disturbed(observed):",

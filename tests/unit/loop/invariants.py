@@ -50,6 +50,7 @@ def check_lane(drive: Drive) -> None:
     check_oscillation(drive, decided)
     check_panic(drive, decided)
     check_late(drive, decided)
+    check_warmup(drive, decided)
     check_pins(drive, decided)
     check_attributions(drive, decided)
     check_rollbacks(drive, decided)
@@ -150,6 +151,7 @@ def check_velocity(drive: Drive, decided: Decided) -> None:
 def check_freeze(drive: Drive, decided: Decided) -> None:
     """I3: a frozen key is bit-identical, and a key that is not frozen is not refused for it."""
     streak, until = 0, 0
+    warmup = drive.state.profile.gate.warmup_iterations
     for iteration, decision in decided:
         frozen = iteration.number <= until
         for outcome in decision.outcomes:
@@ -160,6 +162,7 @@ def check_freeze(drive: Drive, decided: Decided) -> None:
             assert refused == (frozen and is_frozen_key), "I3: the reason is freeze if frozen"
         risk, net = (iteration.readings[kpi].usable for kpi in ("risk_ratio", "net_bps"))
         stable = risk is not None and net is not None and risk <= 0.35 and net >= 2.7
+        stable = stable and iteration.number > warmup
         streak = streak + 1 if stable and not frozen else 0
         if streak == 2:
             streak, until = 0, iteration.number + 4
@@ -346,6 +349,15 @@ def check_late(drive: Drive, decided: Decided) -> None:
         if decision.iteration == last:
             words = {outcome.outcome for outcome in decision.outcomes}
             assert words <= {"SKIPPED"}, "nothing moves on the last iteration"
+
+
+def check_warmup(drive: Drive, decided: Decided) -> None:
+    """Nothing but a panic moves a value in the warm-up."""
+    warmup = drive.state.profile.gate.warmup_iterations
+    for iteration, decision in decided:
+        if iteration.number <= warmup:
+            assert all("warmup" in (item.reason, *item.also) for item in decision.outcomes)
+            assert decision.panic or decision.values == drive_values(drive, decision)
 
 
 def check_fold(drive: Drive) -> None:
