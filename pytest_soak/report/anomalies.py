@@ -102,7 +102,8 @@ def _outliers(window: LaneWindow, kpi: str) -> list[tuple[tuple[Iteration, ...],
         for item, value in zip(window.measured, series_of(window.measured, kpi), strict=True)
         if value is not None
     }
-    points = [(float(number), given[number]) for number in given if number not in window.excluded]
+    left_out = window.not_judged
+    points = [(float(number), given[number]) for number in given if number not in left_out]
     if len(points) < _FEWEST:
         return []
     line = fitted_line(points)
@@ -113,8 +114,8 @@ def _outliers(window: LaneWindow, kpi: str) -> list[tuple[tuple[Iteration, ...],
     groups: list[list[Iteration]] = []
     distances: list[float] = []
     for item in window.measured:
-        if item.number not in given:
-            continue
+        if item.number not in given or item.number <= window.warmup:
+            continue  # a cold system is no anomaly
         expected = line.mean_v + line.slope * (item.number - line.mean_t)
         distance = (given[item.number] - expected - middle) / spread
         if not abs(distance) > _OUTLIER:

@@ -125,13 +125,15 @@ def _point(
     names: Iterable[str],
 ) -> Point:
     measured = {seed: LaneWindow(lane).measured for seed, lane in lanes.items()}
-    against = {seed: LaneWindow(lane).measured for seed, lane in reference.items()}
+    # Without the warm-up, but with the iterations of scenarios: they are the same in all points.
+    own = {seed: LaneWindow(lane).judged for seed, lane in lanes.items()}
+    against = {seed: LaneWindow(lane).judged for seed, lane in reference.items()}
     return Point(
         values=values,
         kpis={
             name: _kpi(
                 name,
-                measured,
+                own,
                 None if lanes is reference else against,
                 limits.get(name),
                 next(iter(lanes.values())).profile.gate.no_data_ratio,

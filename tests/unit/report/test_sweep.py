@@ -16,7 +16,7 @@ from scipy import stats
 from pytest_soak.gate.figures import series_of
 from pytest_soak.gate.judge import exit_code, judge_lane, judge_run
 from pytest_soak.gate.window import LaneWindow
-from pytest_soak.loop.model import Halt, History, Verdict
+from pytest_soak.loop.model import Halt, History, Iteration, Reading, Verdict
 from pytest_soak.protocol import Swept
 from pytest_soak.report.failures import failures
 from pytest_soak.report.sweep import neighbours, over_seeds, sweeps_of
@@ -117,6 +117,27 @@ def test_one_seed_has_the_interval_of_the_gate() -> None:
     assert difference is not None
     assert difference.low < 0.3 < difference.high
     assert "With one seed" in sweep_markdown([sweep])
+
+
+def test_the_warmup_is_no_part_of_a_mean() -> None:
+    lanes = []
+    for value, net in ((0.5, 3.0), (0.6, 4.0)):
+        history = lane((value,), net, n=12)
+        profile = replace(history.profile, gate=replace(history.profile.gate, warmup_iterations=4))
+        cold = [
+            with_reading(item, "net_bps", -900.0) if item.number <= 4 else item
+            for item in history.iterations
+        ]
+        lanes.append(replace(history, profile=profile, iterations=tuple(cold)))
+    points = sweeps_of(lanes, mock=True)[0].points
+    means = [at.figure.mean for p in points if (at := p.kpis["net_bps"]).figure is not None]
+    assert all(2.5 < mean < 4.5 for mean in means)
+    assert len(means) == 2
+    assert points[0].measured == 12
+
+
+def with_reading(item: Iteration, kpi: str, value: float) -> Iteration:
+    return replace(item, readings={**item.readings, kpi: Reading(value, "report")})
 
 
 def test_the_reference_is_the_start_or_what_is_nearest() -> None:
