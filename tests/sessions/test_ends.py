@@ -252,9 +252,13 @@ def test_temporary_files_of_killed_processes_are_removed(soak: Sessions) -> None
 # -- the cost of resuming --------------------------------------------------------------------------
 
 
-def test_a_resumed_lane_is_read_once(soak: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("report", "times"), [("off", 1), ("on", 3)])
+def test_a_resumed_lane_is_read_once(
+    soak: Sessions, monkeypatch: pytest.MonkeyPatch, report: str, times: int
+) -> None:
+    """Once to resume and to judge it; the report collects its course, and explains iterations."""
     soak.bot()
-    args = ("--soak-target=bot:make",)
+    args = ("--soak-target=bot:make", f"--soak-report={report}")
     first = soak("--soak-iterations=30", *args)
     entries = len(first.entries())
     steps: list[str] = []
@@ -277,8 +281,8 @@ def test_a_resumed_lane_is_read_once(soak: Sessions, monkeypatch: pytest.MonkeyP
     assert result.items == {"passed": 1}
     assert "collected 1 item\n" in result.out  # the others were not even made
     assert result.done_before == 30
-    assert steps.count("observation") <= 32
-    assert len(lines) <= entries + 20
+    assert steps.count("observation") <= 32 * times
+    assert len(lines) <= (entries + 20) * times
 
 
 def test_nothing_is_left_to_run_and_the_gate_is_judged_again(soak: Sessions) -> None:

@@ -25,7 +25,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 MOVES = {
     "size": {"mul": 1.2},
-    "jit": {"add": 1},
+    "jit": {"step": 1},
     "sync": {"add": 1},
     "mem_kb": {"mul": 1.5},
     "wait_s": {"add": -0.3},
