@@ -80,8 +80,14 @@ NUMBERS = (
     Mutant(
         "an edit outside is accepted",
         "loop/entries.py",
-        "if not parameter.step and not parameter.minimum <= value <= parameter.maximum:",
-        "if not parameter.step and value > 1e300:",
+        "        if not parameter.step and not parameter.minimum <= value <= parameter.maximum:\n"
+        "            raise ValueError(\n"
+        '                f"the edited runtime has {key} = {value!r};"\n'
+        '                f" it must lie in [{parameter.minimum:g}, '
+        '{parameter.maximum:g}] {parameter.unit}"\n'
+        "            )\n"
+        "        if not parameter.is_within(value, new_values):\n",
+        "        if value > 1e300:\n",
         (GUARDS, LANE),
         "DID NOT RAISE",
     ),
