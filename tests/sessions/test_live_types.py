@@ -26,7 +26,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 MOVES = {
     "size": {"mul": 1.2},
     "jit": {"step": 1},
-    "sync": {"add": 1},
+    "sync": {"step": 1},
     "mem_kb": {"mul": 1.5},
     "wait_s": {"add": -0.3},
     "workers": {"add": 1},
