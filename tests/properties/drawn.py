@@ -181,13 +181,26 @@ def profile_with(
         inside = min(max(parameters[key]["start"], low), high)
         parameters[key] |= {"min": low, "max": high, "start": inside}
         safe[key] = min(max(safe[key], low), high)
+    rules = document["rules"]
     for key, fields in shape.items():
         parameters[key] = {"path": parameters[key]["path"], **fields}
         safe[key] = fields["start"]
+        if fields.get("type") in ("bool", "choice"):
+            rules = {name: moving_by_steps(rule, key) for name, rule in rules.items()}
+    document["rules"] = rules
     document["guards"] = merged(document["guards"], {"panic": {"values": safe}})
     if warmup:
         document["gate"] = {**document["gate"], "warmup_iterations": warmup}
     return build({**document, "parameters": parameters}, "a drawn profile")
+
+
+def moving_by_steps(rule: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The rule with a move of a choice for its move of a number, in the same direction."""
+    move = rule["moves"].get(key)
+    if move is None:
+        return dict(rule)
+    falls = move.get("add", 1.0) < 0 or move.get("mul", 2.0) < 1
+    return {**rule, "moves": {**rule["moves"], key: {"step": -1 if falls else 1}}}
 
 
 def merged(below: Any, above: Any) -> Any:

@@ -24,6 +24,7 @@ from pytest_soak.loop.guards import GUARDS
 from pytest_soak.loop.model import Decision, Proposal, Readings, Requested
 from pytest_soak.loop.state import LaneState
 from pytest_soak.loop.tuner import requested_from
+from pytest_soak.profile.build import build
 from pytest_soak.profile.model import Profile
 from tests.unit.loop.invariants import check_lane
 from tests.unit.loop.lanes import Drive, changed, edge_report, shipped
@@ -125,6 +126,7 @@ lanes = st.fixed_dictionaries(
         "start": st.sampled_from(["start", "low", "high", "safe"]),
         # If an operator's undo pins nothing, the tuner may propose the same change again.
         "pin": st.sampled_from(["run", "run", 0, 2]),
+        "warmup": st.sampled_from([0, 0, 0, 3]),
     }
 )
 
@@ -176,8 +178,17 @@ def pinning(length: int | str) -> Profile:
     return changed(shipped(), pin={"for": length})
 
 
+@cache
+def profile_of(pin: Any, warmup: int) -> Profile:
+    """The shipped profile with these pins and so many iterations of warm-up."""
+    if not warmup:
+        return pinning(pin)
+    document = dict(pinning(pin).document)
+    return build({**document, "gate": {**document["gate"], "warmup_iterations": warmup}})
+
+
 def run(lane: dict[str, Any], arrange: Arrange = tuple) -> Drive:
-    profile = pinning(lane["pin"])
+    profile = profile_of(lane["pin"], lane["warmup"])
     panic = profile.guards.panic
     assert panic is not None
     values = {

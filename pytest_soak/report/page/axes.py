@@ -10,7 +10,8 @@ from pytest_soak.report.layout import cut
 from pytest_soak.report.page.canvas import Canvas
 from pytest_soak.report.svg import Frame, short, ticks
 
-_LARGEST = 1.5e308
+_LARGEST = 1e300
+"""A larger value is drawn at the end of the axis, so that its ticks are finite."""
 _SMALLEST_SPAN = 1e-290
 _LETTER = 6.4
 """Width of a digit of a label."""
@@ -111,8 +112,8 @@ def span_of(values: Iterable[float | None], *near: float | None) -> tuple[float,
 
     Without any value it is the range of ``near``.
     """
-    present = [value for value in values if value is not None]
-    others = [value for value in near if value is not None]
+    present = [_within(value) for value in values if value is not None]
+    others = [_within(value) for value in near if value is not None]
     if not present:
         present = others or [0.0]
     low, high = min(present), max(present)
@@ -121,7 +122,11 @@ def span_of(values: Iterable[float | None], *near: float | None) -> tuple[float,
         if low / 2 - reach / 2 <= value / 2 <= high / 2 + reach / 2:
             low, high = min(low, value), max(high, value)
     pad = 0.08 * _size(low, high)
-    return max(low - pad, -_LARGEST), min(high + pad, _LARGEST)
+    return low - pad, high + pad
+
+
+def _within(value: float) -> float:
+    return min(max(value, -_LARGEST), _LARGEST)
 
 
 def _size(low: float, high: float) -> float:
