@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, ClassVar
 
 import pytest
@@ -18,11 +19,17 @@ from tests.screen import Screen
 from tests.sessions.conftest import Result, Sessions
 from tests.sessions.running import PLUGINS, is_judged
 
-WAITS = """
-from pytest_soak.session import output, status_row, waiting
+TIMES = {
+    "waiting": ("LEAST_S", 0.0),
+    "output": ("NOT_BEFORE_S", 0.0),
+    "status_row": ("BEAT_S", 0.01),
+}
+"""Modules of the session to a time in them: every run waits, and none of them takes time."""
+WAITS = f"""
+from importlib import import_module
 
-waiting.LEAST_S = output.NOT_BEFORE_S = 0.0  # every run waits, and none of them takes time
-status_row.BEAT_S = 0.01
+for module, (name, seconds) in {TIMES!r}.items():
+    setattr(import_module(f"pytest_soak.session.{{module}}"), name, seconds)
 """
 """A conftest that makes a run of the fixed bot one that really waits."""
 BLOCKS = '''
@@ -49,9 +56,9 @@ LINE = re.compile(r" *([a-zA-Z-]+[0-9]: )?[0-9]+/4 PASS net=.*")
 @pytest.fixture
 def waiting(soak: Sessions, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     """Sessions that really wait, also in processes of their own; the patches end with the test."""
-    monkeypatch.setattr("pytest_soak.session.waiting.LEAST_S", 0.0)
-    monkeypatch.setattr("pytest_soak.session.output.NOT_BEFORE_S", 0.0)
-    monkeypatch.setattr("pytest_soak.session.status_row.BEAT_S", 0.01)
+    for module, (name, seconds) in TIMES.items():
+        # The module that the session uses, whatever the package's own attribute is.
+        monkeypatch.setattr(import_module(f"pytest_soak.session.{module}"), name, seconds)
     soak.bot(blocks=BLOCKS)
     soak.pytester.makeconftest(WAITS)
     return soak
