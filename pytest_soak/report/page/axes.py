@@ -142,7 +142,8 @@ def labelled_ticks(low: float, high: float, about: int) -> list[tuple[float, str
     if not math.isfinite(high - low):
         return [(value, short(value)) for value in (low, 0.0, high)]
     for more in range(about, about + 8):
-        values = [value + 0.0 for value in ticks(low, high, more)]
+        # A multiple of the step may miss an end by a rounding error.
+        values = [min(max(value, low), high) + 0.0 for value in ticks(low, high, more)]
         if len(values) > 1:
             break
     return list(zip(values, tick_labels(values), strict=True))

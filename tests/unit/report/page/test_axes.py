@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_soak.report.page.axes import Scale, iteration_ticks, labelled_ticks, span_of
@@ -23,6 +23,8 @@ from tests.unit.report.page.views import gate_row, lane
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
+@example([1 / 3], None)
+@example([1.5120967741935484e308], None)
 @given(st.lists(NUMBERS, min_size=1, max_size=5), st.none() | NUMBERS)
 def test_a_range_contains_its_values_and_is_not_empty(
     values: list[float], near: float | None
