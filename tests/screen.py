@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_SEQUENCE: Final = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|\x1b([78DM])|\r|\n|[^\x1b\r\n]|\x1b")
+_COMMAND: Final = r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
+"""To the window of the terminal: some versions of pytest show their progress in it."""
+_SEQUENCE: Final = re.compile(
+    rf"\x1b\[(\??[0-9;]*)([A-Za-z])|\x1b([78DM])|({_COMMAND})|\r|\n|[^\x1b\r\n]|\x1b"
+)
+_UNFINISHED: Final = re.compile(r"\x1b(?:\[\??[0-9;]*|\][^\x07\x1b]*\x1b?)?\Z")
+"""The begin of a sequence whose end comes with the next write."""
 
 
 class Screen:
@@ -22,10 +28,17 @@ class Screen:
         self._row = self._column = 0
         self._saved = (0, 0)
         self._wraps = True
+        self._pending = ""
 
     def feed(self, text: str) -> None:
+        text = self._pending + text
+        unfinished = _UNFINISHED.search(text)
+        self._pending = unfinished[0] if unfinished else ""
+        text = text.removesuffix(self._pending)
         for match in _SEQUENCE.finditer(text):
-            argument, command, short = match.groups()
+            argument, command, short, window = match.groups()
+            if window:
+                continue
             if command:
                 self._control(argument, command)
             elif short:
