@@ -86,6 +86,8 @@ def view_of(
         lane_id = str(record["id"])
         lane, word = collected.get(lane_id), states.get(lane_id, State.PLANNED)
         words.append(word)
+        if lane is not None and lane.failed is not None:
+            raise lane.failed
         if lane is None or lane.state is None:
             lanes.append(_planned(record, about, verdicts.get(lane_id)))
             continue

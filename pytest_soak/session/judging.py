@@ -136,8 +136,7 @@ def judge_and_write(
     failed = write_artifacts(run, judgement, histories, settings)
     failed += write_summary(run, judgement, histories, settings)
     if settings.report:
-        view = session_view(run, collected, judgement, histories, lost)
-        failed += write_page(run, view)
+        failed += write_page(run, lambda: session_view(run, collected, judgement, histories, lost))
     if failed:
         trouble.append(("run/artifacts", "\n".join(failed)))
     return RunResult(judgement, histories, tuple(trouble))
@@ -303,10 +302,10 @@ def _write_sweep(
         writer.text(directory, names.SWEEP_PICTURE, lambda: sweep_svg(sweeps))
 
 
-def write_page(run: RunDirectory, view: RunView) -> tuple[str, ...]:
-    """REPORT.html. Returns a line if it could not be made or written."""
+def write_page(run: RunDirectory, view: Callable[[], RunView]) -> tuple[str, ...]:
+    """REPORT.html of the ``view``. Returns a line if it could not be made or written."""
     writer = _Writer()
-    writer.text(run.top, names.REPORT, lambda: session_report(run, view))
+    writer.text(run.top, names.REPORT, lambda: session_report(run, view()))
     return tuple(writer.trouble)
 
 

@@ -141,6 +141,23 @@ def test_a_report_that_cannot_be_written_is_named_and_the_verdict_stands(soak: S
     assert result.json("POST_SOAK_SNAPSHOT.json")["verdict"] == "WARN"
 
 
+@pytest.mark.parametrize("place", ["collect.LaneCollector.add", "build.run_view"])
+def test_an_error_of_the_report_costs_the_report_alone(
+    soak: Sessions, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("in the view")
+
+    name = "pytest_soak.stored_view.run_view" if place == "build.run_view" else ""
+    monkeypatch.setattr(name or f"pytest_soak.report.view.{place}", fails)
+    result = soak(*MOCK)
+    assert result.code == 1
+    assert "REPORT.html could not be made: ZeroDivisionError: in the view" in result.out
+    assert not (result.latest / NAME).exists()
+    assert result.json("POST_SOAK_SNAPSHOT.json")["verdict"] == "WARN"
+    assert main(["gate", str(result.latest)]) == 0
+
+
 def test_a_listing_session_writes_none(soak: Sessions) -> None:
     soak(*MOCK, "--collect-only")
     assert not (soak.folder / "artifacts").exists()

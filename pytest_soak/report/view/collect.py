@@ -45,8 +45,12 @@ def verdict_word(verdict: Verdict) -> VerdictWord:
 
 
 def watch_of(collector: LaneCollector | None) -> Watch | None:
-    """What the reading of a journal calls with each of its transitions."""
-    return None if collector is None else collector.add
+    """What the reading of a journal calls with each of its transitions.
+
+    An error in it does not keep the journal from being read and judged: it is raised where the
+    view is made.
+    """
+    return None if collector is None else collector.add_or_fail_later
 
 
 class LaneCollector:
@@ -66,6 +70,8 @@ class LaneCollector:
         self._spans: list[SpanView] = []
         self._open: dict[tuple[SpanKind, str], int] = {}
         self._events: list[EventView] = []
+        self.failed: Exception | None = None
+        """Why not everything was collected."""
         self.state: LaneState | None = None
         """The lane after the last entry; None before its first iteration."""
         self._outcomes: Counter[str] = Counter()
@@ -83,6 +89,14 @@ class LaneCollector:
             for key, (_, value) in entry.keys.items():
                 self._step(before, key, entry.iteration + 1, value, EXTERNAL)
         self._events += entry_events(transition)
+
+    def add_or_fail_later(self, transition: Transition) -> None:
+        """As :meth:`add`, but keeps an error in ``failed``, and collects nothing after it."""
+        if self.failed is None:
+            try:
+                self.add(transition)
+            except Exception as error:
+                self.failed = error
 
     def _decided(
         self, before: LaneState, after: LaneState, item: Iteration, decision: Decision
