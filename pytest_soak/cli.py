@@ -18,6 +18,7 @@ from pytest_soak.printing import CommandError
 from pytest_soak.printing import note as _note
 from pytest_soak.printing import print_json as _print_json
 from pytest_soak.printing import show as _show
+from pytest_soak.schema_command import add_commands as add_schema_commands
 
 if TYPE_CHECKING:
     from pytest_soak.loop.model import History
@@ -136,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     check = actions.add_parser("check", help="Check a profile file.")
     check.add_argument("name", metavar="FILE", help="the path of a profile")
     check.set_defaults(command=_profile_check)
+    add_schema_commands(commands, actions)
     return parser
 
 

@@ -148,7 +148,7 @@ class LaneRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class JudgementRecord(Struct, frozen=True, kw_only=True, tag_field="type", tag="judgement"):
-    """One line of the file; its ``conftests`` are for readers."""
+    """What is read of a line of the file."""
 
     schema: Literal[1]
     run_id: str
@@ -158,6 +158,20 @@ class JudgementRecord(Struct, frozen=True, kw_only=True, tag_field="type", tag="
     lanes: tuple[LaneRecord, ...]
     verdict: Verdict
     exit_code: Literal[0, 1]
+
+
+class ConftestRecord(Struct, frozen=True):
+    """A file that implements hooks of the soak."""
+
+    file: str
+    sha256: str | None
+    hooks: tuple[str, ...]
+
+
+class JudgementLine(JudgementRecord, frozen=True, kw_only=True, tag_field="type", tag="judgement"):
+    """One line of the file; its ``conftests`` are for readers."""
+
+    conftests: tuple[ConftestRecord, ...]
 
 
 def judge_stored(lanes: Sequence[StoredLane], inputs: Inputs) -> RunJudgement:
@@ -208,7 +222,7 @@ def seal(
     ``{"file", "sha256", "hooks"}``. Raises StoreError.
     """
     verdicts = {lane.lane_id: lane.verdict for lane in judgement.lanes}
-    sealed = JudgementRecord(
+    sealed = JudgementLine(
         schema=SCHEMA,
         run_id=run.run_id,
         run_sha256=compute_json_hash(run.about),
@@ -220,9 +234,9 @@ def seal(
         ),
         verdict=judgement.verdict,
         exit_code=exit_code(judgement, strict=inputs.strict),
+        conftests=tuple(ConftestRecord(**item) for item in conftests),
     )
-    record = {**to_builtins(sealed), "conftests": [dict(item) for item in conftests]}
-    append_durably(run.path / names.SEAL, record, "seal", _TO_APPEND)
+    append_durably(run.path / names.SEAL, to_builtins(sealed), "seal", _TO_APPEND)
 
 
 def _lane_record(stored: StoredLane, inputs: LaneInputs, verdict: Verdict) -> LaneRecord:

@@ -21,6 +21,7 @@ from pytest_soak.processes.sections import (
     Seconds,
     Text,
 )
+from pytest_soak.profile.sections import AParameter
 
 Argv = Annotated[
     tuple[Argument, ...],
@@ -43,7 +44,7 @@ class ParametersFields(Struct, frozen=True, forbid_unknown_fields=True):
 
     file: Text | UnsetType = UNSET
     yaml: Text | UnsetType = UNSET
-    keys: dict[str, Text] = {}
+    keys: dict[AParameter, Text] = {}
     """For ``yaml``: parameter to the path of its scalar, ``controller.spread``."""
     http: Text | UnsetType = UNSET
     method: Literal["PUT", "POST", "PATCH"] = "PUT"
@@ -74,7 +75,7 @@ class ReportFields(Struct, frozen=True, forbid_unknown_fields=True):
     audit: Text | UnsetType = UNSET
     """A file of audit events, one JSON object a line."""
     take: Literal["last", "merge"] = "last"
-    echo: Text | dict[str, Text] | UnsetType = UNSET
+    echo: Text | dict[AParameter, Text] | UnsetType = UNSET
     """Where the report has the parameters that the bot runs with, if not ``effective_params``: the
     path of a mapping, or for each parameter the path of its value."""
 

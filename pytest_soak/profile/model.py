@@ -18,7 +18,7 @@ from pytest_soak.json_types import EXACT, Count, NotNegative, Positive, Share
 from pytest_soak.profile.condition import Comparison, When
 from pytest_soak.profile.kpi import Kpi
 from pytest_soak.profile.parameter import Parameter
-from pytest_soak.profile.reading import Name
+from pytest_soak.profile.reading import NAMES, Name
 
 SHIPPED = ("S1", "market_maker", "steady", "steady_safe", "ultra_safe")
 """The names of the shipped profiles. Any other name is that of a file."""
@@ -122,7 +122,7 @@ class CooldownGuard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class OscillationGuard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     forget_after: Count
-    exempt: tuple[Name, ...]
+    exempt: tuple[Annotated[Name, Meta(extra_json_schema={NAMES: "rules"})], ...]
     """Names of the rules that may move a key back. They are not checked against the rules: a
     user's own proposer may be exempt as well."""
 
@@ -272,7 +272,7 @@ class Criterion:
 class Needed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``proposes_when_needed``: while its own conditions hold, ``rule`` should propose."""
 
-    rule: str
+    rule: Annotated[str, Meta(extra_json_schema={NAMES: "rules"})]
     warn_below: Share
 
 

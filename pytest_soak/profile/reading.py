@@ -34,6 +34,16 @@ Identifier = Annotated[
     ),
 ]
 
+
+NAMES = "x-names"
+"""Keyword of a JSON Schema: a text is the name of an entry of this section of the profile."""
+
+ParameterKey = Annotated[Identifier, Meta(extra_json_schema={NAMES: "parameters"})]
+KpiName = Annotated[Identifier, Meta(extra_json_schema={NAMES: "kpis"})]
+RuleName = Annotated[Identifier, Meta(extra_json_schema={NAMES: "rules"})]
+ScenarioName = Annotated[Identifier, Meta(extra_json_schema={NAMES: "scenarios"})]
+BlockReason = Annotated[Identifier, Meta(extra_json_schema={NAMES: "block_reasons"})]
+
 DEEPEST = 50
 
 _Typed = TypeVar("_Typed")

@@ -71,7 +71,7 @@ def is_path(reference: str) -> bool:
 
 def resolve(reference: str, read: ReadSource) -> Resolved:
     """The profile ``reference``, with all that it extends. Raises ProfileError."""
-    layers = _chain(reference, None, read)
+    layers = chain(reference, None, read)
     document, origins = _merge(layers)
     try:
         _resolve_panic(document, layers, read)
@@ -119,7 +119,7 @@ def run_defaults(reference: str, read: ReadSource) -> dict[str, RunDefault]:
 
     Raises ProfileError.
     """
-    layers = _chain(reference, None, read)
+    layers = chain(reference, None, read)
     result: dict[str, RunDefault | None] = {}
     for layer in layers:
         try:
@@ -140,7 +140,7 @@ def _without_null(section: Any) -> Any:
     return {key: value for key, value in section.items() if value is not None}
 
 
-def _chain(reference: str, referrer: str | None, read: ReadSource) -> tuple[Layer, ...]:
+def chain(reference: str, referrer: str | None, read: ReadSource) -> tuple[Layer, ...]:
     """The profile and its ancestors, nearest first."""
     layers: list[Layer] = []
     following: str | None = reference
@@ -221,7 +221,7 @@ def _resolve_panic(document: dict[str, Any], layers: Sequence[Layer], read: Read
         safe = tuple(layers[at:])
     else:
         try:
-            safe = _chain(reference, layers[at].label, read)
+            safe = chain(reference, layers[at].label, read)
         except ProfileError as error:
             raise Invalid(_REVERT_TO, str(error)) from None
     safe_values = _starts(_merge(safe)[0])

@@ -18,7 +18,7 @@ from pytest_soak.canonical import compute_json_hash
 from pytest_soak.json_types import Finite, Whole
 from pytest_soak.messages import nearest
 from pytest_soak.profile.errors import Invalid, ProfileError
-from pytest_soak.profile.reading import Identifier, read
+from pytest_soak.profile.reading import ScenarioName, read
 from pytest_soak.profile.sections import ScenarioFields
 
 SECTION = "scenarios"
@@ -71,7 +71,7 @@ class Scheduled:
 
 def declared(section: Any) -> dict[str, Declared]:
     """The scenarios of a profile's section, plain data, by name. Raises Invalid."""
-    fields = read(section, dict[Identifier, ScenarioFields], (SECTION,))
+    fields = read(section, dict[ScenarioName, ScenarioFields], (SECTION,))
     return {name: _declared(name, scenario) for name, scenario in fields.items()}
 
 

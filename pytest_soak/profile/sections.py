@@ -1,6 +1,6 @@
 """The sections of a resolved profile, as a document has them: every field, its type and its limits.
 
-The one definition for reading, checking and JSON Schema (``msgspec.json.schema(Document)``). What
+The one definition for reading, checking and JSON Schema (:mod:`.schema`). What
 concerns several fields is checked where the profile is built (:mod:`.build`, :mod:`.rules`,
 :mod:`.guards`, :mod:`.scenarios`). docs/profiles.md says what each field means. A field whose type
 has ``UnsetType`` may be left out, but not be null.
@@ -8,6 +8,7 @@ has ``UnsetType`` may be left out, but not be null.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -26,7 +27,15 @@ from pytest_soak.profile.model import (
     Statistic,
 )
 from pytest_soak.profile.parameter import Kind
-from pytest_soak.profile.reading import IDENTIFIER, Identifier, Name
+from pytest_soak.profile.reading import (
+    IDENTIFIER,
+    NAMES,
+    BlockReason,
+    KpiName,
+    Name,
+    ParameterKey,
+    RuleName,
+)
 
 PATH = rf"{IDENTIFIER.pattern}(\.{IDENTIFIER.pattern})*"
 _PATH = rf"^{PATH}$(?!\n)"
@@ -43,9 +52,14 @@ ComparisonText = Annotated[
     str,
     Meta(
         description=A_COMPARISON,
-        extra_json_schema={"pattern": "^" + COMPARISON.replace("?P<", "?<") + "$"},
+        extra_json_schema={"pattern": f"^{re.sub(r'[?]P<[a-z]+>', '', COMPARISON)}$"},
     ),
 ]
+
+
+AParameter = Annotated[str, Meta(extra_json_schema={NAMES: "parameters"})]
+AKpi = Annotated[str, Meta(extra_json_schema={NAMES: "kpis"})]
+"""Texts that are compared with the names of the profile where it is built."""
 
 
 class LimitFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -67,30 +81,11 @@ LimitsOfKpi = (
 )
 """What must hold for one KPI; several comparisons must hold together."""
 
-_OBJECT = {"type": "object"}
-Conditions = Annotated[
-    dict[str, Any],
-    Meta(
-        extra_json_schema={
-            "properties": {
-                "any": {"type": "array", "minItems": 1, "items": _OBJECT},
-                "not": _OBJECT,
-                "parameter": _OBJECT,
-            },
-            "additionalProperties": {
-                "anyOf": [
-                    {"type": "string", "pattern": "^" + COMPARISON.replace("?P<", "?<") + "$"},
-                    {"type": "array", "minItems": 1, "items": {"type": "string"}},
-                    {
-                        "type": "object",
-                        "properties": {name: {} for name in LimitFields.__struct_fields__},
-                        "additionalProperties": False,
-                    },
-                ]
-            },
-        }
-    ),
-]
+CONDITIONS = "Conditions"
+"""The name of the definition that JSON Schema has for conditions, which contain each other: no type
+of msgspec describes them (:func:`pytest_soak.profile.schema.with_conditions`)."""
+
+Conditions = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": f"#/$defs/{CONDITIONS}"})]
 """KPI to ``LimitsOfKpi``, ``any`` to ``Options``, ``not`` to conditions, ``parameter`` to
 ``ConditionsOfParameters``. They contain each other, so each is read where it is built."""
 
@@ -101,7 +96,7 @@ Options = Annotated[
 ]
 
 ConditionsOfParameters = Annotated[
-    dict[Identifier, str | bool | Finite | tuple[str | bool | Finite, ...]],
+    dict[ParameterKey, str | bool | Finite | tuple[str | bool | Finite, ...]],
     Meta(min_length=1, description="a parameter at least"),
 ]
 """Parameter to a comparison or several; of a switch or a choice to a value or several."""
@@ -112,7 +107,7 @@ StartValue = Finite | bool | str
 
 
 class CouplingFields(Struct, frozen=True, forbid_unknown_fields=True):
-    parameter: Identifier
+    parameter: ParameterKey
     factor: Positive = 1.0
 
 
@@ -132,8 +127,8 @@ class ParameterFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     cap_per_hour: Positive | UnsetType = UNSET
     cap_per_iteration: Positive | UnsetType = UNSET
     safer: Literal["up", "down"] = "down"
-    at_most: Identifier | CouplingFields | UnsetType = UNSET
-    at_least: Identifier | CouplingFields | UnsetType = UNSET
+    at_most: ParameterKey | CouplingFields | UnsetType = UNSET
+    at_least: ParameterKey | CouplingFields | UnsetType = UNSET
     restart: bool = False
     description: str = ""
 
@@ -149,7 +144,7 @@ ReportPath = (
 )
 """Keys with dots between them, or a list of keys and of places in lists, from 0 on."""
 
-TwoKpis = tuple[Identifier, Identifier]
+TwoKpis = tuple[KpiName, KpiName]
 
 
 class QuantileFields(Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,7 +157,7 @@ class KpiFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     unit: str = ""
     better: Literal["up", "down", "none"] | UnsetType = UNSET
     read: ReportPath | UnsetType = UNSET
-    block_ratio: Identifier | UnsetType = UNSET
+    block_ratio: BlockReason | UnsetType = UNSET
     derive: Literal[Derived, "recorded"] | UnsetType = UNSET
     quantile: QuantileFields | UnsetType = UNSET
     ratio: TwoKpis | UnsetType = UNSET
@@ -186,7 +181,7 @@ class EvidenceFields(Struct, frozen=True, forbid_unknown_fields=True):
     over: Count = 1
     fresh: bool = True
     early: bool = False
-    margin: dict[Identifier, dict[Operator, Positive]] = {}
+    margin: dict[KpiName, dict[Operator, Positive]] = {}
 
 
 class HysteresisFields(Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,7 +190,7 @@ class HysteresisFields(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProportionalFields(Struct, frozen=True, forbid_unknown_fields=True):
-    to_excess_of: Identifier
+    to_excess_of: KpiName
     gain: Finite
 
 
@@ -219,10 +214,10 @@ class MoveFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class RuleFields(Struct, frozen=True, forbid_unknown_fields=True):
     when: SomeConditions
     moves: Annotated[
-        dict[Identifier, MoveFields], Meta(min_length=1, description="a parameter to move")
+        dict[ParameterKey, MoveFields], Meta(min_length=1, description="a parameter to move")
     ]
     evidence: EvidenceFields = EvidenceFields()
-    hysteresis: dict[Identifier, HysteresisFields] = {}
+    hysteresis: dict[KpiName, HysteresisFields] = {}
     dwell: Count = 1
     log: str = ""
 
@@ -235,7 +230,7 @@ class PanicFields(Struct, frozen=True, forbid_unknown_fields=True):
     after: Count
     revert_to: Name
     pause: NotNegative
-    values: dict[Identifier, StartValue]
+    values: dict[ParameterKey, StartValue]
     """The safe profile, resolved: flat, every parameter, as the profile has them."""
 
 
@@ -243,7 +238,7 @@ class FreezeFields(Struct, frozen=True, forbid_unknown_fields=True):
     after: Count
     stable: SomeConditions
     keys: Annotated[
-        tuple[str, ...],
+        tuple[AParameter, ...],
         Meta(
             min_length=1, description="a parameter at least; null instead of the section: no freeze"
         ),
@@ -297,14 +292,14 @@ class GateSection(Struct, frozen=True, forbid_unknown_fields=True):
     confidence: Annotated[float, Meta(ge=0.5, le=0.9999)]
     no_data_ratio: Share
     criteria: Annotated[
-        dict[Identifier, ALimit | CriterionFields],
+        dict[KpiName, ALimit | CriterionFields],
         Meta(min_length=1, description="a criterion at least"),
     ]
     pass_count_slack: NotNegative
     freeze_ready_pass_count: NotNegative
     delta: DeltaQuality
-    drift: dict[Identifier, DriftLimits | None] = {}
-    throughput: str | None = None
+    drift: dict[KpiName, DriftLimits | None] = {}
+    throughput: AKpi | None = None
     warmup_iterations: NotNegative = 0
 
 
@@ -321,15 +316,15 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     """A resolved profile."""
 
     name: Name
-    parameters: dict[Identifier, ParameterFields]
-    kpis: dict[Identifier, KpiFields]
+    parameters: dict[ParameterKey, ParameterFields]
+    kpis: dict[KpiName, KpiFields]
     verdict: VerdictSection
-    rules: dict[Identifier, RuleFields]
+    rules: dict[RuleName, RuleFields]
     guards: GuardsSection
     gate: GateSection
     lineage: tuple[Name, ...] | UnsetType = UNSET
     order: Order | UnsetType = UNSET
-    block_reasons: tuple[Identifier, ...] | UnsetType = UNSET
+    block_reasons: tuple[BlockReason, ...] | UnsetType = UNSET
     description: str = ""
     tags: tuple[str, ...] = ()
 

@@ -20,6 +20,7 @@ PURE = (
     "protocol",
     "messages",
     "json_types",
+    "draft07",
     "statistics",
     "masking",
 )
@@ -33,9 +34,10 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "JSON values as typed objects, and where one is wrong; pure",
         ("canonical", "messages"),
     ),
+    "draft07": ("JSON Schema of msgspec's dialect as draft 07; pure", ()),
     "profile": (
-        "the parameter table, YAML profiles, comparisons",
-        ("json_types", "messages", "canonical"),
+        "the parameter table, YAML profiles, comparisons, their JSON Schema",
+        ("draft07", "json_types", "messages", "canonical"),
     ),
     "loop": (
         "one iteration: pure functions over frozen objects, which are the journal's entries too",
@@ -64,6 +66,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "store",
             "loop",
             "profile",
+            "draft07",
             "json_types",
             "messages",
             "masking",
@@ -127,6 +130,14 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the command that writes the page of a run: `report`",
         ("stored_report", "run_state", "offline", "store", "printing"),
     ),
+    "schemas": (
+        "the JSON Schema of the profile and of every JSON file of a run, and where they are stored",
+        ("draft07", "sealed", "live", "store", "report", "loop", "profile"),
+    ),
+    "schema_command": (
+        "the commands that print JSON Schemas: `schema`, `profile schema`",
+        ("schemas", "printing", "store", "profile", "messages"),
+    ),
     "api": (
         "public functions for use outside a session",
         ("lane", "store", "report", "gate", "loop", "profile", "canonical", "messages", "protocol"),
@@ -136,6 +147,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "figure_commands",
             "report_command",
+            "schema_command",
             "printing",
             "offline",
             "sealed",
@@ -187,6 +199,8 @@ OUTSIDE_PYTEST = (
     "figure_commands",
     "stored_report",
     "report_command",
+    "schemas",
+    "schema_command",
 )
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",
