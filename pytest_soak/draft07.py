@@ -11,7 +11,7 @@ What differs between the two, and what :func:`draft07` does:
 - ``discriminator`` is a keyword of OpenAPI. It is left out; ``anyOf`` beside it becomes ``oneOf``,
   because the tags of the alternatives differ.
 
-All other keywords of msgspec have the same meaning in both. A keyword that draft 07 does not have
+Descriptions are docstrings, whose lines are joined. All other keywords of msgspec have the same meaning in both. A keyword that draft 07 does not have
 raises ``ValueError``: a validator would ignore it.
 """
 
@@ -19,8 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-
-import msgspec
 
 Schema = dict[str, Any]
 
@@ -41,11 +39,6 @@ _MISSING = frozenset(
     }
 )
 """Keywords of 2020-12 that draft 07 does not have."""
-
-
-def schema_of(type_: Any, name: str, title: str, description: str = "") -> Schema:
-    """The draft 07 schema of a type, with its ``$id``. Raises ValueError as :func:`draft07`."""
-    return titled(draft07(msgspec.json.schema(type_)), name, title, description)
 
 
 def titled(schema: Schema, name: str, title: str, description: str = "") -> Schema:
@@ -130,6 +123,8 @@ def _converted(schema: Mapping[str, Any]) -> Schema:
 
 def _in_draft07(part: Schema) -> Schema:
     _refuse(part.keys())
+    if isinstance(part.get("description"), str):
+        part["description"] = " ".join(part["description"].split())
     if "$defs" in part:
         part["definitions"] = part.pop("$defs")
     if "$ref" in part:

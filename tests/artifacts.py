@@ -29,9 +29,9 @@ class Validate(Protocol):
 def validator(name: str) -> Validate:
     """A function that raises ``fastjsonschema.JsonSchemaValueException`` for an invalid value.
 
-    It is compiled once: a run may have thousands of lines.
+    It is compiled once: a run may have thousands of lines. It fills in no defaults.
     """
-    compiled: Validate = fastjsonschema.compile(schema(name))
+    compiled: Validate = fastjsonschema.compile(schema(name), use_default=False)
     return compiled
 
 

@@ -9,7 +9,7 @@ has ``UnsetType`` may be left out, but not be null.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -177,11 +177,18 @@ class VerdictSection(Struct, frozen=True, forbid_unknown_fields=True):
     warn: Conditions = {}
 
 
+Margins = Annotated[
+    dict[Operator, Positive],
+    Meta(extra_json_schema={"propertyNames": {"enum": list(get_args(Operator))}}),
+]
+"""Operator to distance. Some versions of msgspec leave the operators out of the JSON Schema."""
+
+
 class EvidenceFields(Struct, frozen=True, forbid_unknown_fields=True):
     over: Count = 1
     fresh: bool = True
     early: bool = False
-    margin: dict[KpiName, dict[Operator, Positive]] = {}
+    margin: dict[KpiName, Margins] = {}
 
 
 class HysteresisFields(Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ import pytest
 
 import pytest_soak
 from pytest_soak.report.snapshot import lanes_of
+from tests.artifacts import problems
 
 BOT = '''
 class Bot:
@@ -197,6 +198,8 @@ class Sessions:
             outcomes = done.parseoutcomes()
         except ValueError:  # no summary line: refused before the first item
             outcomes = {}
+        for latest in sorted(self.folder.rglob("latest")):
+            assert problems(latest) == []
         return Result(int(done.ret), outcomes, done.stdout.str(), done.stderr.str(), self.folder)
 
 

@@ -1,0 +1,37 @@
+"""The schemas that are stored in the package: they are what the types give, and draft 07."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from jsonschema import Draft7Validator
+
+from pytest_soak.draft07 import DIALECT, refs
+from pytest_soak.profile.reading import NAMES
+from pytest_soak.schemas.registry import SCHEMAS, schema, text_of
+from tests.unit.schemas.stored import FOLDER
+
+
+def test_every_schema_is_stored_and_no_other() -> None:
+    assert {path.stem for path in FOLDER.glob("*.json")} == SCHEMAS.keys()
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_what_is_stored_is_what_the_types_give(name: str) -> None:
+    stored = (FOLDER / f"{name}.json").read_text("utf-8")
+    assert stored == text_of(schema(name)), "write them: python -m tests.unit.schemas.stored"
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_valid_draft_07_and_complete(name: str) -> None:
+    document = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    Draft7Validator.check_schema(document)
+    assert document["$schema"] == DIALECT
+    assert document["$id"] == f"urn:pytest-soak:schema:{name}"
+    assert document["title"]
+    assert document["description"]
+    targets = {ref.removeprefix("#/definitions/") for ref in refs(document)}
+    assert targets == document.get("definitions", {}).keys()
+    for word in ("$defs", "prefixItems", "discriminator", NAMES):
+        assert f'"{word}"' not in text_of(document)
