@@ -11,8 +11,9 @@ What differs between the two, and what :func:`draft07` does:
 - ``discriminator`` is a keyword of OpenAPI. It is left out; ``anyOf`` beside it becomes ``oneOf``,
   because the tags of the alternatives differ.
 
-Descriptions are docstrings, whose lines are joined. All other keywords of msgspec have the same meaning in both. A keyword that draft 07 does not have
-raises ``ValueError``: a validator would ignore it.
+Descriptions are docstrings, whose lines are joined. All other keywords of msgspec have the same
+meaning in both. A keyword that draft 07 does not have raises ``ValueError``: a validator would
+ignore it.
 """
 
 from __future__ import annotations

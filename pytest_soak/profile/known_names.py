@@ -104,10 +104,11 @@ def _texts(entries: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, 
 def _parameter_text(fields: Mapping[str, Any]) -> str:
     unit = _unit(fields)
     low, high, choices = fields.get("min"), fields.get("max"), fields.get("choices")
-    bounds = f"{low} to {high}{unit}" if _is_number(low) and _is_number(high) else ""
+    bounds = f"{low:g} to {high:g}{unit}" if _is_number(low) and _is_number(high) else ""
     listed = ", ".join(map(str, choices)) if isinstance(choices, list) else ""
     start = fields.get("start")
-    begin = f"start {start}" if isinstance(start, (bool, int, float, str)) else ""
+    is_value = isinstance(start, (bool, str)) or _is_number(start)
+    begin = f"start {start:g}" if _is_number(start) else f"start {start}" if is_value else ""
     return _joined(fields, bounds or listed, begin)
 
 
@@ -116,7 +117,7 @@ def _kpi_text(fields: Mapping[str, Any]) -> str:
     source = next((f"{name} {fields[name]}" for name in sources if name in fields), "")
     better = fields.get("better")
     way = f"better {better}" if better in ("up", "down") else ""
-    return _joined(fields, f"{source}{_unit(fields)}", way)
+    return _joined(fields, source, _unit(fields).strip(), way)
 
 
 def _unit(fields: Mapping[str, Any]) -> str:
