@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastjsonschema import JsonSchemaValueException
 
 from pytest_soak.cli import main
 from pytest_soak.schemas.registry import SCHEMAS
@@ -132,7 +133,7 @@ def test_the_view_of_a_run(soak: Sessions, capsys: pytest.CaptureFixture[str]) -
     assert main(["report", "--json", str(result.latest)]) == 0
     view = json.loads(capsys.readouterr().out)
     validator("view")(view)
-    with pytest.raises(Exception, match="data must not contain"):
+    with pytest.raises(JsonSchemaValueException, match="data must not contain"):
         validator("view")({**view, "more": 1})
 
 
@@ -159,8 +160,7 @@ def at(value: Any, path: tuple[Any, ...]) -> Any:
 def is_refused(name: str, value: Any) -> bool:
     try:
         validator(name)(value)
-    except Exception as error:
-        assert type(error).__name__ == "JsonSchemaValueException"
+    except JsonSchemaValueException:
         return True
     return False
 
