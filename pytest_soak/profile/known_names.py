@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_soak.canonical import number
 from pytest_soak.profile.errors import Invalid
 from pytest_soak.profile.layers import Layer
 from pytest_soak.profile.reading import IDENTIFIER
@@ -102,13 +103,13 @@ def _texts(entries: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, 
 
 
 def _parameter_text(fields: Mapping[str, Any]) -> str:
-    unit = _unit(fields)
-    low, high, choices = fields.get("min"), fields.get("max"), fields.get("choices")
-    bounds = f"{low:g} to {high:g}{unit}" if _is_number(low) and _is_number(high) else ""
+    low, high, choices = number(fields.get("min")), number(fields.get("max")), fields.get("choices")
+    bounds = "" if low is None or high is None else f"{low:g} to {high:g} {_unit(fields)}".rstrip()
     listed = ", ".join(map(str, choices)) if isinstance(choices, list) else ""
     start = fields.get("start")
-    is_value = isinstance(start, (bool, str)) or _is_number(start)
-    begin = f"start {start:g}" if _is_number(start) else f"start {start}" if is_value else ""
+    figure = number(start)
+    text = start if figure is None else f"{figure:g}"
+    begin = f"start {text}" if isinstance(text, (bool, str)) else ""
     return _joined(fields, bounds or listed, begin)
 
 
@@ -117,19 +118,15 @@ def _kpi_text(fields: Mapping[str, Any]) -> str:
     source = next((f"{name} {fields[name]}" for name in sources if name in fields), "")
     better = fields.get("better")
     way = f"better {better}" if better in ("up", "down") else ""
-    return _joined(fields, source, _unit(fields).strip(), way)
+    return _joined(fields, source, _unit(fields), way)
 
 
 def _unit(fields: Mapping[str, Any]) -> str:
     unit = fields.get("unit")
-    return f" {unit}" if isinstance(unit, str) and unit not in ("", "1") else ""
+    return unit if isinstance(unit, str) and unit != "1" else ""
 
 
 def _joined(fields: Mapping[str, Any], *parts: str) -> str:
     description = fields.get("description")
     about = description if isinstance(description, str) else ""
     return "; ".join(part for part in (about, *parts) if part)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from pytest_soak.canonical import printable_json
 from pytest_soak.draft07 import Schema, closed, draft07, titled
 from pytest_soak.live.schema import target_definitions
 from pytest_soak.live.state import BridgeState
@@ -61,7 +62,8 @@ def schema(name: str) -> Schema:
 
 def text_of(document: Schema) -> str:
     """A schema as the files and the commands have it."""
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return printable_json(text) + "\n"
 
 
 def _of(*types: Any) -> Make:
