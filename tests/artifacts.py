@@ -45,7 +45,9 @@ def problems(run: Path) -> list[str]:
 def files_of(run: Path) -> list[Path]:
     """The JSON files of a run with a schema: its own, and those of its lanes."""
     return sorted(
-        path for path in (*run.glob("*.json*"), *run.glob("*/*.json*")) if generic(path) in FILES
+        path
+        for path in (*run.glob("*.json*"), *run.glob("*/*.json*"))
+        if generic(path) in FILES and path.is_file()
     )
 
 

@@ -16,10 +16,12 @@ from pytest_soak.loop.entries import Entry, Record, record_of, state_hash_of
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.history import Past
 from pytest_soak.loop.model import Iteration
-from pytest_soak.loop.state import LaneState, tuning_state
+from pytest_soak.loop.state import LaneState
+from pytest_soak.loop.state_document import tuning_state
 from pytest_soak.report.log_lines import event_line
 from pytest_soak.report.summary import iteration_summary
 from pytest_soak.store import names
+from pytest_soak.store.documents import Timing
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import Journal, JournalRead
 from pytest_soak.store.lines import LineFile
@@ -168,7 +170,8 @@ class StoredFiles:
             lane = self._past.state.lane.id
             self._log.write(event_line("artifact", "FAILED", lane, iteration.number, str(error)))
         rounded = None if seconds is None else round(seconds, 6)
-        self._timing.write_json({"iteration": iteration.number, "utc": wall, "seconds": rounded})
+        timing: Timing = {"iteration": iteration.number, "utc": wall, "seconds": rounded}
+        self._timing.write_json(timing)
 
     def without_path(self, text: str) -> str:
         return scrubbed(text.replace(f"{self._directory.path}{os.sep}", ""))

@@ -8,13 +8,12 @@ other values, takes a tenth of the time of ``dataclasses.replace``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace as evolved
 
-from pytest_soak.canonical import to_json
 from pytest_soak.loop.model import Decision, Halt, Iteration, Readings
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.scenarios import Scheduled
@@ -37,7 +36,6 @@ __all__ = [
     "Streaks",
     "Timers",
     "evolved",
-    "tuning_state",
 ]
 
 UNCHARGED_RULES = ("PANIC", "ROLLBACK")
@@ -240,45 +238,3 @@ class LaneState(Struct, frozen=True):
     @property
     def next_iteration(self) -> int:
         return self.done + 1
-
-
-def tuning_state(state: LaneState) -> dict[str, Any]:
-    """The content of TUNING_STATE.json: the state of the guards. An iteration is 0 if none was."""
-    freeze = state.profile.guards.freeze
-    return {
-        "iteration": state.done,
-        "state_hash": state.state_hash,
-        "fail_streak": state.streaks.fail,
-        "stable_streak": state.streaks.stable,
-        "pass_streak": state.streaks.passed,
-        "frozen_until_iter": state.timers.frozen_until,
-        "frozen_keys": list(freeze.keys)
-        if freeze is not None and state.timers.frozen_until > state.done
-        else [],
-        "cooldown_until_iter": state.timers.cooldown_until,
-        "paused_until_iter": state.timers.paused_until,
-        "last_signature": state.charges.signature,
-        "stopped": list(state.rules.stopped),
-        "acted": dict(sorted(state.rules.acted.items())),
-        "moves": [
-            {"key": move.key, "iteration": move.iteration, "size": move.size}
-            for move in state.charges.moves
-        ],
-        "values_before_last_change": {
-            key: {"value": value, "iteration": iteration}
-            for key, (value, iteration) in sorted(state.charges.before.items())
-        },
-        "pinned": {
-            key: "run" if last is None else last
-            for key, last in sorted(state.edits.pinned.items())
-            if last is None or last > state.done
-        },
-        "waiting_for_effect": [to_json(asdict(change)) for change in state.attribution.changes],
-        "pending_rollbacks": {
-            key: to_json(asdict(pending))
-            for key, pending in sorted(state.attribution.pending.items())
-        },
-        "rolled_back": {
-            key: asdict(back) for key, back in sorted(state.attribution.rolled_back.items())
-        },
-    }

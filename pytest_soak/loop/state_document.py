@@ -1,11 +1,13 @@
-"""The JSON document TUNING_STATE.json as a type: the state of the guards at the end of a lane."""
+"""TUNING_STATE.json: the state of the guards at the end of a lane, as a JSON document."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal, TypedDict
 
+from pytest_soak.canonical import to_json
 from pytest_soak.json_types import Finite, NotNegative
-from pytest_soak.loop.state import Change, PendingRollback, RolledBack
+from pytest_soak.loop.state import Change, LaneState, PendingRollback, RolledBack
 
 
 class CountedMove(TypedDict):
@@ -44,3 +46,46 @@ class TuningState(TypedDict):
     waiting_for_effect: list[Change]
     pending_rollbacks: dict[str, PendingRollback]
     rolled_back: dict[str, RolledBack]
+
+
+def tuning_state(state: LaneState) -> TuningState:
+    """The content of TUNING_STATE.json: the state of the guards. An iteration is 0 if none was."""
+    freeze = state.profile.guards.freeze
+    return {
+        "iteration": state.done,
+        "state_hash": state.state_hash,
+        "fail_streak": state.streaks.fail,
+        "stable_streak": state.streaks.stable,
+        "pass_streak": state.streaks.passed,
+        "frozen_until_iter": state.timers.frozen_until,
+        "frozen_keys": list(freeze.keys)
+        if freeze is not None and state.timers.frozen_until > state.done
+        else [],
+        "cooldown_until_iter": state.timers.cooldown_until,
+        "paused_until_iter": state.timers.paused_until,
+        "last_signature": state.charges.signature,
+        "stopped": list(state.rules.stopped),
+        "acted": dict(sorted(state.rules.acted.items())),
+        "moves": [
+            {"key": move.key, "iteration": move.iteration, "size": move.size}
+            for move in state.charges.moves
+        ],
+        "values_before_last_change": {
+            key: {"value": value, "iteration": iteration}
+            for key, (value, iteration) in sorted(state.charges.before.items())
+        },
+        "pinned": {
+            key: "run" if last is None else last
+            for key, last in sorted(state.edits.pinned.items())
+            if last is None or last > state.done
+        },
+        "waiting_for_effect": [to_json(asdict(change)) for change in state.attribution.changes],
+        "pending_rollbacks": {
+            key: to_json(asdict(pending))
+            for key, pending in sorted(state.attribution.pending.items())
+        },
+        "rolled_back": {
+            key: to_json(asdict(back))
+            for key, back in sorted(state.attribution.rolled_back.items())
+        },
+    }

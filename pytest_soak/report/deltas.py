@@ -7,9 +7,10 @@ from typing import Any
 
 from pytest_soak.gate.delta import DeltaReport
 from pytest_soak.loop.model import worst_of
+from pytest_soak.report.documents import DeltaFigures, DeltaVerify
 
 
-def delta_verify(delta: DeltaReport) -> dict[str, Any]:
+def delta_verify(delta: DeltaReport) -> DeltaVerify:
     """The object of ``DELTA_VERIFY.json``."""
     return {
         **delta_figures(delta),
@@ -38,9 +39,9 @@ def run_delta_verify(judged: Sequence[tuple[str, DeltaReport]]) -> dict[str, Any
     }
 
 
-def delta_figures(delta: DeltaReport) -> dict[str, Any]:
+def delta_figures(delta: DeltaReport) -> DeltaFigures:
     """The counts and ratios alone; a ratio without a denominator is null."""
-    return {
+    figures: DeltaFigures = {
         "applicable": delta.applicable,
         "full_apply_ratio": delta.full_apply_ratio,
         "full_count": delta.full,
@@ -52,5 +53,7 @@ def delta_figures(delta: DeltaReport) -> dict[str, Any]:
         "withheld_ratio": delta.withheld_ratio,
         "explained_ratio": delta.explained_ratio,
         "proposes_when_needed": delta.proposes_when_needed,
-        **({"belonging": dict(delta.belonging)} if delta.belonging else {}),
     }
+    if delta.belonging:
+        figures["belonging"] = dict(delta.belonging)
+    return figures

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pytest_soak.canonical import canonical_json
 from pytest_soak.loop.model import History, Iteration
+from pytest_soak.report.documents import IterationRow
 from pytest_soak.report.metric_names import NameSet
 from pytest_soak.report.metric_values import RunFigures
 from pytest_soak.report.metrics import metrics_lines
@@ -22,7 +21,7 @@ def export_lines(figures: RunFigures, names: NameSet = "original") -> str:
     return metrics_lines(figures, names) + "".join(f"{row}\n" for row in rows)
 
 
-def iteration_row(history: History, iteration: Iteration) -> dict[str, Any]:
+def iteration_row(history: History, iteration: Iteration) -> IterationRow:
     """One iteration: what was measured, under which values, and what was decided after it."""
     table = history.profile.parameters
     decided = tuning(iteration, table)

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from pytest_soak.canonical import canonical_json, compute_json_hash, printable_json
 from pytest_soak.gate.criteria import CriterionResult
@@ -17,10 +17,13 @@ from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.window import KpiWindow
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.report.deltas import delta_figures
+from pytest_soak.report.documents import CriterionDocument, WindowDocument
 from pytest_soak.report.summary import final_values, outer_values
 from pytest_soak.statistics import KpiSeries, first_quarter_figure
 
-_OF_WINDOW = ("low", "high", "n", "n_eff", "phi")
+_OF_WINDOW: tuple[Literal["low", "high", "n", "n_eff", "phi"], ...] = (
+    *("low", "high", "n", "n_eff", "phi"),
+)
 
 
 def snapshot(
@@ -115,9 +118,9 @@ def fingerprint(history: History, versions: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def criterion_object(result: CriterionResult) -> dict[str, Any]:
+def criterion_object(result: CriterionResult) -> CriterionDocument:
     """One criterion as JSON."""
-    return {
+    document: CriterionDocument = {
         "name": result.name,
         "verdict": str(result.verdict),
         "value": _finite(result.value),
@@ -129,10 +132,14 @@ def criterion_object(result: CriterionResult) -> dict[str, Any]:
         "n_eff": _finite(result.n_eff),
         "phi": _finite(result.phi),
         "reason": result.reason,
-        **({"marginal": True} if result.marginal else {}),
-        **({} if result.applicable else {"applicable": False}),
-        **({} if result.binding else {"binding": False}),
     }
+    if result.marginal:
+        document["marginal"] = True
+    if not result.applicable:
+        document["applicable"] = False
+    if not result.binding:
+        document["binding"] = False
+    return document
 
 
 def lanes_of(snapshot: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -145,11 +152,16 @@ def _fails(result: CriterionResult) -> bool:
     return result.binding and result.verdict is Verdict.FAIL
 
 
-def _without_window(criterion: dict[str, Any], windows: Mapping[str, KpiWindow]) -> dict[str, Any]:
+def _without_window(
+    criterion: CriterionDocument, windows: Mapping[str, KpiWindow]
+) -> CriterionDocument:
     """A criterion on a KPI, without the figures that its window has already."""
     if criterion["name"] not in windows:
         return criterion
-    return {key: value for key, value in criterion.items() if key not in _OF_WINDOW}
+    shorter = criterion.copy()
+    for name in _OF_WINDOW:
+        del shorter[name]
+    return shorter
 
 
 def _within(bound: float | None, end: float | None) -> float | None:
@@ -157,7 +169,7 @@ def _within(bound: float | None, end: float | None) -> float | None:
     return None if bound is not None and bound == end else _finite(bound)
 
 
-def _window(window: KpiWindow, judged: KpiSeries) -> dict[str, Any]:
+def _window(window: KpiWindow, judged: KpiSeries) -> WindowDocument:
     """``judged``: the KPI over all judged iterations, for the figure of the first quarter."""
     bounds = window.bounds
     return {

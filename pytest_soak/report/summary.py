@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pytest_soak.canonical import canonical_json, number, to_json
 from pytest_soak.loop.entries import attribution_record
 from pytest_soak.loop.model import GUARD_ORDER, Decision, History, Iteration, Outcome
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.profile.parameter import Outer, Parameter
+from pytest_soak.report.documents import (
+    Attributed,
+    OutcomeDocument,
+    PanicDocument,
+    SkipReason,
+    TunedIteration,
+    Tuning,
+    TuningReport,
+)
 
 Table = Mapping[str, Parameter]
 
@@ -46,7 +55,7 @@ def iteration_summary(iteration: Iteration, wall_utc: str | None, table: Table) 
     }
 
 
-def tuning(iteration: Iteration, table: Table) -> dict[str, Any]:
+def tuning(iteration: Iteration, table: Table) -> Tuning:
     """What was proposed, decided and applied after an iteration; its empty form before that."""
     decision = iteration.decision
     if decision is None:
@@ -83,7 +92,7 @@ def tuning(iteration: Iteration, table: Table) -> dict[str, Any]:
         "skip_reason": skip_reason(decision),
         "skipped_reason": skipped_reason(decision),
         "note": decision.note,
-        "attributed": [attribution_record(attribution) for attribution in decision.attributed],
+        "attributed": [cast(Attributed, attribution_record(item)) for item in decision.attributed],
         "signature": decision.signature,
         "old_hash": decision.old_hash,
         "state_hash": decision.state_hash,
@@ -97,7 +106,7 @@ def deltas_of(decision: Decision) -> dict[str, float]:
     return {item.key: item.applied for item in decision.outcomes if item.applied != 0.0}
 
 
-def skip_reason(decision: Decision) -> dict[str, Any] | None:
+def skip_reason(decision: Decision) -> SkipReason | None:
     """A flag for each guard that refused or withheld all or a part of a move; None if none did."""
     refused = _refused(decision)
     withheld = decision.withheld
@@ -106,7 +115,7 @@ def skip_reason(decision: Decision) -> dict[str, Any] | None:
     named = {name for item in refused for name in (item.reason, *item.also)}
     named |= {guard_of(reason) for reason in withheld.values()}
     flags: dict[str, Any] = {name: name in named for name in GUARD_ORDER}
-    return {**flags, "note": skipped_reason(decision)}
+    return cast(SkipReason, {**flags, "note": skipped_reason(decision)})
 
 
 def skipped_reason(decision: Decision) -> str:
@@ -192,7 +201,7 @@ def _refused(decision: Decision) -> list[Outcome]:
     return [item for item in decision.outcomes if item.outcome != "APPLIED"]
 
 
-def _outcome(outcome: Outcome, table: Table) -> dict[str, Any]:
+def _outcome(outcome: Outcome, table: Table) -> OutcomeDocument:
     parameter = table.get(outcome.key)
     before, after = (
         end if parameter is None or end is None else parameter.outer(end)
@@ -211,7 +220,7 @@ def _outcome(outcome: Outcome, table: Table) -> dict[str, Any]:
     }
 
 
-def _panic(decision: Decision, table: Table) -> dict[str, Any] | None:
+def _panic(decision: Decision, table: Table) -> PanicDocument | None:
     panic = decision.panic
     if panic is None:
         return None
@@ -224,7 +233,7 @@ def _panic(decision: Decision, table: Table) -> dict[str, Any] | None:
     }
 
 
-def tuning_report(history: History) -> dict[str, Any]:
+def tuning_report(history: History) -> TuningReport:
     """The object of ``TUNING_REPORT.json``: KPIs and ``tuning`` of every iteration."""
     return {
         "lane": history.lane.id,
@@ -249,7 +258,7 @@ def tuning_report_parts(history: History) -> Iterator[bytes]:
     yield canonical_json(rest)[1:]
 
 
-def _tuned(item: Iteration, table: Table) -> dict[str, Any]:
+def _tuned(item: Iteration, table: Table) -> TunedIteration:
     return {
         "iteration": item.number,
         "kpis": {name: reading.value for name, reading in item.readings.items()},

@@ -33,6 +33,7 @@ from pytest_soak.session.sources import Source, hashes_of
 from pytest_soak.settings import LIVE, Settings
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
+from pytest_soak.store.documents import AppliedProfile
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.journal import Journal, JournalRead
 from pytest_soak.store.lines import LineFile, append_lines
@@ -272,7 +273,7 @@ def _end_earlier(plan: Plan, prepared: tuple[PreparedLane, ...]) -> list[str]:
     return live.end_earlier(prepared, plan.lanes, plan.settings, plan.run_id)
 
 
-def _applied_profile(item: PreparedLane, runtime: Mapping[str, Any]) -> dict[str, Any]:
+def _applied_profile(item: PreparedLane, runtime: Mapping[str, Any]) -> AppliedProfile:
     return {
         "profile": item.resolved.profile.name,
         "lineage": list(item.resolved.profile.lineage),

@@ -25,7 +25,7 @@ from pytest_soak.lane.runner import LaneRunner
 from pytest_soak.loop.entries import Record, record_of, runtime_of, start_entry
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.model import GUARD_ORDER, PROPOSER_FAILED
-from pytest_soak.loop.state import tuning_state
+from pytest_soak.loop.state_document import tuning_state
 from pytest_soak.protocol import Lane
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json

@@ -96,9 +96,7 @@ values = st.sampled_from(
     values | trees,
     st.booleans(),
 )
-def the_schema_is_never_stricter(
-    base: str, path: list[int], value: Any, removes: bool
-) -> None:
+def the_schema_is_never_stricter(base: str, path: list[int], value: Any, removes: bool) -> None:
     document = copy.deepcopy(BASES[base])
     node: Any = document
     for step in path[:-1]:

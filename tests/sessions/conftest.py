@@ -189,7 +189,9 @@ class Sessions:
         """Writes the module of the fixed bot, and other modules, beside the tests."""
         self.pytester.makepyfile(bot=BOT, **files)
 
-    def __call__(self, *args: str, subprocess: bool = False) -> Result:
+    def __call__(self, *args: str, subprocess: bool = False, valid: bool = True) -> Result:
+        """Runs one session. Then every JSON file of a run is ``valid`` by the schema of the
+        package; false: the test has damaged one that the session does not write again."""
         run = (
             self.pytester.runpytest_subprocess if subprocess else self.pytester.runpytest_inprocess
         )
@@ -198,7 +200,7 @@ class Sessions:
             outcomes = done.parseoutcomes()
         except ValueError:  # no summary line: refused before the first item
             outcomes = {}
-        for latest in sorted(self.folder.rglob("latest")):
+        for latest in sorted(self.folder.rglob("latest")) if valid else ():
             assert problems(latest) == []
         return Result(int(done.ret), outcomes, done.stdout.str(), done.stderr.str(), self.folder)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.artifacts import problems
 from tests.sessions.conftest import Result, Sessions
 
 SLOW = '''
@@ -87,6 +88,10 @@ def running(soak: Sessions, *args: str, **options: Any) -> Iterator[Running]:
     )  # fmt: skip
     try:
         yield Running(process, soak.folder)
+        process.kill()
+        process.wait()
+        for latest in sorted(soak.folder.rglob("latest")):
+            assert problems(latest) == []  # whenever it was killed
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

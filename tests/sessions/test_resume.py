@@ -178,7 +178,7 @@ def test_a_runtime_file_that_was_removed_is_written_as_decided(
     decided = runtime.read_bytes()
     if spoilt is not None:
         runtime.write_text(spoilt)
-        halted = soak("--soak-iterations=5", *args, "--soak-resume")
+        halted = soak("--soak-iterations=5", *args, "--soak-resume", valid=False)
         assert halted.code == 1
         assert "is no valid JSON" in halted.out
         assert "correct the file or remove it" in halted.out

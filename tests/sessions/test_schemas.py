@@ -20,7 +20,7 @@ from pytest_soak.store import names
 from tests.artifacts import FILES, files_of, generic, problems, problems_of, validator, values_of
 from tests.sessions import live_bots
 from tests.sessions.conftest import Sessions
-from tests.sessions.running import running
+from tests.sessions.running import SLOW, running
 
 MOCK = ("--soak-mock", "--soak-interval=30")
 OF_A_RUN = {names.RUN, names.SEAL, names.SNAPSHOT, names.SNAPSHOT_PRETTY}
@@ -107,7 +107,6 @@ def test_a_failing_and_a_halted_run(soak: Sessions) -> None:
 
 
 def test_a_killed_run(soak: Sessions) -> None:
-    from tests.sessions.running import SLOW
 
     soak.bot(slow=SLOW)
     with running(soak, "--soak-iterations=40", "--soak-target=slow:make") as session:

@@ -237,7 +237,7 @@ def test_a_run_whose_files_disagree_is_not_resumed(soak: Sessions) -> None:
 
     def spoil(words: str, change: Callable[[], object]) -> None:
         change()
-        result = soak(*SHORT, "--soak-resume")
+        result = soak(*SHORT, "--soak-resume", valid=False)
         assert result.code == 4, (words, result.out)
         assert "INTERNALERROR" not in result.out + result.err
         errors = [line for line in result.err.splitlines() if line.startswith("ERROR")]

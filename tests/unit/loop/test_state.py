@@ -9,7 +9,8 @@ from pytest_soak.loop.blocks import count_audit
 from pytest_soak.loop.entries import EntryError, Observation, done_entry, entry_of, record_of
 from pytest_soak.loop.fold import fold
 from pytest_soak.loop.model import Halt, Reading, Verdict
-from pytest_soak.loop.state import Edits, evolved, tuning_state
+from pytest_soak.loop.state import Edits, evolved
+from pytest_soak.loop.state_document import tuning_state
 from tests.unit.loop.lanes import Drive, edge_report, nothing, proposing, shipped, starts
 
 FAIL = edge_report(net=1.0)

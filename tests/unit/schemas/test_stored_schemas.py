@@ -8,8 +8,11 @@ import pytest
 from jsonschema import Draft7Validator
 
 from pytest_soak.draft07 import DIALECT, refs
+from pytest_soak.loop.model import GUARD_ORDER
 from pytest_soak.profile.reading import NAMES
+from pytest_soak.report.documents import SkipReason
 from pytest_soak.schemas.registry import SCHEMAS, schema, text_of
+from pytest_soak.store import names
 from tests.unit.schemas.stored import FOLDER
 
 
@@ -35,3 +38,16 @@ def test_a_schema_is_valid_draft_07_and_complete(name: str) -> None:
     assert targets == document.get("definitions", {}).keys()
     for word in ("$defs", "prefixItems", "discriminator", NAMES):
         assert f'"{word}"' not in text_of(document)
+
+
+def test_the_flags_of_skip_reason_are_those_of_the_guards() -> None:
+    assert SkipReason.__annotations__.keys() == {*GUARD_ORDER, "note"}
+
+
+def test_the_names_of_files_are_those_that_are_written() -> None:
+    of_a_run = {item.file.replace("_n.", "_7.") for item in SCHEMAS.values()}
+    outputs = {"FILE.yaml", "--soak-export-json", "report --json"}
+    written = {*names.FILES_OF_A_RUN, names.BRIDGE, names.iteration_summary(7)}
+    assert of_a_run - outputs <= written
+    json_files = {name for name in written if name.endswith((".json", ".jsonl"))}
+    assert json_files - of_a_run == {names.SNAPSHOT_PRETTY, names.RESOURCES}
