@@ -31,6 +31,14 @@ from pytest_soak.report.documents import (
     TuningReport,
 )
 from pytest_soak.report.view.model import RunView
+from pytest_soak.schemas.outputs import (
+    GateOutput,
+    ListedRun,
+    RunningOutput,
+    UnjudgedOutput,
+    UnreadableRun,
+    VerifyOutput,
+)
 from pytest_soak.sealed import JudgementLine
 from pytest_soak.store.documents import AppliedProfile, RunDocument, Timing
 
@@ -131,6 +139,13 @@ def _summary() -> Schema:
     return result
 
 
+def _list() -> Schema:
+    """A list of runs, and of what is none."""
+    parts = _of(ListedRun, UnreadableRun)()
+    items = {"anyOf": parts["anyOf"]}
+    return {"type": "array", "items": items, "definitions": parts["definitions"]}
+
+
 def _runtime() -> Schema:
     """Sections in sections, and values in them; the profile says which."""
     value = {"type": ["number", "boolean", "string"]}
@@ -185,6 +200,21 @@ SCHEMAS: Mapping[str, Described] = {
     "timing": Described("timing.jsonl", "A line: how long an iteration took.", _of(Timing)),
     "export": Described(
         "--soak-export-json", "A line: a metric, or an iteration.", _of(MetricRow, IterationRow)
+    ),
+    "gate": Described(
+        "gate --json",
+        "Verdict and criteria of a run, or how far it is.",
+        _of(GateOutput, RunningOutput, UnjudgedOutput),
+    ),
+    "verify": Described(
+        "verify --json",
+        "The verification of the changes of a run.",
+        _of(VerifyOutput, UnjudgedOutput),
+    ),
+    "list": Described(
+        "list --json",
+        "The runs of a soak directory.",
+        _list,
     ),
     "view": Described("report --json", "A run as its page shows it.", _of(RunView)),
 }

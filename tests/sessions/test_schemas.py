@@ -17,6 +17,7 @@ from fastjsonschema import JsonSchemaValueException
 from pytest_soak.cli import main
 from pytest_soak.schemas.registry import SCHEMAS
 from pytest_soak.store import names
+from pytest_soak.store.lock import DirectoryLock
 from tests.artifacts import FILES, files_of, generic, problems, problems_of, validator, values_of
 from tests.sessions import live_bots
 from tests.sessions.conftest import Sessions
@@ -136,6 +137,53 @@ def test_the_view_of_a_run(soak: Sessions, capsys: pytest.CaptureFixture[str]) -
         validator("view")({**view, "more": 1})
 
 
+class Printed:
+    """What a command prints as JSON, once it is valid."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *args: str) -> Any:
+        self._capsys.readouterr()
+        main([*args, "--json"])
+        document = json.loads(self._capsys.readouterr().out)
+        validator(args[0])(document)
+        return document
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
+    return Printed(capsys)
+
+
+def test_what_the_commands_print_of_a_run(soak: Sessions, printed: Printed) -> None:
+    result = soak("--soak-iterations=12", *MOCK, "--soak-profile=S1,steady")
+    run = str(result.latest)
+    sealed = printed("gate", run)
+    assert {lane["state"] for lane in sealed["lanes"]} == {"done"}
+    assert "sealed" not in sealed
+    assert printed("gate", run, "--strict")["what_if"] == ["--strict"]
+    assert printed("gate", run, "--unsealed")["sealed"] is False
+    assert len(printed("verify", run)["lanes"]) == 2
+    (result.latest.parent / "runs" / "broken").mkdir(parents=True)
+    listed = printed("list", str(result.latest.parent))
+    assert {tuple(item)[:2] for item in listed} == {("lanes", "measured"), ("path", "problem")}
+
+
+def test_what_the_commands_print_of_a_run_without_a_seal(soak: Sessions, printed: Printed) -> None:
+    result = soak("--soak-iterations=4", *MOCK)
+    (result.latest / names.SEAL).unlink()
+    for command in ("gate", "verify"):
+        assert "is not sealed" in printed(command, str(result.latest))["problem"]
+
+
+def test_what_the_commands_print_of_a_run_that_goes_on(soak: Sessions, printed: Printed) -> None:
+    result = soak("--soak-iterations=4", *MOCK)
+    with DirectoryLock.acquire(result.latest.parent, result.json("run.json")["run_id"]):
+        for command in ("gate", "verify"):
+            assert printed(command, str(result.latest))["state"] == "running"
+
+
 # -- a fault is seen -----------------------------------------------------------------------------
 
 
@@ -211,4 +259,5 @@ OPTIONAL = {"scenarios", "by_rules", "attributed", "verdict", "fresh_targets", "
 
 
 def test_every_schema_of_a_file_is_used_here() -> None:
-    assert {*FILES.values(), "profile", "export", "view"} == SCHEMAS.keys()
+    others = {"profile", "export", "view", "gate", "verify", "list"}
+    assert {*FILES.values(), *others} == SCHEMAS.keys()

@@ -46,7 +46,8 @@ def test_the_flags_of_skip_reason_are_those_of_the_guards() -> None:
 
 def test_the_names_of_files_are_those_that_are_written() -> None:
     of_a_run = {item.file.replace("_n.", "_7.") for item in SCHEMAS.values()}
-    outputs = {"FILE.yaml", "--soak-export-json", "report --json"}
+    outputs = {"FILE.yaml", "--soak-export-json"}
+    outputs |= {f"{command} --json" for command in ("report", "gate", "verify", "list")}
     written = {*names.FILES_OF_A_RUN, names.BRIDGE, names.iteration_summary(7)}
     assert of_a_run - outputs <= written
     json_files = {name for name in written if name.endswith((".json", ".jsonl"))}
