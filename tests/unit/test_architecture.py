@@ -132,7 +132,17 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "schemas": (
         "the JSON Schema of the profile and of every JSON file of a run, and where they are stored",
-        ("draft07", "sealed", "live", "store", "report", "loop", "profile", "canonical"),
+        (
+            "draft07",
+            "sealed",
+            "live",
+            "store",
+            "report",
+            "loop",
+            "profile",
+            "json_types",
+            "canonical",
+        ),
     ),
     "schema_command": (
         "the commands that print JSON Schemas: `schema`, `profile schema`",
