@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
+import os
 import re
+import runpy
 import shutil
 import sys
+import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_soak.cli import main
 from tests.sessions.conftest import Result, Sessions
+from tests.trading_words import trading_words_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -40,12 +48,94 @@ def test_own_hooks(soak: Sessions) -> None:
     assert quality["delta_quality"]["value"] == 1.0  # it proposes nothing without headroom
 
 
-def test_web_service(soak: Sessions) -> None:
-    args = ("--soak-profile=./pool.yaml", "--soak-target=service:make", "--soak-iterations=24")
-    result = run(soak, "web_service", *args)
+def lines_of(profile: Path) -> int:
+    """The lines of a profile that are not comments."""
+    lines = profile.read_text("utf-8").splitlines()
+    assert max(map(len, lines)) <= 100
+    return sum(not line.startswith("#") for line in lines)
+
+
+def check_words(soak: Sessions, result: Result) -> None:
+    """No file of the run, no output of it or of a command about it has a word of trading."""
+    (soak.folder / "output").mkdir()
+    commands = (("explain",), ("metrics", "--names=clean"), ("gate",), ("list",), ("verify",))
+    outputs = {"pytest": result.out + result.err}
+    for name, *options in commands:
+        with redirect_stdout(io.StringIO()) as output:
+            assert main([name, "artifacts/soak", *options]) == 0
+        outputs[name] = output.getvalue()
+    for name, text in outputs.items():
+        assert text
+        (soak.folder / "output" / name).write_text(text)
+    assert (result.latest / "REPORT.html").stat().st_size > 10_000
+    findings = [
+        *trading_words_of(soak.folder / "artifacts"),
+        *trading_words_of(soak.folder / "output"),
+    ]
+    assert not findings, "\n".join(findings)
+
+
+WORDS = ("-vv", "--soak-summary=artifacts/summary.md", "--junitxml=artifacts/junit.xml")
+
+
+def with_database() -> None:
+    """Skips the test without PostgreSQL; with ``SOAK_POSTGRESQL=require`` it is an error."""
+    program = runpy.run_path(str(EXAMPLES / "postgresql" / "server.py"))["program"]
+    try:
+        program("postgres")
+    except FileNotFoundError as error:
+        if os.environ.get("SOAK_POSTGRESQL") == "require":
+            raise
+        pytest.skip(str(error))
+
+
+def reports_of(result: Result) -> list[dict[str, Any]]:
+    """What the target reported, iteration by iteration."""
+    return [entry["report"] for entry in result.entries() if entry["type"] == "observation"]
+
+
+def heals(result: Result, kpi: str, **limits: float) -> None:
+    """The run begins beyond a limit of the gate, and ends with a PASS.
+
+    ``limits``: at_most or at_least, the one of the KPI.
+    """
+    observed = [report["totals"][kpi] for report in reports_of(result)]
+    at_most, at_least = limits.get("at_most", math.inf), limits.get("at_least", -math.inf)
+    assert not at_least <= observed[0] <= at_most
+    assert at_least <= observed[-1] <= at_most
     assert result.code == 0, result.out
-    assert result.json("runtime_overrides.json")["service"]["pool_size"] > 8
-    assert result.json("POST_SOAK_SNAPSHOT.json")["verdict"] in ("PASS", "WARN")
+    assert result.json("POST_SOAK_SNAPSHOT.json")["verdict"] == "PASS", result.out
+
+
+def test_web_service(soak: Sessions) -> None:
+    result = run(soak, "web_service", "--soak", "--soak-profile=./pool.yaml", *WORDS)
+    assert lines_of(soak.folder / "pool.yaml") <= 12
+    heals(result, "p95_ms", at_most=180)
+    assert result.json("DELTA_VERIFY.json")["full_apply_ratio"] == 1.0
+    assert result.json("runtime_overrides.json")["service"]["workers"] in (3, 4)
+    check_words(soak, result)
+
+
+@pytest.mark.postgresql
+def test_postgresql(soak: Sessions) -> None:
+    """A PostgreSQL of its own; the settings in force are those of pg_settings."""
+    with_database()
+    before = set(Path(tempfile.gettempdir()).glob("soak-postgresql-*"))
+    result = run(soak, "postgresql", "--soak", *WORDS)
+    heals(result, "p95_ms", at_most=80)
+    heals(result, "tps", at_least=30)
+    heals(result, "temp_kb", at_most=0)
+    verified = result.json("DELTA_VERIFY.json")
+    assert verified["full_count"] >= 2
+    assert verified["full_apply_ratio"] == 1.0
+    settings = result.json("runtime_overrides.json")["postgresql"]
+    assert settings["synchronous_commit"] == "off"
+    assert settings["work_mem"] >= 1024
+    assert settings["shared_buffers"] > 512
+    settings["jit"] = "on" if settings["jit"] else "off"  # as PostgreSQL writes it
+    assert reports_of(result)[-1]["effective_params"] == settings
+    assert set(Path(tempfile.gettempdir()).glob("soak-postgresql-*")) == before
+    check_words(soak, result)
 
 
 def test_live_bot(soak: Sessions) -> None:
@@ -60,8 +150,7 @@ def test_live_bot(soak: Sessions) -> None:
     assert verified["belonging"] == {"applied_seq": 24}
     assert verified["full_apply_ratio"] == 1.0
     assert verified["full_count"] >= 3
-    reports = [e["report"] for e in result.entries() if e["type"] == "observation"]
-    assert all(report["effective_params"] for report in reports)
+    assert all(report["effective_params"] for report in reports_of(result))
 
 
 def test_live_bot_without_seq(soak: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
