@@ -108,7 +108,7 @@ def heals(result: Result, kpi: str, **limits: float) -> None:
 
 
 def test_web_service(soak: Sessions) -> None:
-    result = run(soak, "web_service", "--soak", "--soak-profile=./pool.yaml", *WORDS)
+    result = run(soak, "web_service", "--soak", *WORDS)
     assert lines_of(soak.folder / "pool.yaml") <= 12
     heals(result, "p95_ms", at_most=180)
     assert result.json("DELTA_VERIFY.json")["full_apply_ratio"] == 1.0
