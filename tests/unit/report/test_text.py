@@ -24,6 +24,7 @@ from tests.unit.gate.histories import (
     skipped,
     with_decision,
     with_iteration,
+    steady,
 )
 from tests.unit.profile.typed import parameter
 from tests.unit.report.runs import decided
