@@ -48,11 +48,11 @@ def test_own_hooks(soak: Sessions) -> None:
     assert quality["delta_quality"]["value"] == 1.0  # it proposes nothing without headroom
 
 
-def lines_of(profile: Path) -> int:
+def profile_lines(text: str) -> list[str]:
     """The lines of a profile that are not comments."""
-    lines = profile.read_text("utf-8").splitlines()
+    lines = text.splitlines()
     assert max(map(len, lines)) <= 100
-    return sum(not line.startswith("#") for line in lines)
+    return [line for line in lines if not line.startswith("#")]
 
 
 def check_words(soak: Sessions, result: Result) -> None:
@@ -109,7 +109,11 @@ def heals(result: Result, kpi: str, **limits: float) -> None:
 
 def test_web_service(soak: Sessions) -> None:
     result = run(soak, "web_service", "--soak", *WORDS)
-    assert lines_of(soak.folder / "pool.yaml") <= 12
+    profile = (soak.folder / "pool.yaml").read_text("utf-8")
+    assert len(profile_lines(profile)) <= 12
+    readme = (soak.folder / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    assert profile_lines(shown) == profile_lines(profile)
     heals(result, "p95_ms", at_most=180)
     assert result.json("DELTA_VERIFY.json")["full_apply_ratio"] == 1.0
     assert result.json("runtime_overrides.json")["service"]["workers"] in (3, 4)
