@@ -14,9 +14,9 @@ from pathlib import Path
 DEBIAN = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
 """Where Debian has the programs of the server, which are not on PATH."""
 PLACES = os.pathsep.join([os.environ["PATH"], *DEBIAN])
-RUN = '"$@" & server=$!; cat; kill -INT $server; wait $server; rm -r "$0"'
-"""Runs a program until the standard input ends, thus also until this process is killed; then
-removes the folder."""
+RUN = '"$@" & server=$!; cat; kill -TERM $server; kill -INT $server; wait $server; rm -r "$0"'
+"""Runs the server until the standard input ends, so also until this process is killed; then removes
+its folder. TERM ends a server that just starts; later it waits for its clients, which INT ends."""
 
 
 def program(name):

@@ -11,6 +11,8 @@ import runpy
 import shutil
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import pytest
 
 from pytest_soak.cli import main
 from tests.sessions.conftest import Result, Sessions
+from tests.sessions.running import running
 from tests.trading_words import trading_words_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -120,11 +123,20 @@ def test_web_service(soak: Sessions) -> None:
     check_words(soak, result)
 
 
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The temporary folder of a session; PostgreSQL's own user may enter it, too."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.mark.postgresql
-def test_postgresql(soak: Sessions) -> None:
+def test_postgresql(soak: Sessions, temporary: Path) -> None:
     """A PostgreSQL of its own; the settings in force are those of pg_settings."""
     with_database()
-    before = set(Path(tempfile.gettempdir()).glob("soak-postgresql-*"))
     result = run(soak, "postgresql", "--soak", *WORDS)
     heals(result, "p95_ms", at_most=80)
     heals(result, "tps", at_least=30)
@@ -138,8 +150,24 @@ def test_postgresql(soak: Sessions) -> None:
     assert settings["shared_buffers"] > 512
     settings["jit"] = "on" if settings["jit"] else "off"  # as PostgreSQL writes it
     assert reports_of(result)[-1]["effective_params"] == settings
-    assert set(Path(tempfile.gettempdir()).glob("soak-postgresql-*")) == before
+    assert list(temporary.iterdir()) == []
     check_words(soak, result)
+
+
+@pytest.mark.postgresql
+def test_postgresql_ends_when_its_session_is_killed(soak: Sessions, temporary: Path) -> None:
+    with_database()
+    shutil.copytree(EXAMPLES / "postgresql", soak.folder, dirs_exist_ok=True)
+    with running(soak, "--soak"):  # killed at the end, with its group; the server has its own
+        until(lambda: any(temporary.glob("soak-postgresql-*/.s.PGSQL.*")))
+    until(lambda: not any(temporary.glob("soak-postgresql-*")))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < ends, "not within 60 s"
+        time.sleep(0.02)
 
 
 def test_live_bot(soak: Sessions) -> None:

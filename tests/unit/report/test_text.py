@@ -22,9 +22,9 @@ from tests.unit.gate.histories import (
     clipped,
     make_history,
     skipped,
+    steady,
     with_decision,
     with_iteration,
-    steady,
 )
 from tests.unit.profile.typed import parameter
 from tests.unit.report.runs import decided
