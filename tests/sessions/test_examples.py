@@ -25,6 +25,8 @@ from tests.sessions.running import running
 from tests.trading_words import trading_words_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+NEEDS_DATABASE = os.environ.get("SOAK_POSTGRESQL") == "require"
+"""Read before the fixture ``soak`` removes the variables of the machine."""
 
 
 def run(soak: Sessions, name: str, *args: str) -> Result:
@@ -87,7 +89,7 @@ def with_database() -> None:
     try:
         program("postgres")
     except FileNotFoundError as error:
-        if os.environ.get("SOAK_POSTGRESQL") == "require":
+        if NEEDS_DATABASE:
             raise
         pytest.skip(str(error))
 
