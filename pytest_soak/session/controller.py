@@ -20,6 +20,7 @@ from pytest_soak.session.advance import local_now
 from pytest_soak.session.limit_places import LimitPlaces
 from pytest_soak.session.output import ProgressOutput
 from pytest_soak.session.plan import Plan
+from pytest_soak.session.profile_notes import profile_notes
 from pytest_soak.session.progress import carried, carried_halt
 from pytest_soak.session.refusals import clean_refusals
 from pytest_soak.session.reports import status_of_gate, trouble_report
@@ -115,12 +116,15 @@ class Controller:
             manager.register(self._soak, "soak-session")
 
     def pytest_report_header(self) -> list[str]:
-        about_target = self._prepared.about_target if self._prepared else ()
         if self._plan is None:
             return []
+        about: list[str] = []
+        if self._prepared:
+            notes = profile_notes(self._settings.profiles, self._prepared.lanes)
+            about = [*self._prepared.about_target, *notes]
         workers = len(self._config.getoption("tx", None) or ()) or 1
         now = None if self._prepared is None else local_now()
-        return terminal.header(self._plan, about_target, self._sources, now, workers)
+        return terminal.header(self._plan, about, self._sources, now, workers)
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         warning = warning_message.message

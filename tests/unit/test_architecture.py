@@ -127,6 +127,10 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the command that writes the page of a run: `report`",
         ("stored_report", "run_state", "offline", "store", "printing"),
     ),
+    "profile_commands": (
+        "the commands about a profile: `profile show`, `profile check`",
+        ("live", "store", "report", "profile", "printing", "canonical"),
+    ),
     "api": (
         "public functions for use outside a session",
         ("lane", "store", "report", "gate", "loop", "profile", "canonical", "messages", "protocol"),
@@ -136,6 +140,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "figure_commands",
             "report_command",
+            "profile_commands",
             "printing",
             "offline",
             "sealed",
@@ -187,6 +192,7 @@ OUTSIDE_PYTEST = (
     "figure_commands",
     "stored_report",
     "report_command",
+    "profile_commands",
 )
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",
