@@ -29,5 +29,5 @@ def profile_notes(references: Sequence[str], lanes: Sequence[PreparedLane]) -> l
         ]
         if own:
             several = f"{len(own)} warning{'s' * (len(own) > 1)}"
-            lines.append(f"{several}: pytest-soak profile check {reference}")
+            lines.append(f"the profile has {several}: pytest-soak profile check {reference}")
     return lines
