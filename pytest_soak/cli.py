@@ -74,6 +74,8 @@ def _place(error: Exception) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from pytest_soak.doctor.arguments import add_arguments
+
     parser = argparse.ArgumentParser(
         prog="pytest-soak", description="Judge stored soak runs again, and look at profiles."
     )
@@ -126,6 +128,9 @@ def _parser() -> argparse.ArgumentParser:
         *("path",), nargs="?", metavar="DIR", default="artifacts/soak", help="a soak directory"
     )
     snapshot.add_argument("--pretty", action="store_true", help="indent it")
+
+    doctor = command("doctor", _doctor, "Look whether a soak can run here; change nothing.")
+    add_arguments(doctor)
 
     profile = commands.add_parser("profile", help="Show or check a profile.")
     actions = profile.add_subparsers(required=True, metavar="ACTION")
@@ -373,6 +378,12 @@ def _report(arguments: argparse.Namespace) -> int:
     from pytest_soak.report_command import write_report
 
     return write_report(arguments.path, arguments.output, as_json=arguments.json)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from pytest_soak.doctor.command import run_doctor
+
+    return run_doctor(arguments)
 
 
 def _profile_show(arguments: argparse.Namespace) -> int:

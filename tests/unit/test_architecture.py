@@ -131,6 +131,22 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the commands about a profile: `profile show`, `profile check`",
         ("live", "store", "report", "profile", "printing", "canonical"),
     ),
+    "conflicts": ("options of other plugins that a soak refuses", ()),
+    "doctor": (
+        "whether a soak can run here: the command `doctor`",
+        (
+            "profile_commands",
+            "conflicts",
+            "live",
+            "store",
+            "report",
+            "loop",
+            "profile",
+            "json_types",
+            "printing",
+            "protocol",
+        ),
+    ),
     "api": (
         "public functions for use outside a session",
         ("lane", "store", "report", "gate", "loop", "profile", "canonical", "messages", "protocol"),
@@ -141,6 +157,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "figure_commands",
             "report_command",
             "profile_commands",
+            "doctor",
             "printing",
             "offline",
             "sealed",
@@ -193,6 +210,8 @@ OUTSIDE_PYTEST = (
     "stored_report",
     "report_command",
     "profile_commands",
+    "conflicts",
+    "doctor",
 )
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",
