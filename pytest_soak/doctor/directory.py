@@ -15,7 +15,7 @@ from pytest_soak.doctor.finding import Finding
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.errors import StoreError
-from pytest_soak.store.lock import DirectoryLock, LockHeld, held_by, is_stale
+from pytest_soak.store.lock import DirectoryLock, LockHeld, holder_text, is_stale
 
 SLOW_S = 0.5
 """An iteration writes durably a few times."""
@@ -89,7 +89,7 @@ def _locks(folder: Path) -> Finding:
 
 def lock_finding(directory: Path) -> Finding:
     """Whether a session works in the directory now."""
-    if holder := held_by(directory):
+    if holder := holder_text(directory):
         return Finding("session", "FAIL", holder.partition("; ")[0], holder.partition("; ")[2])
     if is_stale(directory):
         text = "none works in it; a session that was killed left its name"
@@ -126,12 +126,12 @@ def size_per_iteration(directory: Path) -> SizePerIteration:
 
 def disk_finding(directory: Path, iterations: int, lanes: int = 1) -> Finding:
     """The free disk against the size of a run of so many iterations."""
-    each = size_per_iteration(directory)
-    needed = each.bytes_ * iterations * lanes
+    size = size_per_iteration(directory)
+    needed = size.bytes_ * iterations * lanes
     free = shutil.disk_usage(existing_part(directory)).free
     text = (
         f"{size_text(free)} free; {iterations} iterations need {size_text(needed)} "
-        f"({size_text(each.bytes_)} each, {each.basis})"
+        f"({size_text(size.bytes_)} each, {size.basis})"
     )
     advice = "free some disk, or give another directory with --soak-dir"
     if free < needed:

@@ -138,6 +138,12 @@ def live_findings(plan: LivePlan, request: Request, clock: Clock) -> Iterator[Fi
         command = f"pytest --soak-target=live --soak-profile={request.profile}"
         yield Finding("reports", "OK", text, f"{command} --soak-iterations=2 --soak-interval=1")
         return
+    if inside := [place for place in plan.places if _is_below(place, plan.folder)]:
+        name = Path(inside[0]).name
+        text = f"not measured: {name} is in {{dir}}, which is another directory in each run"
+        advice = "name a file elsewhere, or let the session start the service (target.processes)"
+        yield Finding("reports", "WARN", text, advice)
+        return
     wait_s = request.wait_s
     if wait_s is None:
         wait_s = min(2 * plan.lane.interval_s, _LONGEST_WAIT_S)
@@ -152,6 +158,12 @@ def live_findings(plan: LivePlan, request: Request, clock: Clock) -> Iterator[Fi
     else:
         text = "not measured: it takes a delivery, which changes the service"
         yield Finding("reload", "OK", text, "--apply delivers the start values once")
+
+
+def _is_below(place: str, folder: Path) -> bool:
+    """Whether a destination or source is a file in ``folder``."""
+    name, is_file, path = place.partition("file:")
+    return bool(is_file) and not name and Path(path).is_relative_to(folder.resolve())
 
 
 def _age_of(source: Source) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -43,6 +44,11 @@ class Source:
         gaps = [later - earlier for earlier, later in zip(self.came, self.came[1:], strict=False)]
         return median(gaps) if gaps else None
 
+    @property
+    def is_answer(self) -> bool:
+        """Each read gives a report, of a URL or of a program."""
+        return isinstance(self.fields.http, str) or isinstance(self.fields.command, tuple)
+
     def look(self, clock: Clock) -> None:
         """Read once."""
         begin = clock.now()
@@ -58,7 +64,7 @@ class Source:
         if report is None:
             return
         # A URL and a program answer each time; only another answer is a new report.
-        if self.report is not None and report != self.report:
+        if self.report is not None and (not self.is_answer or report != self.report):
             self.came.append(now)
         self.report = report
 
@@ -77,10 +83,10 @@ def watched(plan: LivePlan, clock: Clock, wait_s: float) -> list[Source]:
             if now >= due[place]:
                 source.look(clock)
                 every_s = source.reader.every_s
-                due[place] = begin + wait_s if every_s is None else clock.now() + every_s
+                due[place] = math.inf if every_s is None else clock.now() + every_s
         if clock.now() - begin >= wait_s or all(len(item.came) > ENOUGH for item in sources):
             break
-        clock.sleep(max(_PAUSE_S, min(due.values()) - clock.now()))
+        clock.sleep(max(_PAUSE_S, min(begin + wait_s, *due.values()) - clock.now()))
     for source in sources:
         if source.reader.every_s is None:
             source.look(clock)
@@ -114,10 +120,9 @@ def _without(name: str, source: Source) -> Finding:
 
 def _read(name: str, source: Source) -> Finding:
     timeout_s = source.fields.timeout_s
-    by_time = isinstance(source.fields.http, str) or isinstance(source.fields.command, tuple)
-    limit = f" (timeout_s: {timeout_s:g})" if by_time else ""
+    limit = f" (timeout_s: {timeout_s:g})" if source.is_answer else ""
     text = f"{source.reader.place}: read in {source.slowest_s * 1000:.0f} ms{limit}"
-    if by_time and source.slowest_s > _SLOW_PART * timeout_s:
+    if source.is_answer and source.slowest_s > _SLOW_PART * timeout_s:
         return Finding(name, "WARN", text, "give a longer timeout_s, or a faster report")
     return Finding(name, "OK", text)
 

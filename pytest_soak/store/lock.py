@@ -163,7 +163,7 @@ def live_holder(directory: Path) -> Holder | None:
     return holder if holder is not None and _is_locked(directory / names.LOCK) else None
 
 
-def held_by(directory: Path) -> str:
+def holder_text(directory: Path) -> str:
     """Which session works in ``directory`` now, as a sentence; empty if none does."""
     return _describe_holder(directory) if _is_locked(directory / names.LOCK) else ""
 
