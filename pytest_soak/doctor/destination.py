@@ -24,8 +24,11 @@ _FILE = "file:"
 _LOOK_S = 0.05
 
 
-def destination_findings(plan: LivePlan) -> Iterator[Finding]:
-    """Whether the destination is free and can take parameters. Changes and contacts nothing."""
+def destination_findings(plan: LivePlan, *, apply: bool = False) -> Iterator[Finding]:
+    """Whether the destination is free and can take parameters. Changes and contacts nothing.
+
+    ``apply``: a delivery follows, which shows the rest.
+    """
     try:
         Locks(plan.places, plan.run_id).release()
     except DestinationInUse as error:
@@ -35,6 +38,9 @@ def destination_findings(plan: LivePlan) -> Iterator[Finding]:
         yield Finding("in use", "OK", "no session uses the destination or the reports")
     writer = plan.writer
     files = [place.removeprefix(_FILE) for place in writer.destinations if place.startswith(_FILE)]
+    if not files and apply:
+        yield Finding("destination", "OK", f"{writer.place}: the delivery below shows it")
+        return
     if not files:
         text = f"{writer.place}: not contacted, because a delivery would change the service"
         yield Finding("destination", "OK", text, "--apply delivers the start values once")

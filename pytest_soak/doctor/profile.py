@@ -131,7 +131,7 @@ def live_findings(plan: LivePlan, request: Request, clock: Clock) -> Iterator[Fi
         f"interval {plan.lane.interval_s:g} s: {plan.settle_s:g} s to settle, then measured; a "
         f"report may come {timing.deadline_s:g} s late",
     )
-    yield from destination_findings(plan)
+    yield from destination_findings(plan, apply=request.apply and not plan.processes)
     if plan.processes:
         started = ", ".join(process.name for process in plan.processes)
         text = f"not measured: a session starts {started}, and the doctor does not"

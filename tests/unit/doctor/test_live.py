@@ -13,9 +13,12 @@ from pytest_soak.doctor.contents import content_findings
 from pytest_soak.doctor.destination import apply_findings, destination_findings
 from pytest_soak.doctor.finding import Finding
 from pytest_soak.doctor.sources import Source, source_findings, watched
+from pytest_soak.live.audit_file import AuditFile
 from pytest_soak.live.channels import ChannelFault, Delivery
 from pytest_soak.live.locks import Locks
+from pytest_soak.profile.resolve import resolve
 from tests.unit.live.scripted import Bench, FakeClock
+from tests.unit.profile.test_short_profiles import files
 
 TOTALS = {
     "net_bps": 3.0,
@@ -297,3 +300,43 @@ def test_the_original_is_put_back_where_the_section_says_so(tmp_path: Path) -> N
     echoing(bench, 0.5)
     applied(bench, WHOLE)
     assert bench.destination.restored == 1
+
+
+# -- what is not measured --------------------------------------------------------------------------
+
+
+class Constant(Paced):
+    """A URL that answers each request, with the same report."""
+
+    def poll(self) -> Mapping[str, Any]:
+        self.reads += 1
+        return WHOLE
+
+
+def test_the_same_answer_again_is_no_new_report(tmp_path: Path) -> None:
+    report = {"http": "http://127.0.0.1:1/report"}
+    bench = Bench(tmp_path, report=report)
+    reader = Constant(bench.clock, 1.0)
+    bench.plan = replace(bench.plan, readers=((bench.plan.section.reports[0], reader),))
+    pace = findings_of(bench, 20.0)["report pace"]
+    assert reader.reads > 10
+    assert (pace.status, pace.text.partition(";")[0]) == ("WARN", "0 new reports in 20 s")
+
+
+def test_kpis_of_the_audit_are_not_missing_in_the_report(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    without = {name: value for name, value in WHOLE.items() if name != "block_reasons"}
+    names = {finding.text.partition(" ")[0] for finding in contents(bench, without)[:-1]}
+    assert names == {"risk_ratio", "min_interval_ratio"}
+    bench.plan = replace(bench.plan, audit=AuditFile(tmp_path / "audit.jsonl"))
+    kpis = contents(bench, without)[0]
+    assert kpis.status == "OK"
+    assert "from checks or the audit: concurrency_ratio, min_interval_ratio" in kpis.text
+
+
+def test_a_kpi_of_a_check_is_not_missing_in_the_report(tmp_path: Path) -> None:
+    text = "extends: steady\nkpis: {cart: {derive: recorded}}\ngate: {criteria: {cart: '<= 1'}}"
+    bench = Bench(tmp_path)
+    bench.plan = replace(bench.plan, profile=resolve("cart", files(cart=text)).profile)
+    kpis = contents(bench, WHOLE)[0]
+    assert (kpis.status, kpis.text.partition("; ")[2]) == ("OK", "from checks or the audit: cart")
