@@ -19,7 +19,7 @@ from pytest_soak.store.lock import DirectoryLock, LockHeld, holder_text, is_stal
 
 SLOW_S = 0.5
 """An iteration writes durably a few times."""
-PER_ITERATION = 40_000
+PER_ITERATION = 20_000
 """Bytes of an iteration where no run shows them: of a lane with a shipped profile."""
 SPARE = 2.0
 """So many times the estimate should be free: other programs write too."""

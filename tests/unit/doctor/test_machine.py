@@ -189,13 +189,13 @@ def test_the_size_per_iteration_is_that_of_the_newest_run(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("free", "status"), [(399_999, "FAIL"), (799_999, "WARN"), (800_000, "OK")]
+    ("free", "status"), [(199_999, "FAIL"), (399_999, "WARN"), (400_000, "OK")]
 )
 def test_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, status: str) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
     finding = disk_finding(tmp_path, 10)
     assert finding.status == status
-    assert "10 iterations need 400 kB (40 kB each, a usual figure" in finding.text
+    assert "10 iterations need 200 kB (20 kB each, a usual figure" in finding.text
 
 
 def test_sizes_are_short() -> None:
