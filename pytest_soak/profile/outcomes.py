@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import islice
 
 from pytest_soak.profile.condition import AnyOf, Condition, Not, ParameterCondition, When
 from pytest_soak.profile.intervals import Interval, common, interval_of, outside_of
@@ -63,6 +64,10 @@ class Way:
     """It has conditions on earlier iterations too."""
 
 
+_ANYTHING = Way(of_past=True)
+"""In place of too many ways."""
+
+
 def can_hold(conditions: Sequence[When], space: Space) -> bool:
     """False: they never hold, whatever the values are."""
     return bool(ways_of(conditions, space))
@@ -110,14 +115,18 @@ def _opposite(condition: When, space: Space) -> list[Way]:
 
 
 def _limited(ways: Iterable[Way]) -> list[Way]:
-    result = list(ways)
-    return result if len(result) <= _MOST_WAYS else [Way(of_past=True)]
+    result = list(islice(ways, _MOST_WAYS + 1))
+    return result if len(result) <= _MOST_WAYS else [_ANYTHING]
 
 
 def _together(first: Sequence[Way], second: Sequence[Way], space: Space) -> list[Way]:
     """Every way of the first with every way of the second, if there are not too many."""
+    if not first or not second:
+        return []
+    if first[0] is _ANYTHING:
+        return [_ANYTHING]
     if len(first) * len(second) > _MOST_WAYS:
-        return [replace(way, of_past=True) for way in first]
+        return [_ANYTHING]
     return _possible((_merged(a, b) for a in first for b in second), space)
 
 

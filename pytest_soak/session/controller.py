@@ -20,7 +20,6 @@ from pytest_soak.session.advance import local_now
 from pytest_soak.session.limit_places import LimitPlaces
 from pytest_soak.session.output import ProgressOutput
 from pytest_soak.session.plan import Plan
-from pytest_soak.session.profile_notes import profile_notes
 from pytest_soak.session.progress import carried, carried_halt
 from pytest_soak.session.refusals import clean_refusals
 from pytest_soak.session.reports import status_of_gate, trouble_report
@@ -120,6 +119,8 @@ class Controller:
             return []
         about: list[str] = []
         if self._prepared:
+            from pytest_soak.session.profile_notes import profile_notes
+
             notes = profile_notes(self._settings.profiles, self._prepared.lanes)
             about = [*self._prepared.about_target, *notes]
         workers = len(self._config.getoption("tx", None) or ()) or 1

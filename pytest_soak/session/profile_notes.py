@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from pytest_soak.profile.resolve import is_path
-from pytest_soak.profile_commands import warnings_of
 from pytest_soak.session.lanes import PreparedLane
 from pytest_soak.store.sources import is_shipped
 
@@ -16,6 +15,10 @@ def profile_notes(references: Sequence[str], lanes: Sequence[PreparedLane]) -> l
 
     ``references`` are the profiles of the session, as they were given.
     """
+    if not any(map(is_path, references)):
+        return []
+    from pytest_soak.profile_commands import warnings_of  # imports more than most sessions need
+
     by_name = {item.lane.profile: item.resolved for item in lanes}
     lines = []
     for reference in references:

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_soak.loop.conditions import Facts, evaluate
 from pytest_soak.loop.model import Reading
+from pytest_soak.profile import outcomes
 from pytest_soak.profile.condition import (
     AnyOf,
     Comparison,
@@ -24,7 +26,7 @@ from pytest_soak.profile.condition import (
     When,
 )
 from pytest_soak.profile.intervals import Interval
-from pytest_soak.profile.outcomes import Space, always_hold, can_hold
+from pytest_soak.profile.outcomes import Space, Way, always_hold, can_hold
 from pytest_soak.profile.parameter import Parameter
 
 OPS: tuple[Operator, ...] = ("<", "<=", ">", ">=")
@@ -194,3 +196,34 @@ def test_too_many_ways_count_as_possible() -> None:
     assert not always_hold([Not((sixty,))] * 4, SPACE)
     never = Condition("x", (Comparison("<", 0.0),))
     assert not can_hold([sixty, sixty, sixty, never], SPACE)
+
+
+def test_the_work_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    merges: list[Way] = []
+    merged = outcomes._merged
+
+    def counted(first: Way, second: Way) -> Way:
+        merges.append(first)
+        return merged(first, second)
+
+    monkeypatch.setattr(outcomes, "_merged", counted)
+    alternatives = AnyOf(
+        tuple(
+            (
+                Condition("x", (Comparison(">", 1.0 + number / 1e6),)),
+                Condition("y", (Comparison("<", 3.0),)),
+            )
+            for number in range(10_000)
+        )
+    )
+    assert can_hold([alternatives] * 3, SPACE)
+    assert not always_hold([alternatives], SPACE)
+    assert can_hold([Not((alternatives,))], SPACE)
+    assert len(merges) < 100_000
+
+
+def test_a_condition_on_the_past_hides_no_contradiction() -> None:
+    past = Not((Condition("x", rising=2),))
+    limits = [Condition("x", (Comparison(">", 2.0),)), Condition("x", (Comparison("<", 1.0),))]
+    assert not can_hold([past, *limits], SPACE)
+    assert can_hold([past, limits[0]], SPACE)
