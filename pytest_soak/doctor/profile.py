@@ -21,7 +21,7 @@ from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.resolve import Resolved, run_defaults
 from pytest_soak.profile.warnings import PlacedWarning
 from pytest_soak.profile_commands import checked_profile, counts_of
-from pytest_soak.protocol import Lane
+from pytest_soak.protocol import Lane, lane_name
 from pytest_soak.store import names
 from pytest_soak.store.sources import read_source
 
@@ -108,11 +108,11 @@ def _plan(resolved: Resolved, request: Request, planned: Planned, folder: Path) 
 
     Raises WrongValueError.
     """
-    profile = resolved.profile
+    profile, symbol = resolved.profile, request.symbol or resolved.symbol
     lane = Lane(
-        id="-".join(filter(None, (profile.name, request.symbol, "1"))),
+        id=lane_name(profile.name, symbol, 1),
         profile=profile.name,
-        symbol=request.symbol,
+        symbol=symbol,
         seed=1,
         interval_s=planned.interval_s,
         iterations=planned.iterations,

@@ -69,9 +69,9 @@ def test_it_is_named_once(soak: Sessions, args: tuple[str, ...]) -> None:
     assert note_of(result) == NOTE
     assert result.out.count("no data for 2 KPIs") == 1
     assert log_of(result) == [
-        "| target | NO_DATA | lane=shop-BTCUSDT-1 iter=1 kpi=p95_ms readers=verdict,rule_GROW,gate "
+        "| target | NO_DATA | lane=shop-1 iter=1 kpi=p95_ms readers=verdict,rule_GROW,gate "
         "reason=no field p95_ms (did you mean 'p95'?); totals has cpu, p95 |",
-        "| target | NO_DATA | lane=shop-BTCUSDT-1 iter=1 kpi=cart_loss readers=verdict,gate "
+        "| target | NO_DATA | lane=shop-1 iter=1 kpi=cart_loss readers=verdict,gate "
         "reason=no check recorded it |",
     ]
     audit = result.text("POST_SOAK_AUDIT.md")
@@ -91,7 +91,7 @@ def test_a_kpi_that_a_check_records_is_there(soak: Sessions) -> None:
 def test_every_lane_has_its_note(soak: Sessions) -> None:
     result = shop(soak)("--soak-iterations=2", "--soak-seed=1,2", "-n", "2", *WITH)
     for seed in (1, 2):
-        line = f"soak: no data for 2 KPIs that are read, in iteration 1 of shop-BTCUSDT-{seed}:"
+        line = f"soak: no data for 2 KPIs that are read, in iteration 1 of shop-{seed}:"
         assert result.out.splitlines().count(line) == 1
 
 
