@@ -127,6 +127,26 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the command that writes the page of a run: `report`",
         ("stored_report", "run_state", "offline", "store", "printing"),
     ),
+    "profile_commands": (
+        "the commands about a profile: `profile show`, `profile check`",
+        ("live", "store", "report", "profile", "printing", "canonical"),
+    ),
+    "conflicts": ("options of other plugins that a soak refuses", ()),
+    "doctor": (
+        "whether a soak can run here: the command `doctor`",
+        (
+            "profile_commands",
+            "conflicts",
+            "live",
+            "store",
+            "report",
+            "loop",
+            "profile",
+            "json_types",
+            "printing",
+            "protocol",
+        ),
+    ),
     "api": (
         "public functions for use outside a session",
         ("lane", "store", "report", "gate", "loop", "profile", "canonical", "messages", "protocol"),
@@ -136,6 +156,8 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "figure_commands",
             "report_command",
+            "profile_commands",
+            "doctor",
             "printing",
             "offline",
             "sealed",
@@ -187,6 +209,9 @@ OUTSIDE_PYTEST = (
     "figure_commands",
     "stored_report",
     "report_command",
+    "profile_commands",
+    "conflicts",
+    "doctor",
 )
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",
