@@ -14,6 +14,7 @@ FIELD_TEXTS: Mapping[str, Mapping[str, str]] = {
         "description": "What the profile is for. A profile that extends it does not inherit it.",
         "tags": "Words to find the profile by. A profile that extends it does not inherit them.",
         "run": "How the profile is meant to be run: defaults of command line options.",
+        "symbol": "What the bot trades, a part of the lane's id; --soak-symbol replaces it.",
         "constants": "Named numbers; $NAME stands for one in verdict, rules, guards and gate.",
         "parameters": "What the tuner may change, with its bounds.",
         "kpis": "The figures that are read from the target.",

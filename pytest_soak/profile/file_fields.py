@@ -16,6 +16,7 @@ from pytest_soak.profile.reading import (
     BlockReason,
     Identifier,
     KpiName,
+    Name,
     ParameterKey,
     RuleName,
     ScenarioName,
@@ -55,6 +56,7 @@ class FileFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     description: str = ""
     tags: tuple[str, ...] = ()
     run: RunFields | UnsetType = UNSET
+    symbol: Name | UnsetType = UNSET
     constants: dict[Identifier, Finite] | UnsetType = UNSET
     parameters: dict[ParameterKey, ParameterFields] | UnsetType = UNSET
     kpis: dict[KpiName, ShortPath | KpiFields]

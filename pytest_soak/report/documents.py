@@ -114,10 +114,10 @@ class OfCommand(TypedDict):
 class LaneSnapshot(OfCommand):
     lane: str
     verdict: VerdictText
-    freeze_ready: bool
+    freeze_ready: NotRequired[bool]
     pass_count_last8: NotNegative
     iterations: Progress
-    limits: Literal["mock", "production"]
+    limits: NotRequired[Literal["mock", "production"]]
     kpi_window: dict[str, WindowDocument]
     failing: list[str]
     criteria: list[CriterionDocument]
@@ -138,7 +138,7 @@ class LanesSnapshot(OfCommand):
 
     verdict: VerdictText
     failing: list[str]
-    freeze_ready: bool
+    freeze_ready: NotRequired[bool]
     pass_count_last8: NotNegative
     lanes: list[LaneSnapshot]
 

@@ -19,8 +19,8 @@ class SealedVerdict(TypedDict):
 class GatedLane(TypedDict):
     lane: str
     verdict: VerdictText
-    freeze_ready: bool
-    limits: Literal["mock", "production"]
+    freeze_ready: NotRequired[bool]
+    limits: NotRequired[Literal["mock", "production"]]
     criteria: list[CriterionDocument]
     state: NotRequired[StateWord]
 

@@ -255,7 +255,10 @@ def test_every_file_has_its_fields_and_no_others(soak: Sessions) -> None:
                 assert is_refused(name, without) or optional, f"{path}: {field}"
 
 
-OPTIONAL = {"scenarios", "by_rules", "attributed", "verdict", "fresh_targets", "pins", "audit"}
+OPTIONAL = {
+    *("scenarios", "by_rules", "attributed", "verdict", "fresh_targets", "pins", "audit"),
+    *("freeze_ready", "limits"),
+}
 
 
 def test_every_schema_of_a_file_is_used_here() -> None:

@@ -148,6 +148,26 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the commands that print JSON Schemas: `schema`, `profile schema`",
         ("schemas", "printing", "store", "profile", "messages"),
     ),
+    "profile_commands": (
+        "the commands about a profile: `profile show`, `profile check`",
+        ("live", "store", "report", "profile", "printing", "canonical"),
+    ),
+    "conflicts": ("options of other plugins that a soak refuses", ()),
+    "doctor": (
+        "whether a soak can run here: the command `doctor`",
+        (
+            "profile_commands",
+            "conflicts",
+            "live",
+            "store",
+            "report",
+            "loop",
+            "profile",
+            "json_types",
+            "printing",
+            "protocol",
+        ),
+    ),
     "api": (
         "public functions for use outside a session",
         ("lane", "store", "report", "gate", "loop", "profile", "canonical", "messages", "protocol"),
@@ -158,6 +178,8 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "figure_commands",
             "report_command",
             "schema_command",
+            "profile_commands",
+            "doctor",
             "printing",
             "offline",
             "sealed",
@@ -211,6 +233,9 @@ OUTSIDE_PYTEST = (
     "report_command",
     "schemas",
     "schema_command",
+    "profile_commands",
+    "conflicts",
+    "doctor",
 )
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",

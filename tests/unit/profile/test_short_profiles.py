@@ -59,7 +59,7 @@ def test_the_defaults_are_the_values_of_the_shipped_profiles() -> None:
             assert shipped == value, f"{section}.{name}"
     own = short().gate
     shipped_gate = resolve("market_maker", read_source).profile.gate
-    for name in ("pass_count_slack", "freeze_ready_pass_count", "window", "pass_from"):
+    for name in ("pass_count_slack", "window", "pass_from"):
         assert getattr(own, name) == getattr(shipped_gate, name)
 
 
@@ -80,6 +80,33 @@ def test_an_iteration_beyond_a_limit_of_the_gate_warns_and_never_fails() -> None
     )
 
 
+def warned_of(text: str) -> list[str]:
+    warn = resolved(text).profile.document["verdict"]["warn"]
+    return [f"{kpi} {condition}" for kpi, condition in warn.items()]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "beyond"),
+    [
+        ('{limit: "<= 7", statistic: max}', "> 7"),
+        ('{fail: "<= 7", warn: "<= 5"}', "> 5"),
+        ('{warn: ">= 5"}', "< 5"),
+        ('{limit: ">= 7", share: 0.9, optional: true}', "< 7"),
+        ('{limit: "<= 7", relative_to: warmup, ratio: 0.1}', "> 7"),
+    ],
+)
+def test_the_limit_of_any_form_of_a_criterion_warns(criterion: str, beyond: str) -> None:
+    text = SHORT.replace("rate: {production", f"queue: {criterion}, rate: {{production")
+    text = text.replace("rate: totals.rate", "rate: totals.rate, queue: totals.queue")
+    text = text.replace("gate:\n", "gate:\n  warmup_iterations: 24\n")
+    assert f"queue {beyond}" in warned_of(text)
+
+
+def test_two_limits_of_a_criterion_warn_of_nothing() -> None:
+    text = SHORT.replace('p95_ms: "<= 120"', 'p95_ms: [">= 10", "<= 120"]')
+    assert warned_of(text) == ["rate < 5"]
+
+
 def test_a_verdict_of_its_own_replaces_the_one_by_the_gate() -> None:
     verdict = short("verdict: {fail: {p95_ms: '> 900'}}\n").verdict
     assert (len(verdict.fail), verdict.warn) == (1, ())
@@ -98,8 +125,9 @@ def test_the_stored_document_has_the_defaults_so_it_needs_none() -> None:
 def test_a_small_window_has_counts_that_fit() -> None:
     gate = short().gate
     small = resolved(SHORT.replace("gate:\n", "gate:\n  window: 4\n")).profile.gate
-    assert (gate.pass_count_slack, gate.freeze_ready_pass_count) == (2, 6)
-    assert (small.pass_count_slack, small.freeze_ready_pass_count) == (2, 4)
+    assert (gate.window, gate.pass_count_slack) == (8, 2)
+    assert (small.window, small.pass_count_slack) == (4, 2)
+    assert gate.freeze_ready_pass_count is None, "it is judged only where a profile declares it"
 
 
 def test_null_switches_a_default_off() -> None:

@@ -11,6 +11,7 @@ TEXTS = {
 description: a service
 tags: [web, nightly]
 x-owner: a team
+symbol: BTCUSDT
 run: {interval: 5, iterations: 120, target: mock}
 constants: {most: 120, least: 2}
 parameters:

@@ -31,7 +31,7 @@ FREE = ("constants", "parameters", "kpis", "rules", "scenarios", "processes", "o
         "env", "keys", "echo")  # fmt: skip
 """Fields with names of the user's own; those of ``keys`` and ``echo`` count when a run begins."""
 UNKNOWN = "nowhere"
-ORDER = ("extends", "description", "tags", "run", "constants", "parameters", "kpis",
+ORDER = ("extends", "description", "tags", "run", "symbol", "constants", "parameters", "kpis",
          "block_reasons", "verdict", "CONDITIONS", "rules", "guards", "gate", "scenarios",
          "target")  # fmt: skip
 
