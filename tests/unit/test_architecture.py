@@ -127,6 +127,26 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the command that writes the page of a run: `report`",
         ("stored_report", "run_state", "offline", "store", "printing"),
     ),
+    "starter": (
+        "the files of a new soak, made of a sample report, and the two iterations that try them",
+        (
+            "live",
+            "stored",
+            "store",
+            "report",
+            "loop",
+            "profile",
+            "json_types",
+            "messages",
+            "canonical",
+            "printing",
+        ),
+    ),
+    "init_arguments": ("the arguments of the command `init`", ("init_command",)),
+    "init_command": (
+        "the command that begins a soak of an own service: `init`",
+        ("starter", "live", "report", "profile", "masking", "messages", "printing"),
+    ),
     "api": (
         "public functions for use outside a session",
         ("lane", "store", "report", "gate", "loop", "profile", "canonical", "messages", "protocol"),
@@ -136,6 +156,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "figure_commands",
             "report_command",
+            "init_arguments",
             "printing",
             "offline",
             "sealed",
@@ -187,6 +208,9 @@ OUTSIDE_PYTEST = (
     "figure_commands",
     "stored_report",
     "report_command",
+    "starter",
+    "init_arguments",
+    "init_command",
 )
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",
