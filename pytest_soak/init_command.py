@@ -37,7 +37,7 @@ from pytest_soak.starter.folder import (
 from pytest_soak.starter.profile_lines import document_of, profile_text
 from pytest_soak.starter.service import Service, Way, exchanged, target_section
 from pytest_soak.starter.trial import INTERVAL_S, ITERATIONS, run_trial
-from pytest_soak.starter.trial_text import files_text, kpis_text, missing_of
+from pytest_soak.starter.trial_text import counted, files_text, kpis_text, missing_of
 
 PROFILE = "soak.yaml"
 CHECK = "test_soak.py"
@@ -114,6 +114,10 @@ def _service(arguments: argparse.Namespace) -> Service:
             "--for command needs --command COMMAND, which starts the service, or "
             "--report-command COMMAND, which prints its figures"
         )
+    for name in ("report_url", "parameters_url"):
+        if given[name] is not None:
+            option = "--" + name.replace("_", "-")
+            samples.checked_url(given[name], arguments.allow_host or (), option)
     method = arguments.method or "PUT"
     if method not in ("PUT", "POST", "PATCH"):
         raise CommandError(f"--method: {method!r} is none of PUT, POST, PATCH")
@@ -159,6 +163,10 @@ def _start(service: Service, sample: str | None, folder: Path, names: Sequence[s
         draft = TEMPLATE if service.way == "function" else replace(TEMPLATE, parameters={})
         read = Sample()
     else:
+        if not isinstance(report.get("totals", {}), dict):
+            raise CommandError(
+                f"{_source(service, sample)} has 'totals' that is no object; of a report it is one"
+            )
         read = sample_of(report)
         draft = draft_of(read, _settings(service, read))
         if not draft.figures:
@@ -171,7 +179,8 @@ def _start(service: Service, sample: str | None, folder: Path, names: Sequence[s
     text = profile_text(PROFILE, draft, run, section)
     _check(text, document_of(draft, run, section))
     counts = (
-        f"{len(draft.figures)} KPIs, {len(draft.gated)} limits, {len(draft.parameters)} parameters"
+        f"{counted(draft.figures, 'KPI')}, {counted(draft.gated, 'limit')}, "
+        f"{counted(draft.parameters, 'parameter')}"
     )
     files = {
         PROFILE: NewFile(PROFILE, f"the profile: {counts}", text),
@@ -217,7 +226,7 @@ def _settings(service: Service, sample: Sample) -> tuple[Setting, ...] | None:
         given = samples.from_url(service.parameters_url, service.allow_hosts, "--parameters-url")
     except CommandError:
         return None  # many services take parameters there, and show none
-    return settings_of(given)
+    return settings_of(given) or None
 
 
 def _is_started(service: Service) -> bool:
@@ -263,13 +272,11 @@ def _tried(start: Start, folder: Path) -> int:
     sys.stdout.flush()
     trial = run_trial(folder, PROFILE, CHECK)
     if trial.problem:
-        show(mask(trial.problem))
+        show(f"the session ended early: {mask(trial.problem)}")
+        show(mask("\n".join(f"    {line}" for line in trial.output)))
     missing = missing_of(start.draft, trial.readings)
     if trial.readings:
         show(mask("\n".join(kpis_text(start.draft, trial.readings))))
-    elif trial.output:
-        show("the end of what it printed:")
-        show(mask("\n".join(f"  {line}" for line in trial.output)))
     show("\n".join(_next(start.service, folder, missing=missing)))
     return 1 if missing or trial.problem else 0
 

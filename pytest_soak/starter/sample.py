@@ -10,7 +10,7 @@ from typing import Any
 from pytest_soak.json_types import WrongValueError
 from pytest_soak.live.channels import ChannelFault, Context
 from pytest_soak.live.commands import command_of
-from pytest_soak.live.endpoint import endpoint_of
+from pytest_soak.live.endpoint import Endpoint, endpoint_of
 from pytest_soak.live.http_client import HttpClient
 from pytest_soak.printing import CommandError
 from pytest_soak.store.reading import (
@@ -29,16 +29,21 @@ def from_file(path: Path) -> dict[str, Any]:
     return read_json_object(path)
 
 
-def from_url(url: str, allow_hosts: Sequence[str], option: str) -> dict[str, Any]:
-    """The object that one GET gives. Raises CommandError.
+def checked_url(url: str, allow_hosts: Sequence[str], option: str) -> Endpoint:
+    """The parts of a URL that may be contacted. Contacts nothing. Raises CommandError.
 
-    A host beyond this machine is contacted only if ``allow_hosts`` names it.
+    A host beyond this machine may be contacted only if ``allow_hosts`` names it.
     """
     try:
-        endpoint = endpoint_of(url, allow_hosts, ())
+        return endpoint_of(url, allow_hosts, ())
     except WrongValueError as error:
         problem = error.problem.replace("allow_hosts names", "--allow-host names")
         raise CommandError(f"{option}: {problem}") from None
+
+
+def from_url(url: str, allow_hosts: Sequence[str], option: str) -> dict[str, Any]:
+    """The object that one GET gives. Raises CommandError."""
+    endpoint = checked_url(url, allow_hosts, option)
     client = HttpClient(endpoint, {}, _TIMEOUT_S, max_bytes=_LARGEST_BYTES)
     try:
         return _object(client.request("GET"), endpoint.place)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from pytest_soak.loop.model import History, Reading
@@ -21,7 +23,8 @@ ITERATIONS = 2
 INTERVAL_S = 1
 _LONGEST_S = 180.0
 _TO_END_S = 30.0
-_LAST_LINES = 15
+_MOST_LINES = 15
+_ERRORS = re.compile(r"=+ ERRORS =+")
 _STARTS_A_SOAK = ("SOAK_ITERATIONS", "SOAK_HOURS", "USE_MOCK", "MM_RUNTIME_OVERRIDES_JSON")
 """Variables that would change which session it is, and with which start values."""
 
@@ -36,7 +39,7 @@ class Trial:
     problem: str = ""
     """Why the session did not get to its end; empty if it did."""
     output: tuple[str, ...] = ()
-    """The last lines that it printed."""
+    """What it printed about its errors, or else the last lines that it printed."""
 
 
 def run_trial(folder: Path, profile: str, check: str) -> Trial:
@@ -67,8 +70,8 @@ def run_trial(folder: Path, profile: str, check: str) -> Trial:
         finally:
             _end(session)
         printed.seek(0)
-        lines = printed.read().decode("utf-8", "replace").splitlines()[-_LAST_LINES:]
-        return _result(directory, problem, session.returncode, lines)
+        text = printed.read().decode("utf-8", "replace")
+        return _result(directory, problem, session.returncode, about_errors(text))
 
 
 def _command(profile: str, check: str, directory: Path) -> list[str]:
@@ -82,7 +85,18 @@ def _command(profile: str, check: str, directory: Path) -> list[str]:
 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _STARTS_A_SOAK}
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "98", "PY_COLORS": "0"}
+
+
+def about_errors(printed: str) -> tuple[str, ...]:
+    """The section of pytest about errors, else the end of what a session printed: a few lines."""
+    lines = [line.rstrip() for line in printed.splitlines() if line.strip()]
+    begins = [place for place, line in enumerate(lines) if _ERRORS.fullmatch(line)]
+    if not begins:
+        return tuple(lines[-_MOST_LINES:])
+    rest = lines[begins[0] + 1 :]
+    section = takewhile(lambda line: not line.startswith("==="), rest)
+    return tuple(line for line in section if not line.startswith("___"))[:_MOST_LINES]
 
 
 def _end(session: subprocess.Popen[bytes]) -> None:
@@ -95,16 +109,16 @@ def _end(session: subprocess.Popen[bytes]) -> None:
             session.wait(_TO_END_S)
 
 
-def _result(directory: Path, problem: str, code: int, lines: Sequence[str]) -> Trial:
+def _result(directory: Path, problem: str, code: int, lines: tuple[str, ...]) -> Trial:
     try:
         run = RunDirectory.open(directory)
         (lane,) = read_lanes(run)
     except (StoreError, ValueError):
-        return Trial({}, problem or f"the session was refused with exit {code}", tuple(lines))
+        return Trial({}, problem or f"the session was refused with exit {code}", lines)
     history = lane.history
     if history.halt is not None and not problem:
         problem = f"iteration {history.halt.iteration}: {history.halt.text}"
-    return Trial(_newest(history), problem, tuple(lines))
+    return Trial(_newest(history), problem, lines)
 
 
 def _newest(history: History) -> dict[str, Reading]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 
 from pytest_soak.canonical import escaped
 from pytest_soak.loop.model import Reading
@@ -38,7 +38,13 @@ def kpis_text(draft: Draft, readings: Mapping[str, Reading]) -> list[str]:
     if len(rows) > _MOST_MISSING_LINES:
         rows = [*rows[:_MOST_MISSING_LINES], f"  and {len(rows) - _MOST_MISSING_LINES} more KPIs"]
     count = len(names) - len(missing)
-    return [f"{count} of {len(names)} KPIs have a value:", *rows]
+    have = "has" if count == 1 else "have"
+    return [f"{count} of {counted(names, 'KPI')} {have} a value:", *rows]
+
+
+def counted(items: Sized, noun: str) -> str:
+    """``1 KPI``, ``2 KPIs``."""
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
 def missing_of(draft: Draft, readings: Mapping[str, Reading]) -> list[str]:
