@@ -208,9 +208,10 @@ def _report(service: Service, sample: str | None, folder: Path) -> dict[str, Any
 
 
 def _source(service: Service, sample: str | None) -> str:
+    """Where the sample is from, for messages."""
     if sample is not None:
         return sample
-    return "the answer of --report-url" if service.way == "http" else "what --report-command prints"
+    return "--report-url" if service.way == "http" else "--report-command"
 
 
 def _settings(service: Service, sample: Sample) -> tuple[Setting, ...] | None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence, Sized
 
 from pytest_soak.canonical import escaped
 from pytest_soak.loop.model import Reading
-from pytest_soak.report.layout import cut
+from pytest_soak.report.layout import cut, limit_of
+from pytest_soak.report.trends import is_outside
 from pytest_soak.starter.draft import Draft
 from pytest_soak.starter.folder import NewFile
 
@@ -34,12 +35,19 @@ def kpis_text(draft: Draft, readings: Mapping[str, Reading]) -> list[str]:
             why = "nothing was measured" if reading is None else reading.why or "it has no data"
             rows.append(cut(f"{shown}{'no data':>12}  {escaped(why)}", _WIDTH))
         else:
-            rows.append(f"{shown}{reading.value:>12.6g}  {limits[name] or '-'}")
+            rows.append(f"{shown}{reading.value:>12.6g}  {_limit(limits[name], reading.value)}")
     if len(rows) > _MOST_MISSING_LINES:
         rows = [*rows[:_MOST_MISSING_LINES], f"  and {len(rows) - _MOST_MISSING_LINES} more KPIs"]
     count = len(names) - len(missing)
     have = "has" if count == 1 else "have"
     return [f"{count} of {counted(names, 'KPI')} {have} a value:", *rows]
+
+
+def _limit(text: str, value: float) -> str:
+    """The limit; one that the figure is beyond was made from a sample that was not typical."""
+    limit = limit_of(text)
+    beyond = limit is not None and is_outside(limit, value)
+    return f"{text or '-'}{'  the value is beyond it: edit it' if beyond else ''}"
 
 
 def counted(items: Sized, noun: str) -> str:

@@ -174,7 +174,7 @@ def test_a_program(soak: Sessions, capsys: CAPTURE) -> None:
     printed = capsys.readouterr().out
     assert f"start: {command}" in printed
     assert "send:  the file that SOAK_RUNTIME names: no parameters" in printed
-    assert "  p99_ms           7.5  <= 4.5" in printed
+    assert "  p99_ms           7.5  <= 4.5  the value is beyond it: edit it" in printed
 
 
 def test_a_program_without_a_sample(soak: Sessions, capsys: CAPTURE) -> None:
