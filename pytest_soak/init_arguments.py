@@ -27,6 +27,9 @@ def add_init(commands: Any) -> None:
     parser.add_argument(
         "--allow-host", metavar="HOST", action="append", help="a host beyond this machine"
     )
+    parser.add_argument(
+        "--header", metavar="NAME=VARIABLE", action="append", help="a header, by a variable"
+    )
     parser.add_argument("--command", dest="program", metavar="COMMAND", help="starts the service")
     parser.add_argument("--report-command", metavar="COMMAND", help="prints the figures")
     parser.add_argument("--parameters-command", metavar="COMMAND", help="reads the parameters")

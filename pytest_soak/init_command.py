@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,7 @@ _OF_A_WAY: Mapping[str, Way] = {
     "parameters_url": "http",
     "method": "http",
     "allow_host": "http",
+    "header": "http",
     "command": "command",
     "report_command": "command",
     "parameters_command": "command",
@@ -118,6 +120,8 @@ def _service(arguments: argparse.Namespace) -> Service:
         if given[name] is not None:
             option = "--" + name.replace("_", "-")
             samples.checked_url(given[name], arguments.allow_host or (), option)
+    headers = _headers(arguments.header or ())
+    samples.values_of(headers)
     method = arguments.method or "PUT"
     if method not in ("PUT", "POST", "PATCH"):
         raise CommandError(f"--method: {method!r} is none of PUT, POST, PATCH")
@@ -127,10 +131,25 @@ def _service(arguments: argparse.Namespace) -> Service:
         parameters_url=arguments.parameters_url or "",
         method=method,
         allow_hosts=tuple(arguments.allow_host or ()),
+        headers=headers,
         program=_argv(arguments.program, "--command"),
         report_command=_argv(arguments.report_command, "--report-command"),
         parameters_command=_argv(arguments.parameters_command, "--parameters-command"),
     )
+
+
+def _headers(given: Sequence[str]) -> dict[str, str]:
+    """Header to variable. Raises CommandError, without the text: it may be a value by mistake."""
+    headers = {}
+    for text in given:
+        name, separator, variable = text.partition("=")
+        if not separator or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+            raise CommandError(
+                "--header is NAME=VARIABLE, such as Authorization=API_TOKEN: the variable of the "
+                "environment has the value, so that no file has it"
+            )
+        headers[name] = variable
+    return headers
 
 
 def _way(given: str | None, ways: Mapping[str, Way]) -> Way:
@@ -200,7 +219,9 @@ def _report(service: Service, sample: str | None, folder: Path) -> dict[str, Any
     if sample is not None:
         return samples.from_file(Path(sample))
     if service.way == "http":
-        return samples.from_url(service.report_url, service.allow_hosts, "--report-url")
+        return samples.from_url(
+            service.report_url, service.allow_hosts, service.headers, "--report-url"
+        )
     if service.report_command:
         where = folder if folder.is_dir() else Path()
         return samples.from_command(service.report_command, where, "--report-command")
@@ -224,7 +245,9 @@ def _settings(service: Service, sample: Sample) -> tuple[Setting, ...] | None:
     if not service.parameters_url:
         return None
     try:
-        given = samples.from_url(service.parameters_url, service.allow_hosts, "--parameters-url")
+        given = samples.from_url(
+            service.parameters_url, service.allow_hosts, service.headers, "--parameters-url"
+        )
     except CommandError:
         return None  # many services take parameters there, and show none
     return settings_of(given) or None

@@ -60,7 +60,16 @@ TEMPLATE = Draft(
         Figure("p95_ms", ("totals", "p95_ms"), None, "down", "<= 250"),
         Figure("error_ratio", ("totals", "error_ratio"), None, "down", "<= 0.01"),
     ),
-    parameters={"batch": {"path": "service", "type": "int", "start": 8, "min": 1, "max": 64}},
+    parameters={
+        "batch": {
+            "path": "service",
+            "type": "int",
+            "start": 8,
+            "min": 1,
+            "max": 64,
+            "cap_per_hour": 32,
+        }
+    },
     guessed=False,
 )
 """Without a sample: two figures that most services have, and one parameter."""
@@ -169,6 +178,8 @@ def _parameter(setting: Setting) -> dict[str, Any]:
     if float(value).is_integer():
         start = int(value)
         low, high = (1, max(4 * start, 4)) if start > 0 else (min(4 * start, 0), 10)
-        return {**fields, "type": "int", "start": start, "min": low, "max": high}
+        cap = {"cap_per_hour": max((high - low) // 2, 1)}
+        return {**fields, "type": "int", "start": start, "min": low, "max": high, **cap}
     least, most = sorted((value / 4, value * 4))
-    return {**fields, "start": value, "min": least, "max": most}
+    cap_per_hour = float(f"{(most - least) / 2:.3g}")
+    return {**fields, "start": value, "min": least, "max": most, "cap_per_hour": cap_per_hour}

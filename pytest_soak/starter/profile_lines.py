@@ -140,12 +140,11 @@ def _parameter_lines(draft: Draft) -> list[str]:
     if draft.parameters:
         key = next(iter(draft.parameters))
         move = "{step: 1}" if draft.parameters[key].get("type") == "bool" else "{mul: 1.2}"
-        note = (
-            ["# EDIT min and max. A parameter starts at the value in the sample, and moves only"]
-            if draft.guessed
-            else ["# EDIT: what may be changed while the service runs. A parameter moves only"]
-        )
-        head = [*note, "# by a rule, within min and max.", "parameters:"]
+        head = [
+            "# EDIT: what may be changed while the service runs, and how far. Only a rule moves a",
+            "# parameter: within min and max, and by at most cap_per_hour in an hour.",
+            "parameters:",
+        ]
         head += list(_entries(dict(draft.parameters), {}))
     else:
         key, move = "workers", "{add: 1}"
@@ -153,7 +152,7 @@ def _parameter_lines(draft: Draft) -> list[str]:
             "# EDIT, if the tuner shall move something: a parameter that the service takes while",
             '# it runs. It is delivered as {"service": {"workers": 4}, "soak": {...}}.',
             "# parameters:",
-            "#   workers: {path: service, type: int, start: 4, min: 1, max: 16}",
+            "#   workers: {path: service, type: int, start: 4, min: 1, max: 16, cap_per_hour: 8}",
         ]
     rule = (
         f'GROW: {{when: {{{figure}: "{beyond}"}}, evidence: {{over: 3}}, moves: {{{key}: {move}}}}}'

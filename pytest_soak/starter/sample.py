@@ -10,9 +10,11 @@ from typing import Any
 from pytest_soak.json_types import WrongValueError
 from pytest_soak.live.channels import ChannelFault, Context
 from pytest_soak.live.commands import command_of
-from pytest_soak.live.endpoint import Endpoint, endpoint_of
+from pytest_soak.live.endpoint import Endpoint, endpoint_of, header_values
 from pytest_soak.live.http_client import HttpClient
+from pytest_soak.live.sections import Headers
 from pytest_soak.printing import CommandError
+from pytest_soak.processes.sections import FromEnvironment
 from pytest_soak.store.reading import (
     describe_value_error,
     parse_json_strictly,
@@ -41,10 +43,21 @@ def checked_url(url: str, allow_hosts: Sequence[str], option: str) -> Endpoint:
         raise CommandError(f"{option}: {problem}") from None
 
 
-def from_url(url: str, allow_hosts: Sequence[str], option: str) -> dict[str, Any]:
+def values_of(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The values of headers, each from its variable. Raises CommandError, without any value."""
+    fields: Headers = {name: FromEnvironment(variable) for name, variable in headers.items()}
+    try:
+        return header_values(fields, _context(Path()), ("--header",))
+    except WrongValueError as error:
+        raise CommandError(f"{' '.join(error.path)}: {error.problem}") from None
+
+
+def from_url(
+    url: str, allow_hosts: Sequence[str], headers: Mapping[str, str], option: str
+) -> dict[str, Any]:
     """The object that one GET gives. Raises CommandError."""
     endpoint = checked_url(url, allow_hosts, option)
-    client = HttpClient(endpoint, {}, _TIMEOUT_S, max_bytes=_LARGEST_BYTES)
+    client = HttpClient(endpoint, values_of(headers), _TIMEOUT_S, max_bytes=_LARGEST_BYTES)
     try:
         return _object(client.request("GET"), endpoint.place)
     except ChannelFault as fault:
@@ -53,12 +66,15 @@ def from_url(url: str, allow_hosts: Sequence[str], option: str) -> dict[str, Any
 
 def from_command(argv: Sequence[str], folder: Path, option: str) -> dict[str, Any]:
     """The object that a program prints. Raises CommandError."""
-    context = Context(str, folder, folder, {}, os.environ)
     try:
-        command = command_of(argv, _TIMEOUT_S, context)
+        command = command_of(argv, _TIMEOUT_S, _context(folder))
         return _object(command.run(argv), command.place)
     except (ChannelFault, WrongValueError) as error:
         raise CommandError(f"{option}: {error}") from None
+
+
+def _context(folder: Path) -> Context:
+    return Context(str, folder, folder, {}, os.environ)
 
 
 def _object(data: bytes, place: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pytest_soak.messages import without_secrets
@@ -25,6 +25,8 @@ class Service:
     method: str = "PUT"
     allow_hosts: tuple[str, ...] = ()
     """Hosts beyond this machine that may be contacted."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Header to the variable of the environment that has its value."""
     program: tuple[str, ...] = ()
     """The command of the service itself, which the session starts and ends."""
     report_command: tuple[str, ...] = ()
@@ -49,7 +51,7 @@ def _parameters(service: Service) -> dict[str, Any]:
         if not service.parameters_url:
             return {}
         method = {} if service.method == "PUT" else {"method": service.method}
-        return {"http": _literal(service.parameters_url), **method, **_hosts(service)}
+        return {"http": _literal(service.parameters_url), **method, **_of_both(service)}
     if service.parameters_command:
         return {"command": list(map(_literal, service.parameters_command))}
     return {"file": "{dir}/parameters.json"}
@@ -57,14 +59,20 @@ def _parameters(service: Service) -> dict[str, Any]:
 
 def _report(service: Service) -> dict[str, Any]:
     if service.way == "http":
-        return {"http": _literal(service.report_url), **_hosts(service)}
+        return {"http": _literal(service.report_url), **_of_both(service)}
     if service.report_command:
         return {"command": list(map(_literal, service.report_command))}
     return {"file": "{dir}/report.json"}
 
 
-def _hosts(service: Service) -> dict[str, Any]:
-    return {"allow_hosts": list(map(_literal, service.allow_hosts))} if service.allow_hosts else {}
+def _of_both(service: Service) -> dict[str, Any]:
+    """The fields that both addresses have."""
+    fields: dict[str, Any] = {}
+    if service.headers:
+        fields["headers"] = {name: {"env": variable} for name, variable in service.headers.items()}
+    if service.allow_hosts:
+        fields["allow_hosts"] = list(map(_literal, service.allow_hosts))
+    return fields
 
 
 def _echo(sample: Sample, draft: Draft) -> dict[str, Any]:

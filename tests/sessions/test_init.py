@@ -45,6 +45,8 @@ class Thumbnails:
         self.requests: list[tuple[str, str, Any]] = []
         self.delivered = threading.Event()
         self.refuses = False
+        self.needs: str | None = None
+        """The header Authorization without which nothing is answered."""
         self.more: Callable[[int], dict[str, Any]] = lambda _: {}
         """The number of the GET of /stats to further fields."""
 
@@ -70,7 +72,9 @@ class Thumbnails:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
-                status, answer = service.answer(self.command, self.path, body)
+                status, answer = 401, None
+                if service.needs in (None, self.headers.get("Authorization")):
+                    status, answer = service.answer(self.command, self.path, body)
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(json.dumps(answer).encode())
@@ -152,6 +156,24 @@ def test_a_field_that_does_not_come_again_is_named(soak: Sessions, capsys: CAPTU
     assert "no data  no field old" in printed
     assert "soak.yaml: the KPIs that have no data, if they never will" in printed
     assert [method for method, _, _ in service.requests if method != "GET"] == []
+
+
+def test_a_service_that_needs_a_header(
+    soak: Sessions, capsys: CAPTURE, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its value is sent, and is in no file and in nothing that is printed."""
+    monkeypatch.setenv("THUMBS", "Bearer zyxwvuts")
+    service = Thumbnails()
+    service.needs = "Bearer zyxwvuts"
+    with service.serving() as url:
+        assert main(["init", "--report-url", f"{url}/stats"]) == 2
+        assert "answers with the status 401" in capsys.readouterr().err
+        given = ["--report-url", f"{url}/stats", "--parameters-url", f"{url}/config"]
+        assert main(["init", *given, "--header", "Authorization=THUMBS"]) == 1  # max_ms is null
+    printed = capsys.readouterr().out
+    assert "3 of 4 KPIs have a value:" in printed
+    texts = [printed, *((soak.folder / name).read_text() for name in files(soak.folder))]
+    assert not [text for text in texts if "zyxwvuts" in text]
 
 
 def test_a_service_that_refuses_the_parameters(soak: Sessions, capsys: CAPTURE) -> None:

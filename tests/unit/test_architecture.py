@@ -131,6 +131,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the files of a new soak, made of a sample report, and the two iterations that try them",
         (
             "live",
+            "processes",
             "stored",
             "store",
             "report",

@@ -72,8 +72,15 @@ def test_a_limit(value: float | None, better: str, limit: str) -> None:
 def test_the_echo_gives_parameters_that_start_where_they_are() -> None:
     draft = drafted(REPORT)
     assert draft.parameters == {
-        "size": {"path": "pool", "type": "int", "start": 4, "min": 1, "max": 16},
-        "wait_s": {"path": "pool", "start": 0.5, "min": 0.125, "max": 2.0},
+        "size": {
+            "path": "pool",
+            "type": "int",
+            "start": 4,
+            "min": 1,
+            "max": 16,
+            "cap_per_hour": 7,
+        },
+        "wait_s": {"path": "pool", "start": 0.5, "min": 0.125, "max": 2.0, "cap_per_hour": 0.938},
         "jit": {"type": "bool", "start": True},
     }
 
@@ -96,7 +103,7 @@ def test_a_setting_that_cannot_be_a_parameter_is_named(config: Any, problem: str
     assert problem.removeprefix("config.") in draft.left_out[0]
 
 
-@pytest.mark.parametrize("start", [0, -3, 1, 7, 0.25, -0.5, 1e14])
+@pytest.mark.parametrize("start", [0, -3, 1, 7, 0.25, -0.5, 1e14, 1e-300, 5e-324])
 def test_a_start_value_is_within_its_bounds(start: float) -> None:
     ((_, fields),) = drafted({"tps": 1, "config": {"x": start}}).parameters.items()
     assert fields["min"] <= fields["start"] <= fields["max"]

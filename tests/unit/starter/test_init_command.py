@@ -223,6 +223,14 @@ def test_a_sample_that_is_no_regular_file(kind: str, folder: Path, capsys: CAPTU
             ("--report-url", "http://[::1]:1/", "--method", "GET"),
             "--method: 'GET' is none of PUT, POST, PATCH",
         ),
+        (
+            ("--report-url", "http://[::1]:1/", "--header", "A=b secret"),
+            "--header is NAME=VARIABLE",
+        ),
+        (
+            ("--report-url", "http://[::1]:1/", "--header", "A=NOT_SET"),
+            "--header A: the variable NOT_SET is not set",
+        ),
         (("--command", "'"), "--command: No closing quotation, as a shell splits it"),
         (("--command", ""), "--command: is empty"),
         (("--report-url", "ftp://127.0.0.1/"), "--report-url: 'ftp://127.0.0.1/' is not of the"),
