@@ -61,7 +61,8 @@ def from_url(
     try:
         return _object(client.request("GET"), endpoint.place)
     except ChannelFault as fault:
-        raise CommandError(f"{option}: {fault}") from None
+        hint = "; start it, or give --from and --no-run" if fault.name == "unreachable" else ""
+        raise CommandError(f"{option}: {fault}{hint}") from None
 
 
 def from_command(argv: Sequence[str], folder: Path, option: str) -> dict[str, Any]:

@@ -236,7 +236,10 @@ def test_a_sample_that_is_no_regular_file(kind: str, folder: Path, capsys: CAPTU
         (("--report-url", "ftp://127.0.0.1/"), "--report-url: 'ftp://127.0.0.1/' is not of the"),
         (("--report-url", "http://u:secret@127.0.0.1/"), "'http://***@127.0.0.1/' has credentials"),
         (("--report-url", "http://192.0.2.1/?t=secret"), "or one that --allow-host names"),
-        (("--report-url", "http://127.0.0.1:1/?t=secret"), "cannot be reached"),
+        (
+            ("--report-url", "http://127.0.0.1:1/?t=secret"),
+            "refused; start it, or give --from and --no-run",
+        ),
         (("--report-command", "/none/such"), "No such file or directory"),
         (("--report-command", "false"), "ended with the status 1"),
         (("--report-command", "echo x"), "is no valid JSON"),
