@@ -19,17 +19,15 @@ from pytest_soak.starter.draft import Draft, Figure
 _WIDTH = 100
 _MOST_LEFT_OUT = 20
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
-_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-"""Words that some reader of YAML takes for something else than a text."""
 _PATH = re.compile(PATH)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts are plain where every reader of YAML reads them as texts, else in double quotes."""
+    """Texts are plain if they are words, else in quotes; PyYAML itself quotes words like null."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    is_plain = _PLAIN.fullmatch(text) is not None and text.lower() not in _WORDS
+    is_plain = _PLAIN.fullmatch(text) is not None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="" if is_plain else '"')
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pytest_soak.cli import main
 from tests.sessions.conftest import Sessions
@@ -124,6 +125,31 @@ def test_an_http_service(soak: Sessions, capsys: CAPTURE) -> None:
     for body in puts:
         assert {key: body[key] for key in service.config} == service.config
         assert {*body} == {*service.config, "soak", "tuner"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "echoed", "parameters"),
+    [
+        ({"workers": 3}, {"workers": 2}, {"workers": 3}),  # the address of the parameters itself
+        ({"workers": 3}, None, {"workers": 3}),
+        ({}, {"workers": 2}, {"workers": 2}),
+        (None, {"workers": 2}, {"workers": 2}),  # it takes them, and shows none
+        (None, None, {}),
+    ],
+)
+def test_where_start_values_are_from(
+    soak: Sessions, shown: Any, echoed: Any, parameters: dict[str, int]
+) -> None:
+    service = Thumbnails()
+    service.config = shown
+    service.more = lambda _: {"config": echoed}
+    with service.serving() as url:
+        given = ["--report-url", f"{url}/stats", "--parameters-url", f"{url}/config"]
+        assert main(["init", "--no-run", *given]) == 0
+    document = yaml.safe_load((soak.folder / "soak.yaml").read_text())
+    starts = {name: item["start"] for name, item in document.get("parameters", {}).items()}
+    assert starts == parameters
+    assert ("echo" in document["target"]["report"]) is bool(echoed and parameters)
 
 
 def test_the_profile_of_init_is_one_that_runs_and_judges(soak: Sessions) -> None:

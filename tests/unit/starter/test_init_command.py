@@ -131,6 +131,13 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(folder: Path) -> None:
     assert not (folder / "nowhere").exists()
 
 
+def test_a_link_to_nothing_is_a_file_that_is_there(folder: Path) -> None:
+    (folder / "test_soak.py").symlink_to(folder / "nowhere")
+    assert init() == 2
+    assert (folder / "test_soak.py").is_symlink()
+    assert not (folder / "soak.yaml").exists()
+
+
 def test_nothing_is_written_outside_the_folder(folder: Path, capsys: CAPTURE) -> None:
     (folder.parent / "elsewhere").mkdir()
     (folder / ".github").symlink_to(folder.parent / "elsewhere")

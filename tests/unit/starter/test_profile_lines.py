@@ -75,7 +75,10 @@ def text_of(draft: Draft, sample: Sample) -> str:
     text = profile_text("soak.yaml", draft, RUN, section)
     data = text.encode()
     assert parse(data) == document_of(draft, RUN, section)
-    check_target(resolve("./soak.yaml", lambda name, _: Source(name, data)))
+    resolved = resolve("./soak.yaml", lambda name, _: Source(name, data))
+    check_target(resolved)
+    paths = {name: kpi.read for name, kpi in resolved.profile.kpis.items()}
+    assert paths == {figure.name: figure.path for figure in draft.figures}
     return text
 
 
@@ -130,6 +133,15 @@ def test_the_text_is_short_and_says_what_to_edit() -> None:
     assert 'http: "http://127.0.0.1:1/{{x}}", echo: config}' in text
     assert '#   GROW: {when: {latency_p95_ms: "> 62"}' in text
     assert text.count("EDIT") >= 2
+
+
+def test_what_is_left_out_is_named_on_one_line() -> None:
+    report = {"a_ms": 3, "config": {"\x1b[31m\nkpis: {}": 4, "w" * 200: 5, "-": 6}}
+    text = text_of(draft_of(sample_of(report)), sample_of(report))
+    lines = [line for line in text.splitlines() if "left out" in line]
+    assert lines[0].startswith("  # left out: the setting \\x1b[31m\\nkpis: {}: its name")
+    assert len(lines) == 3
+    assert all(len(line) <= 100 for line in lines)
 
 
 def test_the_rule_that_is_shown_is_one() -> None:
