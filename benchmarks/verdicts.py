@@ -136,7 +136,7 @@ class Row:
 
     @property
     def freezable(self) -> int:
-        return sum(lane.freeze_ready for lane in self.judgements)
+        return sum(lane.keepable for lane in self.judgements)
 
     @property
     def holds(self) -> bool:

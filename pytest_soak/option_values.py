@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import pytest
 
-from pytest_soak.canonical import number
+from pytest_soak.canonical import escaped, number
 
 T = TypeVar("T")
 
@@ -65,21 +65,22 @@ class Sources:
         """The text of a variable of the environment; empty if it is not set."""
         return self._environment.get(name, "").strip()
 
-    def given(self, name: str, variable: str = "", *, ini: bool = True) -> Given | None:
+    def given(self, name: str, *variables: str, ini: bool = True) -> Given | None:
         """The first of option ``--soak-NAME``, variable and ini ``soak_NAME`` that is set.
 
         If none is, the default that the profile has for it. Without ``ini``, neither counts.
+        ``variables`` are names of one variable; raises pytest.UsageError if two of them differ.
         """
         option = f"soak_{name}"
+        variable = variable_of(self._environment, variables)
         value = self._config.getoption(option, None)
         if value is not None:
             where = f"--soak-{name.replace('_', '-')}"
             if not str(value).strip():
                 raise pytest.UsageError(f"soak: {where} is given without a value")
             return Given(str(value), where, 0, self._folder_of(where))
-        if variable and self._environment.get(variable, "").strip():
-            text = self._environment[variable].strip()
-            return Given(text, f"variable {variable}", 1, self.working)
+        if variable is not None:
+            return Given(variable[1], f"variable {variable[0]}", 1, self.working)
         if ini:
             text = str(self._config.getini(option) or "").strip()
             if text:
@@ -108,6 +109,18 @@ class Sources:
         if text in _FALSE:
             return False
         raise refusal(f"variable {variable}", text, "1 or 0")
+
+
+def variable_of(environment: Mapping[str, str], names: Iterable[str]) -> tuple[str, str] | None:
+    """Name and text of the variable that is set, of several names for the same; None if none is.
+
+    Raises pytest.UsageError if two are set and differ: either may be the one that was meant.
+    """
+    texts = {name: text for name in names if (text := environment.get(name, "").strip())}
+    if len(set(texts.values())) > 1:
+        both = " and ".join(f"{name}={escaped(text):.80}" for name, text in texts.items())
+        raise pytest.UsageError(f"soak: the variables {both} differ; set one of them")
+    return next(iter(texts.items()), None)
 
 
 def _names(option: str, arguments: Iterable[object]) -> bool:

@@ -23,7 +23,11 @@ def add_options(parser: pytest.Parser) -> None:
     option("--soak-iterations", metavar="N", help="soak for N iterations per lane")
     option("--soak-hours", metavar="H", help="soak for H hours of target time")
     option("--soak-profile", metavar="NAME|FILE[,...]", help="profile(s); default: steady")
-    option("--soak-symbol", metavar="A[,B]", help="symbol(s); default: BTCUSDT")
+    option(
+        "--soak-symbol",
+        metavar="A[,B]",
+        help="symbol(s) that are traded; default: the profile's",
+    )
     option("--soak-seed", metavar="N[,M]", help="seed(s); default: 1")
     option(
         "--soak-target",

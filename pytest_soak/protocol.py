@@ -40,12 +40,14 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One independent run of a profile, symbol and seed; in a sweep also of a point."""
+    """One independent run of a profile and seed, and where they are used, of a symbol and of a
+    point of a sweep."""
 
     id: str
     """ASCII, unique in the run; the name of the lane's directory when there are several."""
     profile: str
     symbol: str
+    """What is traded: ``--soak-symbol``, or ``symbol`` of the profile; empty without one."""
     seed: int
     interval_s: float
     """Target time of one iteration, seconds."""
@@ -58,6 +60,11 @@ class Lane:
     dir: Path | None = None
     """A directory for the files of the target, absolute and in that of the lane; None in a lane
     without files. A target makes it if it needs one; it stays with the run."""
+
+
+def lane_name(profile: str, symbol: str, seed: int) -> str:
+    """The id of a lane outside a sweep: ``steady-BTCUSDT-1``, and ``web-1`` without a symbol."""
+    return "-".join((profile, *([symbol] if symbol else []), str(seed)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def list_object(runs: RunList) -> list[dict[str, Any]]:
             "planned": run.planned,
             "lanes": run.lanes,
             "profiles": list(run.profiles),
-            "symbols": list(run.symbols),
+            **({"symbols": list(run.symbols)} if run.symbols else {}),
             "seeds": list(run.seeds),
             "target": run.target,
         }
@@ -166,7 +166,7 @@ def _listed(path: Path) -> ListedRun:
         planned=planned,
         lanes=len(lanes),
         profiles=tuple(dict.fromkeys(str(lane["profile"]) for lane in lanes)),
-        symbols=tuple(dict.fromkeys(str(lane["symbol"]) for lane in lanes)),
+        symbols=tuple(dict.fromkeys(str(lane["symbol"]) for lane in lanes if "symbol" in lane)),
         seeds=tuple(dict.fromkeys(int(lane["seed"]) for lane in lanes)),
         target=str(run.about.get("target") or ""),
     )

@@ -62,6 +62,7 @@ class Settings:
     profiles: tuple[str, ...]
     explicit_profile: bool
     symbols: tuple[str, ...]
+    """Empty: each profile's own, which may be none."""
     seeds: tuple[int, ...]
     target: str | None
     """``mock``, ``replay``, ``live``, another registered name or ``module:factory``; None: the hook
@@ -116,7 +117,7 @@ def resolve_settings(
     read(sources.given("interval", "SOAK_SLEEP_SECONDS"), positive, 300.0, "seconds above 0")
     if not _is_asked(sources):
         return None
-    profile = sources.given("profile", "MM_PROFILE")
+    profile = sources.given("profile", "SOAK_PROFILE", "MM_PROFILE")
     profiles = _profiles(profile, sources.working)
     left_open = _left_open(sources) if profile else ()
     sources = sources.with_defaults(_of_profiles(profiles, read_source, left_open))
@@ -143,9 +144,7 @@ def resolve_settings(
         iterations=iterations,
         profiles=profiles,
         explicit_profile=profile is not None,
-        symbols=read_list(
-            sources.given("symbol"), matching(_NAME), ("BTCUSDT",), "letters, digits, _ . -"
-        ),
+        symbols=read_list(sources.given("symbol"), matching(_NAME), (), "letters, digits, _ . -"),
         seeds=read_list(sources.given("seed", "SOAK_SEED"), seed, (1,), "whole numbers from 0"),
         target=target,
         target_folder=target_folder,

@@ -182,7 +182,9 @@ def _check_agreement(
     if not isinstance(start, Start):
         return
     (record,) = (item for item in run.lanes if item["id"] == lane_id)
-    pairs = [(f"lanes.{name}", record[name], getattr(start.lane, name)) for name in _OF_A_LANE]
+    pairs = [
+        (f"lanes.{name}", record.get(name, ""), getattr(start.lane, name)) for name in _OF_A_LANE
+    ]
     pairs += [(name, run.about.get(name), getattr(start, name)) for name in _OF_A_RUN]
     pairs.append(("interval_s", run.about.get("interval_s"), start.lane.interval_s))
     # The KPI criteria of a sweep do not bind.

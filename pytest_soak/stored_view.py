@@ -149,7 +149,7 @@ def _planned(
     return PlannedLane(
         str(record["id"]),
         str(record["profile"]),
-        str(record["symbol"]),
+        str(record.get("symbol", "")),
         int(record["seed"]),
         float(about.get("interval_s", 0.0)),
         str(about.get("target", "")),

@@ -30,7 +30,7 @@ from pytest_soak.gate.statistic import is_certain, statistic_criterion
 from pytest_soak.gate.weaker import weakened
 from pytest_soak.gate.window import KpiWindow, LaneWindow
 from pytest_soak.loop.model import History, Verdict, worst_of
-from pytest_soak.profile.model import Criterion, GateLimits
+from pytest_soak.profile.model import Criterion, GateLimits, LimitSet
 from pytest_soak.protocol import Lane
 
 
@@ -44,8 +44,8 @@ class LaneJudgement:
     delta: DeltaReport
     pass_count: int
     """PASS and WARN iterations of the window."""
-    freeze_ready: bool
-    """The parameters may be frozen as they are: every gated KPI is certain to be inside its limit,
+    keepable: bool
+    """The parameters may be kept as they are: every gated KPI is certain to be inside its limit,
     and inside its warning, none is in doubt against its base or drifts towards its limit, enough
     iterations pass, the deltas are verified, the run is complete, its reports are not stale, no
     check failed, nothing is INCONCLUSIVE, and no scenario or its recovery reaches into the window.
@@ -56,6 +56,17 @@ class LaneJudgement:
     """The recovery from each scheduled scenario."""
     mock: bool
     """The mock limits were used."""
+
+    @property
+    def freeze_ready(self) -> bool | None:
+        """``keepable`` where the profile declares ``freeze_ready_pass_count``; else None."""
+        declared = self.window.limits.freeze_ready_pass_count is not None
+        return self.keepable if declared else None
+
+    @property
+    def limit_set(self) -> LimitSet:
+        """The set of limits that was used."""
+        return self.window.limits.limit_set(mock=self.mock)
 
     @property
     def weakened(self) -> tuple[str, ...]:
@@ -142,7 +153,7 @@ def judge_lane(
         criteria=criteria,
         delta=delta,
         pass_count=lane.pass_count,
-        freeze_ready=_freeze_ready(lane, criteria, occurrences),
+        keepable=_keepable(lane, criteria, occurrences),
         window=lane,
         recoveries=occurrences,
         mock=mock,
@@ -164,10 +175,10 @@ def _optional(limits: GateLimits) -> set[str]:
     return {name for item in optional for name in (*item.names, f"drift:{item.kpi}")}
 
 
-def _freeze_ready(
+def _keepable(
     lane: LaneWindow, criteria: Sequence[CriterionResult], occurrences: Sequence[Recovery]
 ) -> bool:
-    """Whether the parameters may be frozen as they are at the end of the run."""
+    """Whether the parameters may be kept as they are at the end of the run."""
     optional = _optional(lane.limits)
     verdicts = {item.name: item.verdict for item in criteria if item.name not in optional}
     drifts = {
@@ -186,7 +197,7 @@ def _freeze_ready(
     first = lane.long[0].number if lane.long else 0
     return (
         all(certain)
-        and lane.pass_count >= lane.limits.freeze_ready_pass_count
+        and lane.pass_count >= (lane.limits.freeze_ready_pass_count or 0)
         and verdicts["delta_quality"] in (Verdict.PASS, Verdict.WARN)
         and not any(number >= first for number in hurt)
     )

@@ -25,7 +25,7 @@ def weakened(limits: GateLimits, planned: int | None = None) -> tuple[str, ...]:
             f"pass_count_slack {limits.pass_count_slack} above a quarter of {window}",
         ),
         (
-            ready < math.floor(window * 0.75),
+            ready is not None and ready < math.floor(window * 0.75),
             f"freeze_ready_pass_count {ready} below three quarters of {window}",
         ),
         (delta.full < 0.95, f"delta.full {delta.full:g} below 0.95"),

@@ -19,16 +19,13 @@ from pytest_soak.loop.model import History
 from pytest_soak.masking import Masker
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.resolve import resolve
-from pytest_soak.protocol import Lane, Target
+from pytest_soak.protocol import Lane, Target, lane_name
 from pytest_soak.store import names
 from pytest_soak.store.atomic import atomic_write_json
 from pytest_soak.store.journal import Journal, read_journal
 from pytest_soak.store.lock import DirectoryLock
 from pytest_soak.store.rundir import LaneDirectory, RunDirectory
 from pytest_soak.store.sources import read_source
-
-SYMBOL = "BTCUSDT"
-"""The symbol of a lane that names none."""
 
 
 def run_lane(
@@ -51,7 +48,7 @@ def run_lane(
     :param profile: the name of a shipped profile, the path of a file, or a :class:`Profile`.
     :param iterations: how many to run; each stands for ``interval`` seconds of the target.
     :param seed: of the lane; the mock market draws from it.
-    :param symbol: of the lane, ``BTCUSDT`` if there is none.
+    :param symbol: of the lane; None is that of the profile's file, and none for a :class:`Profile`.
     :param tune: False leaves every parameter at its start.
     :param mock: True as for ``--soak-mock``: KPIs without data have the mock's stand-in values.
     :param propose: a function with the arguments of the hook ``pytest_soak_propose``; its answer
@@ -67,8 +64,12 @@ def run_lane(
     for flag, value in (("mock", mock), ("tune", tune)):
         if type(value) is not bool:
             raise TypeError(f"{flag} is {value!r}; it must be True or False")
-    resolved = profile if isinstance(profile, Profile) else resolve(profile, read_source).profile
-    lane = lane_of(resolved, iterations, seed, str(symbol or SYMBOL), interval)
+    if isinstance(profile, Profile):
+        resolved, own = profile, ""
+    else:
+        file = resolve(profile, read_source)
+        resolved, own = file.profile, file.symbol
+    lane = lane_of(resolved, iterations, seed, own if symbol is None else str(symbol), interval)
     make = _factory(target)
     name = "mock" if mock else "function"
     start = {key: parameter.start for key, parameter in resolved.parameters.items()}
@@ -98,7 +99,7 @@ def run_lane(
 
 
 def lane_of(
-    profile: Profile, iterations: int, seed: int, symbol: str = SYMBOL, interval: float = 300.0
+    profile: Profile, iterations: int, seed: int, symbol: str = "", interval: float = 300.0
 ) -> Lane:
     """The lane of these values. Raises ValueError where a value is out of its range."""
     if type(iterations) is not int or not 1 <= iterations <= 1_000_000:
@@ -107,7 +108,7 @@ def lane_of(
         raise ValueError(f"seed is {seed!r}; it must be a whole number from 0")
     if not 0.0 < interval < float("inf"):
         raise ValueError(f"interval is {interval!r}; it must be a positive number of seconds")
-    lane_id = names.checked_identifier("lane id", f"{profile.name}-{symbol}-{seed}")
+    lane_id = names.checked_identifier("lane id", lane_name(profile.name, symbol, seed))
     return Lane(lane_id, profile.name, symbol, seed, float(interval), iterations)
 
 

@@ -41,7 +41,7 @@ def values_of(lane: Lane, folder: Path, root: Path, run_id: str) -> dict[str, st
     return {
         "dir": str(folder),
         "lane": lane.id,
-        "symbol": lane.symbol,
+        **({"symbol": lane.symbol} if lane.symbol else {}),
         "seed": str(lane.seed),
         "profile": lane.profile,
         "interval": f"{lane.interval_s:.12g}",
@@ -69,6 +69,11 @@ def expanded(text: str, values: Mapping[str, str], port: Callable[[str], int]) -
             )
         if (named := _PORT.fullmatch(name)) is not None:
             return str(port(named["name"]))
+        if name not in values and name in NAMES:
+            raise UnknownPlaceholderError(
+                f"{shown(text)} has {{{name}}}, and the lane has no {name}; give --soak-{name}, "
+                f"or '{name}' in the profile"
+            )
         if name not in values:
             raise UnknownPlaceholderError(
                 f"{shown(text)} has the unknown placeholder {{{name}}}{nearest(name, NAMES)}"

@@ -259,7 +259,7 @@ def _variables(
     return {
         "SOAK_DIR": str(lane.dir),
         "SOAK_LANE": lane.id,
-        "SOAK_SYMBOL": lane.symbol,
+        **({"SOAK_SYMBOL": lane.symbol} if lane.symbol else {}),
         "SOAK_SEED": str(lane.seed),
         "SOAK_RUNTIME": path(getattr(parameters, destination), "parameters", destination),
         "SOAK_REPORT": of_report("file"),

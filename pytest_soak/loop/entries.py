@@ -51,9 +51,10 @@ class LaneIdentity(Struct, frozen=True, omit_defaults=True):
 
     id: str
     profile: str
-    symbol: str
     seed: int
     interval_s: Finite
+    symbol: str = ""
+    """Not in the record of a lane without one."""
     sweep: tuple[SweptValue, ...] = ()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_soak.canonical import escaped
 from pytest_soak.loop.blocks import unknown_events
+from pytest_soak.loop.derived import DERIVED
 from pytest_soak.loop.echo import FIELD as ECHO
 from pytest_soak.loop.echo import KEYS as ECHO_KEYS
 from pytest_soak.loop.echo import unknown_echoes
@@ -29,9 +30,9 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "fills": ("maker_count", "taker_count", "maker_volume", "taker_volume"),
     "weekly_rollup": ("taker_share_pct",),
 }
-"""The fields of the sections that KPIs are read from."""
+"""The fields of the sections that the KPIs of a trading bot are read from."""
 
-_SECTIONS = (*_FIELDS, "block_reasons", ECHO, ECHO_KEYS, SCENARIOS, FAULT, "audit", "summary")
+_SECTIONS = ("totals", "block_reasons", ECHO, ECHO_KEYS, SCENARIOS, FAULT, "audit", "summary")
 _LONGEST = 120
 
 
@@ -47,13 +48,15 @@ def notices(history: History) -> dict[str, int]:
 def unknown_names(history: History, iteration: Iteration) -> Iterator[str]:
     """The names of one report that the profile does not have, each with the nearest valid name."""
     profile, report = history.profile, iteration.report
+    trades = any(kpi.derive in DERIVED for kpi in profile.kpis.values())
+    sections = (*_SECTIONS, *(_FIELDS if trades else ()))
     for name in report:
-        if name not in _SECTIONS and not _is_read(profile, (name,)) and hint(name, _SECTIONS):
-            yield f"{name}{hint(name, _SECTIONS)}"
+        if name not in sections and not _is_read(profile, (name,)) and hint(name, sections):
+            yield f"{name}{hint(name, sections)}"
     for section, fields in _FIELDS.items():
         given = report.get(section)
         if isinstance(given, Mapping):
-            yield from _unknown_fields(profile, section, given, fields)
+            yield from _unknown_fields(profile, section, given, fields if trades else ())
     yield from unknown_echoes(profile, report.get(ECHO))
     audit = report.get("audit")
     if isinstance(audit, Mapping):
@@ -67,11 +70,18 @@ def unknown_names(history: History, iteration: Iteration) -> Iterator[str]:
 def _unknown_fields(
     profile: Profile, section: str, given: Mapping[str, Any], fields: Collection[str]
 ) -> Iterator[str]:
+    """Without ``fields`` the section may have anything; what is like a field of a KPI is named."""
     for name in given:
         if name not in fields and not _is_read(profile, (section, name)):
-            read = [str(kpi.path[1]) for kpi in profile.kpis.values() if len(kpi.path) > 1]
+            read = [
+                str(kpi.path[1])
+                for kpi in profile.kpis.values()
+                if len(kpi.path) > 1 and kpi.path[0] == section
+            ]
             readable = (*fields, *read)  # made for an unknown name only: few reports have one
-            yield f"{section}.{name}{hint(name, readable)}"
+            nearest = hint(name, readable)
+            if fields or nearest:
+                yield f"{section}.{name}{nearest}"
 
 
 def _is_read(profile: Profile, path: tuple[str, ...]) -> bool:

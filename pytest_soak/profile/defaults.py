@@ -37,7 +37,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 """The sections below those of a profile that extends none; null removes one of their entries."""
 
-_OF_WINDOW = {"pass_count_slack": 2, "freeze_ready_pass_count": 6}
+_OF_WINDOW = {"pass_count_slack": 2}
 """Counts of the gate; a smaller window has at most its own size."""
 
 REQUIRED = "a profile has at least kpis and gate.criteria"

@@ -25,7 +25,7 @@ def gate(
     """The limits of ``section``, with its ``criteria`` in the order for people. Raises Invalid."""
     for name in ("pass_count_slack", "freeze_ready_pass_count"):
         count = getattr(section, name)
-        if count > section.window:
+        if count is not UNSET and count > section.window:
             raise Invalid(
                 (*_AT, name), f"{count} is more than the window of {section.window} iterations"
             )
@@ -48,7 +48,9 @@ def gate(
         no_data_ratio=section.no_data_ratio,
         criteria=tuple(criteria.values()),
         pass_count_slack=section.pass_count_slack,
-        freeze_ready_pass_count=section.freeze_ready_pass_count,
+        freeze_ready_pass_count=(
+            None if section.freeze_ready_pass_count is UNSET else section.freeze_ready_pass_count
+        ),
         delta=delta,
         drift=_drift(section, criteria, kpis),
         throughput=section.throughput,

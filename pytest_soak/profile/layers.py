@@ -24,11 +24,13 @@ _NULL_IS_VALUE = ("gate", "drift")
 """Here null switches the default of a gated KPI off, where elsewhere it removes an entry."""
 TARGET = "target"
 """The optional section on a live target; it is no part of a resolved profile either."""
+SYMBOL = "symbol"
+"""What a trading bot trades: part of a lane's identity, and not of a resolved profile."""
 RUN = "run"
 """The optional defaults of a run; no part of a resolved profile."""
 ABOUT = ("description", "tags")
 """What a file has about itself: the files that extend it do not inherit it."""
-_MERGED = (*SECTIONS, SCENARIOS, TARGET, RUN, CONSTANTS, BLOCK_REASONS)
+_MERGED = (*SECTIONS, SCENARIOS, TARGET, RUN, SYMBOL, CONSTANTS, BLOCK_REASONS)
 _KNOWN = (*_MERGED, *ABOUT, "extends")
 _FREE = "x-"
 """Keys that begin with it are for others; they are neither read nor stored."""
@@ -69,7 +71,7 @@ def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
             _put(document, section, layer.document[section], ())
     parameters = document.get("parameters")
     keys = dict(parameters) if isinstance(parameters, Mapping) else {}
-    for key in (RUN, CONSTANTS, *ABOUT):
+    for key in (RUN, SYMBOL, CONSTANTS, *ABOUT):
         if key in keys:
             raise Invalid(("parameters", key), "this name has a meaning of its own; choose another")
     moved: dict[str, float | bool | str] = {}

@@ -23,6 +23,9 @@ from pytest_soak.profile.reading import Name
 SHIPPED = ("S1", "market_maker", "steady", "steady_safe", "ultra_safe")
 """The names of the shipped profiles. Any other name is that of a file."""
 
+LimitSet = Literal["production", "mock", ""]
+"""A set of limits of the gate; empty where a profile has one limit for both."""
+
 Confidence = Annotated[float, Meta(gt=0.5, lt=1.0)]
 """Two-sided."""
 
@@ -305,7 +308,8 @@ class GateLimits:
     criteria: tuple[Criterion, ...]
     pass_count_slack: int
     """How many iterations of the window may be neither PASS nor WARN."""
-    freeze_ready_pass_count: int
+    freeze_ready_pass_count: int | None
+    """How many of the window must be PASS or WARN for ``freeze_ready``; None: it is not judged."""
     delta: DeltaQuality
     drift: Mapping[str, DriftLimits]
     """KPI to the limits of its drift; a KPI that is not in it has no drift criterion."""
@@ -313,6 +317,12 @@ class GateLimits:
     """The KPI that must not lose half of itself over the run."""
     warmup_iterations: int = 0
     """So many iterations at the start are measured but not judged, and the tuner rests in them."""
+
+    def limit_set(self, *, mock: bool) -> LimitSet:
+        """Which of the two sets of limits is used; empty if no criterion has two."""
+        if all(item.production == item.mock for item in self.criteria):
+            return ""
+        return "mock" if mock else "production"
 
     def criterion(self, kpi: str) -> Criterion | None:
         """The criterion of the KPI; None for one that is not gated."""

@@ -67,12 +67,17 @@ def flatten(runtime: Mapping[str, Any], table: Table) -> dict[str, float]:
     return {key: values[key] for key in table}
 
 
-def tuner_copies(profile: Profile) -> dict[str, int]:
-    """The read-only ``tuner`` section; 0 stands for a guard that the profile does not have."""
+def tuner_copies(profile: Profile) -> dict[str, int] | None:
+    """The read-only ``tuner`` section of the runtime, for profiles with a guard ``freeze``.
+
+    A target may wait as long as keys are frozen; one without frozen keys gets its parameters alone.
+    """
     cooldown, freeze = profile.guards.cooldown, profile.guards.freeze
+    if freeze is None:
+        return None
     return {
         "cooldown_iters": cooldown.iterations if cooldown is not None else 0,
-        "freeze_iters": freeze.iterations if freeze is not None else 0,
+        "freeze_iters": freeze.iterations,
     }
 
 

@@ -14,10 +14,10 @@ from pytest_soak.profile.build import checked
 from pytest_soak.profile.constants import with_constants
 from pytest_soak.profile.defaults import DEFAULTS, with_derived
 from pytest_soak.profile.errors import Invalid, ProfileError
-from pytest_soak.profile.layers import ABOUT, RUN, TARGET, Layer, merged, named, spelling
+from pytest_soak.profile.layers import ABOUT, RUN, SYMBOL, TARGET, Layer, merged, named, spelling
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.places import Places
-from pytest_soak.profile.reading import NAME, plain
+from pytest_soak.profile.reading import NAME, Name, plain
 from pytest_soak.profile.reading import read as read_as
 from pytest_soak.profile.scenarios import SECTION as SCENARIOS
 from pytest_soak.profile.scenarios import Declared, declared
@@ -58,6 +58,9 @@ class Resolved:
     target: Mapping[str, Any] | None = field(default=None, repr=False)
     """The section ``target``, merged and unchecked (:mod:`pytest_soak.live`): it has no place in
     the document, which the journal stores, because it may hold paths and names of secrets."""
+    symbol: str = ""
+    """Of its lanes, unless the session has others; empty if it names none. Not in the document:
+    the same profile is used for several symbols."""
     located: Callable[[Invalid], ProfileError] = field(default=_unlocated, repr=False)
     """The error of the profile for a fault in ``target``, with the file that has it."""
     places: Places = field(default_factory=Places, repr=False, compare=False)
@@ -77,6 +80,7 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
         _resolve_panic(document, layers, read)
         scenarios = declared(document.pop(SCENARIOS, {}))
         read_as(document.pop(RUN, {}), RunFields, (RUN,))
+        symbol = read_as(document.pop(SYMBOL), Name, (SYMBOL,)) if SYMBOL in document else ""
         target = document.pop(TARGET, None)
         if target is not None and not isinstance(target, Mapping):
             raise Invalid((TARGET,), f"{shown(target)} is not a mapping")
@@ -99,6 +103,7 @@ def resolve(reference: str, read: ReadSource) -> Resolved:
         named_below_base=frozenset().union(*below),
         scenarios=scenarios,
         target=target,
+        symbol=symbol,
         located=lambda finding: _located(finding, layers, origins),
         places=Places(layers),
     )

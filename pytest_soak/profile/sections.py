@@ -294,7 +294,7 @@ class CriterionFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     amount: Annotated[float, Meta(ge=0.0, le=LARGEST)] | UnsetType = UNSET
 
 
-class GateSection(Struct, frozen=True, forbid_unknown_fields=True):
+class GateSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     window: Count
     pass_from: Count
     confidence: Annotated[float, Meta(ge=0.5, le=0.9999)]
@@ -304,7 +304,7 @@ class GateSection(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(min_length=1, description="a criterion at least"),
     ]
     pass_count_slack: NotNegative
-    freeze_ready_pass_count: NotNegative
+    freeze_ready_pass_count: NotNegative | UnsetType = UNSET
     delta: DeltaQuality
     drift: dict[Identifier, DriftLimits | None] = {}
     throughput: str | None = None

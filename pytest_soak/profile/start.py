@@ -11,8 +11,15 @@ from pytest_soak.profile.parameters import ParameterError, Table, bounded, key_a
 from pytest_soak.profile.resolve import Resolved
 from pytest_soak.profile.tunable import check_couplings
 
-ENVIRONMENT = "MM_RUNTIME_OVERRIDES_JSON"
-FILE = "runtime_overrides.json"
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Values that replace those of a profile."""
+
+    origin: str
+    """The variable or the file that has them."""
+    values: Any
+    """Nested or flat; as it was given, and checked where the start values are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +34,8 @@ def start_values(
     resolved: Resolved,
     *,
     explicit: bool,
-    environment: Mapping[str, Any] | None,
-    file: Mapping[str, Any] | None,
+    environment: Overrides | None,
+    file: Overrides | None,
 ) -> StartValues:
     """The start values. Each key has the value of the first of these sources that sets it.
 
@@ -46,10 +53,10 @@ def start_values(
     values = {key: parameter.fitted(parameter.start) for key, parameter in table.items()}
     origins = dict(resolved.origins)
     kept = resolved.named_below_base if explicit else frozenset()
-    for origin, overrides in ((FILE, file), (ENVIRONMENT, environment)):
-        for key, value in _overrides(origin, overrides, table).items():
+    for overrides in filter(None, (file, environment)):
+        for key, value in _flat(overrides, table).items():
             if key not in kept:
-                values[key], origins[key] = value, origin
+                values[key], origins[key] = value, overrides.origin
     try:
         check_couplings(values, table, ())
     except Invalid as finding:
@@ -57,18 +64,16 @@ def start_values(
     return StartValues(values=values, origins=origins)
 
 
-def _overrides(origin: str, given: Mapping[str, Any] | None, table: Table) -> dict[str, float]:
-    if given is None:
-        return {}
+def _flat(given: Overrides, table: Table) -> dict[str, float]:
     result: dict[str, float] = {}
     try:
-        if not isinstance(given, Mapping):
+        if not isinstance(given.values, Mapping):
             raise ParameterError("is not a JSON object of parameters")
-        for path, value in leaves(given):
+        for path, value in leaves(given.values):
             key = path[0] if len(path) == 1 and path[0] in table else key_at(path, table)
             if key in result:
                 raise ParameterError(f"{'.'.join(path)}: {key} is there twice")
             result[key] = bounded(value, table[key])
     except ParameterError as error:
-        raise ProfileError(f"{origin}: {error}") from None
+        raise ProfileError(f"{given.origin}: {error}") from None
     return result

@@ -12,6 +12,7 @@ from pytest_soak.report.audit_lane import lane_lines
 from pytest_soak.report.commands import explain_commands
 from pytest_soak.report.comparison import comparison_sentences
 from pytest_soak.report.events import panics
+from pytest_soak.report.lane_words import yes_or_no
 from pytest_soak.report.layout import criterion_value
 from pytest_soak.report.lists import names
 from pytest_soak.report.markdown import bullet, cell, code
@@ -86,7 +87,9 @@ def _lane_table(lanes: Sequence[LaneJudgement]) -> list[str]:
     kpis = list(
         dict.fromkeys(criterion.kpi for lane in lanes for criterion in lane.window.limits.criteria)
     )
-    heads = ["lane", "verdict", *map(cell, kpis), "measured", "freeze ready", "by"]
+    shown = any(lane.freeze_ready is not None for lane in lanes)
+    ready = ["freeze ready"] if shown else []
+    heads = ["lane", "verdict", *map(cell, kpis), "measured", *ready, "by"]
     rows = [
         "| "
         + " | ".join(
@@ -95,7 +98,7 @@ def _lane_table(lanes: Sequence[LaneJudgement]) -> list[str]:
                 str(lane.verdict),
                 *(_entry(lane, kpi) for kpi in kpis),
                 f"{lane.measured} of {lane.planned}",
-                "yes" if lane.freeze_ready else "no",
+                *([yes_or_no(lane.freeze_ready)] if shown else []),
                 cell(names([item.name for item in deciding(lane)], 3)) or "-",
             ]
         )

@@ -16,6 +16,7 @@ from pytest_soak.report.commands import explain_commands
 from pytest_soak.report.effects import effect_lines
 from pytest_soak.report.events import closed_lines, count_rows, panic_lines, withheld
 from pytest_soak.report.freezable import moves_of, why_not
+from pytest_soak.report.lane_words import joined, limits_text
 from pytest_soak.report.layout import (
     criterion_bounds,
     criterion_value,
@@ -96,19 +97,26 @@ def _in_short(history: History, lane: LaneJudgement) -> list[str]:
 def _facts(history: History, lane: LaneJudgement, *, several: bool) -> list[str]:
     mode = "" if history.tune else ", tuner off"
     mode += ", dry run" if history.dry_run else ""
+    of_lane = history.lane
+    what = joined(
+        f"Profile {cell(history.profile.name)}", cell(of_lane.symbol), f"seed {of_lane.seed}"
+    )
+    limits = limits_text(lane.limit_set)
     lines = [
-        f"Profile {cell(history.profile.name)}, {cell(history.lane.symbol)}, seed "
-        f"{history.lane.seed}, target {cell(history.target)}{mode}; {lane.measured} of "
-        f"{lane.planned} iterations of {history.lane.interval_s:g} s; "
-        f"{'mock' if lane.mock else 'production'} limits.",
+        f"{what}, target {cell(history.target)}{mode}; {lane.measured} of {lane.planned} "
+        f"iterations of {of_lane.interval_s:g} s{f'; {limits}' if limits else ''}.",
         "",
     ]
     if several:
         (command,) = explain_commands((), lane.lane_id, several=True)
         lines += [f"{lane.verdict}: {cell(why_lane(lane))}. More: {code(command)}.", ""]
-    if lane.freeze_ready:
-        return [*lines, "Freeze ready: the values are in RECOMMENDATIONS.md.", ""]
-    return [*lines, f"Not freeze ready: {cell('; '.join(why_not(lane)))}.", ""]
+    freezes = lane.freeze_ready is not None
+    if lane.keepable:
+        ready = "Freeze ready: the" if freezes else "The"
+        may = "" if freezes else "that may be kept "
+        return [*lines, f"{ready} values {may}are in RECOMMENDATIONS.md.", ""]
+    not_yet = "Not freeze ready" if freezes else "No values to keep yet"
+    return [*lines, f"{not_yet}: {cell('; '.join(why_not(lane)))}.", ""]
 
 
 def _recorded_data(history: History) -> list[str]:

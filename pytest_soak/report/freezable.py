@@ -156,8 +156,7 @@ def why_not(lane: LaneJudgement) -> list[str]:
             f"{scenarios} disturbs the window ({iterations_text(late)}), so the last values are "
             "not tested without it"
         )
-    least = window.limits.freeze_ready_pass_count
-    if lane.pass_count < least:
+    if lane.pass_count < (window.limits.freeze_ready_pass_count or 0):
         texts.append(f"only {lane.pass_count} of the last {window.limits.window} iterations pass")
     others = [
         item.name
@@ -166,7 +165,7 @@ def why_not(lane: LaneJudgement) -> list[str]:
     ]
     if others:
         texts.append(f"{names(others)}: WARN")
-    return texts or ["the gate does not call it freeze ready"]
+    return texts or ["the gate does not allow it"]
 
 
 def _yaml(history: History, key: str, number: float) -> str:

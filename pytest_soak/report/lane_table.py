@@ -12,6 +12,7 @@ from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement
 from pytest_soak.loop.model import Verdict
 from pytest_soak.report.columns import columns, middle_cut, padded
+from pytest_soak.report.lane_words import joined, limits_text, yes_or_no
 from pytest_soak.report.layout import (
     SHORT_NAMES,
     WIDTH,
@@ -43,9 +44,11 @@ def lane_table(lanes: Sequence[LaneJudgement]) -> list[str]:
     ordered = sorted(lanes, key=lambda lane: _ORDER.index(lane.verdict))  # keeps the plan's order
     counts = Counter(lane.verdict for lane in lanes)
     summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts[verdict])
-    mock = ", mock limits" if any(lane.mock for lane in lanes) else ""
-    ready = sum(lane.freeze_ready for lane in lanes)
-    title = f"{len(lanes)} lanes: {summary} ({ready} freeze ready{mock})"
+    flags = [lane.freeze_ready for lane in lanes if lane.freeze_ready is not None]
+    ready = f"{sum(flags)} freeze ready" if flags else ""
+    mock = limits_text("mock") if any(lane.limit_set == "mock" for lane in lanes) else ""
+    facts = joined(ready, mock)
+    title = f"{len(lanes)} lanes: {summary}{f' ({facts})' if facts else ''}"
     return [cut(title, WIDTH), *_rows(ordered), "", *_reasons(ordered)]
 
 
@@ -54,8 +57,9 @@ def _rows(lanes: Sequence[LaneJudgement]) -> list[str]:
     fixed = [
         ["verdict", *(str(lane.verdict) for lane in lanes)],
         ["measured", *(f"{lane.measured}/{lane.planned}" for lane in lanes)],
-        ["ready", *("yes" if lane.freeze_ready else "no" for lane in lanes)],
     ]
+    if any(lane.freeze_ready is not None for lane in lanes):
+        fixed.append(["ready", *(yes_or_no(lane.freeze_ready) for lane in lanes)])
     failing = ["not passed", *(_failing(lane) for lane in lanes)]
     longest = _width(names)
     left = WIDTH - len(_INDENT) - sum(_width(column) + 2 for column in [*fixed, failing])

@@ -120,7 +120,7 @@ def lane_gate_line(lane: LaneJudgement) -> str:
         _fields(
             ("measured", lane.measured),
             ("planned", lane.planned),
-            ("freeze_ready", int(lane.freeze_ready)),
+            *([] if (ready := lane.freeze_ready) is None else [("freeze_ready", int(ready))]),
             *_by_verdict(criteria),
         ),
     )

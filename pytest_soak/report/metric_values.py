@@ -58,7 +58,7 @@ class LaneFigures:
         return {
             "lane": lane.id,
             "profile": lane.profile,
-            "symbol": lane.symbol,
+            **({"symbol": lane.symbol} if lane.symbol else {}),
             "seed": str(lane.seed),
         }
 
@@ -243,8 +243,10 @@ def run_severity(run: RunFigures) -> Iterator[Point]:
 
 
 def run_freeze_ready(run: RunFigures) -> Iterator[Point]:
-    ready = [lane.judgement is not None and lane.judgement.freeze_ready for lane in run.lanes]
-    yield Point(None if run.verdict is None else bool(ready) and all(ready))
+    judged = [lane.judgement.freeze_ready for lane in run.lanes if lane.judgement is not None]
+    ready = [flag for flag in judged if flag is not None]
+    whole = run.verdict is not None and bool(ready)
+    yield Point(len(judged) == len(run.lanes) and all(ready) if whole else None)
 
 
 def _counts(words: Sequence[str], names: Iterable[str]) -> dict[str, int]:

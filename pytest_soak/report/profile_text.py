@@ -46,11 +46,15 @@ def profile_text(
     lines += [
         f"  WARN if {condition_text(item, profile.parameters)}" for item in profile.verdict.warn
     ]
+    two = bool(profile.gate.limit_set(mock=False))
     lines += ["", f"gate, mean of the last {profile.gate.window}"]
     lines += table(
         [
-            ("KPI", "production", "mock"),
-            *((c.name, str(c.production), str(c.mock)) for c in profile.gate.criteria),
+            ("KPI", "production", "mock") if two else ("KPI", "limit"),
+            *(
+                (c.name, str(c.production), *([str(c.mock)] if two else []))
+                for c in profile.gate.criteria
+            ),
         ]
     )
     lines += [line for c in profile.gate.criteria for line in _wrapped(_details(c), "  ")]

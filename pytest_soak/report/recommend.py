@@ -72,18 +72,23 @@ def iterations_to_explain(history: History, lane: LaneJudgement) -> list[int]:
 
 
 def _freeze(lane: LaneJudgement) -> list[str]:
+    freezes = lane.freeze_ready is not None
+    verb = "freeze" if freezes else "keep"
+    if not lane.window.history.profile.parameters:
+        return []
     if lane.verdict is not Verdict.PASS:
-        return ["Freeze nothing: this lane is not PASS.", ""]
-    if not lane.freeze_ready:
+        return [f"{verb.capitalize()} nothing: this lane is not PASS.", ""]
+    if not lane.keepable:
         reasons = "; ".join(why_not(lane))
-        return [f"Freeze nothing yet: {cell(reasons)}.", ""]
+        return [f"{verb.capitalize()} nothing yet: {cell(reasons)}.", ""]
     moving = unsettled(lane)
-    lines = ["The gate calls these values freeze ready:", "", *freeze_block(lane), ""]
+    may = "The gate calls these values freeze ready:" if freezes else "These values may be kept:"
+    lines = [may, "", *freeze_block(lane), ""]
     if moving:
         lines += [
             f"Not settled: {cell(names(moving))} moved within the window, so it shows the last "
             "value in a part of its iterations only. Repeat the run with these start values before "
-            "you freeze them.",
+            f"you {verb} them.",
             "",
         ]
     return lines
@@ -138,7 +143,7 @@ def _for_declines(lane: LaneJudgement, trends: dict[str, Trend]) -> Iterator[str
             forecast = f"; {trend.forecast_text}" if trend.forecast_text else ""
             yield (
                 f"{decline_text(trend)}{forecast}. A longer run does not "
-                f"help. Find what grows or wears out in the target or its market {_from(trend)}."
+                f"help. Find what grows or wears out in the target or around it {_from(trend)}."
             )
             if kpi not in failing and trend.limit is not None:
                 yield f"{kpi}: {tuner_text(lane.window.history, kpi)}."
@@ -237,7 +242,7 @@ def _for_panics(history: History) -> Iterator[str]:
         yield (
             f"{safe} failed as well, after the panic in {at}: {len(set(numbers))} iterations "
             f"after it FAIL ({iterations_text(numbers)}). The cause is not in the "
-            "parameters that it changes: look at the target and its market from iteration "
+            "parameters that it changes: look at the target and around it from iteration "
             f"{events[0].failing[0].number} on."
         )
 

@@ -30,10 +30,9 @@ def snapshot(
     return {
         "lane": history.lane.id,
         "verdict": str(judgement.verdict),
-        "freeze_ready": judgement.freeze_ready,
+        **_of_some_profiles(judgement),
         "pass_count_last8": judgement.pass_count,
         "iterations": {"planned": judgement.planned, "measured": judgement.measured},
-        "limits": "mock" if judgement.mock else "production",
         "kpi_window": {
             name: _window(window, judgement.window.judged_series(name))
             for name, window in judgement.windows.items()
@@ -56,18 +55,25 @@ def run_snapshot(lanes: Sequence[Mapping[str, Any]], judgement: RunJudgement) ->
     """The run, from the snapshots of its lanes.
 
     With one lane the fields of the lane are the run's own. With several: the worst verdict,
-    ``freeze_ready`` if all lanes are, the smallest ``pass_count_last8``, the failing criteria as
-    ``LANE/CRITERION``, and in ``lanes`` the snapshot of every lane.
+    ``freeze_ready`` if all lanes that have it are, the smallest ``pass_count_last8``, the failing
+    criteria as ``LANE/CRITERION``, and in ``lanes`` the snapshot of every lane.
     """
     if len(lanes) == 1:
         return {**lanes[0], "verdict": str(judgement.verdict)}
+    ready = [lane["freeze_ready"] for lane in lanes if "freeze_ready" in lane]
     return {
         "verdict": str(judgement.verdict),
         "failing": [f"{lane['lane']}/{name}" for lane in lanes for name in lane["failing"]],
-        "freeze_ready": bool(lanes) and all(lane["freeze_ready"] for lane in lanes),
+        **({"freeze_ready": all(ready)} if ready else {}),
         "pass_count_last8": min((lane["pass_count_last8"] for lane in lanes), default=0),
         "lanes": [dict(lane) for lane in lanes],
     }
+
+
+def _of_some_profiles(judgement: LaneJudgement) -> dict[str, Any]:
+    """The fields that a lane has only if its profile declares what they are about."""
+    fields = {"freeze_ready": judgement.freeze_ready, "limits": judgement.limit_set or None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def gate_object(judgement: RunJudgement) -> dict[str, Any]:
@@ -78,8 +84,7 @@ def gate_object(judgement: RunJudgement) -> dict[str, Any]:
             {
                 "lane": lane.lane_id,
                 "verdict": str(lane.verdict),
-                "freeze_ready": lane.freeze_ready,
-                "limits": "mock" if lane.mock else "production",
+                **_of_some_profiles(lane),
                 "criteria": [criterion_object(result) for result in lane.criteria],
             }
             for lane in judgement.lanes
@@ -104,7 +109,7 @@ def fingerprint(history: History, versions: Mapping[str, Any]) -> dict[str, Any]
         "profile": history.profile.name,
         "profile_hash": compute_json_hash(history.profile.document),
         "start_hash": compute_json_hash(history.start_values),
-        "symbol": history.lane.symbol,
+        **({"symbol": history.lane.symbol} if history.lane.symbol else {}),
         "seed": history.lane.seed,
         "interval_s": history.lane.interval_s,
         "target": history.target,

@@ -14,6 +14,7 @@ from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.gate.result import CriterionResult, kpi_of
 from pytest_soak.loop.model import History, Verdict
 from pytest_soak.report.commands import explain_commands
+from pytest_soak.report.lane_words import joined, limits_text, readiness
 from pytest_soak.report.layout import (
     criterion_bounds,
     criterion_margin,
@@ -141,11 +142,10 @@ def _omitted(
 
 
 def _lane_head(lane: LaneJudgement, *, several: bool) -> list[str]:
-    ready = "freeze ready" if lane.freeze_ready else "not freeze ready"
-    facts = f"{lane.measured} of {lane.planned} iterations measured, {ready}"
-    limits = "mock limits" if lane.mock else "production limits"
+    measured = f"{lane.measured} of {lane.planned} iterations measured"
+    facts = joined(measured, readiness(lane), limits_text(lane.limit_set))
     why = [_text(f"{why_lane(lane)}."), ""] if several else []
-    return [f"### Lane {_name(lane.lane_id)}: {lane.verdict}", "", *why, f"{facts}, {limits}.", ""]
+    return [f"### Lane {_name(lane.lane_id)}: {lane.verdict}", "", *why, f"{facts}.", ""]
 
 
 def _line(lane: LaneJudgement) -> list[str]:
@@ -196,8 +196,9 @@ def _to_do(history: History, lane: LaneJudgement, directory: str, *, several: bo
     if lane.verdict is not Verdict.PASS:
         numbers = iterations_to_explain(history, lane)
         commands = explain_commands(numbers, lane.lane_id, several=several, directory=directory)
-    elif lane.freeze_ready:
-        texts.append(f"- The values can be frozen: {code('RECOMMENDATIONS.md')} has them.")
+    elif lane.keepable:
+        kept = "kept" if lane.freeze_ready is None else "frozen"
+        texts.append(f"- The values can be {kept}: {code('RECOMMENDATIONS.md')} has them.")
     if not texts and not commands:
         return []
     return [

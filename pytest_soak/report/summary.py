@@ -27,14 +27,14 @@ def iteration_summary(iteration: Iteration, wall_utc: str | None, table: Table) 
     ``table`` are the parameters of the profile: values are as the target has them, and changes are
     numbers, of a choice the places in its list.
     """
-    source = iteration.readings.get("maker_taker_ratio")
+    share = iteration.readings.get("maker_taker_ratio")
     return {
         "iteration": iteration.number,
         "summary": {
             **{name: reading.value for name, reading in iteration.readings.items()},
             "runtime_utc": wall_utc,
             "state_hash": iteration.state_hash,
-            "maker_taker_source": source.source if source is not None else None,
+            **({} if share is None else {"maker_taker_source": share.source}),
             "kpi_verdict": str(iteration.verdict),
             "kpi_reasons": list(iteration.reasons),
             "values": outer_values(table, iteration.values),

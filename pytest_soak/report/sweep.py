@@ -94,7 +94,7 @@ def _sweep(lanes: Sequence[History], *, mock: bool) -> Sweep:
         iterations=first.lane.iterations,
         interval_s=first.lane.interval_s,
         target=first.target,
-        mock=mock,
+        limit_set=profile.gate.limit_set(mock=mock),
         tune=first.tune,
     )
 

@@ -69,7 +69,7 @@ def chart_legend(drawing: Drawing, sweep: Sweep, frame: Frame) -> None:
     rows: list[tuple[str, str]] = [
         ("mean", "mean over seeds and iterations"),
         ("band", "its 95 % interval (cut at the panel's edge)"),
-        ("seed", "one line per seed: same market at each value"),
+        ("seed", "one line per seed: the same at each value"),
         ("inside", "meets the limit"),
         ("outside", "does not meet the limit"),
         ("filled", "filled: differs from the start (95 %, paired)"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_soak.profile.model import Limit
+from pytest_soak.profile.model import Limit, LimitSet
 from pytest_soak.profile.parameter import Parameter
 
 
@@ -108,7 +108,7 @@ class Sweep:
     iterations: int
     interval_s: float
     target: str
-    mock: bool
+    limit_set: LimitSet
     tune: bool
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from pytest_soak.report.lane_words import joined
 from pytest_soak.report.svg import FAINT, Drawing, Frame
 from pytest_soak.report.sweep_chart import chart, chart_legend
 from pytest_soak.report.sweep_map import limits_map, map_legend, map_panel, panel_size
@@ -63,7 +64,7 @@ def _capital(text: str) -> str:
 
 
 def _block(drawing: Drawing, sweep: Sweep, frame: Frame) -> None:
-    title = f"Sweep of {' and '.join(sweep.keys)}: {sweep.profile}, {sweep.symbol}"
+    title = f"Sweep of {' and '.join(sweep.keys)}: {joined(sweep.profile, sweep.symbol)}"
     drawing.text(frame.x, frame.y + 20, title, size=22, bold=True)
     y = frame.y + 46
     for line in _heading(sweep, frame.width):

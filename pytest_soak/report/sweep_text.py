@@ -7,6 +7,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+from pytest_soak.report.lane_words import joined, limits_text
 from pytest_soak.report.layout import SHORT_NAMES, WIDTH, cut
 from pytest_soak.report.markdown import cell
 from pytest_soak.report.sweep_model import Estimate, KpiAtPoint, Point, Sweep
@@ -57,10 +58,10 @@ def decimals(sweep: Sweep, kpi: str) -> int:
 def setting_text(sweep: Sweep) -> str:
     """How it was measured: ``mock; 2 seeds x 24 iterations of 300 s per point; tuner off``."""
     seeds = f"{len(sweep.seeds)} seed{'s' * (len(sweep.seeds) > 1)}"
+    limits = limits_text(sweep.limit_set)
     return (
         f"{sweep.target}; {seeds} x {sweep.iterations} iterations of {sweep.interval_s:g} s per "
-        f"point; tuner {'on' if sweep.tune else 'off'}; "
-        f"{'mock' if sweep.mock else 'production'} limits"
+        f"point; tuner {'on' if sweep.tune else 'off'}{f'; {limits}' if limits else ''}"
     )
 
 
@@ -115,14 +116,14 @@ def interval_text(sweep: Sweep) -> str:
     if len(sweep.seeds) > 1:
         return (
             f"Intervals are 95 % Student t intervals over {len(sweep.seeds)} seeds; each seed is a "
-            "market of its own. Differences are paired by seed, since every point met the same "
-            "markets. Each interval alone has a confidence of 95 %, not all of them together."
+            "run of its own. Differences are paired by seed, since every point had the same "
+            "seeds. Each interval alone has a confidence of 95 %, not all of them together."
             + (_FEW_SEEDS if len(sweep.seeds) < 4 else "")
         )
     return (
-        "With one seed there is one market: intervals are 95 % intervals of its iterations, "
-        "corrected for AR(1) noise (of differences: of the paired iterations). They say nothing "
-        "about other markets. Give at least two seeds (--soak-seed=1,2,3,4)."
+        "With one seed there is one run of each point: intervals are 95 % intervals of its "
+        "iterations, corrected for AR(1) noise (of differences: of the paired iterations). They "
+        "do not hold for other seeds. Give at least two seeds (--soak-seed=1,2,3,4)."
     )
 
 
@@ -157,7 +158,7 @@ def _terminal(sweep: Sweep) -> list[str]:
         return cut(f"{mark} {cut(first, label):<{label}}{middle}  {last}".rstrip(), WIDTH)
 
     limits = [str(sweep.limits[name]) if name in sweep.limits else "" for name in names]
-    heading = f"sweep of {title}: profile {sweep.profile}, {sweep.symbol}"
+    heading = f"sweep of {title}: {joined(f'profile {sweep.profile}', sweep.symbol)}"
     lines = [
         cut(heading, WIDTH),
         cut(f"  {setting_text(sweep)}", WIDTH),
@@ -210,7 +211,7 @@ def sweep_markdown(sweeps: Sequence[Sweep]) -> str:
     lines: list[str] = []
     for sweep in sweeps:
         keys = " and ".join(f"`{key}`" for key in sweep.keys)
-        lines += [f"# Sweep of {keys}: {cell(sweep.profile)}, {cell(sweep.symbol)}", ""]
+        lines += [f"# Sweep of {keys}: {joined(cell(sweep.profile), cell(sweep.symbol))}", ""]
         lines += [f"**{_capital(verdict_text(sweep))}.**", ""]
         lines += [f"{cell(_capital(setting_text(sweep)))}. {interval_text(sweep)}", ""]
         lines += [_RULE.format(rank=f"`{sweep.rank}`"), ""]
@@ -325,9 +326,11 @@ def sweep_csv(sweeps: Sequence[Sweep]) -> str:
     writer = csv.writer(lines, lineterminator="\n")
     kpis = list(dict.fromkeys(kpi for sweep in sweeps for kpi in sweep.units))
     figures = ("mean", "low", "high", "limit", "meets", "diff", "diff_low", "diff_high")
+    has_symbol = any(sweep.symbol for sweep in sweeps)
     writer.writerow(
         [
-            *("profile", "symbol", *sweeps[0].keys, "seeds", "measured", "planned"),
+            *("profile", *(["symbol"] if has_symbol else []), *sweeps[0].keys),
+            *("seeds", "measured", "planned"),
             *("limits", "certain", "in_best_window", "is_reference"),
             *(f"{kpi}_{part}" for kpi in kpis for part in figures),
         ]
@@ -335,7 +338,8 @@ def sweep_csv(sweeps: Sequence[Sweep]) -> str:
     for sweep in sweeps:
         for index, point in enumerate(sweep.points):
             inside = sweep.window is not None and index in sweep.window.points
-            row: list[object] = [sweep.profile, sweep.symbol, *value_texts(sweep, point.values)]
+            row: list[object] = [sweep.profile, *([sweep.symbol] if has_symbol else [])]
+            row += value_texts(sweep, point.values)
             row += [point.seeds, point.measured, point.planned, int(point.meets)]
             row += [int(point.certain), int(inside), int(index == sweep.reference)]
             for kpi in kpis:

@@ -17,6 +17,7 @@ from pytest_soak.loop.model import PROPOSER_FAILED, Decision, Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.profile.model import Profile
 from pytest_soak.report.lane_table import MOST_LISTED, lane_table
+from pytest_soak.report.lane_words import joined, limits_text, readiness
 from pytest_soak.report.layout import (
     SHORT_NAMES,
     WIDTH,
@@ -186,12 +187,10 @@ def _explored_lines(lanes: Sequence[LaneJudgement]) -> list[str]:
 
 
 def _lane_lines(lane: LaneJudgement) -> list[str]:
-    ready = "freeze ready" if lane.freeze_ready else "not freeze ready"
-    limits = ", mock limits" if lane.mock else ""
-    title = (
-        f"lane {cut(lane.lane_id, 50)}: {lane.verdict} "
-        f"({lane.measured} of {lane.planned} measured, {ready}{limits})"
-    )
+    measured = f"{lane.measured} of {lane.planned} measured"
+    limits = limits_text(lane.limit_set) if lane.mock else ""
+    facts = joined(measured, readiness(lane), limits)
+    title = f"lane {cut(lane.lane_id, 50)}: {lane.verdict} ({facts})"
     lines = [
         cut(title, WIDTH),
         _row(_HEADINGS),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pytest_soak.gate.criteria import CriterionResult
 from pytest_soak.gate.judge import LaneJudgement, RunJudgement
 from pytest_soak.loop.model import Verdict
+from pytest_soak.report.lane_words import joined
 from pytest_soak.report.layout import criterion_value, listed, sides_of
 from pytest_soak.report.lists import names
 from pytest_soak.report.markdown import cell
@@ -55,8 +56,9 @@ def why_run(judgement: RunJudgement) -> str:
         return why_lane(lanes[0])
     worst = [lane for lane in lanes if lane.verdict is judgement.verdict]
     if judgement.verdict is Verdict.PASS:
-        ready = sum(lane.freeze_ready for lane in lanes)
-        return f"all {len(lanes)} lanes PASS, {ready} of them freeze ready"
+        ready = [lane.freeze_ready for lane in lanes if lane.freeze_ready is not None]
+        of_them = f"{sum(ready)} of them freeze ready" if ready else ""
+        return joined(f"all {len(lanes)} lanes PASS", of_them)
     ids = names([lane.lane_id for lane in worst], 4)
     count = f"{len(worst)} of {len(lanes)} lanes {_has(judgement.verdict, len(worst))}: {ids}"
     shared = _shared(worst) if len(worst) > 1 else ""

@@ -17,14 +17,15 @@ import pytest
 
 from pytest_soak.gate.judge import explores
 from pytest_soak.messages import nearest
+from pytest_soak.option_values import variable_of
 from pytest_soak.profile.errors import Invalid, ProfileError
 from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.parameters import ParameterError, Table, bounded
 from pytest_soak.profile.resolve import Resolved, resolve
 from pytest_soak.profile.scenarios import Scheduled, schedule
-from pytest_soak.profile.start import StartValues, start_values
+from pytest_soak.profile.start import Overrides, StartValues, start_values
 from pytest_soak.profile.tunable import check_couplings
-from pytest_soak.protocol import Lane, Swept
+from pytest_soak.protocol import Lane, Swept, lane_name
 from pytest_soak.session.plan import LanePlan, placed
 from pytest_soak.settings import Settings
 from pytest_soak.store import names
@@ -32,7 +33,7 @@ from pytest_soak.store.errors import StoreError
 from pytest_soak.store.reading import parse_json_strictly, read_json_with_hash
 from pytest_soak.store.sources import read_source
 
-OVERRIDES_VARIABLE = "MM_RUNTIME_OVERRIDES_JSON"
+OVERRIDES_VARIABLES = ("SOAK_RUNTIME_OVERRIDES_JSON", "MM_RUNTIME_OVERRIDES_JSON")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,14 @@ def prepare_lanes(settings: Settings) -> tuple[PreparedLane, ...]:
         profiles = [resolve(reference, read_source) for reference in settings.profiles]
         lanes = []
         axes = axes_of(settings.sweep)
-        refuse_too_many(axes, len(profiles) * len(settings.symbols) * len(settings.seeds))
-        for resolved, symbol, values, seed in product(
-            profiles, settings.symbols, points_of(axes), settings.seeds
+        named_symbols = [
+            (resolved, symbol)
+            for resolved in profiles
+            for symbol in settings.symbols or (resolved.symbol,)
+        ]
+        refuse_too_many(axes, len(named_symbols) * len(settings.seeds))
+        for (resolved, symbol), values, seed in product(
+            named_symbols, points_of(axes), settings.seeds
         ):
             start = start_values(
                 resolved,
@@ -86,7 +92,7 @@ def prepare_lanes(settings: Settings) -> tuple[PreparedLane, ...]:
             point = point_at(axes, values, start, table)
             name = resolved.profile.name
             lane = Lane(
-                id=f"{name}-{symbol}-{seed}{lane_suffix(point, table)}",
+                id=f"{lane_name(name, symbol, seed)}{lane_suffix(point, table)}",
                 profile=name,
                 symbol=symbol,
                 seed=seed,
@@ -107,25 +113,26 @@ def prepare_lanes(settings: Settings) -> tuple[PreparedLane, ...]:
     return tuple(lanes)
 
 
-def _environment_overrides() -> Mapping[str, Any] | None:
-    text = os.environ.get(OVERRIDES_VARIABLE, "").strip()
-    if not text:
+def _environment_overrides() -> Overrides | None:
+    given = variable_of(os.environ, OVERRIDES_VARIABLES)
+    if given is None:
         return None
+    variable, text = given
     if text.startswith("{"):
         try:
             value = parse_json_strictly(text.encode("utf-8", "surrogateescape"))
         except ValueError as error:
-            raise ProfileError(f"variable {OVERRIDES_VARIABLE}: {error}") from error
+            raise ProfileError(f"variable {variable}: {error}") from error
     else:
         value, _ = read_json_with_hash(Path(text))
-    return _object(value, f"variable {OVERRIDES_VARIABLE}")
+    return Overrides(variable, _object(value, f"variable {variable}"))
 
 
-def _file_overrides(path: Path) -> Mapping[str, Any] | None:
+def _file_overrides(path: Path) -> Overrides | None:
     if not os.path.lexists(path):
         return None
     value, _ = read_json_with_hash(path)
-    return _object(value, str(path))
+    return Overrides(path.name, _object(value, str(path)))
 
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:

@@ -215,7 +215,7 @@ class RunDirectory:
 
     @property
     def lanes(self) -> tuple[Mapping[str, Any], ...]:
-        """``{"id", "profile", "symbol", "seed", "dir"}`` of each lane."""
+        """``{"id", "profile", "seed", "dir"}`` of each lane, and its ``symbol`` if it has one."""
         return self._lanes
 
     @property
@@ -271,7 +271,7 @@ def _lane_records(lanes: Sequence[Lane]) -> list[dict[str, Any]]:
         {
             "id": lane.id,
             "profile": lane.profile,
-            "symbol": lane.symbol,
+            **({"symbol": lane.symbol} if lane.symbol else {}),
             "seed": lane.seed,
             "dir": "." if len(lanes) == 1 else lane.id,
         }
@@ -299,9 +299,9 @@ def _check_records(records: Any) -> None:
         if not isinstance(record, dict):
             raise StoreError(f"{where} must be an object, not {record!r:.80}")
         names.checked_identifier(f"{where}.id", record.get("id"))
-        for key in ("profile", "symbol"):
-            if not isinstance(record.get(key), str):
-                raise StoreError(f"{where}.{key} must be a text, not {record.get(key)!r:.80}")
+        for key, text in (("profile", record.get("profile")), ("symbol", record.get("symbol", ""))):
+            if not isinstance(text, str):
+                raise StoreError(f"{where}.{key} must be a text, not {text!r:.80}")
         if type(record.get("seed")) is not int:
             raise StoreError(f"{where}.seed must be a whole number, not {record.get('seed')!r:.80}")
         expected = "." if len(records) == 1 else record["id"]

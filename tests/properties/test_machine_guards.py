@@ -23,7 +23,7 @@ from pytest_soak.loop.entries import entry_of, runtime_of
 from pytest_soak.loop.fold import advance, fold
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.resolve import Resolved
-from pytest_soak.profile.start import start_values
+from pytest_soak.profile.start import Overrides, start_values
 from tests.properties.counting import CountedMachine, add, machine_settings
 from tests.properties.drawn import (
     KEYS,
@@ -234,7 +234,7 @@ class AnyEvents(CountedMachine):
         if any(high - low <= 1e-3 * max(abs(low), abs(high)) for low, high in bounds.values()):
             return
         profile = profile_with(self.guards, bounds)
-        file = runtime_of(self.drive.state.profile, values)
+        file = Overrides("file.json", runtime_of(self.drive.state.profile, values))
         resolved = Resolved(profile, {}, frozenset(), {})
         outside = [key for key, (low, high) in bounds.items() if not low <= values[key] <= high]
         if outside:

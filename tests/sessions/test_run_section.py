@@ -14,7 +14,7 @@ gate: {criteria: {p95_ms: "<= 120"}}
 SERVICE = """
 class Service:
     def run(self, iteration, runtime):
-        assert set(runtime) == {"tuner"}, runtime
+        assert runtime == {}, runtime
         return {"totals": {"p95_ms": 100 + iteration}}
 
 def make(lane):

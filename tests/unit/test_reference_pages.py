@@ -16,13 +16,13 @@ from pytest_soak.cli import _parser
 from pytest_soak.options import add_options
 from pytest_soak.profile.model import Limit
 from pytest_soak.profile.resolve import resolve
+from pytest_soak.session.lanes import OVERRIDES_VARIABLES
 from pytest_soak.store.sources import read_source
 from tests.pages import DOCS, README, rows
 
 OPTIONS = (DOCS / "options.md").read_text("utf-8")
 COMMANDS = (DOCS / "commands.md").read_text("utf-8")
 SETTINGS = Path(pytest_soak.__file__).parent
-START_VALUES = "MM_RUNTIME_OVERRIDES_JSON"
 
 
 class Declared:
@@ -94,7 +94,7 @@ def variables() -> set[str]:
 def test_every_variable_is_named() -> None:
     assert variables() >= {"SOAK_ITERATIONS", "USE_MOCK", "GITHUB_STEP_SUMMARY"}
     named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", OPTIONS))
-    assert named == (variables() - {"PYTEST_ADDOPTS"}) | {START_VALUES}
+    assert named == (variables() - {"PYTEST_ADDOPTS"}) | {*OVERRIDES_VARIABLES}
 
 
 def commands(parser: argparse.ArgumentParser, before: str = "") -> Iterator[str]:

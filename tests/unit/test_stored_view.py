@@ -32,7 +32,7 @@ def without_gate(view: RunView) -> RunView:
     document = msgspec.to_builtins(view)
     document |= {"verdict": None, "why": "", "notes": (), "sealed": False}
     for lane in document["lanes"]:
-        lane |= {"verdict": None, "why": "", "judged": 0, "freeze_ready": False, "gate": ()}
+        lane |= {"verdict": None, "why": "", "judged": 0, "freeze_ready": None, "gate": ()}
         for kpi in lane["kpis"]:
             kpi["window"] = None
     return msgspec.convert(document, RunView)

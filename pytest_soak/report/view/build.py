@@ -121,7 +121,7 @@ def lane_view(parts: LaneParts) -> LaneView:
         state=parts.word,
         planned=lane.iterations,
         measured=len(collected.numbers),
-        limits="mock" if mock else "production",
+        limits=state.profile.gate.limit_set(mock=mock),
         iterations=collected.iterations(parts.times.seconds),
         kpis=_kpis(parts, mock=mock),
         parameters=collected.parameters(state),

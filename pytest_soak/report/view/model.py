@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from pytest_soak.json_types import Finite
+from pytest_soak.profile.model import LimitSet
 
 SCHEMA: Literal[1] = 1
 
@@ -203,8 +204,10 @@ class LaneView(Struct, frozen=True, kw_only=True):
     """One sentence: why it has its verdict."""
     judged: int = 0
     """The measured iterations that gate, windows and verdict are based on."""
-    freeze_ready: bool = False
-    limits: Literal["production", "mock"] = "production"
+    freeze_ready: bool | None = None
+    """Null where the profile declares no ``freeze_ready_pass_count``, and before the judgement."""
+    limits: LimitSet = ""
+    """The set of limits; empty where the profile has one limit for both."""
     gate: tuple[GateRowView, ...] = ()
     iterations: IterationsView
     kpis: tuple[KpiView, ...]

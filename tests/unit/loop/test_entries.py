@@ -66,6 +66,7 @@ OPTIONAL = {
     ("panic", "pins"),
     ("proposed", "kpis"),
     ("lane", "sweep"),
+    ("lane", "symbol"),
     ("scenarios",),
     ("audit", "others"),
     ("audit", "left_out"),

@@ -8,13 +8,18 @@ import pytest
 
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.resolve import resolve
-from pytest_soak.profile.start import start_values
+from pytest_soak.profile.start import Overrides, start_values
 from pytest_soak.store.sources import read_source
 
 STEADY = resolve("steady", read_source)
 SAFE = resolve("steady_safe", read_source)
-FILE = {"risk": {"base_spread_bps": 1.0, "vip_tilt_cap": 0.2}, "tuner": {"cooldown_iters": 99}}
-ENVIRONMENT = {"base_spread_bps": 2, "tail_age_ms": 900}
+FILE_NAME = "runtime_overrides.json"
+FILE = Overrides(
+    FILE_NAME,
+    {"risk": {"base_spread_bps": 1.0, "vip_tilt_cap": 0.2}, "tuner": {"cooldown_iters": 99}},
+)
+VARIABLE = "SOAK_RUNTIME_OVERRIDES_JSON"
+ENVIRONMENT = Overrides(VARIABLE, {"base_spread_bps": 2, "tail_age_ms": 900})
 
 
 def test_the_profile_alone() -> None:
@@ -40,7 +45,7 @@ def test_otherwise_environment_then_file_then_profile(resolved: Any, explicit: b
     assert start.values["base_spread_bps"] == 2
     assert start.values["tail_age_ms"] == 900
     assert start.values["vip_tilt_cap"] == 0.2
-    assert start.origins["base_spread_bps"] == "MM_RUNTIME_OVERRIDES_JSON"
+    assert start.origins["base_spread_bps"] == VARIABLE
     assert start.origins["vip_tilt_cap"] == "runtime_overrides.json"
     assert start.origins["concurrency_limit"] in ("market_maker", "steady_safe")
     assert list(start.values) == list(start.origins) == list(resolved.profile.parameters)
@@ -62,8 +67,8 @@ def test_otherwise_environment_then_file_then_profile(resolved: Any, explicit: b
 )
 def test_bad_overrides_are_refused_even_where_hidden(overrides: Any, message: str) -> None:
     with pytest.raises(ProfileError) as caught:
-        start_values(SAFE, explicit=True, environment=None, file=overrides)
+        start_values(SAFE, explicit=True, environment=None, file=Overrides(FILE_NAME, overrides))
     assert str(caught.value).startswith("runtime_overrides.json: ")
     assert message in str(caught.value)
-    with pytest.raises(ProfileError, match="MM_RUNTIME_OVERRIDES_JSON: "):
-        start_values(SAFE, explicit=True, environment=overrides, file=None)
+    with pytest.raises(ProfileError, match=f"{VARIABLE}: "):
+        start_values(SAFE, explicit=True, environment=Overrides(VARIABLE, overrides), file=None)

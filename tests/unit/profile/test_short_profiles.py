@@ -59,7 +59,7 @@ def test_the_defaults_are_the_values_of_the_shipped_profiles() -> None:
             assert shipped == value, f"{section}.{name}"
     own = short().gate
     shipped_gate = resolve("market_maker", read_source).profile.gate
-    for name in ("pass_count_slack", "freeze_ready_pass_count", "window", "pass_from"):
+    for name in ("pass_count_slack", "window", "pass_from"):
         assert getattr(own, name) == getattr(shipped_gate, name)
 
 
@@ -98,8 +98,9 @@ def test_the_stored_document_has_the_defaults_so_it_needs_none() -> None:
 def test_a_small_window_has_counts_that_fit() -> None:
     gate = short().gate
     small = resolved(SHORT.replace("gate:\n", "gate:\n  window: 4\n")).profile.gate
-    assert (gate.pass_count_slack, gate.freeze_ready_pass_count) == (2, 6)
-    assert (small.pass_count_slack, small.freeze_ready_pass_count) == (2, 4)
+    assert (gate.window, gate.pass_count_slack) == (8, 2)
+    assert (small.window, small.pass_count_slack) == (4, 2)
+    assert gate.freeze_ready_pass_count is None, "it is judged only where a profile declares it"
 
 
 def test_null_switches_a_default_off() -> None:

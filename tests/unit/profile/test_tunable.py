@@ -11,7 +11,7 @@ from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameter import Coupling
 from pytest_soak.profile.parameters import apply_deltas, flatten, nest, set_in_runtime
 from pytest_soak.profile.resolve import Resolved
-from pytest_soak.profile.start import start_values
+from pytest_soak.profile.start import Overrides, start_values
 from tests.unit.profile.typed import document, parameter, typed
 
 INT: dict[str, Any] = {"type": "int", "start": 4, "min": 1, "max": 32}
@@ -218,7 +218,12 @@ def test_start_values_of_all_sources_are_checked_together() -> None:
     resolved = Resolved(profile, {}, frozenset(), {})
 
     def values(environment: dict[str, Any] | None, file: dict[str, Any] | None) -> Any:
-        given = start_values(resolved, explicit=False, environment=environment, file=file)
+        given = start_values(
+            resolved,
+            explicit=False,
+            environment=None if environment is None else Overrides("VARIABLE", environment),
+            file=None if file is None else Overrides("file.json", file),
+        )
         return given.values
 
     assert values({"c": "b", "n": 2}, {"app": {"s": True, "f": 2}}) == {

@@ -77,7 +77,7 @@ MUST: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("late_decay", ADVICE): (
         "net_bps gets steadily worse since about iteration 29",
-        "in the target or its market from iteration 29 on",
+        "in the target or around it from iteration 29 on",
         "no rule of the profile aims at net_bps",
         "`pytest-soak explain . --iteration 29`",
     ),
@@ -95,7 +95,7 @@ MUST: dict[tuple[str, str], tuple[str, ...]] = {
     ("panicking", ADVICE): (
         "no rule of the profile aims at net_bps, so the tuner cannot repair it",
         "steady_safe failed as well, after the panic in iterations 12, 15",
-        "look at the target and its market from iteration 10 on",
+        "look at the target and around it from iteration 10 on",
     ),
     ("panicking", FAILURES): (
         "every value since iteration 8 is outside",
