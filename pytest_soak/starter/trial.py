@@ -25,7 +25,10 @@ _LONGEST_S = 180.0
 _TO_END_S = 30.0
 _MOST_LINES = 15
 _ERRORS = re.compile(r"=+ ERRORS =+")
-_STARTS_A_SOAK = ("SOAK_ITERATIONS", "SOAK_HOURS", "USE_MOCK", "MM_RUNTIME_OVERRIDES_JSON")
+_STARTS_A_SOAK = (
+    *("SOAK_ITERATIONS", "SOAK_HOURS", "USE_MOCK"),
+    *("SOAK_RUNTIME_OVERRIDES_JSON", "MM_RUNTIME_OVERRIDES_JSON"),
+)
 """Variables that would change which session it is, and with which start values."""
 
 

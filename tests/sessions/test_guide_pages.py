@@ -69,9 +69,7 @@ def test_own_service(soak: Sessions) -> None:
     assert begun.code == 0
     sessions = [item for item in printed if item.command.startswith("pytest ")]
     assert [item.code for item in sessions] == [1, 0], sessions[-1].text
-    assert re.search(
-        r"^gate: (PASS|WARN by tuned-1/p95_ms)$", sessions[1].text, re.MULTILINE
-    )
+    assert re.search(r"^gate: (PASS|WARN by tuned-1/p95_ms)$", sessions[1].text, re.MULTILINE)
     latest = soak.folder / "artifacts/soak/latest"
     snapshot = json.loads((latest / "POST_SOAK_SNAPSHOT.json").read_text())
     assert snapshot["iterations"] == {"planned": 24, "measured": 24}

@@ -124,7 +124,7 @@ def test_an_http_service(soak: Sessions, capsys: CAPTURE) -> None:
     assert len(puts) == 2
     for body in puts:
         assert {key: body[key] for key in service.config} == service.config
-        assert {*body} == {*service.config, "soak", "tuner"}
+        assert {*body} == {*service.config, "soak"}
 
 
 @pytest.mark.parametrize(
