@@ -32,6 +32,7 @@ from pytest_soak.starter.folder import (
     check_free,
     ini_of,
     is_below_repository,
+    named,
     names_profile,
     write_files,
 )
@@ -82,7 +83,7 @@ def begin_soak(arguments: argparse.Namespace) -> int:
     try:
         start = _start(service, arguments.sample, folder, names)
         write_files(folder, start.files)
-        show("\n".join(files_text("this folder" if folder == Path() else str(folder), start.files)))
+        show("\n".join(files_text(named(folder), start.files)))
         for line in _notes(service, folder, own_ini):
             show(line)
         if arguments.no_run:

@@ -86,9 +86,14 @@ def check_free(folder: Path, names: Sequence[str], *, force: bool) -> None:
     if present and not force:
         are = "is" if len(present) == 1 else "are"
         raise CommandError(
-            f"{', '.join(present)} {are} there already in {folder}, and nothing was written; "
-            "--force replaces, another folder is given as an argument"
+            f"{', '.join(present)} {are} there already in {named(folder)}, and nothing was "
+            "written; --force replaces, another folder is given as an argument"
         )
+
+
+def named(folder: Path) -> str:
+    """A folder for people."""
+    return "this folder" if folder == Path() else str(folder)
 
 
 def write_files(folder: Path, files: Sequence[NewFile]) -> None:

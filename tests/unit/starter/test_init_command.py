@@ -104,7 +104,10 @@ def test_a_file_that_is_there_is_not_replaced(name: str, folder: Path, capsys: C
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text("mine")
     assert init() == 2
-    assert f"{name} is there already in ." in capsys.readouterr().err
+    assert (
+        f"{name} is there already in this folder, and nothing was written"
+        in capsys.readouterr().err
+    )
     assert files(folder) == {name}
     assert (folder / name).read_text() == "mine"
     assert init("--force") == 0
