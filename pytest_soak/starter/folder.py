@@ -86,8 +86,8 @@ def check_free(folder: Path, names: Sequence[str], *, force: bool) -> None:
     if present and not force:
         are = "is" if len(present) == 1 else "are"
         raise CommandError(
-            f"{', '.join(present)} {are} there already in {named(folder)}, and nothing was "
-            "written; --force replaces, another folder is given as an argument"
+            f"{', '.join(str(folder / name) for name in present)} {are} there already, and nothing "
+            "was written; --force replaces, another folder is given as an argument"
         )
 
 

@@ -105,8 +105,7 @@ def test_a_file_that_is_there_is_not_replaced(name: str, folder: Path, capsys: C
     (folder / name).write_text("mine")
     assert init() == 2
     assert (
-        f"{name} is there already in this folder, and nothing was written"
-        in capsys.readouterr().err
+        f"pytest-soak: {name} is there already, and nothing was written" in capsys.readouterr().err
     )
     assert files(folder) == {name}
     assert (folder / name).read_text() == "mine"
