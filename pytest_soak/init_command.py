@@ -104,23 +104,7 @@ def _service(arguments: argparse.Namespace) -> Service:
         if given["program" if name == "command" else name] is not None
     }
     way = _way(arguments.way, ways)
-    for name, of in ways.items():
-        if of != way:
-            option = "--" + name.replace("_", "-")
-            raise CommandError(f"{option} belongs to --for {of}, and this is --for {way}")
-    if way == "http" and arguments.report_url is None:
-        raise CommandError(
-            "--for http needs --report-url URL, the address at which a GET gives the figures"
-        )
-    if way == "command" and arguments.program is None and arguments.report_command is None:
-        raise CommandError(
-            "--for command needs --command COMMAND, which starts the service, or "
-            "--report-command COMMAND, which prints its figures"
-        )
-    for name in ("report_url", "parameters_url"):
-        if given[name] is not None:
-            option = "--" + name.replace("_", "-")
-            samples.checked_url(given[name], arguments.allow_host or (), option)
+    _check_together(way, ways, arguments)
     headers = _headers(arguments.header or ())
     samples.values_of(headers)
     method = arguments.method or "PUT"
@@ -137,6 +121,28 @@ def _service(arguments: argparse.Namespace) -> Service:
         report_command=_argv(arguments.report_command, "--report-command"),
         parameters_command=_argv(arguments.parameters_command, "--parameters-command"),
     )
+
+
+def _check_together(way: Way, ways: Mapping[str, Way], arguments: argparse.Namespace) -> None:
+    """Raises CommandError for an argument of another way, a missing one, and a URL that is none."""
+    for name, of in ways.items():
+        if of != way:
+            option = "--" + name.replace("_", "-")
+            raise CommandError(f"{option} belongs to --for {of}, and this is --for {way}")
+    if way == "http" and arguments.report_url is None:
+        raise CommandError(
+            "--for http needs --report-url URL, the address at which a GET gives the figures"
+        )
+    if way == "command" and arguments.program is None and arguments.report_command is None:
+        raise CommandError(
+            "--for command needs --command COMMAND, which starts the service, or "
+            "--report-command COMMAND, which prints its figures"
+        )
+    for name in ("report_url", "parameters_url"):
+        url = getattr(arguments, name)
+        if url is not None:
+            option = "--" + name.replace("_", "-")
+            samples.checked_url(url, arguments.allow_host or (), option)
 
 
 def _headers(given: Sequence[str]) -> dict[str, str]:
