@@ -75,6 +75,8 @@ def _place(error: Exception) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from pytest_soak.doctor.arguments import add_arguments
+
     parser = argparse.ArgumentParser(
         prog="pytest-soak", description="Begin a soak, judge stored runs, look at profiles."
     )
@@ -129,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     snapshot.add_argument("--pretty", action="store_true", help="indent it")
 
     add_init(commands)
+    doctor = command("doctor", _doctor, "Look whether a soak can run here; change nothing.")
+    add_arguments(doctor)
+
     profile = commands.add_parser("profile", help="Show or check a profile.")
     actions = profile.add_subparsers(required=True, metavar="ACTION")
     show = actions.add_parser("show", help="Print a resolved profile.")
@@ -137,6 +142,8 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=_profile_show)
     check = actions.add_parser("check", help="Check a profile file.")
     check.add_argument("name", metavar="FILE", help="the path of a profile")
+    check.add_argument("--json", action="store_true", help="print JSON")
+    check.add_argument("--strict", action="store_true", help="exit with 1 for a warning too")
     check.set_defaults(command=_profile_check)
     return parser
 
@@ -375,39 +382,19 @@ def _report(arguments: argparse.Namespace) -> int:
     return write_report(arguments.path, arguments.output, as_json=arguments.json)
 
 
-def _profile_show(arguments: argparse.Namespace) -> int:
-    from pytest_soak.profile.resolve import resolve
-    from pytest_soak.report.profile_text import profile_text
-    from pytest_soak.store.sources import read_source
+def _doctor(arguments: argparse.Namespace) -> int:
+    from pytest_soak.doctor.command import run_doctor
 
-    resolved = resolve(arguments.name, read_source)
-    if arguments.json:
-        _print_json(resolved.profile.document)
-    else:
-        text = profile_text(resolved.profile, resolved.origins, resolved.scenarios.values())
-        _show(text, end="")
-    return 0
+    return run_doctor(arguments)
+
+
+def _profile_show(arguments: argparse.Namespace) -> int:
+    from pytest_soak.profile_commands import show_profile
+
+    return show_profile(arguments.name, as_json=arguments.json)
 
 
 def _profile_check(arguments: argparse.Namespace) -> int:
-    from pytest_soak.canonical import escaped
-    from pytest_soak.live.declared import check_target
-    from pytest_soak.profile.errors import ProfileError
-    from pytest_soak.profile.resolve import is_path, resolve
-    from pytest_soak.store.sources import read_source
+    from pytest_soak.profile_commands import check_profile
 
-    name = arguments.name
-    if is_path(name) and not Path(name).is_file():
-        raise CommandError(f"{name}: there is no such file")
-    try:
-        resolved = resolve(name, read_source)
-        check_target(resolved)
-        profile = resolved.profile
-    except ProfileError as error:
-        _show(escaped(f"FAIL {error}"))
-        return 1
-    _show(
-        f"OK {profile.name}: {len(profile.parameters)} parameters, {len(profile.kpis)} KPIs, "
-        f"{len(profile.rules)} rules, {len(profile.gate.criteria)} gated KPIs"
-    )
-    return 0
+    return check_profile(arguments.name, as_json=arguments.json, strict=arguments.strict)

@@ -64,7 +64,7 @@ def report_of(
         whole = merged(source.reports, plan.profile.kpis.values())
         for name in sorted(kept & whole.keys()):
             report[name] = _over(report.get(name), whole[name])
-        reported, reported_keys = _echo_of(fields, whole)
+        reported, reported_keys = echo_of(fields, whole)
         if reported is not None:
             echo = {**(echo or {}), **reported}
             keys = reported_keys if keys is None else [*keys, *(reported_keys or [])]
@@ -86,7 +86,7 @@ def _over(below: Any, above: Any) -> Any:
     return {**below, **above} if both else above
 
 
-def _echo_of(
+def echo_of(
     fields: ReportFields, report: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any] | None, list[str] | None]:
     """The echo of one report, and the parameters that it can confirm (None: all)."""

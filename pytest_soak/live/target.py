@@ -82,7 +82,7 @@ class LiveTarget:
             if self._bridge.state.destination not in ("", plan.writer.place):
                 self._bridge.update(delivered={}, before={})  # what is there is no edit of it
             edits = self.edits()  # of the time between two sessions
-            self._deliver(0, runtime)
+            self.deliver(0, runtime)
             self._edits |= edits
         self._about_start = self._watched.start()
         if plan.processes:
@@ -131,7 +131,7 @@ class LiveTarget:
         span, late_s, self._schedule = self._schedule.next(now)
         if late_s > max(_LATE_S, 0.05 * self._plan.lane.interval_s):
             self._notes.append(f"the iteration starts {late_s:.1f} s late; later ones move with it")
-        expected = self._deliver(iteration, runtime)
+        expected = self.deliver(iteration, runtime)
         # With its number: two URLs that differ by their query have one place.
         names_of_channels = [
             f"{number} {reader.place}" for number, (_, reader) in enumerate(self._plan.readers, 1)
@@ -223,7 +223,8 @@ class LiveTarget:
 
     # -- parameters down -----------------------------------------------------------------------
 
-    def _deliver(self, iteration: int, runtime: Runtime) -> Expected:
+    def deliver(self, iteration: int, runtime: Runtime) -> Expected:
+        """Deliver once, with a number of its own. Raises LiveHalt."""
         plan, writer = self._plan, self._plan.writer
         values = self._values(runtime)
         present = None

@@ -9,6 +9,7 @@ from pytest_soak.loop.attribution import aims_of, effect_window, is_disturbed
 from pytest_soak.loop.conditions import first_count, recent_count
 from pytest_soak.loop.entries import EntryError
 from pytest_soak.loop.evidence import comparable
+from pytest_soak.loop.missing import is_measured
 from pytest_soak.loop.model import Decision, Iteration, Outcome, Verdict
 from pytest_soak.loop.rollback import pending_after, rolled_back_after
 from pytest_soak.loop.scenarios import is_excluded
@@ -223,6 +224,7 @@ def _with_readings(state: LaneState, observed: Iteration) -> LaneState:
             first=first,
             disturbed=tuple(disturbed),
             excluded=tuple(excluded),
+            measured=past.measured or (number if is_measured(observed) else 0),
         ),
     )
 

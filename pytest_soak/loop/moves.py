@@ -13,9 +13,6 @@ from pytest_soak.loop.rollback import Suspension
 from pytest_soak.profile.model import Move, Profile, Rule
 from pytest_soak.profile.parameter import SLACK, Parameter, round_value
 
-SMALLEST_SHARE = 0.001
-"""A move below this part of the key's range is too small for a change and is dropped (§9)."""
-
 Fired = Sequence[tuple[Rule, RuleStatus]]
 NO_FIGURES: Mapping[str, float] = {}
 NO_SUSPENSIONS: Mapping[tuple[str, str], Suspension] = {}
@@ -178,16 +175,9 @@ def _trimmed(parameter: Parameter, headroom: Headroom, delta: float) -> tuple[fl
     trimmed = abs(delta - left) > SLACK * abs(parameter.maximum - parameter.minimum)
     reason = (headroom.reason_up if delta > 0 else headroom.reason_down) if trimmed else ""
     # With the slack, a rounding error does not drop a move of exactly the smallest share.
-    if _is_small(parameter, headroom.value, left):
+    if parameter.is_too_small(headroom.value, left):
         return 0.0, reason or "small"
     return (round_value(left), reason) if trimmed else (delta, "")
-
-
-def _is_small(parameter: Parameter, value: float, delta: float) -> bool:
-    if parameter.step:
-        return abs(delta) < 0.5 * parameter.step
-    smallest = (SMALLEST_SHARE - SLACK) * parameter.span
-    return (parameter.size(value, value + delta) if parameter.log else abs(delta)) < smallest
 
 
 def rule_text(rule: Rule, figures: Mapping[str, float], proposals: Sequence[Proposal]) -> str:

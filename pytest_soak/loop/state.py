@@ -168,6 +168,8 @@ class Memory(Struct, frozen=True):
     excluded: tuple[int, ...] = ()
     """Remembered iterations that the gate excludes, since a scenario ran or they belong to the
     warm-up: they are no evidence for a rule."""
+    measured: int = 0
+    """The first completed iteration with a report of the target; 0 if there was none so far."""
 
 
 class ChangeMemory(Struct, frozen=True):

@@ -40,6 +40,8 @@ DEFAULTS: Mapping[str, Any] = {
 _OF_WINDOW = {"pass_count_slack": 2}
 """Counts of the gate; a smaller window has at most its own size."""
 
+_LIMITS = ("warn", "production", "limit", "fail")
+
 REQUIRED = "a profile has at least kpis and gate.criteria"
 
 
@@ -68,12 +70,14 @@ def with_derived(document: Mapping[str, Any]) -> dict[str, Any]:
 def _warnings(criteria: Any) -> dict[str, str]:
     """An iteration beyond a limit of the gate is WARN: one alone may be noise, so it never FAILs.
 
-    A criterion that is no single limit gives none.
+    A warning of the criterion counts, else its limit, whatever the statistic is. A criterion with
+    a lower and an upper limit gives none, because all conditions on one KPI must hold together.
     """
     texts: dict[str, str] = {}
     for kpi, limit in criteria.items() if isinstance(criteria, Mapping) else ():
-        text = limit.get("production") if isinstance(limit, Mapping) else limit
-        beyond = opposite(text) if isinstance(text, str) else None
+        fields = limit if isinstance(limit, Mapping) else {"limit": limit}
+        given = [fields[name] for name in _LIMITS if isinstance(fields.get(name), str)]
+        beyond = opposite(given[0]) if given else None
         if beyond is not None:
             texts[kpi] = beyond
     return texts

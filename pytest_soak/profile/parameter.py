@@ -22,6 +22,8 @@ Outer = float | int | bool | str
 
 SLACK = 1e-9
 """Part of a parameter's span by which rounding errors may miss a bound, a cap or a value."""
+SMALLEST_SHARE = 0.001
+"""A move below this part of the parameter's range is too small for a change and is dropped."""
 _SIGNIFICANT = 12
 _LARGEST_WHOLE = 2.0**53
 _LARGEST_SIZE = 700.0
@@ -99,6 +101,14 @@ class Parameter:
     def same(self, a: float, b: float) -> bool:
         """Whether the two values differ by rounding errors only."""
         return a == b or self.size(a, b) <= self.slack
+
+    def is_too_small(self, value: float, delta: float) -> bool:
+        """Whether a change of ``value`` by ``delta`` is dropped: less than half a step, or than a
+        thousandth of the range."""
+        if self.step:
+            return abs(delta) < 0.5 * self.step
+        smallest = (SMALLEST_SHARE - SLACK) * self.span
+        return (self.size(value, value + delta) if self.log else abs(delta)) < smallest
 
     def moved(self, value: float, size: float, *, up: bool) -> float:
         """The value after a move of this size, on no grid and within no bounds."""

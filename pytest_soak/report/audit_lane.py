@@ -26,6 +26,8 @@ from pytest_soak.report.layout import (
 )
 from pytest_soak.report.lists import MOST, bounded, names
 from pytest_soak.report.markdown import bullet, cell, code
+from pytest_soak.report.missing_kpis import MOST as MOST_MISSING
+from pytest_soak.report.missing_kpis import missing_texts
 from pytest_soak.report.notices import notice_lines
 from pytest_soak.report.scenarios import scenario_lines
 from pytest_soak.report.summary import final_values
@@ -46,6 +48,7 @@ def lane_lines(
         *_facts(history, lane, several=several),
         *_recorded_data(history),
         *_unknown(history),
+        *_missing(history),
     ]
     if short:
         return [*head, *_in_short(history, lane)]
@@ -132,6 +135,13 @@ def _unknown(history: History) -> list[str]:
     """Names in reports that the profile does not declare; no figure uses them."""
     lines = [bullet(text) for text in notice_lines([history])]
     title = "Names that the profile does not declare, so no figure uses them:"
+    return [title, "", *lines, ""] if lines else []
+
+
+def _missing(history: History) -> list[str]:
+    """KPIs that something reads, and that the first report of the target does not have."""
+    lines = bounded([bullet(text) for text in missing_texts(history)], MOST_MISSING)
+    title = "KPIs without data in the first measured iteration:"
     return [title, "", *lines, ""] if lines else []
 
 

@@ -15,6 +15,7 @@ from pytest_soak.loop.entries import Edit, Observation, Plan
 from pytest_soak.loop.evidence import rule_status
 from pytest_soak.loop.history import Transition
 from pytest_soak.loop.kpis import FAULT
+from pytest_soak.loop.missing import missing_kpis
 from pytest_soak.loop.model import Attribution, Decision, Halt, Iteration, Verdict
 from pytest_soak.loop.moves import rule_text
 from pytest_soak.loop.rollback import ROLLBACK, pending_after, rollback_text
@@ -30,7 +31,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "profile_apply": ("OK",),
     "resume": ("RESUMED", "PLAN", "FRESH_TARGET"),
     "external": ("EDIT", "REWRITTEN"),
-    "target": ("DETAIL", "FAULT", "SCENARIO", "RESTARTED", "ENDED"),
+    "target": ("DETAIL", "FAULT", "NO_DATA", "SCENARIO", "RESTARTED", "ENDED"),
     "iter_watch": (
         *("ITER", "APPLY", "APPLY_SKIP", "COOLDOWN", "FREEZE"),
         *("ATTRIBUTED", "ROLLBACK", "ROLLBACK_PENDING"),
@@ -157,6 +158,10 @@ def _decision_lines(
         return event_line(area, event, lane, number, rest)
 
     yield line("iter_watch", "ITER", *_figures(before, iteration, decision))
+    if after.memory.measured == number and not before.memory.measured:
+        for missing in missing_kpis(before.profile, iteration.readings):
+            read = (("kpi", missing.kpi), ("readers", _names(missing.readers)))
+            yield line("target", "NO_DATA", *read, text=_text("reason", missing.why))
     if decision.verdict is Verdict.FAIL:
         reasons = _text("reason", "; ".join(decision.reasons))
         yield line("kpi_gate", "FAIL_STREAK", ("count", before.streaks.fail + 1), text=reasons)

@@ -298,6 +298,8 @@ def _at_bounds(history: History) -> Iterator[str]:
         parameter = history.profile.parameters.get(key)
         if parameter is None or value == history.start_values.get(key):
             continue
+        if parameter.kind == "bool":
+            continue  # a switch has no other values
         for name, bound in (("minimum", parameter.minimum), ("maximum", parameter.maximum)):
             if parameter.same(value, bound):
                 yield (

@@ -115,12 +115,17 @@ class Controller:
             manager.register(self._soak, "soak-session")
 
     def pytest_report_header(self) -> list[str]:
-        about_target = self._prepared.about_target if self._prepared else ()
         if self._plan is None:
             return []
+        about: list[str] = []
+        if self._prepared:
+            from pytest_soak.session.profile_notes import profile_notes
+
+            notes = profile_notes(self._settings.profiles, self._prepared.lanes)
+            about = [*self._prepared.about_target, *notes]
         workers = len(self._config.getoption("tx", None) or ()) or 1
         now = None if self._prepared is None else local_now()
-        return terminal.header(self._plan, about_target, self._sources, now, workers)
+        return terminal.header(self._plan, about, self._sources, now, workers)
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         warning = warning_message.message

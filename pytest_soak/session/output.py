@@ -163,6 +163,8 @@ class ProgressOutput:
             self._show_iteration(progress)
         elif self._replaces_letters and self._advance and not report.passed:
             self._show_failure(report, progress)
+        for note in (progress or {}).get("notes", ()):
+            self._write(note, yellow=True)
         self._draw()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -236,6 +238,8 @@ class ProgressOutput:
         if reporter is None:
             return
         reporter.ensure_newline()
+        if self._config.get_terminal_writer().width_of_current_line:
+            reporter.write("\n")  # letters without the path of a file before them
         if self._is_verbose:
             reporter.write(escaped(line), flush=True, **markup)
             # The reporter then begins the next item on a line of its own, without an empty one.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_soak.loop.missing import missing_kpis
 from pytest_soak.loop.model import Halt, Iteration
 from pytest_soak.profile.model import Profile
 from pytest_soak.protocol import Lane
@@ -28,6 +29,8 @@ class ItemProgress:
     """The main KPI against its limit, in a run that waits, when the iteration is decided."""
     fresh_from: int | None = None
     """Set when the lane was resumed with a target that could not be restored."""
+    notes: tuple[str, ...] = ()
+    """Lines about the first measured iteration, when it is decided."""
 
     def attach(self, report: pytest.TestReport) -> None:
         """Put it on a report as a dict of JSON values, which xdist can serialise."""
@@ -36,6 +39,8 @@ class ItemProgress:
             progress = {**progress, "line": self.line}
             if self.kpi:
                 progress["kpi"] = self.kpi
+        if self.notes and report.when == "teardown":
+            progress = {**progress, "notes": list(self.notes)}
         if self.fresh_from:
             progress = {**progress, "fresh_from": self.fresh_from}
         setattr(report, REPORT_ATTRIBUTE, progress)
@@ -63,6 +68,20 @@ def progress_line(
     width = WIDTH - INDENT - (len(f"{lane_id}: ") if lane_id else 0)
     width -= _ETA_COLUMNS if planned else 0
     return iteration_line(iteration, width=width, profile=profile, planned=planned)
+
+
+def notes_of(
+    iteration: Iteration, profile: Profile, first_measured: int, lane_id: str = ""
+) -> tuple[str, ...]:
+    """What the first measured iteration of a lane lacks; empty for every other iteration."""
+    if iteration.number != first_measured:
+        return ()
+    missing = missing_kpis(profile, iteration.readings)
+    if not missing:
+        return ()
+    from pytest_soak.report.missing_kpis import missing_lines
+
+    return tuple(missing_lines(missing, iteration.number, lane_id))
 
 
 def main_kpi(iteration: Iteration, profile: Profile, *, mock: bool) -> str:

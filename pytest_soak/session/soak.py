@@ -40,6 +40,7 @@ from pytest_soak.session.progress import (
     ItemProgress,
     attach_halt,
     main_kpi,
+    notes_of,
     progress_line,
     properties_of,
 )
@@ -254,12 +255,13 @@ class Soak:
         lane, profile = runner.lane, runner.state.profile
         waits = self._waiting.is_waiting(runner.run_s)
         line = kpi = ""
+        name = lane.id if len(self.plan.lanes) > 1 else ""
         if iteration.decision and (waits or self.config.get_verbosity() > 0):
-            name = lane.id if len(self.plan.lanes) > 1 else ""
             line = progress_line(iteration, profile, name, lane.iterations if waits else 0)
             kpi = main_kpi(iteration, profile, mock=self.plan.settings.mock) if waits else ""
-        verdict = iteration.verdict.value
-        return ItemProgress(lane.id, verdict, line, waits, kpi, runner.fresh_from)
+        verdict, first = iteration.verdict.value, runner.state.memory.measured
+        notes = notes_of(iteration, profile, first, name) if iteration.decision else ()
+        return ItemProgress(lane.id, verdict, line, waits, kpi, runner.fresh_from, notes)
 
     def _end_lane(self, slot: Slot) -> None:
         """Stop the lane if it is over. Raises TargetFailed and StoreError."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from pytest_soak.conflicts import RUN_AGAIN
 from pytest_soak.session.plan import Plan
 from pytest_soak.session.signals import END_INPUT, EndSignals
 from pytest_soak.session.soak import Soak
@@ -37,28 +38,18 @@ def start_worker(config: pytest.Config, received: Mapping[str, Any]) -> None:
     config.pluginmanager.register(Soak(config, Plan.from_data(received)), "soak-session")
 
 
-_RUN_AGAIN: Final[Mapping[str, str]] = {
-    "reruns": "--reruns",
-    "force_reruns": "--force-reruns",
-    "count": "--count",
-    "flake_finder_enable": "--flake-finder",
-    "force_flaky": "--force-flaky",
-    "retries": "--retries",
-}
-"""Option's destination to its name: pytest-rerunfailures, -repeat, -flakefinder, -retry, flaky."""
-
 _IDLE: Final[tuple[object, ...]] = (None, False, 0, "0", "", [], "no")
 
 
 def refuse(config: pytest.Config) -> None:
     """Raise pytest.UsageError for an option that a soak cannot live with."""
-    for destination, option in _RUN_AGAIN.items():
+    for destination, conflict in RUN_AGAIN.items():
         value = config.getoption(destination, None)
         once = destination == "count" and value == 1  # --count=1 is one run
         if value not in _IDLE and not once:
             raise pytest.UsageError(
-                f"soak: {option}={value} would run an iteration again on changed state; leave it "
-                "out of a soak"
+                f"soak: {conflict.option}={value} would run an iteration again on changed state; "
+                "leave it out of a soak"
             )
     for name in ("reruns", "retries"):
         value = _ini(config, name)

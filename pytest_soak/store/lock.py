@@ -163,6 +163,17 @@ def live_holder(directory: Path) -> Holder | None:
     return holder if holder is not None and _is_locked(directory / names.LOCK) else None
 
 
+def holder_text(directory: Path) -> str:
+    """Which session works in ``directory`` now, as a sentence; empty if none does."""
+    return _describe_holder(directory) if _is_locked(directory / names.LOCK) else ""
+
+
+def is_stale(directory: Path) -> bool:
+    """Whether a session that was killed left its name; the next one replaces it."""
+    named = (directory / names.LOCK_HOLDER).is_file()
+    return named and not _is_locked(directory / names.LOCK)
+
+
 def _describe_holder(directory: Path) -> str:
     advice = "wait until it ends, stop it, or give another directory"
     holder = _named_holder(directory / names.LOCK_HOLDER)

@@ -47,6 +47,11 @@ def read_source(reference: str, referrer: str | None = None) -> Source:
     return Source(label=reference, data=_bytes(path), file=str(path.absolute()))
 
 
+def is_shipped(file: str) -> bool:
+    """Whether the file with this absolute path is that of a shipped profile."""
+    return Path(file).parent == _shipped().absolute()
+
+
 def _shipped() -> Path:
     # Inside the package in an installed wheel, beside it in a checkout.
     inside = _PACKAGE / "profiles"

@@ -148,6 +148,26 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the command that begins a soak of an own service: `init`",
         ("starter", "live", "report", "profile", "masking", "messages", "printing"),
     ),
+    "profile_commands": (
+        "the commands about a profile: `profile show`, `profile check`",
+        ("live", "store", "report", "profile", "printing", "canonical"),
+    ),
+    "conflicts": ("options of other plugins that a soak refuses", ()),
+    "doctor": (
+        "whether a soak can run here: the command `doctor`",
+        (
+            "profile_commands",
+            "conflicts",
+            "live",
+            "store",
+            "report",
+            "loop",
+            "profile",
+            "json_types",
+            "printing",
+            "protocol",
+        ),
+    ),
     "api": (
         "public functions for use outside a session",
         ("lane", "store", "report", "gate", "loop", "profile", "canonical", "messages", "protocol"),
@@ -158,6 +178,8 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "figure_commands",
             "report_command",
             "init_arguments",
+            "profile_commands",
+            "doctor",
             "printing",
             "offline",
             "sealed",
@@ -212,6 +234,9 @@ OUTSIDE_PYTEST = (
     "starter",
     "init_arguments",
     "init_command",
+    "profile_commands",
+    "conflicts",
+    "doctor",
 )
 IMPURE = {
     "os", "io", "pathlib", "time", "datetime", "random", "secrets", "tempfile", "shutil", "socket",

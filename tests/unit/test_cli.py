@@ -263,6 +263,60 @@ def test_profile_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "there is no such file" in capsys.readouterr().err
 
 
+WARNED = """
+parameters: {workers: {path: service, type: int, start: 8, min: 1, max: 64}}
+kpis: {p95_ms: totals.p95_ms}
+rules: {GROW: {when: {p95_ms: ["> 400", "< 100"]}, moves: {workers: {mul: 1.2}}}}
+gate: {criteria: {p95_ms: "<= 500"}}
+"""
+
+
+def test_profile_check_warns_and_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "warned.yaml"
+    path.write_text(WARNED)
+    assert main(["profile", "check", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "OK warned: 1 parameters, 1 KPIs, 1 rules, 1 gated KPIs; 1 warning",
+        "WARN  rules.GROW.when.p95_ms (warned.yaml:4)",
+        "      GROW can never fire: no value of p95_ms is > 400 and < 100",
+        "   -> change or leave out one of these limits; for 'one or the other' there is 'any'",
+    ]
+    assert main(["profile", "check", str(path), "--strict"]) == 1
+    capsys.readouterr()
+    assert main(["profile", "check", str(path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["verdict"], document["error"], document["counts"]["rules"]) == (
+        "WARN",
+        None,
+        1,
+    )
+    (item,) = document["warnings"]
+    assert (item["kind"], item["file"], item["line"]) == ("rule_never", str(path), 4)
+    assert item["path"] == ["rules", "GROW", "when", "p95_ms"]
+
+
+def test_profile_check_uses_the_iterations_of_the_section_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "late.yaml"
+    path.write_text(WARNED.replace('["> 400", "< 100"]', '"> 400"}, evidence: {over: 12'))
+    assert main(["profile", "check", str(path), "--strict"]) == 0
+    path.write_text(path.read_text() + "run: {iterations: 12}\n")
+    assert main(["profile", "check", str(path), "--strict"]) == 1
+    assert "can never fire in a run of 12 iterations" in capsys.readouterr().out
+
+
+def test_profile_check_as_json_of_a_profile_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("extends: steady\nbase_spred_bps: 0.7\n")
+    assert main(["profile", "check", str(path), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["verdict"] == "FAIL"
+    assert "base_spread_bps" in document["error"]
+
+
 def test_as_a_module_and_without_heavy_imports() -> None:
     done = subprocess.run(
         [

@@ -29,6 +29,8 @@ WHOLE = (
     *("loop/verdict.py", "loop/kpis.py", "lane/driver.py", "store/errors.py", "json_types.py"),
     *("session/left_threads.py", "session/soak.py", "session/runs.py", "session/controller.py"),
     *("session/summary.py", "loop/tuner.py", "store/journal.py", "sealed.py", "settings.py"),
+    *("profile/warnings.py", "profile/rule_warnings.py", "profile/limit_warnings.py"),
+    "loop/missing.py",
 )
 """Modules of which every sentence is a part of a verdict's reason, of a halt or of a refusal."""
 
@@ -57,6 +59,7 @@ BESIDE = {
         "state: …, not judged; the figures so far:",
         "; its process hung and was ended, … has its stacks",
     ),
+    "report/missing_kpis.py": ("no data for … KPI… that … read, in iteration …:",),
     "store/rundir.py": ("does not exist", "is a file", "no directory"),
 }
 """Single texts of modules that have others too, such as helps."""

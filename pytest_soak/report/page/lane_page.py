@@ -301,9 +301,9 @@ def _marks(subject: Subject) -> tuple[LegendItem, ...]:
         if verdict in lane.iterations.verdicts
     ]
     if any(span.kind == "excluded" for span in lane.spans):
-        occurring.append(LegendItem("▨", "left out of the gate", "symbol"))
+        occurring.append(LegendItem("▨", "left out of the gate", "sign"))
     kinds = by_kind(lane.events)
-    occurring += [LegendItem(SYMBOLS[kind], EVENT_WORDS[kind], "symbol") for kind in kinds]
+    occurring += [LegendItem(SYMBOLS[kind], EVENT_WORDS[kind], "sign") for kind in kinds]
     if any(kpi.window is not None for kpi in lane.kpis):
         occurring.append(
             LegendItem("▭", "judged window; the box in it: bounds of the figure", "box")

@@ -22,9 +22,11 @@ from tests.unit.gate.histories import (
     clipped,
     make_history,
     skipped,
+    steady,
     with_decision,
     with_iteration,
 )
+from tests.unit.profile.typed import parameter
 from tests.unit.report.runs import decided
 
 
@@ -336,6 +338,19 @@ def test_recommendations_name_what_withheld_the_keys_of_a_rule() -> None:
     text = recommended(decided(mock=False))
     assert "MAKER_BOOST fired 23 times" in text
     assert "of its own requests were withheld, wholly or in part: min_interval_ms by velo" in text
+
+
+def test_a_switch_has_no_end_of_its_headroom() -> None:
+    """It has two values, so each of them is an end; a choice may have another one beyond."""
+    table = {
+        "jit": parameter(type="bool", start=False),
+        "mode": parameter(type="choice", choices=["slow", "fast"], start="slow"),
+    }
+    profile = replace(steady(), parameters={**steady().parameters, **table})
+    moved = [applied("jit", 1.0), applied("mode", 1.0)]
+    text = recommended(make_history(outcomes={3: moved}, profile=profile))
+    assert "mode ended at its maximum of fast" in text
+    assert "jit ended" not in text
 
 
 def test_a_value_within_its_noise_is_named() -> None:
