@@ -80,28 +80,31 @@ def test_an_iteration_beyond_a_limit_of_the_gate_warns_and_never_fails() -> None
     )
 
 
+def warned_of(text: str) -> list[str]:
+    warn = resolved(text).profile.document["verdict"]["warn"]
+    return [f"{kpi} {condition}" for kpi, condition in warn.items()]
+
+
 @pytest.mark.parametrize(
     ("criterion", "beyond"),
     [
-        ('{limit: "<= 7", statistic: max}', ">7"),
-        ('{fail: "<= 7", warn: "<= 5"}', ">5"),
-        ('{warn: ">= 5"}', "<5"),
-        ('{limit: ">= 7", share: 0.9, optional: true}', "<7"),
-        ('{limit: "<= 7", relative_to: warmup, ratio: 0.1}', ">7"),
+        ('{limit: "<= 7", statistic: max}', "> 7"),
+        ('{fail: "<= 7", warn: "<= 5"}', "> 5"),
+        ('{warn: ">= 5"}', "< 5"),
+        ('{limit: ">= 7", share: 0.9, optional: true}', "< 7"),
+        ('{limit: "<= 7", relative_to: warmup, ratio: 0.1}', "> 7"),
     ],
 )
 def test_the_limit_of_any_form_of_a_criterion_warns(criterion: str, beyond: str) -> None:
     text = SHORT.replace("rate: {production", f"queue: {criterion}, rate: {{production")
     text = text.replace("rate: totals.rate", "rate: totals.rate, queue: totals.queue")
     text = text.replace("gate:\n", "gate:\n  warmup_iterations: 24\n")
-    (limits,) = [item for item in resolved(text).profile.verdict.warn if item.kpi == "queue"]
-    (comparison,) = limits.comparisons
-    assert f"{comparison.op}{comparison.limit:g}" == beyond
+    assert f"queue {beyond}" in warned_of(text)
 
 
 def test_two_limits_of_a_criterion_warn_of_nothing() -> None:
     text = SHORT.replace('p95_ms: "<= 120"', 'p95_ms: [">= 10", "<= 120"]')
-    assert [item.kpi for item in resolved(text).profile.verdict.warn] == ["rate"]
+    assert warned_of(text) == ["rate < 5"]
 
 
 def test_a_verdict_of_its_own_replaces_the_one_by_the_gate() -> None:
