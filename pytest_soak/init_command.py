@@ -324,4 +324,8 @@ def _next(service: Service, folder: Path, *, missing: Sequence[str]) -> list[str
     seconds = int(_RUN["interval"]) * int(_RUN["iterations"])
     command = f"  pytest --soak{option}"
     about = f"{_RUN['iterations']} iterations of {_RUN['interval']} s: {seconds // 60} minutes"
-    return ["", "edit:", *edits, "then run:", *enter, f"{command}    # {about}"]
+    look = f"  pytest-soak doctor ./{PROFILE}"
+    lines = [(look, "whether a soak can run here"), (command, about)]
+    width = max(len(look), len(command))
+    commands = [f"{line:<{width}}    # {what}" for line, what in lines]
+    return ["", "edit:", *edits, "then run:", *enter, *commands]

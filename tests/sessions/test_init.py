@@ -116,7 +116,7 @@ def test_an_http_service(soak: Sessions, capsys: CAPTURE) -> None:
     assert "4 of 5 KPIs have a value:" in printed
     assert "  latency_max_ms       no data  latency.max_ms is null" in printed
     assert "  latency_p95_ms          41.5  <= 62" in printed
-    assert "  pytest --soak    # 24 iterations of 5 s: 2 minutes" in printed
+    assert "  pytest --soak                     # 24 iterations of 5 s: 2 minutes" in printed
     assert files(soak.folder) == FILES  # no run, no bytecode
     # One GET of each address for the sample; then what it has already is sent, and nothing else.
     assert [item[:2] for item in service.requests[:2]] == [("GET", "/stats"), ("GET", "/config")]

@@ -93,7 +93,7 @@ def test_the_folder_is_an_argument_and_may_be_new(folder: Path, capsys: CAPTURE)
     assert files(folder) == {f"deep/er/{name}" for name in FILES | {"conftest.py"}}
     printed = capsys.readouterr().out
     assert "written to deep/er:" in printed
-    assert "\n  cd deep/er\n  pytest --soak " in printed
+    assert "\n  cd deep/er\n  pytest-soak doctor ./soak.yaml " in printed
 
 
 # -- what is refused, with nothing written ---------------------------------------------------------
@@ -310,7 +310,7 @@ def test_options_that_are_there_stay(
 def test_the_second_time_the_options_name_the_profile(folder: Path, capsys: CAPTURE) -> None:
     assert init() == 0
     assert init("--force") == 0
-    assert capsys.readouterr().out.count("  pytest --soak    #") == 2
+    assert capsys.readouterr().out.count("  pytest --soak        ") == 2
 
 
 def test_notes_about_the_repository_and_the_query(folder: Path, capsys: CAPTURE) -> None:
