@@ -1,4 +1,4 @@
-"""``pytest-soak``: judge stored runs again and explain them, without running a target.
+"""``pytest-soak``: begin a soak; judge stored runs again and explain them, without a target.
 
 Exit status: 0 pass; 1 fail; 2 usage, which includes a run or profile that cannot be read and a run
 whose seal is absent or damaged; 3 the run is still running. The output comes from the functions
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_soak.init_arguments import add_init
 from pytest_soak.printing import CommandError
 from pytest_soak.printing import note as _note
 from pytest_soak.printing import print_json as _print_json
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     from pytest_soak.doctor.arguments import add_arguments
 
     parser = argparse.ArgumentParser(
-        prog="pytest-soak", description="Judge stored soak runs again, and look at profiles."
+        prog="pytest-soak", description="Begin a soak, judge stored runs, look at profiles."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -130,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     snapshot.add_argument("--pretty", action="store_true", help="indent it")
 
+    add_init(commands)
     doctor = command("doctor", _doctor, "Look whether a soak can run here; change nothing.")
     add_arguments(doctor)
 

@@ -3,7 +3,7 @@
 A block without a language has commands, one a line. A block ``text`` after it is what the last of
 them prints, in order; a line ``…`` stands for any lines, and ``…`` within a line for any
 characters. A block of any other language is a file, named in its first line (``# pool.yaml``).
-Blocks ``sh`` install the package, and are left out.
+Blocks ``sh`` install the package, or start what the test starts itself, and are left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -56,14 +56,19 @@ def steps(page: str) -> list[Step]:
 
 
 def follow(
-    page: str, pytester: pytest.Pytester, comparable: Callable[[str], str] = str.rstrip
+    page: str,
+    pytester: pytest.Pytester,
+    comparable: Callable[[str], str] = str.rstrip,
+    adapted: Callable[[str], str] = str,
 ) -> list[Printed]:
     """Follow a page from its first to its last block, in the folder of the test.
 
     ``comparable`` makes of a line what is compared, on the page and in the output alike.
+    ``adapted`` makes of a block what is followed, for a number that the test must choose.
     """
     printed: list[Printed] = []
-    for step in steps(page):
+    for given in steps(page):
+        step = replace(given, text=adapted(given.text))
         if not step.language:
             printed += [called(pytester, line) for line in step.text.splitlines()]
         elif step.language == "text":

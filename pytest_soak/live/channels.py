@@ -104,6 +104,8 @@ class Context:
     """
     environment: Mapping[str, str]
     """Of the session, with the variables ``SOAK_…`` of the lane; commands inherit it."""
+    sections: frozenset[str] = frozenset()
+    """The top-level fields of a report that KPIs read, beside ``totals``."""
     words: frozenset[str] = frozenset()
     """The parameters whose values are no numbers: switches and choices."""
 

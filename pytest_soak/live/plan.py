@@ -128,6 +128,7 @@ def plan_live(
         folder=lane.dir,
         root=root,
         paths={key: parameter.path for key, parameter in profile.parameters.items()},
+        sections=frozenset(str(kpi.path[0]) for kpi in profile.kpis.values() if kpi.path),
         words=frozenset(key for key, item in profile.parameters.items() if item.choices),
         environment={**kept, **variables},
     )

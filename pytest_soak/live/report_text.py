@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from pytest_soak.live.channels import ChannelFault
@@ -15,11 +16,19 @@ _BEGUN = re.compile(r"t|tr|tru|f|fa|fal|fals|n|nu|nul|-|(?:\.[0-9]*)?(?:[eE][-+]
 _BEGUN_ESCAPE = re.compile(r"\\?u?[0-9a-fA-F]{0,4}")
 
 
-def parsed_report(data: bytes, place: str, *, may_be_unfinished: bool = False) -> dict[str, Any]:
-    """The report in ``data``: an object with a mapping ``totals``.
+def parsed_report(
+    data: bytes,
+    place: str,
+    *,
+    sections: Collection[str] = (),
+    may_be_unfinished: bool = False,
+) -> dict[str, Any]:
+    """The report in ``data``: an object with a mapping ``totals``, or with one of ``sections``.
 
-    Raises ChannelFault ``not_json`` for what is no strict JSON in UTF-8, ``not_a_report`` for other
-    JSON, and, if ``may_be_unfinished``, ``half_written`` for a text that ends too early.
+    ``sections`` are the other top-level fields that KPIs read: a service that was there before its
+    soak has names of its own, and its ``totals`` are then empty. Raises ChannelFault ``not_json``
+    for what is no strict JSON in UTF-8, ``not_a_report`` for other JSON, and, if
+    ``may_be_unfinished``, ``half_written`` for a text that ends too early.
     """
     try:
         report = parse_json_strictly(data)
@@ -31,6 +40,8 @@ def parsed_report(data: bytes, place: str, *, may_be_unfinished: bool = False) -
     if not isinstance(report, dict):
         text = f"is {described(report)}; a report is a JSON object"
         raise ChannelFault("not_a_report", place, text)
+    if "totals" not in report and any(name in report for name in sections):
+        return {**report, "totals": {}}
     if not isinstance(report.get("totals"), dict):
         totals = f"is {described(report['totals'])}" if "totals" in report else "is missing"
         raise ChannelFault(

@@ -32,7 +32,7 @@ FIELD_TEXTS: Mapping[str, Mapping[str, str]] = {
         "target": "The default of --soak-target: a name, or module:factory.",
     },
     "ParameterFields": {
-        "path": "The section of the runtime that has the key, with dots if it is deeper.",
+        "path": "The section of the runtime that has the key; without it the key is at the top.",
         "type": "float; int, a whole number; bool, a switch; choice, one of a list.",
         "unit": "The unit, for readers.",
         "start": "The value at the start: a number, true or false, one of the choices.",

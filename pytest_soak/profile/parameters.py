@@ -242,7 +242,10 @@ def _find(runtime: Mapping[str, Any], parameter: Parameter) -> Any:
 
 def _place(runtime: dict[str, Any], parameter: Parameter, table: Table) -> dict[str, Any]:
     """The dict inside ``runtime`` that holds the parameter; missing sections are made."""
-    flat = parameter.key in runtime or any(name in table for name in runtime)
+    # A parameter without a section stands at the top of both forms, so it decides nothing.
+    flat = parameter.key in runtime or any(
+        name in table and len(table[name].path) > 1 for name in runtime
+    )
     place: Any = runtime
     for depth, part in enumerate(() if flat else parameter.path[:-1], start=1):
         if not isinstance(place, dict):

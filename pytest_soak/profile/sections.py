@@ -38,7 +38,7 @@ from pytest_soak.profile.reading import (
 )
 
 PATH = rf"{IDENTIFIER.pattern}(\.{IDENTIFIER.pattern})*"
-_PATH = rf"^{PATH}$(?!\n)"
+_PATH = rf"^({PATH})?$(?!\n)"
 
 COMPARISON = (
     r"(?P<op><=|>=|<|>) *(?P<limit>[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)"
@@ -112,7 +112,10 @@ class CouplingFields(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ParameterFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    path: Annotated[str, Meta(pattern=_PATH, description="path of a section, such as 'engine'")]
+    path: Annotated[str, Meta(pattern=_PATH, description="path of a section, such as 'engine'")] = (
+        ""
+    )
+    """Of the section that has the parameter; empty: the parameter is at the top of the runtime."""
     type: Kind = "float"
     unit: str = ""
     start: StartValue

@@ -54,8 +54,8 @@ def _parameter(
     at = ("parameters", key)
     if key in taken or key.endswith("_delta"):
         raise Invalid(at, "this name has a meaning of its own; choose another")
-    path = tuple(fields.path.split("."))
-    if path[0] == READ_ONLY_SECTION:
+    path = tuple(fields.path.split(".")) if fields.path else ()
+    if path[:1] == (READ_ONLY_SECTION,):
         raise Invalid((*at, "path"), f"the section {READ_ONLY_SECTION!r} is read-only")
     for part in path:
         # Its top-level names show whether a runtime is nested or flat, so they must not overlap.

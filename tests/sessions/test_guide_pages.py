@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.page_runs import follow, missing
+from tests.page_runs import follow, missing, steps
 from tests.sessions.conftest import Sessions
 
 _FIGURE = re.compile(r"(?<!\w)-?\d[\d,.]*(?:e-?\d+)?|(?<= )-(?= \.\.)")
@@ -35,8 +41,32 @@ def shape(line: str) -> str:
     return " ".join(line.replace("PASS", "ok").replace("WARN", "ok").split())
 
 
+@contextmanager
+def started(folder: Path, port: int) -> Iterator[None]:
+    """The service and the load of the page, as its block ``sh`` starts them."""
+    files = {step.name: step.text for step in steps("own_service.md") if step.language == "python"}
+    for name in ("service.py", "load.py"):
+        (folder / name).write_text(files[name], "utf-8")
+    commands = (["service.py", str(port)], ["load.py", f"http://127.0.0.1:{port}/"])
+    processes = [subprocess.Popen([sys.executable, *command], cwd=folder) for command in commands]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
 def test_own_service(soak: Sessions) -> None:
-    printed = follow("own_service.md", soak.pytester, shape)
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        port = place.getsockname()[1]
+    with started(soak.folder, port):
+        printed = follow(
+            "own_service.md", soak.pytester, shape, lambda text: text.replace("8080", str(port))
+        )
+    (begun,) = [item for item in printed if item.command.startswith("pytest-soak init")]
+    assert begun.code == 0
     sessions = [item for item in printed if item.command.startswith("pytest ")]
     assert [item.code for item in sessions] == [1, 0], sessions[-1].text
     assert re.search(r"^gate: (PASS|WARN by tuned-1/p95_ms)$", sessions[1].text, re.MULTILINE)

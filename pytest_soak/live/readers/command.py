@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pytest_soak.live.channels import Context
@@ -21,12 +21,15 @@ class ReportCommand:
     sources: tuple[str, ...] = ()
     every_s: float | None = None
 
-    def __init__(self, command: Command, argv: Sequence[str]) -> None:
+    def __init__(
+        self, command: Command, argv: Sequence[str], sections: Collection[str] = ()
+    ) -> None:
         self.place = command.place
         self._command = command
         self._argv = argv
         self._has_ended = False
         self.raw = b""
+        self._sections = sections
 
     def begin(self) -> None:
         """Nothing to note: a report is made when the program runs."""
@@ -34,7 +37,7 @@ class ReportCommand:
     def poll(self) -> dict[str, Any]:
         data = self._command.run(self._argv)
         self._has_ended, self.raw = True, data
-        return parsed_report(data, self.place)
+        return parsed_report(data, self.place, sections=self._sections)
 
     def exists(self) -> bool:
         return self._has_ended
@@ -44,4 +47,4 @@ def make_command(fields: ReportFields, context: Context, every_s: float) -> Repo
     """``every_s`` has no meaning for a program."""
     texts = fields.command if isinstance(fields.command, tuple) else ()
     argv = [context.expand(text) for text in texts]
-    return ReportCommand(command_of(argv, fields.timeout_s, context), argv)
+    return ReportCommand(command_of(argv, fields.timeout_s, context), argv, context.sections)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,12 @@ class ReportFile:
     """
 
     def __init__(
-        self, place: Path, every_s: float | None, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        place: Path,
+        every_s: float | None,
+        *,
+        sections: Collection[str] = (),
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.place = str(place)
         self.sources: tuple[str, ...] = (canonical_name(place),)
@@ -44,6 +49,7 @@ class ReportFile:
         """The version that is no news: of before the span, or read by an earlier poll."""
         self._existed = False
         self.raw = b""
+        self._sections = sections
 
     def begin(self) -> None:
         try:
@@ -58,7 +64,9 @@ class ReportFile:
         content = self._stable()
         if content is None:
             return None
-        report = parsed_report(content.data, self.place, may_be_unfinished=True)
+        report = parsed_report(
+            content.data, self.place, sections=self._sections, may_be_unfinished=True
+        )
         self.raw = content.data
         self._past = content.version
         return report
@@ -96,4 +104,6 @@ class ReportFile:
 
 
 def make_file(fields: ReportFields, context: Context, every_s: float) -> ReportFile:
-    return ReportFile(file_place(str(fields.file), context, ("file",)), every_s)
+    return ReportFile(
+        file_place(str(fields.file), context, ("file",)), every_s, sections=context.sections
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from pytest_soak.live.channels import Context
@@ -16,13 +17,16 @@ class ReportUrl:
     Every answer is a new report: whether it has new figures is judged by what it says itself.
     """
 
-    def __init__(self, client: HttpClient, every_s: float | None) -> None:
+    def __init__(
+        self, client: HttpClient, every_s: float | None, sections: Collection[str] = ()
+    ) -> None:
         self.place = client.endpoint.place
         self.sources: tuple[str, ...] = (client.endpoint.canonical,)
         self.every_s = every_s
         self._client = client
         self._has_answered = False
         self.raw = b""
+        self._sections = sections
 
     def begin(self) -> None:
         """Nothing to note: an answer is made when it is requested."""
@@ -30,7 +34,7 @@ class ReportUrl:
     def poll(self) -> dict[str, Any]:
         data = self._client.request("GET")
         self._has_answered, self.raw = True, data
-        return parsed_report(data, self.place)
+        return parsed_report(data, self.place, sections=self._sections)
 
     def exists(self) -> bool:
         return self._has_answered
@@ -40,4 +44,4 @@ def make_http(fields: ReportFields, context: Context, every_s: float) -> ReportU
     client = http_client(
         str(fields.http), fields.headers, fields.allow_hosts, fields.timeout_s, context
     )
-    return ReportUrl(client, every_s)
+    return ReportUrl(client, every_s, context.sections)

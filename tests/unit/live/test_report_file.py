@@ -124,6 +124,18 @@ def test_what_is_wrong_has_a_name(tmp_path: Path, data: bytes, name: str, text: 
     assert text in caught.text
 
 
+def test_a_field_of_a_kpi_makes_a_report_without_totals() -> None:
+    """A service that was there before its soak has figures under names of its own."""
+    sections = frozenset({"totals", "latency"})
+    data = b'{"latency": {"p95": 3}, "other": 1}'
+    expected = {"latency": {"p95": 3}, "other": 1, "totals": {}}
+    assert parsed_report(data, "here", sections=sections) == expected
+    for text in (b'{"other": 1}', b"{}", b'{"latency": {}, "totals": 3}'):
+        with pytest.raises(ChannelFault) as caught:
+            parsed_report(text, "here", sections=sections)
+        assert caught.value.name == "not_a_report"
+
+
 @pytest.mark.parametrize(
     ("make", "kind"),
     [

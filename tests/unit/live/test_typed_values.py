@@ -33,14 +33,15 @@ WORDS = frozenset({"jit", "sync"})
 
 
 def delivery(**values: Any) -> Delivery:
-    runtime = {"app": {**nest(START, TABLE)["app"], **values}}
+    runtime = nest(START, TABLE)
+    runtime["app"] |= values
     return Delivery(1, 1, "run", "lane", 60.0, "ab", runtime, {**OUTER, **values})
 
 
 def test_the_runtime_has_values_of_the_types_of_the_target() -> None:
-    assert json.dumps(nest(START, TABLE)["app"]) == (
-        '{"workers": 4, "threads": 16, "timeout_s": 1.5, "jit": true, "sync": "local", '
-        '"work_mem_kb": 4096, "rate": 10.0, "share": 0.5, "port": 5432, "low_mark": 0.25}'
+    assert json.dumps(nest(START, TABLE)) == (
+        '{"app": {"workers": 4, "threads": 16, "timeout_s": 1.5, "jit": true, "sync": "local", '
+        '"work_mem_kb": 4096, "share": 0.5, "port": 5432, "low_mark": 0.25}, "rate": 10.0}'
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.parameter import Coupling
+from pytest_soak.profile.parameters import apply_deltas, flatten, nest, set_in_runtime
 from pytest_soak.profile.resolve import Resolved
 from pytest_soak.profile.start import Overrides, start_values
 from tests.unit.profile.typed import document, parameter, typed
@@ -234,3 +235,26 @@ def test_start_values_of_all_sources_are_checked_together() -> None:
         values({"n": 2.5}, None)
     with pytest.raises(ProfileError, match="c: 'z' is not one of a, b"):
         values(None, {"c": "z"})
+
+
+# -- a parameter without a section -----------------------------------------------------------------
+
+
+def test_a_parameter_without_a_section_is_at_the_top_of_the_runtime() -> None:
+    table = typed({"workers": {**FLOAT, "path": ""}, "size": {**FLOAT, "path": "pool"}}).parameters
+    assert table["workers"].path == ("workers",)
+    values = {key: parameter.start for key, parameter in table.items()}
+    runtime = nest(values, table)
+    assert runtime == {"workers": values["workers"], "pool": {"size": values["size"]}}
+    assert flatten(runtime, table) == values
+    # What is at the top is no sign of a flat runtime: the other one stays in its section.
+    for key in table:
+        set_in_runtime(runtime, key, table[key].maximum, table)
+    assert runtime == {"workers": table["workers"].maximum, "pool": {"size": table["size"].maximum}}
+    apply_deltas(runtime, {key: table[key].minimum - table[key].maximum for key in table}, table)
+    assert flatten(runtime, table) == {key: table[key].minimum for key in table}
+    flat = {"size": 1.0, "workers": 1.0}
+    assert set_in_runtime(flat, "size", table["size"].maximum, table) == {
+        "size": table["size"].maximum,
+        "workers": 1.0,
+    }

@@ -34,12 +34,12 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "cap_per_hour": 8,
         "cap_per_iteration": 2,
     },
-    "rate": {"start": 10, "min": 0.1, "max": 1000, "scale": "log", "cap_per_hour": 4},
+    "rate": {"path": "", "start": 10, "min": 0.1, "max": 1000, "scale": "log", "cap_per_hour": 4},
     "share": {"start": 0.5, "min": 0, "max": 1},
     "port": {"type": "int", "start": 5432, "min": 5432, "max": 5432},
     "low_mark": {"start": 0.25, "min": 0, "max": 1, "at_most": "share"},
 }
-"""Key to the fields of the parameter, without the path."""
+"""Key to the fields of the parameter; without a path it is in the section ``app``."""
 
 
 def document(
