@@ -147,15 +147,11 @@ def _list() -> Schema:
 
 
 def _runtime() -> Schema:
-    """Sections in sections, and values in them; the profile says which."""
+    """Values and sections, in which there are values and sections; the profile says which."""
     value = {"type": ["number", "boolean", "string"]}
     below = {"anyOf": [{"$ref": "#/definitions/Section"}, value]}
     section = {"type": "object", "additionalProperties": below}
-    return {
-        "type": "object",
-        "additionalProperties": {"$ref": "#/definitions/Section"},
-        "definitions": {"Section": section},
-    }
+    return {**section, "definitions": {"Section": section}}
 
 
 SCHEMAS: Mapping[str, Described] = {
@@ -192,7 +188,7 @@ SCHEMAS: Mapping[str, Described] = {
         _of(AppliedProfile),
     ),
     "runtime_overrides": Described(
-        "runtime_overrides.json", "The parameters in force, in their sections.", _runtime
+        "runtime_overrides.json", "The parameters in force, nested.", _runtime
     ),
     "bridge_state": Described(
         "bridge_state.json", "What a live target must remember.", _of(BridgeState)
