@@ -40,7 +40,7 @@ class Database:
         return report
 
     def load(self):
-        """The latencies of the transactions in ms, sorted, and how many transactions failed."""
+        """The latencies of the tasks in ms, sorted, and how many failed."""
         with tempfile.TemporaryDirectory() as folder:
             log = ("--log", f"--log-prefix={folder}/log")
             options = ("--no-vacuum", "--client=2", f"--time={self.seconds}", *log)

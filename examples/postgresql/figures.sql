@@ -1,4 +1,4 @@
--- One line of JSON: figures per transaction, of which psql's variable "done" is the number, and the
+-- One line of JSON: figures per task, of which psql's variable "done" is the number, and the
 -- settings in force, of which "names" is a list, in the units of pg_settings.
 SELECT json_build_object(
     'totals', (
