@@ -116,7 +116,7 @@ OFF_BY_ONE = (
     ),
     Mutant(
         "a stable limit is not stable",
-        "profile/model.py",
+        "profile/condition.py",
         '"<=": operator.le',
         '"<=": operator.lt',
         (GUARDS,),

@@ -153,8 +153,8 @@ CRITERIA = (
     Mutant(
         "no data in the window is not counted",
         "gate/kpi.py",
-        "    if bounds.no_data > limits.no_data_ratio",
-        "    if False and bounds.no_data > limits.no_data_ratio",
+        "    if missing > lane.limits.no_data_ratio * least:",
+        "    if False and missing > lane.limits.no_data_ratio * least:",
         ("tests/unit/gate/test_judge.py::test_no_data_in_more_than_a_quarter_of_the_window_fails",),
         r"FAIL",
     ),
@@ -217,8 +217,8 @@ JUDGED = (
     Mutant(
         "a figure alone passes",
         "gate/kpi.py",
-        "    return deciding is not None and comparison.holds(deciding)",
-        "    return True",
+        "    if window.deciding is not None and comparison.holds(window.deciding):",
+        "    if True:",
         ("tests/unit/gate/test_kpi.py::test_a_warn_states_how_many_iterations_a_pass_needs",),
         r"WARN",
     ),
