@@ -8,8 +8,9 @@ import os
 import signal
 import stat
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -99,7 +100,7 @@ class EndSignals:
             return
         nowhere = os.open(os.devnull, os.O_RDWR)
         # pytest keeps copies, which it puts in place again when it ends its capturing.
-        for descriptor in range(_MOST_DESCRIPTORS):
+        for descriptor in _descriptors():
             with suppress(OSError):
                 status = os.fstat(descriptor)
                 if stat.S_ISCHR(status.st_mode) and status.st_rdev in closed:
@@ -112,7 +113,7 @@ class EndSignals:
         While pytest captures, the outputs are files, and its copies are the terminal.
         """
         living = set()
-        for descriptor in range(_MOST_DESCRIPTORS):
+        for descriptor in _descriptors():
             with suppress(OSError):
                 if os.isatty(descriptor):
                     living.add(os.fstat(descriptor).st_rdev)
@@ -149,3 +150,11 @@ class EndSignals:
         for number in self._installed:
             if signal.getsignal(number) == self._receive:
                 signal.signal(number, signal.SIG_DFL)
+
+
+def _descriptors() -> Sequence[int]:
+    """The open descriptors of this process, and maybe some that are none."""
+    try:
+        return [int(entry.name) for entry in Path("/dev/fd").iterdir()]
+    except (OSError, ValueError):  # there is no such directory
+        return range(_MOST_DESCRIPTORS)

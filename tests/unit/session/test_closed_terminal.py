@@ -54,6 +54,17 @@ def test_a_terminal_whose_output_is_captured_is_not_closed() -> None:
         os.close(descriptor)
 
 
+def test_a_session_with_many_open_files() -> None:
+    files = [os.open(os.devnull, os.O_RDWR) for _ in range(400)]
+    try:
+        assert raised_by(OSError(errno.EIO, "a disk"), is_closed=False) is None
+        raised = raised_by(OSError(errno.EIO, "Input/output error"), is_closed=True)
+        assert isinstance(raised, pytest.exit.Exception)
+    finally:
+        for descriptor in files:
+            os.close(descriptor)
+
+
 def test_any_other_error_is_an_internal_one() -> None:
     assert raised_by(OSError(errno.EIO, "a disk"), is_closed=False) is None
     assert raised_by(OSError(errno.ENOSPC, "full"), is_closed=True) is None

@@ -112,7 +112,8 @@ def test_any_report_gives_a_target_that_is_python(report: dict[str, Any]) -> Non
         assert value is None
 
 
-@given(KEYS | st.lists(KEYS) | st.dictionaries(KEYS, KEYS))
+# The reader refuses the key << in quotes, too; names that are keys in the profile are never it.
+@given(KEYS | st.lists(KEYS) | st.dictionaries(KEYS.filter(lambda key: key != "<<"), KEYS))
 def test_what_is_dumped_is_read_again(value: Any) -> None:
     assert parse(f"x: {dumped(value)}\n".encode()) == {"x": value}
 
