@@ -39,7 +39,13 @@ from pytest_soak.starter.folder import (
 from pytest_soak.starter.profile_lines import document_of, profile_text
 from pytest_soak.starter.service import Service, Way, exchanged, target_section
 from pytest_soak.starter.trial import INTERVAL_S, ITERATIONS, run_trial
-from pytest_soak.starter.trial_text import counted, files_text, kpis_text, missing_of
+from pytest_soak.starter.trial_text import (
+    counted,
+    ended_early_text,
+    files_text,
+    kpis_text,
+    missing_of,
+)
 
 PROFILE = "soak.yaml"
 CHECK = "test_soak.py"
@@ -303,23 +309,27 @@ def _tried(start: Start, folder: Path) -> int:
     sys.stdout.flush()
     trial = run_trial(folder, PROFILE, CHECK)
     if trial.problem:
-        show(f"the session ended early: {mask(trial.problem)}")
-        show(mask("\n".join(f"    {line}" for line in trial.output)))
+        show("\n".join(ended_early_text(mask(trial.problem), map(mask, trial.output))))
     missing = missing_of(start.draft, trial.readings)
     if trial.readings:
         show(mask("\n".join(kpis_text(start.draft, trial.readings))))
-    show("\n".join(_next(start.service, folder, missing=missing)))
+    lines = _next(start.service, folder, missing=missing, problem=bool(trial.problem))
+    show("\n".join(lines))
     return 1 if missing or trial.problem else 0
 
 
-def _next(service: Service, folder: Path, *, missing: Sequence[str]) -> list[str]:
+def _next(
+    service: Service, folder: Path, *, missing: Sequence[str], problem: bool = False
+) -> list[str]:
     """The files to edit, and the commands to go on with."""
     enter = [] if folder.resolve() == Path.cwd() else [f"  cd {shlex.quote(str(folder))}"]
     is_named = names_profile(folder, ini_of(folder), PROFILE)
     option = "" if is_named else f" --soak-profile=./{PROFILE}"
     edits = [f"  {CONFTEST}: what says EDIT"] if service.way == "function" else []
+    if problem and service.way != "function":
+        edits += [f"  {PROFILE}: what ended the session, in the section target"]
     edits += [f"  {PROFILE}: the limits, and what else says EDIT"]
-    if missing:
+    if missing and not problem:
         edits += [f"  {PROFILE}: the KPIs that have no data, if they never will"]
     seconds = int(_RUN["interval"]) * int(_RUN["iterations"])
     command = f"  pytest --soak{option}"
