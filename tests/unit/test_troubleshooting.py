@@ -83,6 +83,7 @@ PARTS = frozenset(
         *(
             "artifacts: …",
             "report: …",
+            "what to do: …",
             "more than …",
             "a number",
             "a mapping",
