@@ -11,6 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,14 @@ from pytest_soak.starter.folder import (
 )
 from pytest_soak.starter.profile_lines import document_of, profile_text
 from pytest_soak.starter.service import Service, Way, exchanged, target_section
-from pytest_soak.starter.trial import INTERVAL_S, ITERATIONS, run_trial
-from pytest_soak.starter.trial_text import counted, files_text, kpis_text, missing_of
+from pytest_soak.starter.trial import INTERVAL_S, ITERATIONS, Trial, run_trial
+from pytest_soak.starter.trial_text import (
+    counted,
+    ended_early_text,
+    files_text,
+    kpis_text,
+    missing_of,
+)
 
 PROFILE = "soak.yaml"
 CHECK = "test_soak.py"
@@ -81,7 +88,8 @@ def begin_soak(arguments: argparse.Namespace) -> int:
     names += [] if own_ini else [INI]
     check_free(folder, names, force=arguments.force)
     try:
-        start = _start(service, arguments.sample, folder, names)
+        report = _report(service, arguments.sample, folder)
+        start = _start(service, report, _source(service, arguments.sample), names)
         write_files(folder, start.files)
         show("\n".join(files_text(named(folder), start.files)))
         for line in _notes(service, folder, own_ini):
@@ -89,7 +97,7 @@ def begin_soak(arguments: argparse.Namespace) -> int:
         if arguments.no_run:
             show("\n".join(_next(service, folder, missing=())))
             return 0
-        return _tried(start, folder)
+        return _tried(start, folder, names)
     except KeyboardInterrupt:
         show("\ninterrupted")
         return _INTERRUPTED
@@ -182,22 +190,22 @@ def _argv(text: str | None, option: str) -> tuple[str, ...]:
     return argv
 
 
-def _start(service: Service, sample: str | None, folder: Path, names: Sequence[str]) -> Start:
-    report = _report(service, sample, folder)
+def _start(
+    service: Service, report: Mapping[str, Any] | None, source: str, names: Sequence[str]
+) -> Start:
+    """``source`` names where the report is from, for messages. Raises CommandError."""
     if report is None:
         # Without a sample nothing is known of the parameters of a program.
         draft = TEMPLATE if service.way == "function" else replace(TEMPLATE, parameters={})
         read = Sample()
     else:
         if not isinstance(report.get("totals", {}), dict):
-            raise CommandError(
-                f"{_source(service, sample)} has 'totals' that is no object; of a report it is one"
-            )
+            raise CommandError(f"{source} has 'totals' that is no object; of a report it is one")
         read = sample_of(report)
         draft = draft_of(read, _settings(service, read))
         if not draft.figures:
             raise CommandError(
-                f"{_source(service, sample)} has no number, so there is no KPI; its fields are "
+                f"{source} has no number, so there is no KPI; its fields are "
                 f"{', '.join(list(report)[:8]) or 'none'}"
             )
     section = target_section(service, read, draft)
@@ -295,31 +303,51 @@ def _notes(service: Service, folder: Path, own_ini: str) -> list[str]:
     return lines
 
 
-def _tried(start: Start, folder: Path) -> int:
+def _tried(start: Start, folder: Path, names: Sequence[str]) -> int:
     mask = Masker.of((), os.environ)
     show(f"\n{ITERATIONS} dry iterations of {INTERVAL_S} s: start values, no change by the tuner")
     for line in exchanged(start.service, start.draft.parameters):
         show(cut(f"  {mask(line)}", 100))
     sys.stdout.flush()
     trial = run_trial(folder, PROFILE, CHECK)
+    again = _from_its_report(start, trial, names)
+    if again is not None:
+        write_files(folder, again.files)
+        show("the program reports other figures: the profile is written again from its report")
+        return _tried(again, folder, names)
     if trial.problem:
-        show(f"the session ended early: {mask(trial.problem)}")
-        show(mask("\n".join(f"    {line}" for line in trial.output)))
+        show("\n".join(ended_early_text(mask(trial.problem), map(mask, trial.output))))
     missing = missing_of(start.draft, trial.readings)
     if trial.readings:
         show(mask("\n".join(kpis_text(start.draft, trial.readings))))
-    show("\n".join(_next(start.service, folder, missing=missing)))
+    lines = _next(start.service, folder, missing=missing, problem=bool(trial.problem))
+    show("\n".join(lines))
     return 1 if missing or trial.problem else 0
 
 
-def _next(service: Service, folder: Path, *, missing: Sequence[str]) -> list[str]:
+def _from_its_report(start: Start, trial: Trial, names: Sequence[str]) -> Start | None:
+    """The profile made of what a program reported; None where the first one fits, or no report."""
+    fits = start.draft.guessed or not missing_of(start.draft, trial.readings)
+    if fits or not start.service.program or not trial.report:
+        return None
+    with suppress(CommandError):
+        written = [name for name in names if name == PROFILE]
+        return _start(start.service, trial.report, "the report of the program", written)
+    return None
+
+
+def _next(
+    service: Service, folder: Path, *, missing: Sequence[str], problem: bool = False
+) -> list[str]:
     """The files to edit, and the commands to go on with."""
     enter = [] if folder.resolve() == Path.cwd() else [f"  cd {shlex.quote(str(folder))}"]
     is_named = names_profile(folder, ini_of(folder), PROFILE)
     option = "" if is_named else f" --soak-profile=./{PROFILE}"
     edits = [f"  {CONFTEST}: what says EDIT"] if service.way == "function" else []
+    if problem and service.way != "function":
+        edits += [f"  {PROFILE}: what ended the session, in the section target"]
     edits += [f"  {PROFILE}: the limits, and what else says EDIT"]
-    if missing:
+    if missing and not problem:
         edits += [f"  {PROFILE}: the KPIs that have no data, if they never will"]
     seconds = int(_RUN["interval"]) * int(_RUN["iterations"])
     command = f"  pytest --soak{option}"

@@ -82,7 +82,7 @@ def apply_findings(
         yield Finding("delivery", "OK", f"the start values were delivered in {delivered_s:.2f} s")
         seconds = None if was_there else _seconds_until_shown(plan, sources, start, clock, wait_s)
     except LiveHalt as halt:
-        yield Finding("delivery", "FAIL", str(halt).partition("\n")[0], "see docs/live.md")
+        yield Finding("delivery", "FAIL", _why(halt), "see docs/live.md, target.parameters")
         return
     finally:
         target.stop()
@@ -90,7 +90,14 @@ def apply_findings(
         text = "not measured: the service already ran with the start values"
         yield Finding("reload", "OK", text, "change a start value, and look again")
     else:
-        yield _reload(plan, seconds, wait_s)
+        has_echo = report_from(plan, sources).get(ECHO) is not None
+        yield _reload(plan, seconds, wait_s, has_echo=has_echo)
+
+
+def _why(halt: LiveHalt) -> str:
+    """The halt, and what the service or the program answered; its first note repeats the halt."""
+    notes = "\n".join(getattr(halt, "__notes__", ())).splitlines()
+    return "; ".join([str(halt).partition("\n")[0], *(line.strip() for line in notes[1:])])
 
 
 def _seconds_until_shown(
@@ -118,9 +125,12 @@ def _is_shown(plan: LivePlan, report: Mapping[str, Any], values: Mapping[str, fl
     return len(unconfirmed(plan.profile, report, values)) < len(values)
 
 
-def _reload(plan: LivePlan, seconds: float | None, wait_s: float) -> Finding:
+def _reload(plan: LivePlan, seconds: float | None, wait_s: float, *, has_echo: bool) -> Finding:
     """The time until the echo, which has the time between two reports in it."""
     interval_s = plan.lane.interval_s
+    if seconds is None and not has_echo:
+        advice = "report the parameters in force (target.report.echo); see docs/live.md"
+        return Finding("reload", "WARN", "not measured: the report has no echo", advice)
     if seconds is None:
         text = f"no report showed the start values within {wait_s:g} s"
         advice = "see that the service reads its parameters again, and reports them"

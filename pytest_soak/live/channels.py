@@ -43,6 +43,10 @@ class Delivery:
     values: Mapping[str, Outer]
     """Flat: parameter to value; a number, true or false, or one of its choices."""
 
+    def sent(self, *, soak_block: bool) -> dict[str, Any]:
+        """What is sent: the body, or the runtime alone for a service that takes nothing else."""
+        return self.body if soak_block else dict(self.runtime)
+
     @property
     def body(self) -> dict[str, Any]:
         """The runtime with the block ``soak``, which names the delivery."""
@@ -79,14 +83,15 @@ class ChannelFault(Exception):  # noqa: N818 - the outcome of an iteration
 
     ``name`` is a row of the table of faults (:mod:`.faults`). ``text`` ends a sentence that begins
     with the place: ``is 70,000,001 bytes; at most 64,000,000 are read``. ``place`` is the file or
-    URL.
+    URL. ``details`` are lines for people, such as the answer of a service.
     """
 
-    def __init__(self, name: str, place: str, text: str) -> None:
+    def __init__(self, name: str, place: str, text: str, details: tuple[str, ...] = ()) -> None:
         super().__init__(f"{place} {text}")
         self.name = name
         self.place = place
         self.text = text
+        self.details = details
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,8 @@ def _check_parameters(fields: ParametersFields) -> None:
     if kind != "http" and (fields.headers or fields.allow_hosts):
         name = "headers" if fields.headers else "allow_hosts"
         raise WrongValueError((*path, name), "belongs to 'http'")
+    if kind not in ("http", "command") and not fields.soak_block:
+        raise WrongValueError((*path, "soak_block"), "belongs to 'http' and 'command'")
     if kind != "writer" and fields.options:
         raise WrongValueError((*path, "options"), "belongs to 'writer'")
     if kind == "command" and fields.on_end == "restore":

@@ -21,7 +21,7 @@ LOSES: Final[Mapping[str, str]] = {
     "not_a_file": "the report is a link, a pipe, a device or a directory",
     "hung": "the process is alive, and wrote neither report nor log nor audit",
     "stopped": "a signal or a debugger stopped the process",
-    "reported": "the bot says in its report that it had a fault",
+    "reported": "the report names a fault of the target",
     "unreachable": "nothing answered at the address of the report",
     "refused": "the address of the report answered with an error",
     "dead": "the process ended by itself, and was started again",

@@ -13,15 +13,21 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
+from pytest_soak.canonical import escaped
 from pytest_soak.json_types import WrongValueError
 from pytest_soak.live.channels import LARGEST_BYTES, ChannelFault, Context
 from pytest_soak.live.endpoint import Endpoint, endpoint_of, header_values, is_loopback
 from pytest_soak.live.sections import Headers
+from pytest_soak.masking import Masker
 from pytest_soak.processes.plan import expanded_url
 
 _BLOCK = 65536
+_MOST_OF_ANSWER = 2000
+_LONGEST_SHOWN = 300
+"""Bytes that are read, and characters that are shown, of the answer to a refused request."""
 
 Address = tuple[socket.AddressFamily, Any]
 Resolve = Callable[[str, int], list[Address]]
@@ -42,12 +48,16 @@ class HttpClient:
         *,
         max_bytes: int = LARGEST_BYTES,
         resolve: Resolve | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """``environment``: its secrets are masked in what a service answers."""
         self.endpoint = endpoint
         self._headers = headers
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
         self._resolve = resolve or addresses_of
+        sent = [text for value in headers.values() for text in (value, *value.split())]
+        self._mask = Masker.of((), environment or {}).hiding(sent)
 
     def request(self, method: str, body: bytes | None = None) -> bytes:
         """The body of the answer."""
@@ -110,7 +120,8 @@ class HttpClient:
         sender.endheaders(body)
         with sender.getresponse() as response:
             if response.status // 100 != 2:
-                raise self._fault("refused", _of_status(response.status))
+                details = self._answer_line(response) if body is not None else ()
+                raise self._fault("refused", _of_status(response.status), details)
             return self._body(response)
 
     def _all_headers(self, body: bytes | None) -> dict[str, str]:
@@ -144,8 +155,21 @@ class HttpClient:
             )
         return bytes(data)
 
-    def _fault(self, name: str, text: str) -> ChannelFault:
-        return ChannelFault(name, self.endpoint.place, text)
+    def _answer_line(self, response: http.client.HTTPResponse) -> tuple[str, ...]:
+        """The begin of the answer to what was refused, without secrets, as a line."""
+        with suppress(OSError, http.client.HTTPException):
+            data = response.read(_MOST_OF_ANSWER)
+            text = self._mask(data.decode("utf-8", "replace"))
+            if len(data) == _MOST_OF_ANSWER:
+                text = text[: len(text) // 2]  # its end may be the begin of a secret
+            line = escaped(" ".join(text.split()))
+            if line:
+                cut = line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…"
+                return (f"its answer: {cut}",)
+        return ()
+
+    def _fault(self, name: str, text: str, details: tuple[str, ...] = ()) -> ChannelFault:
+        return ChannelFault(name, self.endpoint.place, text, details)
 
 
 def http_client(
@@ -160,7 +184,8 @@ def http_client(
     endpoint = endpoint_of(text, map(context.expand, allow_hosts), ("http",))
     if timeout_s <= 0:
         raise WrongValueError(("timeout_s",), f"{timeout_s:g} is not above 0")
-    return HttpClient(endpoint, header_values(headers, context), timeout_s)
+    values = header_values(headers, context)
+    return HttpClient(endpoint, values, timeout_s, environment=context.environment)
 
 
 def addresses_of(host: str, port: int) -> list[Address]:

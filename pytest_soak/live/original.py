@@ -56,4 +56,4 @@ def as_not_delivered() -> Iterator[None]:
     try:
         yield
     except ChannelFault as fault:
-        raise ChannelFault("not_delivered", fault.place, fault.text) from None
+        raise ChannelFault("not_delivered", fault.place, fault.text, fault.details) from None

@@ -7,12 +7,15 @@ import re
 from collections.abc import Collection
 from typing import Any, NoReturn
 
+from pytest_soak.canonical import escaped
 from pytest_soak.live.channels import ChannelFault
 from pytest_soak.loop.words import described
 from pytest_soak.store.reading import describe_value_error, parse_json_strictly
 
 _BEGUN = re.compile(r"t|tr|tru|f|fa|fal|fals|n|nu|nul|-|(?:\.[0-9]*)?(?:[eE][-+]?)?")
 """What may be left of a literal or number behind which a JSON text was cut off."""
+_MOST_NAMES = 6
+_LONGEST_NAME = 40
 _BEGUN_ESCAPE = re.compile(r"\\?u?[0-9a-fA-F]{0,4}")
 
 
@@ -42,12 +45,22 @@ def parsed_report(
         raise ChannelFault("not_a_report", place, text)
     if "totals" not in report and any(name in report for name in sections):
         return {**report, "totals": {}}
+    if report and "totals" not in report:
+        text = "is no report: it has neither 'totals' nor a field that a KPI reads; it has "
+        raise ChannelFault("not_a_report", place, text + _few(report))
     if not isinstance(report.get("totals"), dict):
         totals = f"is {described(report['totals'])}" if "totals" in report else "is missing"
         raise ChannelFault(
             "not_a_report", place, f"is no report: 'totals' {totals}; it needs a mapping"
         )
     return report
+
+
+def _few(names: Collection[str]) -> str:
+    """The first names, each short and on one line."""
+    shown = [escaped(name)[:_LONGEST_NAME] for name in list(names)[:_MOST_NAMES]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def echo_in(data: bytes) -> dict[str, Any] | None:

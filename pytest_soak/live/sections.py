@@ -54,6 +54,8 @@ class ParametersFields(Struct, frozen=True, forbid_unknown_fields=True):
     command: Argv | UnsetType = UNSET
     timeout_s: Seconds = 10.0
     """Of one request or command."""
+    soak_block: bool = True
+    """For ``http`` and ``command``: whether the block ``soak`` is sent beside the parameters."""
     writer: Text | UnsetType = UNSET
     """The name of a writer that another distribution registers; ``options`` are its own."""
     options: dict[str, Any] = {}

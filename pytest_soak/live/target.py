@@ -255,7 +255,7 @@ class LiveTarget:
         try:
             self._answer = writer.deliver(delivery)
         except ChannelFault as fault:
-            raise LiveHalt(fault.name, HALTS.get(fault.name, fault.name), [str(fault)]) from None
+            raise LiveHalt(fault.name, _undelivered(fault), [str(fault), *fault.details]) from None
         if plan.notify is not None and iteration:
             self._watched.signal(plan.notify)
         longest_s = 2 * plan.lane.interval_s + plan.section.timing.deadline_s
@@ -328,3 +328,9 @@ class LiveTarget:
             seq = "" if newest is None else f", newest seq {newest}"
             lines.append(f"{source.reader.place}: {source.seen} reports read{seq}")
         return [*lines, *self._watched.log_lines()]
+
+
+def _undelivered(fault: ChannelFault) -> str:
+    """The kind of fault and its reason on one line, without a place, which may have a port."""
+    reason = fault.text.partition("\n")[0].partition("; the end of its standard error")[0]
+    return f"{HALTS.get(fault.name, fault.name)}: it {reason}"

@@ -155,9 +155,13 @@ def reading(number: float | None, *limits: Comparison) -> str:
     return repr(number)
 
 
-def main_kpis(readings: Readings) -> list[str]:
-    """The KPIs in the line of an iteration: the usual ones, or the first four."""
-    return [name for name in SHORT_NAMES if name in readings] or list(readings)[:4]
+def main_kpis(readings: Readings, profile: Profile | None = None) -> list[str]:
+    """The KPIs in the line of an iteration: the usual ones, or four, those with a limit first."""
+    usual = [name for name in SHORT_NAMES if name in readings]
+    if usual:
+        return usual
+    limited = [] if profile is None else [item.kpi for item in profile.gate.criteria]
+    return list(dict.fromkeys(name for name in (*limited, *readings) if name in readings))[:4]
 
 
 def kpi_figure(given: Reading | None, name: str, profile: Profile | None) -> str:

@@ -204,7 +204,7 @@ def _figures(
 ) -> Iterator[tuple[str, object]]:
     """The verdict and the KPIs of the progress line, and what else is unusual."""
     yield "verdict", decision.verdict.value
-    for name in main_kpis(iteration.readings):
+    for name in main_kpis(iteration.readings, before.profile):
         reading = iteration.readings.get(name)
         yield SHORT_NAMES.get(name, name), kpi_figure(reading, name, before.profile)
     if iteration.failed_checks:

@@ -14,7 +14,7 @@ from pytest_soak.report.commands import command_lines, explain_commands
 from pytest_soak.report.comparison import comparison_lines
 from pytest_soak.report.events import PanicEvent, panics
 from pytest_soak.report.freezable import freeze_block, unsettled, why_not
-from pytest_soak.report.layout import named_reason
+from pytest_soak.report.layout import named_reason, parameter_value
 from pytest_soak.report.lists import iterations_text, names
 from pytest_soak.report.markdown import bullet, cell, code
 from pytest_soak.report.remedies import (
@@ -174,7 +174,7 @@ def _for_kpi(
         if trend is not None and (trend.worse or len(trend.outside) > 1):
             return  # a longer run is no remedy for a decline, which has its own item
         if trend is not None and trend.inside_since is not None:
-            yield _healed_late(trend, trend.inside_since)
+            yield _healed_late(history, trend, trend.inside_since)
         elif NO_LONGER in result.reason:
             yield f"{result.name}: {note_of(result)}."
         elif lane.measured < limits.pass_from:
@@ -194,7 +194,7 @@ def _for_kpi(
         first = trend.outside[0]
         since = f" (outside since iteration {first}, {len(trend.outside)} in a row)"
     if trend is not None and trend.inside_since is not None:
-        yield _healed_late(trend, trend.inside_since)
+        yield _healed_late(history, trend, trend.inside_since)
     unit = trend.unit if trend is not None else ""
     shown = f"{result.value:.4g}{unit}" if result.value is not None else "no figure"
     yield (
@@ -203,11 +203,24 @@ def _for_kpi(
     )
 
 
-def _healed_late(trend: Trend, since: int) -> str:
+def _healed_late(history: History, trend: Trend, since: int) -> str:
+    """Start values for the next run; where no parameter moved, a warm-up."""
+    began = f"{trend.kpi} began outside its limit and is inside since iteration {since}."
+    start, table = history.start_values, history.profile.parameters
+    moved = [
+        f"{key} {parameter_value(table, key, value)}"
+        for key, value in final_values(history).items()
+        if key in table and value != start.get(key)
+    ]
+    if not moved:
+        return (
+            f"{began} No parameter differs from its start value, so the target needed that time "
+            f"by itself: gate.warmup_iterations: {since - 1} in the profile leaves it out; give "
+            "the run so many iterations more."
+        )
     return (
-        f"{trend.kpi} began outside its limit and is inside since iteration {since}. Start the "
-        "next run with the values at the end of this one (runtime_overrides.json), so that it is "
-        "steady from the start on."
+        f"{began} Start the next run with the values at the end of this one, so that it is steady "
+        f"from the start on; start values in the profile: {names(moved, 12)}."
     )
 
 

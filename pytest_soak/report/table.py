@@ -54,22 +54,14 @@ def iteration_line(
 ) -> str:
     """One iteration: number, verdict, KPIs, rules that fired, and the outcomes of the deltas.
 
-    ``kpis`` chooses the KPIs; without it the line shows the usual ones, or the first four.
+    ``kpis`` chooses the KPIs; without it the line shows the usual ones, or four, those with a limit
+    first. Of these four those for which the rest of the line leaves no columns are left out.
     ``width``: columns of the terminal, less those printed before the line. With ``profile`` a
     figure has as many digits as show on which side of the limits of an iteration it is. With
     ``planned``, the number of iterations, the line begins ``3/24``.
     """
-    names = kpis or main_kpis(iteration.readings)
-    figures = " ".join(
-        f"{SHORT_NAMES.get(name, name)}={kpi_figure(iteration.readings.get(name), name, profile)}"
-        for name in names
-    )
-    scenarios = dict.fromkeys(fired.name for fired in fired_in(iteration))
-    figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
-    number = f"{iteration.number:>{len(str(planned))}}/{planned}" if planned else iteration.number
-    if profile is not None and iteration.number <= profile.gate.warmup_iterations:
-        figures += " warm-up"
-    head = cut(f"{number:>4} {iteration.verdict:<4} {figures}", width)
+    names = _fitting(iteration, kpis, profile, planned, width)
+    head = cut(_head(iteration, names, profile, planned), width)
     if iteration.decision is None:
         return head
     panic, rules = _panic(iteration.decision), " ".join(iteration.decision.rules)
@@ -87,7 +79,7 @@ def iteration_line(
         *((text, False, False) for text in texts),
     ):
         outcome = _outcome(iteration.decision, refused=refused, withheld=withheld)
-        line = escaped(" | ".join(part for part in (head, text, outcome) if part))
+        line = escaped(_parts(head, text, outcome))
         if len(line) <= width:
             return line
     named = _outcome(iteration.decision, refused=True, withheld=False)
@@ -95,7 +87,45 @@ def iteration_line(
         outcome = named  # the guard that refused matters more; the reason of no data is cut
     left = width - len(head) - len(outcome) - (6 if outcome else 3)
     parts = [head, cut(texts[-1], left) if left > _LEAST_TEXT else "", outcome]
-    return cut(" | ".join(part for part in parts if part), width)
+    return cut(_parts(*parts), width)
+
+
+def _fitting(
+    iteration: Iteration, kpis: Sequence[str], profile: Profile | None, planned: int, width: int
+) -> list[str]:
+    """The KPIs of the line. Those without a limit give way to the rules, all to the outcomes."""
+    names = list(kpis) or main_kpis(iteration.readings, profile)
+    decision = iteration.decision
+    if decision is None or kpis or profile is None:
+        return names
+    limited = {item.kpi for item in profile.gate.criteria}
+    rules = " ".join(decision.rules)
+    whole = _parts(rules, _outcome(decision, refused=True, withheld=True))
+    least = _outcome(decision, refused=False, withheld=False)
+    while len(names) > 1:
+        rest = least if names[-1] in limited else whole
+        if len(_parts(_head(iteration, names, profile, planned), rest)) <= width:
+            break
+        names.pop()
+    return names
+
+
+def _head(iteration: Iteration, names: Sequence[str], profile: Profile | None, planned: int) -> str:
+    """The part of the line with number, verdict and figures, with its whole length."""
+    number = f"{iteration.number:>{len(str(planned))}}/{planned}" if planned else iteration.number
+    figures = " ".join(
+        f"{SHORT_NAMES.get(name, name)}={kpi_figure(iteration.readings.get(name), name, profile)}"
+        for name in names
+    )
+    scenarios = dict.fromkeys(fired.name for fired in fired_in(iteration))
+    figures += f" scenario {', '.join(scenarios)}" if scenarios else ""
+    if profile is not None and iteration.number <= profile.gate.warmup_iterations:
+        figures += " warm-up"
+    return f"{number:>{0 if planned else 4}} {iteration.verdict:<4} {figures}"
+
+
+def _parts(*parts: str) -> str:
+    return " | ".join(part for part in parts if part)
 
 
 def _joined(*parts: str) -> str:
@@ -275,7 +305,8 @@ def _delta_lines(lane: LaneJudgement) -> list[str]:
     if delta.belonging.get("replaced") and not any(
         item.report.get("effective_params") for item in lane.window.measured
     ):
-        by.append("  no report has an echo (effective_params): nothing shows what the bot ran with")
+        unconfirmed = "nothing shows what the target ran with"
+        by.append(f"  no report has an echo (effective_params): {unconfirmed}")
     if not delta.applicable:
         return [f"  deltas: {delta.reason.removeprefix('delta_quality: ')}", *by]
     applied, withheld = _percent(delta.requested_apply_ratio), _percent(delta.withheld_ratio)

@@ -216,10 +216,12 @@ class ProgressOutput:
 
     def _show_iteration(self, progress: Mapping[str, Any]) -> None:
         line = progress["line"].rstrip()
-        line = f"{progress['lane']}: {line.lstrip()}" if self._several else line
-        left_s = self._advance.eta_s if self._advance and progress.get("waits") else None
+        waits = bool(progress.get("waits"))
+        line = line if waits else line.lstrip()  # the numbers of a run that waits are aligned
+        line = f"{progress['lane']}: {line}" if self._several else line
+        left_s = self._advance.eta_s if self._advance and waits else None
         line += f" | ETA {duration_text(left_s)}" if left_s else ""
-        self._write(f"  {line if self._several else line.lstrip()}")
+        self._write(f"  {line}")
 
     def _show_failure(self, report: pytest.TestReport, progress: Mapping[str, Any] | None) -> None:
         """A failed check or an error of the target, and once for each lane that it is over."""

@@ -54,6 +54,9 @@ def summary(
         show(reporter, f"warning: {heading}, as named above", yellow=True)
     if any(_can_go_on(history) for history in judged.histories):
         show(reporter, "to go on with this run: the same command with --soak-resume")
+    advice = plan.run_path / names.RECOMMENDATIONS
+    if verdict is not Verdict.PASS and advice.is_file():
+        show(reporter, f"what to do: {_shown(plan)}{os.sep}{advice.name}")
     show(reporter, f"artifacts: {_shown(plan)}")
     if (plan.run_path / names.REPORT).is_file():
         show(reporter, f"report: {_shown(plan)}{os.sep}{names.REPORT}")

@@ -133,11 +133,13 @@ def _about_limits(draft: Draft) -> list[str]:
 
 def _parameter_lines(draft: Draft) -> list[str]:
     """The parameters of the draft, or an example as a comment, and a rule as a comment."""
-    judged = next((item for item in draft.gated if item.limit.startswith("<=")), None)
-    figure, beyond = (judged.name, judged.limit.replace("<=", ">")) if judged else ("NAME", "> 100")
+    figure, beyond = _rule_condition(draft)
+    name = "GROW"
     if draft.parameters:
         key = next(iter(draft.parameters))
         move = "{step: 1}" if draft.parameters[key].get("type") == "bool" else "{mul: 1.2}"
+        if not draft.guessed:
+            name, move = "SHRINK", "{mul: 0.8}"  # a smaller batch takes less time
         head = [
             "# EDIT: what may be changed while the service runs, and how far. Only a rule moves a",
             "# parameter: within min and max, and by at most cap_per_hour in an hour.",
@@ -152,15 +154,26 @@ def _parameter_lines(draft: Draft) -> list[str]:
             "# parameters:",
             "#   workers: {path: service, type: int, start: 4, min: 1, max: 16, cap_per_hour: 8}",
         ]
-    rule = (
-        f'GROW: {{when: {{{figure}: "{beyond}"}}, evidence: {{over: 3}}, moves: {{{key}: {move}}}}}'
-    )
+    when = f'{{{figure}: "{beyond}"}}'
+    rule = f"{name}: {{when: {when}, evidence: {{over: 3}}, moves: {{{key}: {move}}}}}"
     return [
         *head,
-        "# A rule, once the limits are yours; without one nothing moves.",
+        "# A rule, once the limits are yours; without one nothing moves. It begins before the",
+        "# limit of the gate, so that the gate can PASS. EDIT: which move makes the figure better?",
         "# rules:",
         f"#   {rule}",
     ]
+
+
+def _rule_condition(draft: Draft) -> tuple[str, str]:
+    """A KPI with an upper limit, of several a high percentile, and a fifth before its limit."""
+    judged = [item for item in draft.gated if item.limit.startswith("<=")]
+    if not judged:
+        return "NAME", "> 100"
+    first = min(judged, key=lambda item: "p9" not in item.name)
+    limit = float(first.limit.removeprefix("<="))
+    begin = float(f"{limit - 0.2 * abs(limit):.3g}")
+    return first.name, f"> {begin:.15g}"
 
 
 def _left_out(draft: Draft) -> Iterator[str]:

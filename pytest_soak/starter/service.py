@@ -11,6 +11,8 @@ from pytest_soak.messages import without_secrets
 from pytest_soak.starter.draft import Draft
 from pytest_soak.starter.fields import Sample
 
+REPORT = "report.json"
+"""The file that a program writes its report to, in the folder of the target."""
 Way = Literal["function", "command", "http"]
 WAYS: tuple[Way, ...] = ("function", "command", "http")
 
@@ -62,7 +64,7 @@ def _report(service: Service) -> dict[str, Any]:
         return {"http": _literal(service.report_url), **_of_both(service)}
     if service.report_command:
         return {"command": list(map(_literal, service.report_command))}
-    return {"file": "{dir}/report.json"}
+    return {"file": f"{{dir}}/{REPORT}"}
 
 
 def _of_both(service: Service) -> dict[str, Any]:

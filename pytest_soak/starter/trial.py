@@ -13,8 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from pytest_soak.loop.model import History, Reading
+from pytest_soak.starter.sample import from_file
+from pytest_soak.starter.service import REPORT
+from pytest_soak.store import names
 from pytest_soak.store.errors import StoreError
 from pytest_soak.store.rundir import RunDirectory
 from pytest_soak.stored import read_lanes
@@ -43,6 +47,8 @@ class Trial:
     """Why the session did not get to its end; empty if it did."""
     output: tuple[str, ...] = ()
     """What it printed about its errors, or else the last lines that it printed."""
+    report: Mapping[str, Any] = field(default_factory=dict)
+    """The newest report of a program, also one that no KPI reads; empty without one."""
 
 
 def run_trial(folder: Path, profile: str, check: str) -> Trial:
@@ -121,7 +127,14 @@ def _result(directory: Path, problem: str, code: int, lines: tuple[str, ...]) ->
     history = lane.history
     if history.halt is not None and not problem:
         problem = f"iteration {history.halt.iteration}: {history.halt.text}"
-    return Trial(_newest(history), problem, lines)
+    return Trial(_newest(history), problem, lines, _written_report(directory))
+
+
+def _written_report(directory: Path) -> Mapping[str, Any]:
+    try:
+        return from_file(directory / "latest" / names.TARGET / REPORT)
+    except StoreError:
+        return {}
 
 
 def _newest(history: History) -> dict[str, Reading]:

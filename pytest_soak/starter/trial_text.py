@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence, Sized
 
 from pytest_soak.canonical import escaped
 from pytest_soak.loop.model import Reading
@@ -14,6 +16,8 @@ from pytest_soak.starter.folder import NewFile
 _WIDTH = 100
 _NAME_WIDTH = 32
 _MOST_MISSING_LINES = 40
+_MODULE = re.compile(r"^(?:\w+\.)+(?=\w+: )")
+"""Before the name of an exception."""
 
 
 def files_text(folder: str, files: Sequence[NewFile]) -> list[str]:
@@ -41,6 +45,18 @@ def kpis_text(draft: Draft, readings: Mapping[str, Reading]) -> list[str]:
     count = len(names) - len(missing)
     have = "has" if count == 1 else "have"
     return [f"{count} of {counted(names, 'KPI')} {have} a value:", *rows]
+
+
+def ended_early_text(problem: str, output: Iterable[str]) -> list[str]:
+    """Why the session ended, and what it printed about that beside the same sentence."""
+    text = escaped(" ".join(problem.split()))
+    lines = textwrap.wrap(f"the session ended early: {text}", _WIDTH, subsequent_indent="  ")
+    for line in map(str.rstrip, output):
+        if _MODULE.sub("", line.strip()) not in problem:
+            lines += textwrap.wrap(
+                escaped(line), _WIDTH, initial_indent="    ", subsequent_indent="        "
+            )
+    return lines
 
 
 def _limit(text: str, value: float) -> str:

@@ -227,7 +227,18 @@ def test_a_program(soak: Sessions, capsys: CAPTURE) -> None:
 
 def test_a_program_without_a_sample(soak: Sessions, capsys: CAPTURE) -> None:
     (soak.folder / "bot.py").write_text(BOT)
-    assert main(["init", "--for", "command", "--command", f"{sys.executable} bot.py"]) == 1
+    assert main(["init", "--for", "command", "--command", f"{sys.executable} bot.py"]) == 0
+    printed = capsys.readouterr().out
+    assert "the profile is written again from its report" in printed
+    assert "2 of 2 KPIs have a value:" in printed
+    assert "p99_ms: totals.p99_ms" in (soak.folder / "soak.yaml").read_text("utf-8")
+
+
+def test_a_program_with_the_sample_of_another(soak: Sessions, capsys: CAPTURE) -> None:
+    (soak.folder / "bot.py").write_text(BOT)
+    (soak.folder / "REPORT.json").write_text('{"totals": {"p95_ms": 3, "error_ratio": 0}}')
+    command = f"{sys.executable} bot.py"
+    assert main(["init", "--command", command, "--from", "REPORT.json"]) == 1
     printed = capsys.readouterr().out
     assert "no data  no field p95_ms (did you mean 'p99_ms'?); totals has p99_ms, sent" in printed
     assert "no data  no field error_ratio" in printed

@@ -173,6 +173,12 @@ def test_in_a_log_each_iteration_of_a_run_that_waits_is_one_line(waiting: Sessio
     assert max(map(len, lines)) <= 100
 
 
+def test_the_numbers_of_a_run_that_waits_stand_below_each_other(waiting: Sessions) -> None:
+    result = waiting("--soak-iterations=10", "--soak-target=bot:make")
+    lines = [line for line in result.out.splitlines() if "/10 " in line]
+    assert [line[:8] for line in lines[7:]] == ["   8/10 ", "   9/10 ", "  10/10 "]
+
+
 def test_a_run_that_does_not_wait_keeps_the_letters(soak: Sessions) -> None:
     soak.bot()
     result = soak(*ARGS)

@@ -84,6 +84,7 @@ PARTS = frozenset(
         *(
             "artifacts: …",
             "report: …",
+            "what to do: …",
             "more than …",
             "a number",
             "a mapping",

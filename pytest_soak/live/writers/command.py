@@ -37,8 +37,11 @@ class ParameterCommand:
     needs_process = False
     destinations: tuple[str, ...] = ()
 
-    def __init__(self, command: Command, arguments: Sequence[Argument]) -> None:
+    def __init__(
+        self, command: Command, arguments: Sequence[Argument], *, soak_block: bool = True
+    ) -> None:
         self.place = command.place
+        self._soak_block = soak_block
         self._command = command
         self._arguments = arguments
 
@@ -50,7 +53,8 @@ class ParameterCommand:
 
     def deliver(self, delivery: Delivery) -> dict[str, Any] | None:
         argv = ["".join(self._texts(argument, delivery)) for argument in self._arguments]
-        return echo_in(self._command.run(argv, canonical_json(delivery.body)))
+        data = canonical_json(delivery.sent(soak_block=self._soak_block))
+        return echo_in(self._command.run(argv, data))
 
     def restore(self) -> None:
         text = "has no original to put back; use on_end: keep"
@@ -76,7 +80,8 @@ def make_command(fields: ParametersFields, context: Context) -> ParameterCommand
         argument_of(text, context, ("command", str(place))) for place, text in enumerate(texts)
     ]
     argv = ["".join(map(_placeholder, argument)) for argument in arguments]
-    return ParameterCommand(command_of(argv, fields.timeout_s, context), arguments)
+    command = command_of(argv, fields.timeout_s, context)
+    return ParameterCommand(command, arguments, soak_block=fields.soak_block)
 
 
 def argument_of(text: str, context: Context, path: tuple[str, ...]) -> Argument:

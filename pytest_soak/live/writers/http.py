@@ -12,17 +12,25 @@ from pytest_soak.live.report_text import echo_in
 from pytest_soak.live.sections import ParametersFields
 from pytest_soak.store.reading import parse_json_strictly
 
+_ABOUT_BLOCK = (
+    "if it takes no other field beside the parameters: target.parameters.soak_block: false sends "
+    "no block soak"
+)
+
 
 class ParameterUrl:
     """A writer (:class:`pytest_soak.live.channels.Writer`) that sends to one URL."""
 
     needs_process = True
 
-    def __init__(self, client: HttpClient, method: str, context: Context) -> None:
+    def __init__(
+        self, client: HttpClient, method: str, context: Context, *, soak_block: bool = True
+    ) -> None:
         self.place = client.endpoint.place
         self.destinations: tuple[str, ...] = (client.endpoint.canonical,)
         self._client = client
         self._method = method
+        self._soak_block = soak_block
         self._original = Original(context.folder)
 
     def open(self) -> None:
@@ -34,8 +42,14 @@ class ParameterUrl:
         return None
 
     def deliver(self, delivery: Delivery) -> dict[str, Any] | None:
+        data = canonical_json(delivery.sent(soak_block=self._soak_block))
         with as_not_delivered():
-            return echo_in(self._client.request(self._method, canonical_json(delivery.body)))
+            try:
+                return echo_in(self._client.request(self._method, data))
+            except ChannelFault as fault:
+                if fault.name == "refused" and self._soak_block:
+                    fault.details += (_ABOUT_BLOCK,)
+                raise
 
     def restore(self) -> None:
         data = self._original.data()
@@ -57,4 +71,4 @@ def make_http(fields: ParametersFields, context: Context) -> ParameterUrl:
     client = http_client(
         str(fields.http), fields.headers, fields.allow_hosts, fields.timeout_s, context
     )
-    return ParameterUrl(client, fields.method, context)
+    return ParameterUrl(client, fields.method, context, soak_block=fields.soak_block)

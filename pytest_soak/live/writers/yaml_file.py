@@ -113,6 +113,6 @@ def checked_keys(
         places[path] = parameter
     missing = [parameter for parameter in parameters if parameter not in keys]
     if missing:
-        problem = f"has no path for {', '.join(missing)}; without one it would not reach the bot"
+        problem = f"has no path for {', '.join(missing)}; without one it would not reach the target"
         raise WrongValueError(("keys",), problem)
     return {parameter: tuple(path.split(".")) for parameter, path in keys.items()}

@@ -272,6 +272,14 @@ def test_the_time_until_the_echo(tmp_path: Path, after_s: float, status: str, wo
     assert words in f"{reload.text} {reload.advice}"
 
 
+def test_a_service_without_an_echo_is_no_failure(tmp_path: Path) -> None:
+    delivery, reload = applied(Bench(tmp_path), WHOLE)
+    assert delivery.status == "OK"
+    assert (reload.name, reload.status) == ("reload", "WARN")
+    assert reload.text == "not measured: the report has no echo"
+    assert "target.report.echo" in reload.advice
+
+
 def test_values_that_are_in_force_already_show_no_time(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     reload = applied(bench, {**WHOLE, "effective_params": bench.runtime})[-1]
@@ -281,9 +289,13 @@ def test_values_that_are_in_force_already_show_no_time(tmp_path: Path) -> None:
 
 def test_a_delivery_that_fails(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    bench.destination.fault = ChannelFault("not_delivered", "destination", "is read-only")
+    answered = ("its answer: no",)
+    bench.destination.fault = ChannelFault("not_delivered", "place", "is read-only", answered)
     (finding,) = applied(bench, WHOLE)
-    assert finding.status == "FAIL"
+    assert (finding.status, finding.text) == (
+        "FAIL",
+        "not_delivered: the parameters could not be delivered: it is read-only; its answer: no",
+    )
     Locks(bench.plan.places, "next").release()  # nothing stays locked
 
 

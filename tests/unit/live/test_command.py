@@ -63,6 +63,12 @@ def test_the_body_is_its_input_and_the_values_are_arguments(tmp_path: Path) -> N
     assert (channel.destinations, channel.needs_process) == ((), False)
 
 
+def test_a_program_that_takes_parameters_alone_gets_no_block(tmp_path: Path) -> None:
+    fields = ParametersFields(command=tuple(shell("cat > x")), soak_block=False)
+    make_writer(fields, context_of(tmp_path, ENVIRONMENT)).deliver(delivery_of())
+    assert json.loads((tmp_path / "x").read_text()) == delivery_of().runtime
+
+
 def test_its_output_may_be_an_echo(tmp_path: Path) -> None:
     echo: Mapping[str, Any] = {"effective_params": {"levels": 3}}
     assert writer(tmp_path, "echo", json.dumps(echo)).deliver(delivery_of()) == echo

@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, make: Any, problem: str) -> 
         (
             {"levels": "a"},
             "keys",
-            "has no path for base_spread_bps; without one it would not reach the bot",
+            "has no path for base_spread_bps; without one it would not reach the target",
         ),
     ],
 )

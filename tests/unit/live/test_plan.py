@@ -89,6 +89,7 @@ def test_the_deadline_of_a_call_leaves_time_for_a_restart(tmp_path: Path) -> Non
         ({"parameters": {}}, "parameters: needs one of file, yaml, http, command, writer"),
         ({"parameters": {"file": "x", "keys": {"a": "b"}}}, "belongs to 'yaml'"),
         ({"parameters": {"file": "x", "headers": {"A": "b"}}}, "belongs to 'http'"),
+        ({"parameters": {"file": "x", "soak_block": False}}, "belongs to 'http' and 'command'"),
         ({"parameters": {"http": "http://example.org/"}}, "allow_hosts"),
         ({"report": {"command": ["true"], "take": "merge"}}, "nothing to merge"),
         ({"timing": {"settle_s": 6}}, "timing.settle_s: 6 s are more than half the interval"),

@@ -115,6 +115,12 @@ def test_an_unfinished_report_is_read_again(tmp_path: Path) -> None:
         (b"[]", "not_a_report", "is a list; a report is a JSON object"),
         (b"{}", "not_a_report", "'totals' is missing; it needs a mapping"),
         (b'{"totals": 3}', "not_a_report", "'totals' is 3; it needs a mapping"),
+        (b'{"queue": 3, "a\\nb": 4}', "not_a_report", "a KPI reads; it has queue, a\\nb"),
+        (
+            b'{"a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1, "g": 1, "h": 1}',
+            "not_a_report",
+            "it has a, b, c, d, e, f and 2 more",
+        ),
     ],
 )
 def test_what_is_wrong_has_a_name(tmp_path: Path, data: bytes, name: str, text: str) -> None:

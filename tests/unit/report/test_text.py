@@ -85,7 +85,7 @@ def test_of_many_faults_the_table_lists_the_first() -> None:
 def test_the_table_says_that_nothing_confirms_the_parameters() -> None:
     report = {"totals": {}, "belongs_by": "replaced"}
     history = decided()
-    text = "no report has an echo (effective_params): nothing shows what the bot ran with"
+    text = "no report has an echo (effective_params): nothing shows what the target ran with"
     unconfirmed = with_iteration(history, 1, report=report)
     confirmed = with_iteration(history, 1, report={**report, "effective_params": {"risk": {}}})
     assert f"  {text}" in table(unconfirmed)

@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from pytest_soak.cli import main
+from pytest_soak.loop.model import Reading
 from pytest_soak.starter.folder import ini_of
+from pytest_soak.starter.trial import Trial
 
 CAPTURE = pytest.CaptureFixture[str]
 REPORT: dict[str, Any] = {"totals": {"p95_ms": 40.0, "tps": 9}}
@@ -330,3 +332,33 @@ def test_the_sample_of_a_command(folder: Path) -> None:
     text = (folder / "soak.yaml").read_text("utf-8")
     assert "lag: lag  # 0 in the sample" in text
     assert yaml.safe_load(text)["target"]["report"] == {"command": [sys.executable, str(script)]}
+
+
+def test_the_report_of_a_program_makes_its_profile(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: CAPTURE
+) -> None:
+    """Without a sample the first profile has figures that a program may not have."""
+    reported = {"queue": {"lag_s": 4.0}, "config": {"workers": 2}}
+    reading = Reading(4.0, "queue.lag_s")
+    trials = [Trial(problem="no data", report=reported), Trial({"queue_lag_s": reading})]
+    monkeypatch.setattr("pytest_soak.init_command.run_trial", lambda *_: trials.pop(0))
+    assert main(["init", "--command", "worker"]) == 0
+    assert trials == []
+    assert files(folder) == FILES
+    document = yaml.safe_load((folder / "soak.yaml").read_text("utf-8"))
+    assert document["kpis"] == {"queue_lag_s": "queue.lag_s"}
+    assert list(document["parameters"]) == ["workers"]
+    printed = capsys.readouterr().out
+    assert "the profile is written again from its report" in printed
+    assert "1 of 1 KPI has a value" in printed
+
+
+@pytest.mark.parametrize("report", [{}, {"name": "no number"}])
+def test_a_program_without_figures_keeps_the_first_profile(
+    report: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(problem="no data", report=report)
+    monkeypatch.setattr("pytest_soak.init_command.run_trial", lambda *_: trial)
+    assert main(["init", "--command", "worker"]) == 1
+    document = yaml.safe_load((folder / "soak.yaml").read_text("utf-8"))
+    assert list(document["kpis"]) == ["p95_ms", "error_ratio"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_soak.live.declared import check_target
 from pytest_soak.profile.resolve import Source, resolve
+from pytest_soak.profile.warnings import warnings
 from pytest_soak.profile.yaml_text import parse
 from pytest_soak.starter.draft import TEMPLATE, Draft, draft_of
 from pytest_soak.starter.fields import Sample, sample_of
@@ -132,7 +133,7 @@ def test_the_text_is_short_and_says_what_to_edit() -> None:
     assert "  latency_p95_ms: latency.p95_ms" in text
     assert "# 41.3 in the sample; less is better, by its name" in text
     assert 'http: "http://127.0.0.1:1/{{x}}", echo: config}' in text
-    assert '#   GROW: {when: {latency_p95_ms: "> 62"}' in text
+    assert '#   GROW: {when: {latency_p95_ms: "> 49.6"}' in text  # 62 is the limit
     assert text.count("EDIT") >= 2
 
 
@@ -145,13 +146,29 @@ def test_what_is_left_out_is_named_on_one_line() -> None:
     assert all(len(line) <= 100 for line in lines)
 
 
+def test_the_rule_that_is_shown_begins_before_the_limit_of_a_high_percentile() -> None:
+    report = {"latency": {"p50_ms": 200, "p95_ms": 260.0}, "failed": 0, "config": {"workers": 2}}
+    text = text_of(draft_of(sample_of(report)), sample_of(report))
+    assert 'latency_p95_ms: "<= 390"' in text
+    whole = text.replace("# rules:\n#   GROW", "rules:\n  GROW").encode()
+    assert b'{latency_p95_ms: "> 312"}' in whole
+    resolved = resolve("./soak.yaml", lambda name, _: Source(name, whole))
+    kinds = [warning.kind for warning in warnings(resolved.profile)]
+    assert "kpi_without_rule" in kinds  # of the figures that the rule does not read
+    assert "rule_weaker_than_gate" not in kinds
+    below_zero = draft_of(sample_of({"offset_ms": -100, "config": {"workers": 2}}))
+    assert below_zero.gated[0].limit == "<= -50"
+    assert '{offset_ms: "> -60"}' in text_of(below_zero, Sample())
+
+
 def test_the_rule_that_is_shown_is_one() -> None:
     """A user takes the signs of comments away, as the text says."""
     text = text_of(TEMPLATE, Sample())
-    whole = text.replace("# rules:\n#   GROW", "rules:\n  GROW")
+    whole = text.replace("# rules:\n#   SHRINK", "rules:\n  SHRINK")
     assert whole != text
     resolved = resolve("./soak.yaml", lambda name, _: Source(name, whole.encode()))
-    assert [rule.name for rule in resolved.profile.rules] == ["GROW"]
+    assert [rule.name for rule in resolved.profile.rules] == ["SHRINK"]
+    assert '{when: {p95_ms: "> 200"}, evidence: {over: 3}, moves: {batch: {mul: 0.8}}}' in whole
     bare = text_of(draft_of(sample_of({"a_ms": 3})), Sample())
     for line in ("parameters:", "  workers:", "rules:", "  GROW:"):
         assert f"# {line}" in bare

@@ -11,7 +11,7 @@ import pytest
 from pytest_soak.loop.model import Reading
 from pytest_soak.starter.draft import Draft, Figure
 from pytest_soak.starter.trial import about_errors, run_trial
-from pytest_soak.starter.trial_text import kpis_text
+from pytest_soak.starter.trial_text import ended_early_text, kpis_text
 
 SECTION = """\
 collected 2 items
@@ -29,6 +29,23 @@ another text
 def test_the_section_about_errors_is_shown() -> None:
     lines = ("iteration 1: the target raised", "    the address answers with 422")
     assert about_errors(SECTION) == lines
+
+
+def test_what_ended_the_session_is_shown_once() -> None:
+    why = "the target raised: LiveHalt: not_delivered: it answers with the status 400"
+    output = (
+        f"iteration 1: {why}",
+        "pytest_soak.live.faults.LiveHalt: not_delivered: it answers with the status 400",
+        "    http://127.0.0.1:1/settings answers with the status 400; it needs 2xx",
+        "    its answer: \x1b[2J" + " unknown" * 20,
+    )
+    lines = ended_early_text(f"iteration 1: {why}", output)
+    assert lines[0] == f"the session ended early: iteration 1: {why}"[: len(lines[0])]
+    text = " ".join(" ".join(lines).split())
+    assert text.count("the status 400") == 2
+    assert text.count("the target raised") == 1
+    assert "its answer: \\x1b[2J unknown unknown" in text
+    assert max(map(len, lines)) <= 100
 
 
 def test_without_that_section_the_end_is_shown() -> None:
