@@ -73,8 +73,16 @@ def counts_of(profile: Profile) -> dict[str, int]:
     }
 
 
+def counts_text(profile: Profile) -> str:
+    """``10 parameters, 14 KPIs, 1 rule, 4 gated KPIs``."""
+    return ", ".join(
+        f"{count} {name.removesuffix('s') if count == 1 else name}"
+        for name, count in counts_of(profile).items()
+    )
+
+
 def _headline(profile: Profile, items: Sequence[PlacedWarning]) -> str:
-    counted = ", ".join(f"{count} {name}" for name, count in counts_of(profile).items())
+    counted = counts_text(profile)
     several = f"; {len(items)} warning{'s' * (len(items) > 1)}" if items else ""
     return f"OK {profile.name}: {counted}{several}"
 

@@ -20,7 +20,7 @@ from pytest_soak.live.plan import LivePlan, plan_live
 from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.resolve import Resolved, run_defaults
 from pytest_soak.profile.warnings import PlacedWarning
-from pytest_soak.profile_commands import checked_profile, counts_of
+from pytest_soak.profile_commands import checked_profile, counts_text
 from pytest_soak.protocol import Lane, lane_name
 from pytest_soak.store import names
 from pytest_soak.store.sources import read_source
@@ -94,7 +94,7 @@ def profile_findings(request: Request, clock: Clock | None = None) -> Iterator[F
 
 
 def _profile(name: str, resolved: Resolved, warnings: Sequence[PlacedWarning]) -> Finding:
-    counted = ", ".join(f"{count} {of}" for of, count in counts_of(resolved.profile).items())
+    counted = counts_text(resolved.profile)
     if not warnings:
         return Finding("profile", "OK", f"{name}: {counted}")
     several = f"{len(warnings)} warning{'s' * (len(warnings) > 1)}"

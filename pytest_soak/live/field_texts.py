@@ -24,6 +24,7 @@ FIELD_TEXTS: Mapping[str, Mapping[str, str]] = {
         "headers": "HTTP headers; a secret comes from a variable: {env: NAME}.",
         "allow_hosts": "Hosts beyond the loopback interface that may be contacted.",
         "command": "A program that gets the parameters as JSON on its input.",
+        "soak_block": "false: the parameters alone are sent, without the block that names them.",
         "timeout_s": "Seconds that one request or command may take.",
         "writer": "The name of a writer that another distribution registers.",
         "options": "What the writer needs; it checks them itself.",

@@ -43,7 +43,7 @@ def kpis_text(draft: Draft, readings: Mapping[str, Reading]) -> list[str]:
     if len(rows) > _MOST_MISSING_LINES:
         rows = [*rows[:_MOST_MISSING_LINES], f"  and {len(rows) - _MOST_MISSING_LINES} more KPIs"]
     count = len(names) - len(missing)
-    have = "has" if count == 1 else "have"
+    have = "has" if len(names) == 1 else "have"
     return [f"{count} of {counted(names, 'KPI')} {have} a value:", *rows]
 
 

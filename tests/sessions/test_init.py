@@ -265,7 +265,7 @@ def test_a_function_to_fill_in(soak: Sessions, capsys: CAPTURE) -> None:
     (soak.folder / "REPORT.json").write_text('{"shop": {"orders": [{"lag": 3}]}}')
     assert main(["init", "--for", "function", "--from", "REPORT.json"]) == 1
     printed = capsys.readouterr().out
-    assert "0 of 1 KPI have a value:" in printed
+    assert "0 of 1 KPI has a value:" in printed
     assert "no data  shop.orders.0.lag is null" in printed
 
 

@@ -276,7 +276,7 @@ def test_profile_check_warns_and_passes(tmp_path: Path, capsys: pytest.CaptureFi
     path.write_text(WARNED)
     assert main(["profile", "check", str(path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "OK warned: 1 parameters, 1 KPIs, 1 rules, 1 gated KPIs; 1 warning",
+        "OK warned: 1 parameter, 1 KPI, 1 rule, 1 gated KPI; 1 warning",
         "WARN  rules.GROW.when.p95_ms (warned.yaml:4)",
         "      GROW can never fire: no value of p95_ms is > 400 and < 100",
         "   -> change or leave out one of these limits; for 'one or the other' there is 'any'",

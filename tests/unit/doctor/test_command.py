@@ -73,7 +73,7 @@ def test_the_iterations_are_those_of_the_profile(
     code, seen = doctor(capsys, profile(folder))
     assert code == 0
     assert "30 iterations need" in seen["disk"]["text"]
-    assert seen["profile"]["text"] == "./shop.yaml: 1 parameters, 1 KPIs, 1 rules, 1 gated KPIs"
+    assert seen["profile"]["text"] == "./shop.yaml: 1 parameter, 1 KPI, 1 rule, 1 gated KPI"
     assert seen["live target"]["text"] == "the profile has no section target"
     _, seen = doctor(capsys, "./shop.yaml", "--iterations", "500")
     assert "500 iterations need" in seen["disk"]["text"]
