@@ -128,7 +128,7 @@ kpis: {net: totals.net}
 gate: {criteria: {net: ">= 1"}}
 target:
   parameters: {http: "http://127.0.0.1:9000/params", method: POST, headers: {A: b},
-               allow_hosts: []}
+               allow_hosts: [], soak_block: false}
   report: {command: [report, --json]}
 """,
     "yaml_file": """
