@@ -424,6 +424,15 @@ def test_a_panic_moves_a_parameter_that_starts_at_its_bound() -> None:
     assert warnings(profile) == ()
 
 
+def test_a_panic_moves_a_parameter_that_no_rule_moves() -> None:
+    spare = "parameters: {spare: {path: pool, start: 1, min: 0, max: 9}}"
+    safe = f"extends: base\n{spare}\nspare: 7"
+    text = f"extends: base\n{spare}\nguards: {{panic: {{revert_to: safe}}}}"
+    (item,) = warnings(resolve("short", files(short=text, base=BASE, safe=safe)).profile)
+    assert item.problem.endswith("stays at its start, 1, unless a panic sets it to 7")
+    assert seen(spare)["parameter_without_rule", "parameters.spare"].endswith("at its start, 1")
+
+
 def test_without_rules_nothing_must_be_aimed_at() -> None:
     text = """
 parameters: {workers: {path: pool, type: int, start: 8, min: 1, max: 64}}
