@@ -77,7 +77,7 @@ def can_hold(conditions: Sequence[When], space: Space) -> bool:
 
 
 def always_hold(conditions: Sequence[When], space: Space) -> bool:
-    """True: they hold for all values, as soon as every KPI has data: in the first iterations too."""
+    """True: they hold for all values, if every KPI has data; also in the first iterations."""
     return not _negated(conditions, replace(space, past_known=False))
 
 
