@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_soak.init_arguments import add_init
+from pytest_soak.interrupts import INTERRUPTED
 from pytest_soak.printing import CommandError
 from pytest_soak.printing import note as _note
 from pytest_soak.printing import print_json as _print_json
@@ -45,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader closed the pipe, as `head` does; the rest of the output is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print("\ninterrupted")
+        return INTERRUPTED
     except (CommandError, ProfileError, StoreError) as error:
         print(f"pytest-soak: {escaped(str(error))}", file=sys.stderr)
         return _USAGE

@@ -24,10 +24,18 @@ from pytest_soak.profile.errors import ProfileError
 from pytest_soak.profile.resolve import Source, resolve
 from pytest_soak.profile.yaml_text import parse
 from pytest_soak.report.layout import cut
+from pytest_soak.report.lists import names as listed
 from pytest_soak.starter import sample as samples
 from pytest_soak.starter import templates
-from pytest_soak.starter.draft import TEMPLATE, Draft, draft_of
-from pytest_soak.starter.fields import Sample, Setting, sample_of, settings_of
+from pytest_soak.starter.draft import TEMPLATE, Draft, draft_of, parameters_of
+from pytest_soak.starter.fields import (
+    OWN_SECTIONS,
+    Sample,
+    Setting,
+    leaves_of,
+    sample_of,
+    settings_of,
+)
 from pytest_soak.starter.folder import (
     NewFile,
     check_free,
@@ -54,7 +62,6 @@ CONFTEST = "conftest.py"
 INI = "pytest.ini"
 JOB = ".github/workflows/soak.yml"
 _RUN: Mapping[str, Any] = {"interval": 5, "iterations": 24}
-_INTERRUPTED = 130
 
 _OF_A_WAY: Mapping[str, Way] = {
     "report_url": "http",
@@ -87,20 +94,16 @@ def begin_soak(arguments: argparse.Namespace) -> int:
     names += [CONFTEST] if service.way == "function" else []
     names += [] if own_ini else [INI]
     check_free(folder, names, force=arguments.force)
-    try:
-        report = _report(service, arguments.sample, folder)
-        start = _start(service, report, _source(service, arguments.sample), names)
-        write_files(folder, start.files)
-        show("\n".join(files_text(named(folder), start.files)))
-        for line in _notes(service, folder, own_ini):
-            show(line)
-        if arguments.no_run:
-            show("\n".join(_next(service, folder, missing=())))
-            return 0
-        return _tried(start, folder, names)
-    except KeyboardInterrupt:
-        show("\ninterrupted")
-        return _INTERRUPTED
+    report = _report(service, arguments.sample, folder)
+    start = _start(service, report, _source(service, arguments.sample), names)
+    write_files(folder, start.files)
+    show("\n".join(files_text(named(folder), start.files)))
+    for line in _notes(service, folder, own_ini):
+        show(line)
+    if arguments.no_run:
+        show("\n".join(_next(service, folder, missing=())))
+        return 0
+    return _tried(start, folder, names)
 
 
 def _service(arguments: argparse.Namespace) -> Service:
@@ -115,8 +118,8 @@ def _service(arguments: argparse.Namespace) -> Service:
     _check_together(way, ways, arguments)
     headers = _headers(arguments.header or ())
     samples.values_of(headers)
-    method = arguments.method or "PUT"
-    if method not in ("PUT", "POST", "PATCH"):
+    method = arguments.method or ""
+    if method not in ("", "PUT", "POST", "PATCH"):
         raise CommandError(f"--method: {method!r} is none of PUT, POST, PATCH")
     return Service(
         way=way,
@@ -265,7 +268,24 @@ def _settings(service: Service, sample: Sample) -> tuple[Setting, ...] | None:
         )
     except CommandError:
         return None  # many services take parameters there, and show none
-    return settings_of(given) or None
+    settings = settings_of(given)
+    if settings and not service.method:
+        _check_method(given, settings)
+    return settings or None
+
+
+def _check_method(given: Mapping[str, Any], settings: Sequence[Setting]) -> None:
+    """Raises CommandError if a PUT of the parameters alone could remove what else is there."""
+    parameters, _ = parameters_of(settings)
+    kept = {".".join(filter(None, (item.get("path"), key))) for key, item in parameters.items()}
+    others = [path for path, _ in leaves_of(given) if path[0] not in OWN_SECTIONS]
+    lost = [name for path in others if (name := ".".join(map(str, path))) not in kept]
+    if lost:
+        raise CommandError(
+            f"--parameters-url: a GET also gives what is no parameter ({listed(lost, 4)}), and "
+            "a PUT of the parameters alone may remove it from the service; give --method PATCH, "
+            "POST or PUT, whichever leaves the rest as it is"
+        )
 
 
 def _is_started(service: Service) -> bool:
@@ -298,13 +318,19 @@ def _notes(service: Service, folder: Path, own_ini: str) -> list[str]:
         lines.append(f"  {own_ini} has the options of pytest already, and stays as it is")
     if "?" in service.report_url + service.parameters_url:
         lines.append(f"  {PROFILE} has the query of an address: if it is a secret, use a header")
+    if any(_mask(shlex.join(argv)) != shlex.join(argv) for argv in service.commands):
+        lines.append(f"  {PROFILE} has a command with a secret: let the program read a variable")
     if is_below_repository(folder):
         lines.append("  GitHub reads .github at the top of the repository only: move it there")
     return lines
 
 
+def _mask(text: str) -> str:
+    return Masker.of((), os.environ)(text)
+
+
 def _tried(start: Start, folder: Path, names: Sequence[str]) -> int:
-    mask = Masker.of((), os.environ)
+    mask = _mask
     show(f"\n{ITERATIONS} dry iterations of {INTERVAL_S} s: start values, no change by the tuner")
     for line in exchanged(start.service, start.draft.parameters):
         show(cut(f"  {mask(line)}", 100))

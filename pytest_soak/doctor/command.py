@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections import Counter
 from pathlib import Path
 
 from pytest_soak.doctor.examination import findings
 from pytest_soak.doctor.finding import Finding
 from pytest_soak.doctor.profile import Request
+from pytest_soak.interrupts import ended_by_signals
 from pytest_soak.printing import CommandError, print_json, show
 from pytest_soak.profile.resolve import is_path
 from pytest_soak.report.layout import labelled
@@ -23,11 +25,13 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     request = _request(arguments)
     counts: Counter[str] = Counter()
     items: list[Finding] = []
-    for item in findings(request):
-        counts[item.status] += 1
-        items.append(item)
-        if not arguments.json:
-            show("\n".join(finding_lines(item)))
+    with ended_by_signals():
+        for item in findings(request):
+            counts[item.status] += 1
+            items.append(item)
+            if not arguments.json:
+                show("\n".join(finding_lines(item)))
+                sys.stdout.flush()
     worst = next((word for word in ("FAIL", "WARN") if counts[word]), "OK")
     if arguments.json:
         print_json({"verdict": worst, "findings": [item.document() for item in items]})

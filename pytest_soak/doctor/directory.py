@@ -33,6 +33,14 @@ def existing_part(directory: Path) -> Path:
     return path
 
 
+def _obstacle(directory: Path) -> Path | None:
+    """What is in the place of the directory, or of one above it; None if nothing is."""
+    for path in (directory, *directory.parents):
+        if os.path.lexists(path):
+            return None if path.is_dir() else path
+    return None
+
+
 @contextmanager
 def own_folder(directory: Path) -> Iterator[Path]:
     """A folder on the file system of the soak directory, which is removed again.
@@ -45,9 +53,10 @@ def own_folder(directory: Path) -> Iterator[Path]:
 
 def directory_findings(directory: Path) -> Iterator[Finding]:
     """Writable, durable and atomic; locks; whether a session works in it."""
-    if directory.exists() and not directory.is_dir():
+    if (obstacle := _obstacle(directory)) is not None:
+        what = "is a link that leads nowhere" if obstacle.is_symlink() else "is a file"
         advice = "give another directory with --soak-dir"
-        yield Finding("soak directory", "FAIL", f"{directory} is a file", advice)
+        yield Finding("soak directory", "FAIL", f"{obstacle} {what}", advice)
         return
     place = existing_part(directory)
     shown = f"{directory}" if place == directory.absolute() else f"{directory} (not made yet)"

@@ -31,7 +31,8 @@ RUN = "run"
 ABOUT = ("description", "tags")
 """What a file has about itself: the files that extend it do not inherit it."""
 _MERGED = (*SECTIONS, SCENARIOS, TARGET, RUN, SYMBOL, CONSTANTS, BLOCK_REASONS)
-_KNOWN = (*_MERGED, *ABOUT, "extends")
+KNOWN = (*_MERGED, *ABOUT, "extends")
+"""The keys at the top of a profile that are no parameters."""
 _FREE = "x-"
 """Keys that begin with it are for others; they are neither read nor stored."""
 
@@ -76,11 +77,11 @@ def merged(base: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
             raise Invalid(("parameters", key), "this name has a meaning of its own; choose another")
     moved: dict[str, float | bool | str] = {}
     for key, value in layer.document.items():
-        if key in _KNOWN or key.startswith(_FREE):
+        if key in KNOWN or key.startswith(_FREE):
             continue
         parameter = key if key in keys else key.removesuffix(_DELTA)
         if parameter not in keys:
-            names = (*keys, *(name + _DELTA for name in keys), *_KNOWN)
+            names = (*keys, *(name + _DELTA for name in keys), *KNOWN)
             raise Invalid((key,), f"unknown key{nearest(key, names)}")
         other = parameter if key != parameter else parameter + _DELTA
         inner = ("parameters", parameter, "start")

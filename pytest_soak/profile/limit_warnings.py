@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from pytest_soak.profile.condition import Comparison, Condition, Not, When
+from pytest_soak.profile.condition import AnyOf, Comparison, Condition, Not, When
 from pytest_soak.profile.intervals import Interval, common, interval_of, outside_of
 from pytest_soak.profile.model import Criterion, Limit, Profile
 from pytest_soak.profile.outcomes import Space, always_hold, can_hold, ways_of
@@ -16,12 +17,13 @@ from pytest_soak.profile.warning import ProfileWarning
 def limit_warnings(profile: Profile, space: Space) -> Iterator[ProfileWarning]:
     """The warnings about ``verdict`` and ``gate.criteria``."""
     fail, warn = profile.verdict.fail, profile.verdict.warn
+    early = replace(space, past_known=False)
     yield from _of_verdict("fail", fail, space)
     yield from _of_verdict("warn", warn, space)
     for condition in warn:
         # An iteration that FAILs is not WARN.
         others = [Not((item,)) for item in fail]
-        if fail and can_hold([condition], space) and not can_hold([condition, *others], space):
+        if fail and can_hold([condition], space) and not can_hold([condition, *others], early):
             key = _key(condition)
             yield ProfileWarning(
                 "warn_within_fail",
@@ -54,8 +56,7 @@ def _of_verdict(word: str, conditions: Sequence[When], space: Space) -> Iterator
                 f"it can never hold: {why}; comparisons in a list must hold together",
                 "for a limit on each side write 'any', or change one of them",
             )
-    nothing = [Not((item,)) for item in conditions]
-    if conditions and not can_hold(nothing, space):
+    if conditions and always_hold([AnyOf(tuple((item,) for item in conditions))], space):
         key = next((_key(item) for item in conditions if always_hold([item], space)), "")
         yield ProfileWarning(
             "verdict_always",

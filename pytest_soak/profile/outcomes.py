@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from pytest_soak.profile.condition import AnyOf, Condition, Not, ParameterCondition, When
@@ -39,6 +39,9 @@ class Space:
 
     extents: Mapping[str, Interval]
     parameters: Mapping[str, Parameter]
+    past_known: bool = True
+    """False: the course of a KPI may be unknown, as in the first iterations; then neither a
+    condition on it nor its negation holds."""
 
     @classmethod
     def of(cls, profile: Profile) -> Space:
@@ -74,8 +77,8 @@ def can_hold(conditions: Sequence[When], space: Space) -> bool:
 
 
 def always_hold(conditions: Sequence[When], space: Space) -> bool:
-    """True: they hold for all values, as soon as every KPI has data."""
-    return not _negated(conditions, space)
+    """True: they hold for all values, if every KPI has data; also in the first iterations."""
+    return not _negated(conditions, replace(space, past_known=False))
 
 
 def ways_of(conditions: Sequence[When], space: Space) -> list[Way]:
@@ -193,7 +196,7 @@ def _possible(ways: Iterable[Way], space: Space) -> list[Way]:
 
 
 def _is_possible(way: Way, space: Space) -> bool:
-    if way.rising & way.falling:
+    if space.past_known and way.rising & way.falling:
         return False  # both are about the newest iteration and the one before it
     if not all(way.among.values()):
         return False

@@ -14,6 +14,7 @@ from pytest_soak.profile.conditions import kpis_in
 from pytest_soak.profile.limit_warnings import limit_warnings
 from pytest_soak.profile.model import Profile
 from pytest_soak.profile.outcomes import Space
+from pytest_soak.profile.parameter import Parameter
 from pytest_soak.profile.places import Place, Places
 from pytest_soak.profile.rule_warnings import rule_warnings, start_warning
 from pytest_soak.profile.warning import ProfileWarning
@@ -40,11 +41,20 @@ def _parameters(profile: Profile) -> Iterator[ProfileWarning]:
             yield ProfileWarning(
                 "parameter_without_rule",
                 ("parameters", key),
-                f"no rule moves {key}, so it stays at its start, {parameter.text(parameter.start)}",
+                f"no rule moves {key}, {_stays(profile, parameter)}",
                 "name it in the 'moves' of a rule, or set its min and max to the start",
             )
         elif (item := start_warning(profile, parameter)) is not None:
             yield item
+
+
+def _stays(profile: Profile, parameter: Parameter) -> str:
+    """What becomes of a parameter that no rule moves: only a panic may change it."""
+    start, panic = parameter.start, profile.guards.panic
+    if panic is None or panic.values[parameter.key] == start:
+        return f"so it stays at its start, {parameter.text(start)}"
+    safe = parameter.text(panic.values[parameter.key])
+    return f"so it stays at its start, {parameter.text(start)}, unless a panic sets it to {safe}"
 
 
 def _gated(profile: Profile) -> Iterator[ProfileWarning]:

@@ -20,6 +20,7 @@ from pytest_soak.session.plan import Plan
 from pytest_soak.session.progress import carried
 from pytest_soak.session.status_row import StatusRow, terminal_of
 from pytest_soak.session.waiting import is_paced
+from pytest_soak.store import names
 
 _FIGURES: Final = {
     "progress": "percent",
@@ -31,6 +32,8 @@ _AT_MOST_EVERY_S: Final = 0.2
 """Events come closer together in a simulation; the status line is made anew that often."""
 NOT_BEFORE_S = 1.0
 """A session that is shorter needs no status line."""
+MOST_NOTES: Final = 4
+"""So many lanes name the KPIs that they lack; the lanes of one profile lack the same ones."""
 _CI: Final = ("CI", "BUILD_NUMBER")
 
 
@@ -77,6 +80,7 @@ class ProgressOutput:
         self._began = self._drawn = 0.0
         self._several = False
         self._skipped: set[str] = set()
+        self._noted = 0
 
     # -- begin and end -------------------------------------------------------------------------
 
@@ -163,8 +167,8 @@ class ProgressOutput:
             self._show_iteration(progress)
         elif self._replaces_letters and self._advance and not report.passed:
             self._show_failure(report, progress)
-        for note in (progress or {}).get("notes", ()):
-            self._write(note, yellow=True)
+        if notes := (progress or {}).get("notes"):
+            self._show_notes(notes)
         self._draw()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -233,6 +237,15 @@ class ProgressOutput:
             if lane not in self._skipped:
                 self._skipped.add(lane)
                 self._write(cut(f"  SKIPPED the rest{_reason(report)}", WIDTH), yellow=True)
+
+    def _show_notes(self, notes: Sequence[str]) -> None:
+        """What the first measured iteration of a lane lacks; of many lanes the first ones only."""
+        self._noted += 1
+        if self._noted > MOST_NOTES + 1:
+            return
+        more = [f"soak: more lanes have KPIs without data; {names.AUDIT} lists them"]
+        for note in notes if self._noted <= MOST_NOTES else more:
+            self._write(note, yellow=True)
 
     def _write(self, line: str, **markup: bool) -> None:
         """Write one line below what is there. In a log of CI it is seen at once."""

@@ -7,21 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_soak.profile.build import BLOCK_REASONS, SECTIONS
-from pytest_soak.profile.layers import ABOUT, RUN, TARGET
+from pytest_soak.profile.layers import KNOWN
 from pytest_soak.profile.reading import IDENTIFIER
+from pytest_soak.profile.tunable import READ_ONLY_SECTION
 from pytest_soak.starter.fields import Sample, Setting, Steps
 from pytest_soak.starter.naming import direction, names_of
 
 MOST_KPIS = 200
 """A report with more numbers has tables in it; its first numbers are enough to begin with."""
 _MOST_SETTINGS = 50
-_TAKEN = frozenset(
-    {*SECTIONS, *ABOUT, BLOCK_REASONS, RUN, TARGET, "extends", "constants", "scenarios"}
-    | {"soak", "tuner"}
-)
+_TAKEN = frozenset({*KNOWN, "soak", READ_ONLY_SECTION})
 """Names that have a meaning of their own in a profile, or in what is delivered."""
 _LARGEST_PARAMETER = 1e15
+_FINE = 1_000_000
+"""A whole number with a wider range has larger steps: a size in bytes is not tuned byte by byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +175,24 @@ def _parameter(setting: Setting) -> dict[str, Any]:
     if isinstance(value, bool):
         return {**fields, "type": "bool", "start": value}
     if float(value).is_integer():
-        start = int(value)
-        low, high = (1, max(4 * start, 4)) if start > 0 else (min(4 * start, 0), 10)
-        cap = {"cap_per_hour": max((high - low) // 2, 1)}
-        return {**fields, "type": "int", "start": start, "min": low, "max": high, **cap}
+        return {**fields, "type": "int", **_whole(int(value))}
     least, most = sorted((value / 4, value * 4))
     cap_per_hour = float(f"{(most - least) / 2:.3g}")
     return {**fields, "start": value, "min": least, "max": most, "cap_per_hour": cap_per_hour}
+
+
+def _whole(start: int) -> dict[str, int]:
+    """The fields of a whole number. The start lies on the grid of its steps."""
+    low, high = (1, max(4 * start, 4)) if start > 0 else (min(4 * start, 0), 10)
+    step: dict[str, int] = {}
+    if high - low > _FINE:
+        size = 10 ** (len(str(abs(start))) - 3)
+        low, high = start - (start - low) // size * size, start + (high - start) // size * size
+        step = {"step": size}
+    return {
+        "start": start,
+        "min": low,
+        "max": high,
+        **step,
+        "cap_per_hour": max((high - low) // 2, 1),
+    }

@@ -19,6 +19,9 @@ _OF_THE_REPORT = frozenset(
 )
 """Top-level fields of a report that say which report it is (docs/live.md)."""
 
+OWN_SECTIONS = ("soak", "tuner")
+"""Objects among the parameters that a session delivers, which are none."""
+
 _LARGEST = 1e100
 """A larger number is no figure of a KPI."""
 
@@ -59,7 +62,7 @@ def sample_of(report: Mapping[str, Any]) -> Sample:
     echo = next((name for name in ECHOES if isinstance(report.get(name), Mapping)), "")
     numbers: list[Field] = []
     empty: list[Steps] = []
-    for path, value in _leaves({key: report[key] for key in report if key != echo}):
+    for path, value in leaves_of({key: report[key] for key in report if key != echo}):
         if path[0] in _OF_THE_REPORT:
             continue
         figure = number(value)
@@ -79,9 +82,9 @@ def sample_of(report: Mapping[str, Any]) -> Sample:
 def settings_of(parameters: Mapping[str, Any]) -> tuple[Setting, ...]:
     """The numbers and switches of an object of parameters. Lists and texts are left out."""
     settings = []
-    for path, value in _leaves(parameters):
+    for path, value in leaves_of(parameters):
         names = tuple(step for step in path if isinstance(step, str))
-        if len(names) < len(path) or names[0] in ("soak", "tuner"):
+        if len(names) < len(path) or names[0] in OWN_SECTIONS:
             continue
         figure = value if isinstance(value, bool) else number(value)
         if figure is not None and abs(figure) <= _LARGEST:
@@ -89,7 +92,7 @@ def settings_of(parameters: Mapping[str, Any]) -> tuple[Setting, ...]:
     return tuple(settings)
 
 
-def _leaves(report: Mapping[str, Any]) -> Iterator[tuple[Steps, Any]]:
+def leaves_of(report: Mapping[str, Any]) -> Iterator[tuple[Steps, Any]]:
     """Path and value of everything that is neither an object nor a list, in its own order."""
     stack: list[tuple[Steps, Any]] = [((), report)]
     while stack:

@@ -68,10 +68,12 @@ def names_profile(folder: Path, ini: str, profile: str) -> bool:
 def check_free(folder: Path, names: Sequence[str], *, force: bool) -> None:
     """Raises CommandError if a file is there already, or would be written outside the folder.
 
-    ``force`` allows to replace files and links, but no directories. Writes nothing.
+    ``force`` allows to replace files and links, but nothing else. Writes nothing.
     """
     if os.path.lexists(folder) and not folder.is_dir():
         raise CommandError(f"{folder}: is no directory; name the folder of your tests")
+    for place in dict.fromkeys(above for name in names for above in _folders(folder, name)):
+        _check_folder(place)
     top = folder.resolve()
     for name in names:
         place = folder / name
@@ -80,9 +82,10 @@ def check_free(folder: Path, names: Sequence[str], *, force: bool) -> None:
                 f"{place.parent}: is a link that leads out of the folder; remove it first"
             )
     present = [name for name in names if os.path.lexists(folder / name)]
-    blocked = [name for name in present if _is_directory(folder / name)]
+    blocked = [name for name in present if not _is_file_or_link(folder / name)]
     if blocked:
-        raise CommandError(f"{folder / blocked[0]}: is a directory; a file of that name is needed")
+        what = "a directory" if (folder / blocked[0]).is_dir() else "a pipe, a device or a socket"
+        raise CommandError(f"{folder / blocked[0]}: is {what}; a file of that name is needed")
     if present and not force:
         are = "is" if len(present) == 1 else "are"
         raise CommandError(
@@ -113,5 +116,21 @@ def is_below_repository(folder: Path) -> bool:
     return not (top / ".git").exists() and any((above / ".git").exists() for above in top.parents)
 
 
-def _is_directory(place: Path) -> bool:
-    return place.is_dir() and not place.is_symlink()
+def _folders(folder: Path, name: str) -> list[Path]:
+    """The folder, and those inside it that a file of this name is in; the outermost first."""
+    inside = [folder / above for above in Path(name).parents]
+    return inside[::-1]
+
+
+def _check_folder(place: Path) -> None:
+    """Raises CommandError if it is there, and a file cannot be written into it."""
+    if not os.path.lexists(place):
+        return
+    if not place.is_dir():
+        raise CommandError(f"{place}: is no directory, and one of that name is needed")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise CommandError(f"{place}: this user cannot write there; nothing was written")
+
+
+def _is_file_or_link(place: Path) -> bool:
+    return place.is_symlink() or place.is_file()

@@ -24,7 +24,8 @@ class Service:
     way: Way
     report_url: str = ""
     parameters_url: str = ""
-    method: str = "PUT"
+    method: str = ""
+    """Of ``parameters_url``; empty: a PUT, because the user gave none."""
     allow_hosts: tuple[str, ...] = ()
     """Hosts beyond this machine that may be contacted."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +34,11 @@ class Service:
     """The command of the service itself, which the session starts and ends."""
     report_command: tuple[str, ...] = ()
     parameters_command: tuple[str, ...] = ()
+
+    @property
+    def commands(self) -> tuple[tuple[str, ...], ...]:
+        """The programs that are given."""
+        return self.program, self.report_command, self.parameters_command
 
 
 def target_section(service: Service, sample: Sample, draft: Draft) -> dict[str, Any] | None:
@@ -52,7 +58,7 @@ def _parameters(service: Service) -> dict[str, Any]:
     if service.way == "http":
         if not service.parameters_url:
             return {}
-        method = {} if service.method == "PUT" else {"method": service.method}
+        method = {} if service.method in ("", "PUT") else {"method": service.method}
         return {"http": _literal(service.parameters_url), **method, **_of_both(service)}
     if service.parameters_command:
         return {"command": list(map(_literal, service.parameters_command))}
@@ -94,7 +100,7 @@ def exchanged(service: Service, parameters: Mapping[str, Any]) -> list[str]:
     lines = [f"start: {shlex.join(service.program)}"] if service.program else []
     if service.way == "http":
         url = without_secrets(service.parameters_url)
-        there = f"{service.method} {url}" if service.parameters_url else ""
+        there = f"{service.method or 'PUT'} {url}" if service.parameters_url else ""
         report = f"GET {without_secrets(service.report_url)}"
     elif service.way == "command":
         there = shlex.join(service.parameters_command) or "the file that SOAK_RUNTIME names"

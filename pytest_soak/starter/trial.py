@@ -15,6 +15,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from pytest_soak.interrupts import ended_by_signals
 from pytest_soak.loop.model import History, Reading
 from pytest_soak.starter.sample import from_file
 from pytest_soak.starter.service import REPORT
@@ -54,10 +55,11 @@ class Trial:
 def run_trial(folder: Path, profile: str, check: str) -> Trial:
     """Runs the session in a process of its own, as the user's next command will.
 
-    After Ctrl-C the session is interrupted too, its processes are ended, and KeyboardInterrupt is
-    raised again.
+    After Ctrl-C, SIGTERM and SIGHUP the session is interrupted too, its processes are ended, and
+    KeyboardInterrupt is raised.
     """
     with (
+        ended_by_signals(),
         tempfile.TemporaryDirectory(prefix="pytest-soak-init-", ignore_cleanup_errors=True) as name,
         tempfile.TemporaryFile() as printed,
     ):

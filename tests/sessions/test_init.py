@@ -202,6 +202,26 @@ def test_a_service_that_needs_a_header(
     assert not [text for text in texts if "zyxwvuts" in text]
 
 
+@pytest.mark.parametrize(
+    "more", [{"mode": "fast"}, {"hosts": ["a"]}, {"x-y": 1}, {"db": {"url": None, "pool": 2}}]
+)
+def test_a_put_that_may_remove_what_is_no_parameter(
+    more: dict[str, Any], soak: Sessions, capsys: CAPTURE
+) -> None:
+    service = Thumbnails()
+    service.config = {**service.config, "soak": {"seq": 3}, **more}
+    with service.serving() as url:
+        given = ["--report-url", f"{url}/stats", "--parameters-url", f"{url}/config"]
+        assert main(["init", *given]) == 2
+        printed = capsys.readouterr().err
+        assert "may remove it from the service; give --method PATCH" in printed
+        assert f"no parameter ({next(iter(more))}" in printed
+        assert {method for method, _, _ in service.requests} == {"GET"}
+        assert files(soak.folder) == set()
+        assert main(["init", *given, "--method", "PUT"]) == 1  # max_ms is null
+    assert "PUT" in {method for method, _, _ in service.requests}
+
+
 def test_a_service_that_refuses_the_parameters(soak: Sessions, capsys: CAPTURE) -> None:
     service = Thumbnails()
     service.refuses = True
@@ -288,8 +308,9 @@ def test_variables_of_the_environment_start_no_other_session(
     assert "2 of 2 KPIs have a value:" in capsys.readouterr().out
 
 
-def test_ctrl_c_ends_the_session_and_leaves_the_files(
-    soak: Sessions, tmp_path_factory: pytest.TempPathFactory
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_ends_the_session_and_leaves_the_files(
+    number: signal.Signals, soak: Sessions, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The signal comes to the command alone; a terminal would send it to the whole group."""
     service = Thumbnails()
@@ -305,7 +326,7 @@ def test_ctrl_c_ends_the_session_and_leaves_the_files(
             env={**os.environ, "TMPDIR": str(temporary)},
         )
         assert service.delivered.wait(60)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130, printed
     assert printed.endswith("\ninterrupted\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_soak.session.output import MOST_NOTES
 from tests.sessions.conftest import Result, Sessions
 from tests.sessions.test_terminal import OnTerminal, waiting
 
@@ -93,6 +94,18 @@ def test_every_lane_has_its_note(soak: Sessions) -> None:
     for seed in (1, 2):
         line = f"soak: no data for 2 KPIs that are read, in iteration 1 of shop-{seed}:"
         assert result.out.splitlines().count(line) == 1
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=" ".join)
+def test_many_lanes_do_not_flood_the_terminal(soak: Sessions, workers: tuple[str, ...]) -> None:
+    lanes = MOST_NOTES + 4
+    seeds = ",".join(map(str, range(lanes)))
+    result = shop(soak)("--soak-iterations=2", f"--soak-seed={seeds}", *workers, *WITH)
+    assert result.out.count("soak: no data for 2 KPIs that are read") == MOST_NOTES
+    more = "soak: more lanes have KPIs without data; POST_SOAK_AUDIT.md lists them"
+    assert result.out.splitlines().count(more) == 1
+    audit = result.text("POST_SOAK_AUDIT.md")
+    assert audit.count("KPIs without data in the first measured iteration:") == lanes
 
 
 def test_an_iteration_with_a_fault_is_not_measured(soak: Sessions) -> None:

@@ -151,6 +151,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "starter": (
         "the files of a new soak, made of a sample report, and the two iterations that try them",
         (
+            "interrupts",
             "live",
             "processes",
             "stored",
@@ -174,11 +175,13 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("live", "store", "report", "profile", "printing", "canonical"),
     ),
     "conflicts": ("options of other plugins that a soak refuses", ()),
+    "interrupts": ("signals that end a command as Ctrl-C does", ()),
     "doctor": (
         "whether a soak can run here: the command `doctor`",
         (
             "profile_commands",
             "conflicts",
+            "interrupts",
             "live",
             "store",
             "report",
@@ -202,6 +205,7 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "init_arguments",
             "profile_commands",
             "doctor",
+            "interrupts",
             "printing",
             "offline",
             "sealed",
@@ -260,6 +264,7 @@ OUTSIDE_PYTEST = (
     "init_command",
     "profile_commands",
     "conflicts",
+    "interrupts",
     "doctor",
 )
 IMPURE = {

@@ -147,10 +147,15 @@ def test_a_directory_that_cannot_be_written(
     assert "--soak-dir" in seen["soak directory"].advice
 
 
-def test_a_file_in_place_of_the_directory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["", "runs", "runs/soak"])
+def test_a_file_in_place_of_the_directory(below: str, tmp_path: Path) -> None:
     (tmp_path / "soak").write_text("")
-    (finding,) = directory_findings(tmp_path / "soak")
+    (finding,) = directory_findings(tmp_path / "soak" / below)
     assert (finding.status, finding.text) == ("FAIL", f"{tmp_path / 'soak'} is a file")
+    (tmp_path / "dead").symlink_to(tmp_path / "nowhere")
+    (finding,) = directory_findings(tmp_path / "dead" / below)
+    assert finding.status == "FAIL"
+    assert finding.text.endswith("dead is a link that leads nowhere")
 
 
 def test_a_failing_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -424,6 +424,23 @@ def test_a_panic_moves_a_parameter_that_starts_at_its_bound() -> None:
     assert warnings(profile) == ()
 
 
+def test_a_verdict_on_a_course_does_not_hold_in_the_first_iterations() -> None:
+    course = "{not: {p95: {rising: 2}, any: [{p95: {falling: 2}}, {cpu: '> 1'}]}}"
+    assert seen(f"verdict: {{fail: {course}}}") == {}
+    assert ("verdict_always", "verdict.fail.not") in seen(
+        "verdict: {fail: {not: {p95: '> 2', any: [{p95: '< 1'}, {cpu: '> 1'}]}}}"
+    )
+
+
+def test_a_panic_moves_a_parameter_that_no_rule_moves() -> None:
+    spare = "parameters: {spare: {path: pool, start: 1, min: 0, max: 9}}"
+    safe = f"extends: base\n{spare.replace('start: 1', 'start: 7')}"
+    text = f"extends: base\n{spare}\nguards: {{panic: {{revert_to: safe}}}}"
+    (item,) = warnings(resolve("short", files(short=text, base=BASE, safe=safe)).profile)
+    assert item.problem.endswith("stays at its start, 1, unless a panic sets it to 7")
+    assert seen(spare)["parameter_without_rule", "parameters.spare"].endswith("at its start, 1")
+
+
 def test_without_rules_nothing_must_be_aimed_at() -> None:
     text = """
 parameters: {workers: {path: pool, type: int, start: 8, min: 1, max: 64}}

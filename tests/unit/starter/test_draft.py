@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pytest_soak.profile.layers import KNOWN
+from pytest_soak.profile.resolve import Source, resolve
 from pytest_soak.starter.draft import MOST_KPIS, Draft, draft_of, proposed_limit
-from pytest_soak.starter.fields import sample_of
+from pytest_soak.starter.fields import ECHOES, sample_of
+from pytest_soak.starter.profile_lines import profile_text
 
 REPORT: dict[str, Any] = {
     "totals": {"p95_ms": 41.3, "tps": 20, "name": "x", "on": True, "spare": None},
@@ -89,7 +94,8 @@ def test_the_echo_gives_parameters_that_start_where_they_are() -> None:
     ("config", "problem"),
     [
         ({"max-size": 4}, "config.max-size"),
-        ({"target": 4}, "meaning of its own"),
+        *(({name: 4}, "meaning of its own") for name in KNOWN if name not in ECHOES),
+        ({"tuner": {"x": 4}, "tuner_delta": 1}, "tuner_delta: its name has a meaning"),
         ({"soak": {"x": 4}, "y_delta": 1}, "y_delta: its name has a meaning"),
         ({"a": {"x": 1}, "b": {"x": 2}}, "another parameter has its name"),
         ({"a": {"x": 1}, "b": {"a": 2}}, "meaning of its own"),
@@ -103,10 +109,25 @@ def test_a_setting_that_cannot_be_a_parameter_is_named(config: Any, problem: str
     assert problem.removeprefix("config.") in draft.left_out[0]
 
 
-@pytest.mark.parametrize("start", [0, -3, 1, 7, 0.25, -0.5, 1e14, 1e-300, 5e-324])
+@pytest.mark.parametrize("start", [0, -3, 1, 7, 0.25, -0.5, 1e14, -1e14, 1e-300])
 def test_a_start_value_is_within_its_bounds(start: float) -> None:
     ((_, fields),) = drafted({"tps": 1, "config": {"x": start}}).parameters.items()
     assert fields["min"] <= fields["start"] <= fields["max"]
+
+
+@given(
+    st.one_of(
+        st.integers(-(10**15), 10**15),
+        st.integers(0, 14).map(lambda power: 2**30 + 10**power),
+        st.floats(-1e15, 1e15, allow_nan=False),
+    )
+)
+def test_every_number_makes_a_valid_parameter_that_starts_where_it_is(start: float) -> None:
+    draft = drafted({"tps": 1, "config": {"x": start, "soak": 1, "run": 3, "name": 2}})
+    text = profile_text("soak.yaml", draft, {}, None)
+    profile = resolve("soak", lambda label, _: Source(label, text.encode())).profile
+    assert set(profile.parameters) == {"x", "name"}
+    assert profile.parameters["x"].start == start
 
 
 def test_more_numbers_than_kpis_are_counted() -> None:

@@ -157,6 +157,52 @@ def test_a_directory_in_the_place_of_a_file(folder: Path, capsys: CAPTURE) -> No
     assert files(folder) == set()
 
 
+def test_a_secret_of_a_command_is_pointed_out(folder: Path, capsys: CAPTURE) -> None:
+    assert init("--command", "node bot.js --password=tr0ub4dor") == 0
+    printed = capsys.readouterr().out
+    assert "soak.yaml has a command with a secret: let the program read a variable" in printed
+    assert "tr0ub4dor" not in printed
+    assert init("--command", "node bot.js", "--force") == 0
+    assert "secret" not in capsys.readouterr().out
+
+
+NAMES = ("soak.yaml", "test_soak.py", ".github/workflows/soak.yml", "conftest.py")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pipe_in_the_place_of_a_file(name: str, folder: Path, capsys: CAPTURE) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(folder / name)
+    assert init("--force") == 2
+    assert f"{Path(name).name}: is a pipe" in capsys.readouterr().err
+    assert files(folder) == set()
+
+
+@pytest.mark.parametrize("name", [".github", ".github/workflows"])
+def test_a_file_in_the_place_of_a_folder_that_is_needed(
+    name: str, folder: Path, capsys: CAPTURE
+) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("mine")
+    assert init("--force") == 2
+    assert f"{name}: is no directory" in capsys.readouterr().err
+    assert files(folder) == {name}
+
+
+@pytest.mark.parametrize("name", [".", ".github", ".github/workflows"])
+def test_a_folder_that_cannot_be_written(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: CAPTURE
+) -> None:
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    locked, may = (folder / name).resolve(), os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: Path(path).resolve() != locked and may(path, mode)
+    )
+    assert init() == 2
+    assert "this user cannot write there" in capsys.readouterr().err
+    assert files(folder) == set()
+
+
 def test_a_file_in_the_place_of_the_folder(folder: Path, capsys: CAPTURE) -> None:
     (folder / "x").write_text("")
     assert init("x") == 2
