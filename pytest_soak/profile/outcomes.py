@@ -22,6 +22,9 @@ from pytest_soak.profile.parameter import Parameter
 
 _MOST_WAYS = 2000
 """Conditions with more ways are not written out further: they count as possible."""
+_MOST_LIMITS = 200_000
+"""So many limits are written out for a profile, some tenths of a second of work. The conditions
+that come after them count as possible."""
 
 
 def extent_of(kpi: Kpi) -> Interval:
@@ -33,6 +36,18 @@ def extent_of(kpi: Kpi) -> Interval:
     return declared.within(Interval(0.0, 1.0)) if kpi.block_ratio else declared
 
 
+@dataclass(slots=True)
+class Work:
+    """How many limits may still be written out."""
+
+    left: int = _MOST_LIMITS
+
+    def allows(self, cost: int) -> bool:
+        """Whether so many more may be; they are counted."""
+        self.left -= cost
+        return self.left >= 0
+
+
 @dataclass(frozen=True, slots=True)
 class Space:
     """The values that the KPIs and the parameters of a profile can have."""
@@ -42,6 +57,8 @@ class Space:
     past_known: bool = True
     """False: the course of a KPI may be unknown, as in the first iterations; then neither a
     condition on it nor its negation holds."""
+    work: Work = field(default_factory=Work, compare=False)
+    """One for all that is asked about a profile."""
 
     @classmethod
     def of(cls, profile: Profile) -> Space:
@@ -95,13 +112,14 @@ def _ways_of_one(condition: When, space: Space) -> list[Way]:
     if isinstance(condition, ParameterCondition):
         return _possible([_of_parameter(condition)], space)
     if isinstance(condition, AnyOf):
-        return _limited(way for option in condition.options for way in ways_of(option, space))
+        ways = (way for option in condition.options for way in ways_of(option, space))
+        return _limited(ways, space)
     return _negated(condition.conditions, space)
 
 
 def _negated(conditions: Sequence[When], space: Space) -> list[Way]:
     """The ways in which at least one of the conditions does not hold."""
-    return _limited(way for condition in conditions for way in _opposite(condition, space))
+    return _limited((way for item in conditions for way in _opposite(item, space)), space)
 
 
 def _opposite(condition: When, space: Space) -> list[Way]:
@@ -117,7 +135,9 @@ def _opposite(condition: When, space: Space) -> list[Way]:
     return ways
 
 
-def _limited(ways: Iterable[Way]) -> list[Way]:
+def _limited(ways: Iterable[Way], space: Space) -> list[Way]:
+    if not space.work.allows(1):
+        return [_ANYTHING]
     result = list(islice(ways, _MOST_WAYS + 1))
     return result if len(result) <= _MOST_WAYS else [_ANYTHING]
 
@@ -128,7 +148,9 @@ def _together(first: Sequence[Way], second: Sequence[Way], space: Space) -> list
         return []
     if first[0] is _ANYTHING:
         return [_ANYTHING]
-    if len(first) * len(second) > _MOST_WAYS:
+    count = len(first) * len(second)
+    limits = 1 + len(first[0].kpis) + len(second[0].kpis)
+    if count > _MOST_WAYS or not space.work.allows(count * limits):
         return [_ANYTHING]
     return _possible((_merged(a, b) for a in first for b in second), space)
 
