@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_soak.json_types import WrongValueError
@@ -25,6 +26,17 @@ _BLOCK = 65536
 
 Address = tuple[socket.AddressFamily, Any]
 Resolve = Callable[[str, int], list[Address]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose status is 2xx."""
+
+    body: bytes
+    kind: str
+    """Its ``Content-Type``; empty without it."""
+    is_whole: bool
+    """Whether its length was announced, so that nothing can be missing at its end."""
 
 
 class HttpClient:
@@ -42,15 +54,21 @@ class HttpClient:
         *,
         max_bytes: int = LARGEST_BYTES,
         resolve: Resolve | None = None,
+        accept: str = "application/json",
     ) -> None:
         self.endpoint = endpoint
         self._headers = headers
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
         self._resolve = resolve or addresses_of
+        self._accept = accept
 
     def request(self, method: str, body: bytes | None = None) -> bytes:
         """The body of the answer."""
+        return self.exchange(method, body).body
+
+    def exchange(self, method: str, body: bytes | None = None) -> Answer:
+        """The answer."""
         deadline = time.monotonic() + self._timeout_s
         try:
             with self._connected(deadline) as connection:
@@ -100,7 +118,7 @@ class HttpClient:
                 raise self._fault("unreachable", f"{text}allow_hosts must name the host")
         return addresses
 
-    def _exchanged(self, connection: TimedSocket, method: str, body: bytes | None) -> bytes:
+    def _exchanged(self, connection: TimedSocket, method: str, body: bytes | None) -> Answer:
         endpoint = self.endpoint
         sender = http.client.HTTPConnection(endpoint.host, endpoint.port)
         sender.sock = connection
@@ -111,7 +129,9 @@ class HttpClient:
         with sender.getresponse() as response:
             if response.status // 100 != 2:
                 raise self._fault("refused", _of_status(response.status))
-            return self._body(response)
+            is_whole = response.length is not None or bool(response.chunked)
+            kind = response.getheader("Content-Type") or ""
+            return Answer(self._body(response), kind, is_whole=is_whole)
 
     def _all_headers(self, body: bytes | None) -> dict[str, str]:
         endpoint = self.endpoint
@@ -119,7 +139,7 @@ class HttpClient:
         given = {name.lower() for name in self._headers}
         own = {
             "Host": f"{host}:{endpoint.port}",
-            "Accept": "application/json",
+            "Accept": self._accept,
             "Accept-Encoding": "identity",
             "Connection": "close",
         }
@@ -154,13 +174,19 @@ def http_client(
     allow_hosts: tuple[str, ...],
     timeout_s: float,
     context: Context,
+    *,
+    field: str = "http",
+    accept: str = "application/json",
 ) -> HttpClient:
-    """The client of a section with these fields. Contacts nothing. Raises WrongValueError."""
-    text = expanded_url(url, context.expand, ("http",))
-    endpoint = endpoint_of(text, map(context.expand, allow_hosts), ("http",))
+    """The client of a section with these fields. Contacts nothing. Raises WrongValueError.
+
+    ``field`` is that of the URL, ``accept`` the formats that are asked for.
+    """
+    text = expanded_url(url, context.expand, (field,))
+    endpoint = endpoint_of(text, map(context.expand, allow_hosts), (field,))
     if timeout_s <= 0:
         raise WrongValueError(("timeout_s",), f"{timeout_s:g} is not above 0")
-    return HttpClient(endpoint, header_values(headers, context), timeout_s)
+    return HttpClient(endpoint, header_values(headers, context), timeout_s, accept=accept)
 
 
 def addresses_of(host: str, port: int) -> list[Address]:
