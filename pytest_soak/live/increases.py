@@ -10,11 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pytest_soak.canonical import escaped
 from pytest_soak.live.exposition import Exposition, Labels
 from pytest_soak.loop.histogram import quantile_reading
-from pytest_soak.loop.words import described, hint, names
+from pytest_soak.loop.kpis import START_TIME
+from pytest_soak.loop.words import hint, names
 from pytest_soak.profile.kpi import Metric, labels_text
 
-START_TIME = "process_start_time_seconds"
-"""The sample by which client libraries show when their process started."""
 FEWEST = 10
 """A quantile of fewer observations is no data."""
 _JITTER_S = 1.0
@@ -70,38 +69,55 @@ class Increases:
         if restarted:
             self.resets[START_TIME] += 1
         for name in self._counters:
-            if self._move(name, scrape.samples.get(name, {}), restarted) and not restarted:
+            if (
+                self._move(name, scrape.samples.get(name, {}), restarted=restarted)
+                and not restarted
+            ):
                 self.resets[name] += 1
         self.scrapes += 1
 
-    def _move(self, name: str, now: Mapping[Labels, float], restarted: bool) -> bool:
+    def _move(self, name: str, now: Mapping[Labels, float], *, restarted: bool) -> bool:
         """Whether a series fell."""
-        series, fell = self._series[name], False
+        series = self._series[name]
+        usable: dict[Labels, float] = {}
         for labels, value in now.items():
-            if not (math.isfinite(value) and value >= 0.0):
-                self._bad[name, labels] = value
-            elif (known := series.get(labels)) is None:
-                series[labels] = _Series(value if self.scrapes == 0 else 0.0, value)
+            if math.isfinite(value) and value >= 0.0:
+                usable[labels] = value
             else:
-                fell = fell or value < known.last
-                known.move(value, began_anew=restarted or value < known.last)
-        for labels in series.keys() - now.keys():
-            gone = series[labels]
-            fell = fell or gone.last > 0.0
-            gone.move(0.0, began_anew=restarted or gone.last > 0.0)
-        return fell
+                self._bad[name, labels] = value
+        fell = {
+            _histogram(name, labels)
+            for labels, known in series.items()
+            if usable.get(labels, 0.0) < known.last and (name, labels) not in self._bad
+        }
+        for labels, known in series.items():
+            began_anew = restarted or _histogram(name, labels) in fell
+            known.move(usable.get(labels, 0.0), began_anew=began_anew)
+        for labels in usable.keys() - series.keys():
+            base = usable[labels] if self.scrapes == 0 else 0.0
+            series[labels] = _Series(base, usable[labels])
+        return bool(fell)
 
     def of(self, name: str, labels: Labels) -> dict[Labels, float]:
         """The increase of every series of a sample that has these labels. Raises NoFigureError."""
         for (bad, of_bad), value in self._bad.items():
             if bad == name and _has(of_bad, labels):
                 series = f"{name}{labels_text(of_bad)}"
-                raise NoFigureError(f"{series} was {described(value)}, which no counter is")
+                raise NoFigureError(f"{series} was {_text(value)}, which no counter is")
         return {
             each: series.increase
             for each, series in self._series[name].items()
             if _has(each, labels)
         }
+
+
+def _histogram(name: str, labels: Labels) -> Labels:
+    """What series begin anew together: the buckets of one histogram, else each alone."""
+    return _without_bound(labels) if name.endswith(_BUCKET) else labels
+
+
+def _without_bound(labels: Labels) -> Labels:
+    return tuple(pair for pair in labels if pair[0] != "le")
 
 
 def counters_of(metrics: Collection[Metric]) -> tuple[str, ...]:
@@ -127,7 +143,7 @@ def value_of(metric: Metric, newest: Exposition) -> float:
         )
     ((_, value),) = present.items()
     if not math.isfinite(value):
-        raise NoFigureError(f"{metric.series} is {described(value)}")
+        raise NoFigureError(f"{metric.series} is {_text(value)}")
     return value
 
 
@@ -161,8 +177,9 @@ def _buckets(metric: Metric, given: Mapping[Labels, float]) -> dict[float, float
     """Upper bound to the cumulative count of all series."""
     by_series: dict[Labels, dict[float, float]] = {}
     for labels, count in given.items():
-        rest = tuple(pair for pair in labels if pair[0] != "le")
-        by_series.setdefault(rest, {})[_bound(metric, dict(labels).get("le"))] = count
+        by_series.setdefault(_without_bound(labels), {})[_bound(metric, dict(labels).get("le"))] = (
+            count
+        )
     every = list(by_series.values())
     if any(series.keys() != every[0].keys() for series in every):
         raise NoFigureError(f"{metric.series} has series with different buckets; name the labels")
@@ -195,10 +212,7 @@ def _increases(metric: Metric, newest: Exposition, increases: Increases) -> dict
     given = increases.of(name, metric.labels)
     if not given:
         _present(metric, newest)  # raises with what there is
-    if twice := [
-        labels for of, labels in newest.twice if of == name and _has(labels, metric.labels)
-    ]:
-        raise NoFigureError(f"{name}{labels_text(min(twice))} is there twice")
+    _check_twice(metric, newest)
     if increases.scrapes < 2:
         raise NoFigureError(f"{_article(metric.take)} needs two scrapes; the span has 1")
     return given
@@ -213,9 +227,7 @@ def _present(metric: Metric, newest: Exposition) -> dict[Labels, float]:
     name = sample_of(metric)
     series = newest.samples.get(name, {})
     present = {labels: value for labels, value in series.items() if _has(labels, metric.labels)}
-    twice = [labels for of, labels in newest.twice if of == name and labels in present]
-    if twice:
-        raise NoFigureError(f"{name}{labels_text(min(twice))} is there twice")
+    _check_twice(metric, newest)
     if present:
         return present
     if series:
@@ -225,6 +237,20 @@ def _present(metric: Metric, newest: Exposition) -> dict[Labels, float]:
     near = hint(name, every)
     there = "" if near else f"; there are {names(every)}" if every else "; the text is empty"
     raise NoFigureError(f"no sample {name}{near}{there}")
+
+
+def _check_twice(metric: Metric, newest: Exposition) -> None:
+    name = sample_of(metric)
+    twice = [labels for of, labels in newest.twice if of == name and _has(labels, metric.labels)]
+    if twice:
+        raise NoFigureError(f"{name}{labels_text(min(twice))} is there twice")
+
+
+def _text(value: float) -> str:
+    """As the text of metrics has it."""
+    if math.isfinite(value):
+        return f"{value:.12g}"
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
 def _has(labels: Labels, needed: Labels) -> bool:

@@ -18,7 +18,7 @@ from pytest_soak.live.merging import at, merged
 from pytest_soak.live.plan import LivePlan
 from pytest_soak.live.sections import ReportFields
 from pytest_soak.loop.blocks import CountedAudit
-from pytest_soak.loop.kpis import FAULT, METRIC_RESETS, METRICS_MISSING, RESTARTS
+from pytest_soak.loop.kpis import FAULT, METRIC_RESETS, METRICS_MISSING, RESTARTS, reset_texts
 
 _SECTIONS = (
     *("totals", "fills", "block_reasons", "weekly_rollup", "summary", "scenarios"),
@@ -79,8 +79,8 @@ def report_of(
     report[BELONGS_BY] = "applied_seq" if by_seq else "replaced"
     if audit is not None:
         report["audit"] = audit
-    if details:
-        report["details"] = list(details)
+    if details := [*details, *reset_texts(report)]:
+        report["details"] = details
     return report
 
 

@@ -31,6 +31,8 @@ METRICS_MISSING = "metrics_missing"
 """A report may have why a metric has no figure: name of the KPI, or path of a field, to a text."""
 METRIC_RESETS = "metric_resets"
 """A report may have the metrics that began anew within its span: name to how often."""
+START_TIME = "process_start_time_seconds"
+"""The metric by which client libraries of Prometheus show when their process started."""
 FAULT_WHY = "the target had a fault: "
 """A reading without data for that reason begins with it."""
 
@@ -186,6 +188,17 @@ def _with_missing_input(reading: Reading, report: Mapping[str, Any]) -> Reading:
         if "." in place and place in reading.why:
             return structs.replace(reading, why=f"{reading.why}: {why}")
     return reading
+
+
+def reset_texts(report: Mapping[str, Any]) -> list[str]:
+    """A sentence for each metric that began anew within the span of a report."""
+    resets = report.get(METRIC_RESETS)
+    return [
+        f"the service of the metrics was started again, times: {count}"
+        if name == START_TIME
+        else f"the counter {name} began anew, times: {count}"
+        for name, count in (resets.items() if isinstance(resets, Mapping) else ())
+    ]
 
 
 def _missing_in(report: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,7 +13,6 @@ from pytest_soak.live.channels import ChannelFault, Context
 from pytest_soak.live.exposition import Exposition, Scanner
 from pytest_soak.live.http_client import HttpClient, http_client
 from pytest_soak.live.increases import (
-    START_TIME,
     Increases,
     NoFigureError,
     counters_of,
@@ -24,7 +23,7 @@ from pytest_soak.live.increases import (
 )
 from pytest_soak.live.report import ECHO
 from pytest_soak.live.sections import ReportFields
-from pytest_soak.loop.kpis import METRIC_RESETS, METRICS_MISSING
+from pytest_soak.loop.kpis import METRIC_RESETS, METRICS_MISSING, START_TIME
 from pytest_soak.loop.words import hint, names
 from pytest_soak.messages import nearest, shown
 from pytest_soak.profile.errors import Invalid
@@ -114,7 +113,8 @@ class ReportMetrics:
 
     def _nothing(self, scrape: Exposition) -> str:
         every, (first, *others) = scrape.names(), self._samples
-        also = f" and none of {len(others)} others" if others else ""
+        which = "other that is" if len(others) == 1 else "others that are"
+        also = f", nor {len(others)} {which} read" if others else ""
         near = hint(first, every)
         there = "" if near else f"; it has {names(every)}" if every else "; it is empty"
         return f"has no sample {first}{near}{also}{there}"
