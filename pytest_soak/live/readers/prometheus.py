@@ -31,7 +31,8 @@ from pytest_soak.profile.kpi import METRICS, Metric
 from pytest_soak.profile.kpis import metric_of
 from pytest_soak.profile.sections import SeriesFields
 
-_ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"
+_ACCEPT = "text/plain;version=0.0.4,*/*;q=0.1"
+"""OpenMetrics is read, and not asked for: some services would send it, whatever its weight."""
 _OPEN_METRICS = "application/openmetrics-text"
 _FILLS = ("maker_count", "taker_count", "maker_volume", "taker_volume")
 _TOO_SHORT_S = 1e-3
