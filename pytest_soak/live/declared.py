@@ -160,8 +160,8 @@ def _check_metrics(fields: ReportFields, path: tuple[str, ...], *, is_prometheus
         raise WrongValueError((*path, "echo"), "needs for each parameter {metric: NAME}")
     for key, where in fields.echo.items() if isinstance(fields.echo, dict) else ():
         if isinstance(where, SeriesFields) != is_prometheus:
-            needs = "{metric: NAME}" if is_prometheus else "a path in the report"
-            raise WrongValueError((*path, "echo", key), f"needs {needs}")
+            problem = "'echo' of 'prometheus' names a metric, {metric: NAME}; else it is a path"
+            raise WrongValueError((*path, "echo", key), problem)
 
 
 def _check_reports(section: TargetSection) -> None:

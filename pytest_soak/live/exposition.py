@@ -61,10 +61,12 @@ class Scanner:
         self._most_s = most_s
         self._now = now
         families = {family for name in names for family in (name, *_families(name))}
-        known = "|".join(map(re.escape, sorted(families, key=len, reverse=True)))
+        families_pattern = "|".join(map(re.escape, sorted(families, key=len, reverse=True)))
         self._exact = _lines_of("|".join(map(re.escape, sorted(names, key=len, reverse=True))), "")
-        self._whole = _lines_of(known, _SUFFIX)
-        self._typed = re.compile(rf"^[ \t]*#[ \t]+TYPE[ \t]+(?:{known})[ \t].*$", re.MULTILINE)
+        self._whole = _lines_of(families_pattern, _SUFFIX)
+        self._typed = re.compile(
+            rf"^[ \t]*#[ \t]+TYPE[ \t]+(?:{families_pattern})[ \t].*$", re.MULTILINE
+        )
 
     def read(
         self, data: bytes, place: str, *, is_open_metrics: bool = False, is_whole: bool = True

@@ -180,7 +180,7 @@ def http_client(
 ) -> HttpClient:
     """The client of a section with these fields. Contacts nothing. Raises WrongValueError.
 
-    ``field`` is that of the URL, ``accept`` the formats that are asked for.
+    ``field`` is that of the URL, ``accept`` the formats that are requested.
     """
     text = expanded_url(url, context.expand, (field,))
     endpoint = endpoint_of(text, map(context.expand, allow_hosts), (field,))

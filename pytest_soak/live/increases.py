@@ -19,7 +19,7 @@ FEWEST = 10
 _JITTER_S = 1.0
 """Some libraries compute the start of their process anew each time, from a clock in seconds."""
 _COUNTS = ("counter", "histogram", "summary", "unknown", "untyped", "gaugehistogram", "")
-"""Types of metrics that only rise, as far as that is known."""
+"""Types of metrics that only rise, as far as that is counter."""
 _MOST = 3
 _BUCKET = "_bucket"
 
@@ -87,12 +87,12 @@ class Increases:
                 self._bad[name, labels] = value
         fell = {
             _histogram(name, labels)
-            for labels, known in series.items()
-            if usable.get(labels, 0.0) < known.last and (name, labels) not in self._bad
+            for labels, counter in series.items()
+            if usable.get(labels, 0.0) < counter.last and (name, labels) not in self._bad
         }
-        for labels, known in series.items():
+        for labels, counter in series.items():
             began_anew = restarted or _histogram(name, labels) in fell
-            known.move(usable.get(labels, 0.0), began_anew=began_anew)
+            counter.move(usable.get(labels, 0.0), began_anew=began_anew)
         for labels in usable.keys() - series.keys():
             base = usable[labels] if self.scrapes == 0 else 0.0
             series[labels] = _Series(base, usable[labels])
@@ -105,9 +105,9 @@ class Increases:
                 series = f"{name}{labels_text(of_bad)}"
                 raise NoFigureError(f"{series} was {_text(value)}, which no counter is")
         return {
-            each: series.increase
-            for each, series in self._series[name].items()
-            if _has(each, labels)
+            of_labels: series.increase
+            for of_labels, series in self._series[name].items()
+            if _has(of_labels, labels)
         }
 
 

@@ -30,8 +30,8 @@ def scrape(values: dict[Labels, float], started: float | None = None) -> Exposit
 
 def total(scrapes: list[Exposition]) -> tuple[float, Increases]:
     increases = Increases(["n_total"])
-    for each in scrapes:
-        increases.add(each)
+    for exposition in scrapes:
+        increases.add(exposition)
     return increase_of(ALL, scrapes[-1], increases), increases
 
 

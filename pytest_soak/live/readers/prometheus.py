@@ -178,11 +178,14 @@ def make_prometheus(fields: ReportFields, context: Context, every_s: float) -> R
 
 def _inputs(fields: ReportFields, context: Context) -> Iterator[Needed]:
     """The fields of the report that derived KPIs and block ratios are computed from."""
-    known: Mapping[str, tuple[str, ...]] = {"fills": _FILLS, "block_reasons": context.block_reasons}
+    inputs: Mapping[str, tuple[str, ...]] = {
+        "fills": _FILLS,
+        "block_reasons": context.block_reasons,
+    }
     for place, given in fields.inputs.items():
         section, _, key = place.partition(".")
-        if key not in known.get(section, ()):
-            every = [f"{name}.{item}" for name, items in known.items() for item in items]
+        if key not in inputs.get(section, ()):
+            every = [f"{name}.{item}" for name, items in inputs.items() for item in items]
             problem = f"{shown(place)} is no input{nearest(place, every)}; there are "
             raise WrongValueError(("inputs",), f"{problem}{', '.join(every)}")
         at = ("inputs", place)
