@@ -19,7 +19,7 @@ FEWEST = 10
 _JITTER_S = 1.0
 """Some libraries compute the start of their process anew each time, from a clock in seconds."""
 _COUNTS = ("counter", "histogram", "summary", "unknown", "untyped", "gaugehistogram", "")
-"""Types of metrics that only rise, as far as that is counter."""
+"""Types of metrics that only rise, as far as that can be seen."""
 _MOST = 3
 _BUCKET = "_bucket"
 
