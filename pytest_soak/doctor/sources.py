@@ -47,7 +47,9 @@ class Source:
     @property
     def is_answer(self) -> bool:
         """Each read gives a report, of a URL or of a program."""
-        return isinstance(self.fields.http, str) or isinstance(self.fields.command, tuple)
+        fields = self.fields
+        is_url = isinstance(fields.http, str) or isinstance(fields.prometheus, str)
+        return is_url or isinstance(fields.command, tuple)
 
     def look(self, clock: Clock) -> None:
         """Read once."""

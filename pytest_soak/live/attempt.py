@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,6 +51,8 @@ class Collected:
 
     def next_poll(self) -> float:
         """When to call :meth:`poll` again, in seconds of the clock."""
+        if self._covers_span and self.has_report:
+            return math.inf
         if self.reader.every_s is None:
             return max(self._next_poll, self._span.end)
         return self._next_poll
@@ -66,7 +69,7 @@ class Collected:
                 raise LiveHalt(fault.name, _TEXTS.get(fault.name, ""), [str(fault)]) from None
             self.problem = Fault(fault.name, str(fault))
             return
-        if report is not None:
+        if report is not None and not (self._covers_span and now < self._span.end):
             self._offer(report, now)
 
     def _pause_s(self, now: float) -> float:
@@ -77,6 +80,11 @@ class Collected:
             # Not beyond the end, so that the last poll of the span is the first after it.
             return min(every_s, max(self._span.end - now, _AFTER_END_S))
         return min(every_s, _AFTER_END_S if self._is_file else _ASK_AGAIN_S)
+
+    @property
+    def _covers_span(self) -> bool:
+        """Whether a report is of the whole span, so that an earlier poll has less than it."""
+        return getattr(self.reader, "covers_span", False) is True
 
     @property
     def _is_file(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from pytest_soak.canonical import number
 from pytest_soak.json_types import EXACT
+from pytest_soak.profile.kpi import Metric
 from pytest_soak.profile.parameter import Outer
 
 Expand = Callable[[str], str]
@@ -113,6 +114,10 @@ class Context:
     """The top-level fields of a report that KPIs read, beside ``totals``."""
     words: frozenset[str] = frozenset()
     """The parameters whose values are no numbers: switches and choices."""
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    """KPI to the metric that it reads, for the KPIs that read one."""
+    block_reasons: tuple[str, ...] = ()
+    """Those that the profile lists."""
 
 
 class Writer(Protocol):
@@ -150,6 +155,8 @@ class Reader(Protocol):
     """What no two lanes may read their report from, as in ``Writer.destinations``."""
     every_s: float | None
     """Seconds between two polls during the measured span; None: only from its end on."""
+    # A reader may have ``covers_span = True``: a report is of the time since ``begin``. Then only a
+    # poll after the end of the measured span gives the report, and there is no poll after it.
     raw: bytes
     """What the last report was read from; empty if that is not known. It is kept for people."""
 

@@ -13,9 +13,11 @@ from pytest_soak.messages import nearest, shown
 from pytest_soak.processes.declared import STOP_SIGNALS, check_processes
 from pytest_soak.profile.errors import Invalid, ProfileError
 from pytest_soak.profile.resolve import Resolved
+from pytest_soak.profile.sections import SeriesFields
 
 DESTINATIONS = ("file", "yaml", "http", "command", "writer")
-SOURCES = ("file", "http", "command", "reader")
+SOURCES = ("file", "http", "prometheus", "command", "reader")
+_URLS = ("http", "prometheus")
 
 
 def read_section(value: Any) -> TargetSection:
@@ -138,15 +140,30 @@ def _check_report(fields: ReportFields, path: tuple[str, ...]) -> None:
         kind = only_one(fields, SOURCES)
     except WrongValueError as error:
         raise _below(path, error) from None
-    if kind != "http" and (fields.headers or fields.allow_hosts):
+    if kind not in _URLS and (fields.headers or fields.allow_hosts):
         name = "headers" if fields.headers else "allow_hosts"
-        raise WrongValueError((*path, name), "belongs to 'http'")
+        raise WrongValueError((*path, name), "belongs to 'http' and 'prometheus'")
+    _check_metrics(fields, path, is_prometheus=kind == "prometheus")
     if kind != "reader" and fields.options:
         raise WrongValueError((*path, "options"), "belongs to 'reader'")
     if kind == "command" and fields.take == "merge":
         raise WrongValueError(
             (*path, "take"), "a command is run once an iteration; there is nothing to merge"
         )
+
+
+def _check_metrics(fields: ReportFields, path: tuple[str, ...], *, is_prometheus: bool) -> None:
+    if fields.inputs and not is_prometheus:
+        raise WrongValueError((*path, "inputs"), "belongs to 'prometheus'")
+    if is_prometheus and fields.take == "merge":
+        problem = "the metrics of an iteration are one report; there is nothing to merge"
+        raise WrongValueError((*path, "take"), problem)
+    if isinstance(fields.echo, str) and is_prometheus:
+        raise WrongValueError((*path, "echo"), "needs for each parameter {metric: NAME}")
+    for key, where in fields.echo.items() if isinstance(fields.echo, dict) else ():
+        if isinstance(where, SeriesFields) != is_prometheus:
+            problem = "'echo' of 'prometheus' names a metric, {metric: NAME}; else it is a path"
+            raise WrongValueError((*path, "echo", key), problem)
 
 
 def _check_reports(section: TargetSection) -> None:

@@ -16,7 +16,9 @@ LOSES: Final[Mapping[str, str]] = {
     "half_written": "the report was not written to its end",
     "wrong_iteration": "every report was of other parameters than those delivered",
     "not_json": "the report is no JSON",
-    "not_a_report": "the report is no mapping with a mapping 'totals', or with a field of a KPI",
+    "not_a_report": "the report is no mapping with a mapping 'totals', or with a field of a KPI; "
+    "or it is no text of metrics",
+    "metric_missing": "the service shows none of the metrics that are read",
     "too_large": "the report is larger than is read",
     "not_a_file": "the report is a link, a pipe, a device or a directory",
     "hung": "the process is alive, and wrote neither report nor log nor audit",

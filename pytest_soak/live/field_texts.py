@@ -38,6 +38,8 @@ FIELD_TEXTS: Mapping[str, Mapping[str, str]] = {
     "ReportFields": {
         "file": "A JSON file that the bot writes.",
         "http": "A URL that answers with the report.",
+        "prometheus": "The URL of the service's own /metrics.",
+        "inputs": "For prometheus: a field of fills or block_reasons to the metric of it.",
         "headers": "HTTP headers; a secret comes from a variable: {env: NAME}.",
         "allow_hosts": "Hosts beyond the loopback interface that may be contacted.",
         "command": "A program that prints the report.",

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_soak.canonical import escaped
@@ -33,6 +34,17 @@ Address = tuple[socket.AddressFamily, Any]
 Resolve = Callable[[str, int], list[Address]]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose status is 2xx."""
+
+    body: bytes
+    kind: str
+    """Its ``Content-Type``; empty without it."""
+    is_whole: bool
+    """Whether its length was announced, so that nothing can be missing at its end."""
+
+
 class HttpClient:
     """Requests of one URL. Every failure is a ChannelFault.
 
@@ -49,6 +61,7 @@ class HttpClient:
         max_bytes: int = LARGEST_BYTES,
         resolve: Resolve | None = None,
         environment: Mapping[str, str] | None = None,
+        accept: str = "application/json",
     ) -> None:
         """``environment``: its secrets are masked in what a service answers."""
         self.endpoint = endpoint
@@ -58,9 +71,14 @@ class HttpClient:
         self._resolve = resolve or addresses_of
         sent = [text for value in headers.values() for text in (value, *value.split())]
         self._mask = Masker.of((), environment or {}).hiding(sent)
+        self._accept = accept
 
     def request(self, method: str, body: bytes | None = None) -> bytes:
         """The body of the answer."""
+        return self.exchange(method, body).body
+
+    def exchange(self, method: str, body: bytes | None = None) -> Answer:
+        """The answer."""
         deadline = time.monotonic() + self._timeout_s
         try:
             with self._connected(deadline) as connection:
@@ -110,7 +128,7 @@ class HttpClient:
                 raise self._fault("unreachable", f"{text}allow_hosts must name the host")
         return addresses
 
-    def _exchanged(self, connection: TimedSocket, method: str, body: bytes | None) -> bytes:
+    def _exchanged(self, connection: TimedSocket, method: str, body: bytes | None) -> Answer:
         endpoint = self.endpoint
         sender = http.client.HTTPConnection(endpoint.host, endpoint.port)
         sender.sock = connection
@@ -122,7 +140,9 @@ class HttpClient:
             if response.status // 100 != 2:
                 details = self._answer_line(response) if body is not None else ()
                 raise self._fault("refused", _of_status(response.status), details)
-            return self._body(response)
+            is_whole = response.length is not None or bool(response.chunked)
+            kind = response.getheader("Content-Type") or ""
+            return Answer(self._body(response), kind, is_whole=is_whole)
 
     def _all_headers(self, body: bytes | None) -> dict[str, str]:
         endpoint = self.endpoint
@@ -130,7 +150,7 @@ class HttpClient:
         given = {name.lower() for name in self._headers}
         own = {
             "Host": f"{host}:{endpoint.port}",
-            "Accept": "application/json",
+            "Accept": self._accept,
             "Accept-Encoding": "identity",
             "Connection": "close",
         }
@@ -178,14 +198,20 @@ def http_client(
     allow_hosts: tuple[str, ...],
     timeout_s: float,
     context: Context,
+    *,
+    field: str = "http",
+    accept: str = "application/json",
 ) -> HttpClient:
-    """The client of a section with these fields. Contacts nothing. Raises WrongValueError."""
-    text = expanded_url(url, context.expand, ("http",))
-    endpoint = endpoint_of(text, map(context.expand, allow_hosts), ("http",))
+    """The client of a section with these fields. Contacts nothing. Raises WrongValueError.
+
+    ``field`` is that of the URL, ``accept`` the formats that are requested.
+    """
+    text = expanded_url(url, context.expand, (field,))
+    endpoint = endpoint_of(text, map(context.expand, allow_hosts), (field,))
     if timeout_s <= 0:
         raise WrongValueError(("timeout_s",), f"{timeout_s:g} is not above 0")
     values = header_values(headers, context)
-    return HttpClient(endpoint, values, timeout_s, environment=context.environment)
+    return HttpClient(endpoint, values, timeout_s, environment=context.environment, accept=accept)
 
 
 def addresses_of(host: str, port: int) -> list[Address]:

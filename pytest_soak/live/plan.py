@@ -115,6 +115,7 @@ def plan_live(
         raise WrongValueError((), "a live target needs a directory; this lane has none")
     fields = read_section(section)
     _check_places(fields, profile)
+    _check_metrics(fields, profile)
     free = FreePorts()
     values = values_of(lane, lane.dir, root, run_id)
 
@@ -130,6 +131,8 @@ def plan_live(
         paths={key: parameter.path for key, parameter in profile.parameters.items()},
         sections=frozenset(str(kpi.path[0]) for kpi in profile.kpis.values() if kpi.path),
         words=frozenset(key for key, item in profile.parameters.items() if item.choices),
+        metrics={name: kpi.metric for name, kpi in profile.kpis.items() if kpi.metric},
+        block_reasons=profile.block_reasons,
         environment={**kept, **variables},
     )
     every_s = poll_every_s(lane.interval_s)
@@ -189,6 +192,19 @@ def _check_places(fields: TargetSection, profile: Profile) -> None:
                 ("parameters",),
                 f"{key} is at {'.'.join(parameter.path)}, where a delivery has its own block "
                 "'soak'; give it another path",
+            )
+
+
+def _check_metrics(fields: TargetSection, profile: Profile) -> None:
+    """Refuse a KPI that reads a metric where no source has metrics."""
+    if any(source.prometheus or source.reader for source in fields.reports):
+        return
+    for name, kpi in profile.kpis.items():
+        if kpi.metric is not None:
+            raise WrongValueError(
+                ("report",),
+                f"the KPI {name} reads the metric {kpi.metric.sample}, and no source of reports "
+                "has 'prometheus', the URL of the metrics",
             )
 
 

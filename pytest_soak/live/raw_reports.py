@@ -13,11 +13,14 @@ from pytest_soak.store.errors import StoreError
 
 KEPT = 10
 """So many iterations."""
-_NAME = re.compile(r"(?P<iteration>[0-9]{4,})(-[0-9]+)?\.json\.gz")
+_NAME = re.compile(r"(?P<iteration>[0-9]{4,})(-[0-9]+)?\.(json|txt)\.gz")
 
 
 class RawReports:
-    """The files ``reports/0007.json.gz``; of several sources ``0007-1.json.gz``, ``0007-2…``."""
+    """The files ``reports/0007.json.gz``; of several sources ``0007-1.json.gz``, ``0007-2…``.
+
+    A text of metrics, which is no JSON, is ``0007.txt.gz``.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -33,7 +36,8 @@ class RawReports:
                 make_directory(self._folder)
             for place, raw in given:
                 name = f"{iteration:04d}" + (f"-{place}" if len(raws) > 1 else "")
-                path = self._folder / f"{name}.json.gz"
+                kind = "json" if raw.lstrip()[:1] in (b"{", b"[") else "txt"
+                path = self._folder / f"{name}.{kind}.gz"
                 atomic_write_bytes(path, gzip.compress(raw, mtime=0), durable=False, mode=0o600)
             self._remove_before(iteration - KEPT + 1)
 

@@ -56,6 +56,7 @@ READERS = Kind(
     {
         "file": "pytest_soak.live.readers.file:make_file",
         "http": "pytest_soak.live.readers.http:make_http",
+        "prometheus": "pytest_soak.live.readers.prometheus:make_prometheus",
         "command": "pytest_soak.live.readers.command:make_command",
     },
     ("begin", "poll", "exists"),

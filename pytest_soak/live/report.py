@@ -18,9 +18,12 @@ from pytest_soak.live.merging import at, merged
 from pytest_soak.live.plan import LivePlan
 from pytest_soak.live.sections import ReportFields
 from pytest_soak.loop.blocks import CountedAudit
-from pytest_soak.loop.kpis import FAULT, RESTARTS
+from pytest_soak.loop.kpis import FAULT, METRIC_RESETS, METRICS_MISSING, RESTARTS, reset_texts
 
-_SECTIONS = ("totals", "fills", "block_reasons", "weekly_rollup", "summary", "scenarios")
+_SECTIONS = (
+    *("totals", "fills", "block_reasons", "weekly_rollup", "summary", "scenarios"),
+    *(METRICS_MISSING, METRIC_RESETS),
+)
 """The sections of a report that KPIs, checks and the gate read."""
 ECHO = "effective_params"
 ECHO_KEYS = "echo_keys"
@@ -76,8 +79,8 @@ def report_of(
     report[BELONGS_BY] = "applied_seq" if by_seq else "replaced"
     if audit is not None:
         report["audit"] = audit
-    if details:
-        report["details"] = list(details)
+    if details := [*details, *reset_texts(report)]:
+        report["details"] = details
     return report
 
 
@@ -97,7 +100,10 @@ def echo_of(
     if isinstance(where, str):
         given = at(report, where.split("."))
         return (given, None) if isinstance(given, Mapping) else (None, None)
-    echo = {key: at(report, path.split(".")) for key, path in where.items()}
+    paths = {key: path for key, path in where.items() if isinstance(path, str)}
+    echo = {key: at(report, path.split(".")) for key, path in paths.items()}
+    if len(paths) < len(where):  # metrics: the reader has them under the keys of the parameters
+        echo = {key: at(report, (ECHO, key)) for key in where}
     return {key: value for key, value in echo.items() if value is not None}, list(where)
 
 

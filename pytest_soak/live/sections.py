@@ -21,7 +21,7 @@ from pytest_soak.processes.sections import (
     Seconds,
     Text,
 )
-from pytest_soak.profile.sections import AParameter
+from pytest_soak.profile.sections import AParameter, MetricFields, SeriesFields
 
 Argv = Annotated[
     tuple[Argument, ...],
@@ -64,10 +64,16 @@ class ParametersFields(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReportFields(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where reports are read: exactly one of ``file``, ``http``, ``command`` and ``reader``."""
+    """Where reports are read: exactly one of ``file``, ``http``, ``prometheus``, ``command`` and
+    ``reader``."""
 
     file: Text | UnsetType = UNSET
     http: Text | UnsetType = UNSET
+    prometheus: Text | UnsetType = UNSET
+    """The URL of the service's own ``/metrics``."""
+    inputs: dict[Text, MetricFields] = {}
+    """For ``prometheus``: the path of a field of the report, ``fills.maker_count``, to what it is
+    read from."""
     headers: Headers = {}
     allow_hosts: tuple[Text, ...] = ()
     command: Argv | UnsetType = UNSET
@@ -77,9 +83,9 @@ class ReportFields(Struct, frozen=True, forbid_unknown_fields=True):
     audit: Text | UnsetType = UNSET
     """A file of audit events, one JSON object a line."""
     take: Literal["last", "merge"] = "last"
-    echo: Text | dict[AParameter, Text] | UnsetType = UNSET
+    echo: Text | dict[AParameter, Text | SeriesFields] | UnsetType = UNSET
     """Where the report has the parameters that the bot runs with, if not ``effective_params``: the
-    path of a mapping, or for each parameter the path of its value."""
+    path of a mapping, or for each parameter the path of its value, of ``prometheus`` its metric."""
 
 
 class TimingFields(Struct, frozen=True, forbid_unknown_fields=True):

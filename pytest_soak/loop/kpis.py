@@ -20,13 +20,19 @@ from pytest_soak.loop.derived import (
 from pytest_soak.loop.histogram import quantile_reading
 from pytest_soak.loop.model import Reading, Readings
 from pytest_soak.loop.words import described, hint, names
-from pytest_soak.profile.kpi import Kpi, path_text
+from pytest_soak.profile.kpi import METRICS, Kpi, Metric, path_text
 from pytest_soak.profile.model import Profile
 
 FAULT = "fault"
 """A report with this field has no data; its text names what went wrong (docs/targets.md)."""
 RESTARTS = "restarts"
 """A report may have the processes that were started again: name to how often."""
+METRICS_MISSING = "metrics_missing"
+"""A report may have why a metric has no figure: name of the KPI, or path of a field, to a text."""
+METRIC_RESETS = "metric_resets"
+"""A report may have the metrics that began anew within its span: name to how often."""
+START_TIME = "process_start_time_seconds"
+"""The metric by which client libraries of Prometheus show when their process started."""
 FAULT_WHY = "the target had a fault: "
 """A reading without data for that reason begins with it."""
 
@@ -56,7 +62,9 @@ def read_kpis(
         for name, value in (recorded or {}).items()
     }
     for name, kpi in profile.kpis.items():
-        if kpi.path:
+        if kpi.metric is not None:
+            reading = _of_metrics(report, kpi, kpi.metric)
+        elif kpi.path:
             reading = _read(report, kpi)
         elif kpi.block_ratio:
             reading = blocks.share(kpi.block_ratio)
@@ -66,7 +74,7 @@ def read_kpis(
             reading = DERIVED[kpi.derive].read(report, around)
         else:
             reading = _NOT_COMPUTED
-        readings[name] = _within_range(reading, kpi)
+        readings[name] = _within_range(_with_missing_input(reading, report), kpi)
     for name, kpi in profile.kpis.items():
         if kpi.parts:
             readings[name] = _within_range(_computed(kpi, readings), kpi)
@@ -151,9 +159,51 @@ def _read(report: Mapping[str, Any], kpi: Kpi) -> Reading:
         reading = quantile_reading(value, kpi.quantile.q, kpi.quantile.buckets, source)
     else:
         reading = reading_of(value, source, source)
+    return _scaled(reading, kpi)
+
+
+def _scaled(reading: Reading, kpi: Kpi) -> Reading:
     if kpi.scale == 1.0 or reading.value is None:
         return reading
+    source = reading.source
     return reading_of(reading.value * kpi.scale, source, f"{source} times {kpi.scale:g}")
+
+
+def _of_metrics(report: Mapping[str, Any], kpi: Kpi, metric: Metric) -> Reading:
+    """The figure of a metric; without one the reason that its reader gives."""
+    source, figures = metric.text, report.get(METRICS)
+    if isinstance(figures, Mapping) and kpi.name in figures:
+        return _scaled(reading_of(figures[kpi.name], source, source), kpi)
+    why = _missing_in(report).get(kpi.name)
+    if not isinstance(why, str):
+        why = f"the report has no figure of {source}; 'report: {{prometheus: URL}}' reads metrics"
+    return Reading(None, source, why=why)
+
+
+def _with_missing_input(reading: Reading, report: Mapping[str, Any]) -> Reading:
+    """The reading; its reason has why the metric that it is computed from has no figure."""
+    if reading.value is not None or not reading.why:
+        return reading
+    for place, why in _missing_in(report).items():
+        if "." in place and place in reading.why:
+            return structs.replace(reading, why=f"{reading.why}: {why}")
+    return reading
+
+
+def reset_texts(report: Mapping[str, Any]) -> list[str]:
+    """A sentence for each metric that began anew within the span of a report."""
+    resets = report.get(METRIC_RESETS)
+    return [
+        f"the service of the metrics was started again, times: {count}"
+        if name == START_TIME
+        else f"the counter {name} began anew, times: {count}"
+        for name, count in (resets.items() if isinstance(resets, Mapping) else ())
+    ]
+
+
+def _missing_in(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    missing = report.get(METRICS_MISSING)
+    return missing if isinstance(missing, Mapping) else {}
 
 
 def _above(path: Sequence[str | int], depth: int) -> str:

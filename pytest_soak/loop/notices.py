@@ -15,7 +15,7 @@ from pytest_soak.loop.derived import DERIVED
 from pytest_soak.loop.echo import FIELD as ECHO
 from pytest_soak.loop.echo import KEYS as ECHO_KEYS
 from pytest_soak.loop.echo import unknown_echoes
-from pytest_soak.loop.kpis import FAULT
+from pytest_soak.loop.kpis import FAULT, METRIC_RESETS, METRICS_MISSING
 from pytest_soak.loop.model import History, Iteration
 from pytest_soak.loop.scenarios import FIELD as SCENARIOS
 from pytest_soak.loop.scenarios import fired_in
@@ -32,7 +32,10 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """The fields of the sections that the KPIs of a trading bot are read from."""
 
-_SECTIONS = ("totals", "block_reasons", ECHO, ECHO_KEYS, SCENARIOS, FAULT, "audit", "summary")
+_SECTIONS = (
+    *("totals", "block_reasons", ECHO, ECHO_KEYS, SCENARIOS, FAULT, "audit", "summary"),
+    *(METRICS_MISSING, METRIC_RESETS),
+)
 _LONGEST = 120
 
 

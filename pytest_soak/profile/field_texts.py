@@ -56,7 +56,7 @@ FIELD_TEXTS: Mapping[str, Mapping[str, str]] = {
     "KpiFields": {
         "unit": "The unit, for readers.",
         "better": "The direction that is an improvement.",
-        "read": "Path of the value in the report: names with dots, or a list of keys and places.",
+        "read": "Path of the value in the report, names with dots or a list; or a metric.",
         "block_ratio": "The ratio of the blocks with this reason to all blocks.",
         "derive": "How it is computed from fills, or recorded: the value that a check records.",
         "quantile": "A quantile of a histogram in the report.",
@@ -67,6 +67,18 @@ FIELD_TEXTS: Mapping[str, Mapping[str, str]] = {
         "weight": "Path of the weight in the report, for aggregate: weighted_mean.",
         "range": "The lowest and the highest possible value; one outside is no data.",
         "description": "What the KPI measures, for readers.",
+    },
+    "MetricFields": {
+        "metric": "The name of a sample at the service's own /metrics.",
+        "labels": "The labels that its series must have.",
+        "take": "What is made of it over the measured span: value, increase, rate or a quantile.",
+    },
+    "SeriesFields": {
+        "metric": "The name of a sample at the service's own /metrics.",
+        "labels": "The labels that its series must have.",
+    },
+    "HistogramQuantileFields": {
+        "histogram_quantile": "The quantile, above 0 and below 1.",
     },
     "QuantileFields": {
         "histogram": "Path of the histogram: a mapping of upper bound to count.",

@@ -37,6 +37,45 @@ class Quantile:
     buckets: Buckets = "cumulative"
 
 
+METRICS = "metrics"
+"""The field of a report in which the figures of metrics stand: name of the KPI to number."""
+
+Take = Literal["value", "increase", "rate", "quantile"]
+"""What is made of the samples of a metric over the measured span; ``rate`` is per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What is read of the metrics that a service shows at its own ``/metrics``."""
+
+    sample: str
+    """The name of the sample; for a quantile that of the histogram, also without ``_bucket``."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Those that a series must have, by name; others are as they are."""
+    take: Take = "value"
+    q: float = 0.0
+    """For ``quantile``."""
+
+    @property
+    def series(self) -> str:
+        """``orders_total{side="buy"}``, on one line."""
+        return self.sample + labels_text(self.labels)
+
+    @property
+    def text(self) -> str:
+        """``increase of orders_total``; only the name of the series for ``value``."""
+        if self.take == "value":
+            return self.series
+        what = f"{self.q:g}-quantile" if self.take == "quantile" else self.take
+        return f"{what} of {self.series}"
+
+
+def labels_text(labels: Sequence[tuple[str, str]]) -> str:
+    """``{side="buy"}``; empty without labels."""
+    pairs = ",".join(f'{name}="{escaped(value)}"' for name, value in labels)
+    return f"{{{pairs}}}" if pairs else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Kpi:
     """Where a KPI comes from. Exactly one of the sources ``read`` to ``difference`` is set."""
@@ -45,7 +84,9 @@ class Kpi:
     unit: str
     better: Literal["up", "down", "none"]
     read: Steps = ()
-    """Path in the report, e.g. ``("totals", "net_bps")``."""
+    """Path in the report, e.g. ``("totals", "net_bps")``; of a metric ``("metrics", name)``."""
+    metric: Metric | None = None
+    """Of what the number at ``read`` is made."""
     block_ratio: str = ""
     """The share of this block reason among all blocks."""
     derive: str = ""

@@ -11,10 +11,16 @@ from msgspec import UNSET, UnsetType
 
 from pytest_soak.messages import shown
 from pytest_soak.profile.errors import Invalid
-from pytest_soak.profile.kpi import Kpi, Quantile
+from pytest_soak.profile.kpi import METRICS, Kpi, Metric, Quantile, Take
 from pytest_soak.profile.model import Criterion
 from pytest_soak.profile.reading import check_known
-from pytest_soak.profile.sections import A_PATH, PATH, KpiFields
+from pytest_soak.profile.sections import (
+    A_PATH,
+    PATH,
+    HistogramQuantileFields,
+    KpiFields,
+    MetricFields,
+)
 
 Path = tuple[str, ...]
 
@@ -84,11 +90,15 @@ def _kpi(name: str, fields: KpiFields) -> Kpi:
     low, high = fields.range
     if low is not None and high is not None and low >= high:
         raise Invalid((*at, "range"), f"{low:g} is not below {high:g}")
+    metric = None
+    if isinstance(fields.read, MetricFields):
+        metric = metric_of(fields.read, (*at, "read"))
     return Kpi(
         name=name,
         unit=fields.unit,
         better=fields.better or "none",
-        read=_steps(fields.read, (*at, "read")),
+        read=(METRICS, name) if metric else _steps(fields.read, (*at, "read")),
+        metric=metric,
         block_ratio=fields.block_ratio or "",
         derive=fields.derive or "",
         quantile=_quantile(fields, (*at, "quantile")),
@@ -101,9 +111,23 @@ def _kpi(name: str, fields: KpiFields) -> Kpi:
     )
 
 
-def _steps(given: str | tuple[str | int, ...] | UnsetType, at: Path) -> tuple[str | int, ...]:
+def metric_of(given: MetricFields, at: Path) -> Metric:
+    """What is read of a metric. Raises Invalid, with the path ``at`` before that of the field."""
+    take: Take
+    if isinstance(given.take, HistogramQuantileFields):
+        take, q = "quantile", given.take.histogram_quantile
+        if "le" in given.labels:
+            raise Invalid((*at, "labels", "le"), "a quantile is of all buckets; leave it out")
+    else:
+        take, q = given.take, 0.0
+    return Metric(given.metric, tuple(sorted(given.labels.items())), take, q)
+
+
+def _steps(
+    given: str | tuple[str | int, ...] | MetricFields | UnsetType, at: Path
+) -> tuple[str | int, ...]:
     """The keys and places that lead to a value; empty without a path."""
-    if isinstance(given, UnsetType):
+    if isinstance(given, (UnsetType, MetricFields)):
         return ()
     if isinstance(given, str):
         if _PATH.fullmatch(given) is None:
@@ -134,6 +158,8 @@ def _scale(fields: KpiFields, at: Path) -> float:
 def _check_aggregate(at: Path, fields: KpiFields) -> None:
     if fields.quantile and fields.aggregate not in (UNSET, "last", "sum"):
         raise Invalid((*at, "aggregate"), "a histogram has 'last' or 'sum'")
+    if fields.aggregate and isinstance(fields.read, MetricFields):
+        raise Invalid((*at, "aggregate"), "is of several reports; 'take' is what a metric has")
     if fields.aggregate and not fields.read and not fields.quantile:
         raise Invalid((*at, "aggregate"), "is for a KPI that is read from the report")
     if fields.aggregate == "weighted_mean" and fields.weight is UNSET:

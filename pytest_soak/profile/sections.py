@@ -147,6 +147,35 @@ ReportPath = (
 )
 """Keys with dots between them, or a list of keys and of places in lists, from 0 on."""
 
+MetricName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$(?!\n)",
+        max_length=500,
+        description="name of a sample, such as 'http_requests_total'",
+    ),
+]
+LabelName = Annotated[
+    str,
+    Meta(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$(?!\n)", description="name of a label, such as 'code'"),
+]
+
+
+class HistogramQuantileFields(Struct, frozen=True, forbid_unknown_fields=True):
+    histogram_quantile: Annotated[float, Meta(gt=0.0, lt=1.0)]
+
+
+class SeriesFields(Struct, frozen=True, forbid_unknown_fields=True):
+    """The series of the service's own metrics that have this name and these labels."""
+
+    metric: MetricName
+    labels: dict[LabelName, str] = {}
+
+
+class MetricFields(SeriesFields, frozen=True, forbid_unknown_fields=True):
+    take: Literal["value", "increase", "rate"] | HistogramQuantileFields = "value"
+
+
 TwoKpis = tuple[KpiName, KpiName]
 
 
@@ -159,7 +188,7 @@ class QuantileFields(Struct, frozen=True, forbid_unknown_fields=True):
 class KpiFields(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     unit: str = ""
     better: Literal["up", "down", "none"] | UnsetType = UNSET
-    read: ReportPath | UnsetType = UNSET
+    read: ReportPath | MetricFields | UnsetType = UNSET
     block_ratio: BlockReason | UnsetType = UNSET
     derive: Literal[Derived, "recorded"] | UnsetType = UNSET
     quantile: QuantileFields | UnsetType = UNSET

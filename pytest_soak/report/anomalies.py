@@ -12,6 +12,7 @@ from pytest_soak.gate.echo import echo_lines
 from pytest_soak.gate.figures import figure, series_of
 from pytest_soak.gate.judge import LaneJudgement
 from pytest_soak.gate.window import LaneWindow
+from pytest_soak.loop.kpis import reset_texts
 from pytest_soak.loop.model import Iteration, Verdict
 from pytest_soak.loop.scenarios import fired_in
 from pytest_soak.profile.model import PinGuard
@@ -85,6 +86,8 @@ def _of_iteration(item: Iteration, pin: PinGuard, table: Table) -> Iterator[str]
         if edits and pin.iterations != 0:
             text += f"; {_PINNED[pin.iterations is None]}"
         yield f"{when} iteration {item.number}: the runtime file was edited by hand{text}"
+    for text in reset_texts(item.report):
+        yield f"iteration {item.number}: {text}; increases are the sums of the pieces"
     if item.failed_checks:
         yield f"iteration {item.number}: failed checks: {', '.join(item.failed_checks)}"
     decision = item.decision

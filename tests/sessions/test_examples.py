@@ -211,6 +211,26 @@ def test_live_node(soak: Sessions) -> None:
     assert result.json("DELTA_VERIFY.json")["belonging"] == {"applied_seq": 12}
 
 
+def test_prometheus_service(soak: Sessions) -> None:
+    """A service with the client library of Prometheus, whose figures come from /metrics alone."""
+    result = run(soak, "prometheus_service", "--soak", *WORDS)
+    assert result.code == 0, result.out
+    assert result.json("POST_SOAK_SNAPSHOT.json")["verdict"] == "PASS", result.out
+    figures = [report["metrics"] for report in reports_of(result)]
+    assert len(figures) == 24
+    assert figures[0]["wait_p95_s"] > 0.1
+    assert figures[-1]["wait_p95_s"] < figures[0]["wait_p95_s"]
+    assert all("metrics_missing" not in report for report in reports_of(result))
+    assert result.json("runtime_overrides.json")["workers"] >= 3
+    verified = result.json("DELTA_VERIFY.json")
+    assert verified["full_apply_ratio"] == 1.0  # by the gauge that is the echo
+    assert verified["full_count"] >= 2
+    readme = (soak.folder / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    assert profile_lines(shown) == profile_lines((soak.folder / "queue.yaml").read_text("utf-8"))
+    check_words(soak, result)
+
+
 # -- Optuna ------------------------------------------------------------------------------------
 
 KEYS = ("base_spread_bps", "impact_cap_ratio", "replace_rate_per_min", "min_interval_ms")

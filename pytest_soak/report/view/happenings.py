@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pytest_soak.gate.figures import figure
 from pytest_soak.loop.entries import Edit, Observation, Plan
 from pytest_soak.loop.history import Transition
-from pytest_soak.loop.kpis import FAULT, RESTARTS
+from pytest_soak.loop.kpis import FAULT, RESTARTS, reset_texts
 from pytest_soak.loop.model import Attribution, Decision, Halt, Iteration, Outcome, Panic
 from pytest_soak.loop.rollback import ROLLBACK
 from pytest_soak.loop.scenarios import fired_in
@@ -51,6 +51,8 @@ def _reported(item: Iteration) -> Iterator[EventView]:
     if isinstance(restarts, Mapping):
         for process, count in restarts.items():
             yield _event(item.number, "restart", f"{process} ended and was started again: {count}")
+    for text in reset_texts(item.report):
+        yield _event(item.number, "restart", text)
     for fired in fired_in(item):
         ends = f"{fired.started_s:g} to {fired.ended_s:g} s"
         yield _event(item.number, "scenario", f"scenario {fired.name}, {ends}")

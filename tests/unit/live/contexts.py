@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_soak.live.channels import Context, Delivery
+from pytest_soak.profile.kpi import Metric
 
 PATHS = {"base_spread_bps": ("risk", "base_spread_bps"), "levels": ("levels",)}
 
@@ -17,6 +18,8 @@ def context_of(
     expand: Callable[[str], str] | None = None,
     paths: Mapping[str, tuple[str, ...]] = PATHS,
     words: frozenset[str] = frozenset(),
+    metrics: Mapping[str, Metric] | None = None,
+    block_reasons: tuple[str, ...] = (),
 ) -> Context:
     """``{dir}`` is the only placeholder, unless ``expand`` is given."""
     return Context(
@@ -26,6 +29,8 @@ def context_of(
         paths=paths,
         environment=environment or {},
         words=words,
+        metrics=metrics or {},
+        block_reasons=block_reasons,
     )
 
 

@@ -40,3 +40,10 @@ def test_a_live_lane_keeps_what_its_source_read(tmp_path: Path) -> None:
     bench.target.stop()
     (path,) = (tmp_path / "target" / "reports").iterdir()
     assert gzip.decompress(path.read_bytes()) == bench.source.raw
+
+
+def test_a_text_of_metrics_has_the_name_of_a_text(tmp_path: Path) -> None:
+    raw = RawReports(tmp_path)
+    for iteration in (1, 2 + KEPT):
+        raw.keep(iteration, [b"# TYPE depth gauge\ndepth 1\n"])
+    assert [path.name for path in tmp_path.iterdir()] == [f"{2 + KEPT:04d}.txt.gz"]

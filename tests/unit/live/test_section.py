@@ -13,7 +13,7 @@ from pytest_soak.live.declared import with_command
 from pytest_soak.live.faults import LiveHalt
 from pytest_soak.live.plan import LivePlan, plan_live
 from pytest_soak.live.watched import Watched
-from pytest_soak.profile.resolve import resolve
+from pytest_soak.profile.resolve import Source, resolve
 from pytest_soak.protocol import Lane
 from pytest_soak.store.sources import read_source
 
@@ -40,6 +40,18 @@ def planned(folder: Path, section: dict[str, Any]) -> LivePlan:
             "parameters",
             "here is file and command; null removes an inherited one",
         ),
+        ({"report": {"file": "r", "inputs": {"a": {"metric": "b"}}}}, "report.inputs",
+         "belongs to 'prometheus'"),
+        ({"report": {"prometheus": "http://127.0.0.1:9/m", "take": "merge"}}, "report.take",
+         "there is nothing to merge"),
+        ({"report": {"prometheus": "http://127.0.0.1:9/m", "echo": "a"}}, "report.echo",
+         "needs for each parameter {metric: NAME}"),
+        ({"report": {"prometheus": "http://127.0.0.1:9/m", "echo": {"a": "b"}}}, "report.echo.a",
+         "names a metric, {metric: NAME}"),
+        ({"report": {"file": "r", "echo": {"a": {"metric": "b"}}}}, "report.echo.a",
+         "else it is a path"),
+        ({"report": {"file": "r", "headers": {"a": "b"}}}, "report.headers",
+         "belongs to 'http' and 'prometheus'"),
         ({"parameters": {"yaml": "c.yaml"}}, "parameters.yaml", "needs 'keys'"),
         ({"parameters": {"file": "p", "keys": {"a": "b"}}}, "parameters.keys", "to 'yaml'"),
         ({"parameters": {"file": "p", "method": "POST"}}, "parameters.method", "to 'http'"),
@@ -49,7 +61,7 @@ def planned(folder: Path, section: dict[str, Any]) -> LivePlan:
             "no original to put back",
         ),
     ],
-)
+)  # fmt: skip
 def test_a_mistake_is_named_with_its_place(
     tmp_path: Path, section: dict[str, Any], path: str, problem: str
 ) -> None:
@@ -57,6 +69,19 @@ def test_a_mistake_is_named_with_its_place(
         planned(tmp_path, {**FILE, **section})
     assert ".".join(caught.value.path) == path
     assert problem in caught.value.problem
+
+
+def test_a_metric_needs_a_source_of_metrics(tmp_path: Path) -> None:
+    text = b"kpis: {x: {read: {metric: x_total, take: rate}}}\ngate: {criteria: {x: '<= 1'}}"
+    profile = resolve("p", lambda *_: Source("p", text)).profile
+    lane = Lane("p-1", "p", "", 1, 10.0, 3, dir=tmp_path)
+    with pytest.raises(WrongValueError) as caught:
+        plan_live(lane, FILE, profile, root=tmp_path, run_id="run", environment={})
+    assert caught.value.path == ("report",)
+    assert caught.value.problem == (
+        "the KPI x reads the metric x_total, and no source of reports has 'prometheus', the URL "
+        "of the metrics"
+    )
 
 
 def test_the_variables_name_the_first_file_of_a_list(tmp_path: Path) -> None:

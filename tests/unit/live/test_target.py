@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pytest_soak.json_types import converted
 from pytest_soak.live.channels import ChannelFault
 from pytest_soak.live.faults import LiveHalt
 from pytest_soak.live.locks import DestinationInUse, Locks
+from pytest_soak.live.target import LiveTarget
 from pytest_soak.processes.plan import plan_processes
 from pytest_soak.processes.sections import Processes
 from tests.unit.live.scripted import INTERVAL_S, Bench, Source
@@ -438,4 +440,61 @@ def test_merged_reports_belong_by_the_weaker_word(tmp_path: Path) -> None:
     report = bench.run(1)
     assert report["totals"] == {"net_bps": 5.0}
     assert report["belongs_by"] == "replaced"
+    bench.target.stop()
+
+
+class SpanSource(Source):
+    """A reader whose report is of the time since ``begin``; it can be read at any time."""
+
+    covers_span = True
+
+    def __init__(self, folder: Path, bench: Bench) -> None:
+        super().__init__(folder)
+        self.bench = bench
+        self.begun_at = 0.0
+        self.down: tuple[float, float] = (0.0, 0.0)
+        """From when to when it cannot be reached."""
+
+    def begin(self) -> None:
+        self.begun_at = self.bench.clock.now()
+
+    def poll(self) -> dict[str, Any]:
+        now = self.bench.clock.now()
+        self.polls += 1
+        if self.down[0] <= now < self.down[1]:
+            raise ChannelFault("unreachable", "source", "cannot be reached")
+        return {"totals": {"net_bps": now - self.begun_at}}
+
+    def exists(self) -> bool:
+        return True
+
+
+def over_span(tmp_path: Path) -> tuple[Bench, SpanSource]:
+    bench = Bench(tmp_path)
+    bench.source = source = SpanSource(tmp_path, bench)
+    readers = tuple((fields, source) for fields, _ in bench.plan.readers)
+    bench.plan = replace(bench.plan, readers=readers)
+    bench.target = LiveTarget(bench.plan, bench.clock)
+    bench.start()
+    return bench, source
+
+
+def test_a_report_of_a_span_is_that_of_the_whole_span(tmp_path: Path) -> None:
+    bench, source = over_span(tmp_path)
+    report = bench.run(1)
+    assert report["totals"]["net_bps"] == pytest.approx(INTERVAL_S - 1.0, abs=0.06)
+    assert source.polls == INTERVAL_S  # one a second, from the end of the time to settle on
+    bench.target.stop()
+
+
+@pytest.mark.parametrize("back_s", [3.0, 100.0])
+def test_a_report_of_a_part_of_the_span_counts_for_nothing(tmp_path: Path, back_s: float) -> None:
+    bench, source = over_span(tmp_path)
+    end = bench.clock.now() + INTERVAL_S
+    source.down = (end - 2.0, end + back_s)
+    report = bench.run(1)
+    if back_s < 30.0:  # within the deadline
+        assert report["totals"]["net_bps"] >= INTERVAL_S - 1.0 + back_s
+    else:
+        assert report["fault"] == "unreachable"
     bench.target.stop()

@@ -30,6 +30,8 @@ kpis:
   fills: {derive: fills_per_hour}
   lost: {derive: recorded}
   q99: {quantile: {histogram: hist.latency, q: 0.99, buckets: plain}}
+  orders: {read: {metric: orders_total, labels: {side: buy}, take: rate}}
+  wait_p95: {read: {metric: wait_seconds, take: {histogram_quantile: 0.95}}}
   per_n: {ratio: [errors, p95_ms]}
   gap: {difference: [q99, p95_ms]}
 block_reasons: [risk, margin]
@@ -129,7 +131,10 @@ gate: {criteria: {net: ">= 1"}}
 target:
   parameters: {http: "http://127.0.0.1:9000/params", method: POST, headers: {A: b},
                allow_hosts: [], soak_block: false}
-  report: {command: [report, --json]}
+  report:
+    prometheus: "http://127.0.0.1:{port:metrics}/metrics"
+    inputs: {fills.maker_count: {metric: fills_total, labels: {side: maker}, take: increase}}
+    echo: {base_spread_bps: {metric: spread_bps, labels: {market: a}}}
 """,
     "yaml_file": """
 parameters: {base_spread_bps: {path: risk, start: 1, min: 0, max: 2}}

@@ -28,8 +28,9 @@ BEGIN, END = "<!-- fields -->", "<!-- end of fields -->"
 HEAD = ("field", "meaning", "wrong type", "out of range", "missing", "unknown key")
 TEXTS = {**FIELD_TEXTS, **OF_TARGET}
 FREE = ("constants", "parameters", "kpis", "rules", "scenarios", "processes", "options", "headers",
-        "env", "keys", "echo")  # fmt: skip
-"""Fields with names of the user's own; those of ``keys`` and ``echo`` count when a run begins."""
+        "env", "keys", "echo", "labels", "inputs")  # fmt: skip
+"""Fields with names of the user's own; those of ``keys``, ``echo`` and ``inputs`` count when a run
+begins."""
 UNKNOWN = "nowhere"
 ORDER = ("extends", "description", "tags", "run", "symbol", "constants", "parameters", "kpis",
          "block_reasons", "verdict", "CONDITIONS", "rules", "guards", "gate", "scenarios",
