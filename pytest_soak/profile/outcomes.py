@@ -58,7 +58,7 @@ class Space:
     """False: the course of a KPI may be unknown, as in the first iterations; then neither a
     condition on it nor its negation holds."""
     work: Work = field(default_factory=Work, compare=False)
-    """One for all that is asked about a profile."""
+    """The same for all warnings of a profile."""
 
     @classmethod
     def of(cls, profile: Profile) -> Space:
