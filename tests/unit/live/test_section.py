@@ -112,9 +112,11 @@ def test_a_program_that_is_gone_is_no_process_that_was_too_slow(tmp_path: Path) 
 
 
 def test_a_process_without_restarts_says_so(tmp_path: Path) -> None:
+    # It lives until it is ended, so that it is ready however late that is looked at.
+    waiting = [sys.executable, "-c", "import signal; signal.pause()"]
     section = {
         **FILE,
-        "processes": {"bot": {"command": [sys.executable], "restart": {"budget": 0}}},
+        "processes": {"bot": {"command": waiting, "restart": {"budget": 0}}},
     }
     watched = Watched(planned(tmp_path, section))
     watched.start()
