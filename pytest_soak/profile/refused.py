@@ -18,6 +18,9 @@ REFUSED: Mapping[tuple[str, ...], str] = {
         "a rule has no constants of its own, since its few numbers stand side by side; the section "
         "'constants' of the profile is for all rules"
     ),
+    ("gate", "criteria", ANYTHING, "tolerance"): (
+        "a limit with a tolerance is another limit: write that one; 'warn' and 'fail' are two"
+    ),
 }
 """Key path to the sentence."""
 
