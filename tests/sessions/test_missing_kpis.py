@@ -64,8 +64,14 @@ def log_of(result: Result) -> list[str]:
     return [line for line in result.text("run.log").splitlines() if "| NO_DATA |" in line]
 
 
+def needs_xdist_for(arguments: tuple[str, ...]) -> None:
+    if "-n" in arguments:
+        pytest.importorskip("xdist")
+
+
 @pytest.mark.parametrize("args", [(), ("-q",), ("-qq",), ("-v",), ("-n", "2")], ids=" ".join)
 def test_it_is_named_once(soak: Sessions, args: tuple[str, ...]) -> None:
+    needs_xdist_for(args)
     result = shop(soak)("--soak-iterations=3", *WITH, *args)
     assert note_of(result) == NOTE
     assert result.out.count("no data for 2 KPIs") == 1
@@ -89,8 +95,10 @@ def test_a_kpi_that_a_check_records_is_there(soak: Sessions) -> None:
     assert "cart_loss  " not in "\n".join(note_of(result)[:3])
 
 
-def test_every_lane_has_its_note(soak: Sessions) -> None:
-    result = shop(soak)("--soak-iterations=2", "--soak-seed=1,2", "-n", "2", *WITH)
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=" ".join)
+def test_every_lane_has_its_note(soak: Sessions, workers: tuple[str, ...]) -> None:
+    needs_xdist_for(workers)
+    result = shop(soak)("--soak-iterations=2", "--soak-seed=1,2", *workers, *WITH)
     for seed in (1, 2):
         line = f"soak: no data for 2 KPIs that are read, in iteration 1 of shop-{seed}:"
         assert result.out.splitlines().count(line) == 1
@@ -98,6 +106,7 @@ def test_every_lane_has_its_note(soak: Sessions) -> None:
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=" ".join)
 def test_many_lanes_do_not_flood_the_terminal(soak: Sessions, workers: tuple[str, ...]) -> None:
+    needs_xdist_for(workers)
     lanes = MOST_NOTES + 4
     seeds = ",".join(map(str, range(lanes)))
     result = shop(soak)("--soak-iterations=2", f"--soak-seed={seeds}", *workers, *WITH)

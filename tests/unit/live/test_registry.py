@@ -119,7 +119,9 @@ def test_exactly_one_field_is_given(tmp_path: Path) -> None:
     )
     with pytest.raises(WrongValueError, match="it has file and writer"):
         writer_of(ParametersFields(file="x", writer="bus"), context)
-    with pytest.raises(WrongValueError, match="one of file, http, command, reader; it has none"):
+    with pytest.raises(
+        WrongValueError, match="one of file, http, prometheus, command, reader; it has none"
+    ):
         reader_of(ReportFields(), context, 1.0)
     with pytest.raises(WrongValueError, match="it has http and command"):
         reader_of(ReportFields(http="x", command=("x",)), context, 1.0)
