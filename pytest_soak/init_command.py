@@ -221,9 +221,7 @@ def _start(
     )
     files = {
         PROFILE: NewFile(PROFILE, f"the profile: {counts}", text),
-        CONFTEST: NewFile(
-            CONFTEST, "the target: a class to fill in", _conftest(report, read, draft)
-        ),
+        CONFTEST: NewFile(CONFTEST, "the target: a class to fill in", _conftest(report, draft)),
         CHECK: NewFile(CHECK, "a check of each iteration", templates.CHECK),
         INI: NewFile(INI, "names the profile", templates.INI),
         JOB: NewFile(JOB, "a CI job", templates.job(starts_service=_is_started(service))),
@@ -292,11 +290,11 @@ def _is_started(service: Service) -> bool:
     return service.way == "function" or bool(service.program)
 
 
-def _conftest(report: Mapping[str, Any] | None, sample: Sample, draft: Draft) -> str:
+def _conftest(report: Mapping[str, Any] | None, draft: Draft) -> str:
     if report is None:
         return templates.WORKING_TARGET
     paths = [figure.path for figure in draft.figures]
-    return templates.target_of(paths, has_totals=sample.has_totals)
+    return templates.target_of(paths)
 
 
 def _check(text: str, document: Mapping[str, Any]) -> None:

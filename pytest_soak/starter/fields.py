@@ -50,8 +50,6 @@ class Sample:
     numbers: tuple[Field, ...] = ()
     empty: tuple[Steps, ...] = ()
     """Fields that are null in the sample."""
-    has_totals: bool = True
-    """Whether there is a mapping ``totals``, which a target in Python must return."""
     echo: str = ""
     """The field that has the parameters in force; empty without one."""
     settings: tuple[Setting, ...] = ()
@@ -73,7 +71,6 @@ def sample_of(report: Mapping[str, Any]) -> Sample:
     return Sample(
         numbers=tuple(numbers),
         empty=tuple(empty),
-        has_totals=isinstance(report.get("totals"), Mapping),
         echo=echo,
         settings=settings_of(report[echo]) if echo else (),
     )

@@ -116,11 +116,13 @@ START      - name: Soak
 """
 
 
-def target_of(paths: Iterable[Steps], *, has_totals: bool) -> str:
+def target_of(paths: Iterable[Steps]) -> str:
     """A conftest whose target reports None at each path: the figures are the user's to fill in."""
-    figures: dict[str, Any] = {} if has_totals else {"totals": {}}
+    figures: dict[str, Any] = {}
     for path in paths:
         _put_none(figures, path)
+    if "totals" not in figures:  # the sample may have it without a figure, or not at all
+        figures = {"totals": {}, **figures}
     text = pprint.pformat(figures, width=80, sort_dicts=False).replace("\n", "\n" + " " * 15)
     return _OPEN_TARGET.replace("FIGURES", text)
 
